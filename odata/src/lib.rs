@@ -3,10 +3,16 @@
 //! Pure: no I/O, no clock, no async. Text and bytes in, typed values out, and back. What both sides must agree on
 //! (schema, literals, queries, payloads, errors, batches) stands here once, so they cannot drift apart.
 
+pub mod batch;
 pub mod decimal;
+pub mod delta;
 pub mod edm;
 pub mod error;
+pub mod format;
 pub mod http;
+pub mod payload;
+pub mod render;
+pub mod rules;
 pub mod value;
 
 pub use decimal::Decimal;
