@@ -4,16 +4,23 @@
 //! (schema, literals, queries, payloads, errors, batches) stands here once, so they cannot drift apart.
 
 pub mod collate;
+pub mod batch;
 pub mod condition;
 pub mod decimal;
+pub mod delta;
 pub mod edm;
 pub mod error;
 pub mod filter;
+pub mod format;
 pub mod http;
+pub mod metadata;
 pub mod path;
+pub mod payload;
 pub mod prefer;
 pub mod query;
 pub mod time;
+pub mod render;
+pub mod rules;
 pub mod value;
 
 pub use decimal::Decimal;
