@@ -4,6 +4,7 @@
 //! (schema, literals, queries, payloads, errors, batches) stands here once, so they cannot drift apart.
 
 pub mod batch;
+pub mod collate;
 pub mod condition;
 pub mod decimal;
 pub mod delta;
@@ -19,6 +20,7 @@ pub mod prefer;
 pub mod query;
 pub mod render;
 pub mod rules;
+pub mod time;
 pub mod value;
 
 pub use decimal::Decimal;
