@@ -24,7 +24,9 @@ pub(super) fn read<'t>(
 ) -> Result<(&'t Column, Value)> {
     let Some((column, targets)) = table.navigation(navigation) else {
         return Err(match is_collection(navigation, table, scope.schema) {
-            true => ODataError::not_implemented(format!("Binding the collection '{navigation}' is not supported.")),
+            true => ODataError::not_implemented(format!(
+                "Binding the collection '{navigation}' is not supported."
+            )),
             false => unknown_property(table, navigation),
         });
     };
@@ -83,7 +85,8 @@ pub fn resolve_bind(
     }
     let path = path_of(url);
     let segment = path.strip_prefix(path_of(root)).unwrap_or(path.trim_start_matches('/'));
-    let malformed = || ODataError::bad_payload("A bind must be the URL of one row, such as '/accounts(<id>)'.");
+    let malformed =
+        || ODataError::bad_payload("A bind must be the URL of one row, such as '/accounts(<id>)'.");
     let (set_name, key) = segment.strip_suffix(')').and_then(|s| s.split_once('(')).ok_or_else(malformed)?;
     if set_name.contains('/') {
         return Err(malformed());

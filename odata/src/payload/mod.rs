@@ -158,7 +158,8 @@ fn set_lookup(
         Some((_, old)) if old.is_null() => *old = value,
         Some(_) if value.is_null() => {}
         Some(_) => {
-            let message = format!("'{}' of '{}' is bound more than once.", column.logical_name, table.logical_name);
+            let message =
+                format!("'{}' of '{}' is bound more than once.", column.logical_name, table.logical_name);
             return Err(ODataError::bad_payload(message));
         }
     }
@@ -267,7 +268,11 @@ fn members(body: &[u8]) -> Result<Vec<(String, &RawValue)>> {
     let read = json.deserialize_map(Object).and_then(|members| json.end().map(|()| members));
     // serde's own message may quote the body: only the place is told.
     let members = read.map_err(|e| {
-        ODataError::bad_payload(format!("The body is not a JSON object (line {}, column {}).", e.line(), e.column()))
+        ODataError::bad_payload(format!(
+            "The body is not a JSON object (line {}, column {}).",
+            e.line(),
+            e.column()
+        ))
     })?;
     members.ok_or_else(|| ODataError::bad_payload("A member occurs twice in the body."))
 }

@@ -21,7 +21,9 @@ pub(super) fn read(raw: &RawValue, table: &Table, column: &Column) -> Result<Val
         ColumnKind::Text { length_max, .. } | ColumnKind::Memo { length_max } => {
             let text = text(raw).ok_or_else(|| wrong("Edm.String"))?;
             match text.encode_utf16().count() > usize::try_from(*length_max).unwrap_or(usize::MAX) {
-                true => Err(ODataError::text_too_long(&table.logical_name, &column.logical_name, *length_max)),
+                true => {
+                    Err(ODataError::text_too_long(&table.logical_name, &column.logical_name, *length_max))
+                }
                 false => Ok(Value::Text(text)),
             }
         }
@@ -49,7 +51,9 @@ pub(super) fn read(raw: &RawValue, table: &Table, column: &Column) -> Result<Val
             _ => Err(wrong("Edm.Boolean")),
         },
         ColumnKind::DateTime => {
-            let at = text(raw).and_then(|t| time::parse_datetime(&t)).ok_or_else(|| wrong("Edm.DateTimeOffset"))?;
+            let at = text(raw)
+                .and_then(|t| time::parse_datetime(&t))
+                .ok_or_else(|| wrong("Edm.DateTimeOffset"))?;
             Ok(Value::DateTime(at - at.rem_euclid(1000)))
         }
         ColumnKind::Date => {
@@ -92,7 +96,13 @@ fn whole(json: &str, table: &Table, column: &Column, needed: &str) -> Result<i64
     }
 }
 
-fn decimal(json: &str, precision: u8, range: (Decimal, Decimal), table: &Table, column: &Column) -> Result<Value> {
+fn decimal(
+    json: &str,
+    precision: u8,
+    range: (Decimal, Decimal),
+    table: &Table,
+    column: &Column,
+) -> Result<Value> {
     let digits = number(json).ok_or_else(|| wrong_type(table, &column.logical_name, "Edm.Decimal"))?;
     // A number that cannot be held exactly has far more digits than any column allows.
     let exact = Decimal::parse(digits).ok_or_else(|| out_of_range("0x80044330", table, column))?;
