@@ -51,8 +51,9 @@ pub enum BatchAnswer {
 /// set, a doubled `Content-ID` in a change set, more than [`BATCH_PARTS_MAX`] requests. Nothing of such a batch may be
 /// executed.
 pub fn parse_batch(content_type: &str, body: &[u8]) -> Result<Vec<BatchItem>> {
-    let boundary = boundary(content_type)
-        .ok_or_else(|| ODataError::bad_payload("The batch has no multipart/mixed content type with a boundary."))?;
+    let boundary = boundary(content_type).ok_or_else(|| {
+        ODataError::bad_payload("The batch has no multipart/mixed content type with a boundary.")
+    })?;
     let mut items = Vec::new();
     let mut count = 0;
     for piece in split(&boundary, body).map_err(ODataError::bad_payload)? {
@@ -151,7 +152,8 @@ pub fn write_batch_request(items: &[BatchItem], boundary: Uuid) -> (String, Vec<
 /// # Errors
 /// 502 without a code: not multipart, cut short, or not HTTP inside. The caller does not know then what was executed.
 pub fn parse_batch_response(content_type: &str, body: &[u8]) -> Result<Vec<BatchAnswer>> {
-    let foreign = |what: &'static str| ODataError::new(502, "", format!("The batch response cannot be read: {what}"));
+    let foreign =
+        |what: &'static str| ODataError::new(502, "", format!("The batch response cannot be read: {what}"));
     let boundary = boundary(content_type).ok_or_else(|| foreign("it is not multipart/mixed."))?;
     let mut answers = Vec::new();
     for piece in split(&boundary, body).map_err(foreign)? {
@@ -200,9 +202,7 @@ pub fn resolve_url(
 /// 400 `0x80060888`: a request or body refers to a `Content-ID` that no earlier request of its change set declared.
 pub fn unknown_reference(reference: &str) -> ODataError {
     let name: String = reference.chars().take_while(|c| *c == '$' || c.is_ascii_alphanumeric()).collect();
-    ODataError::bad_request(format!(
-        "Content-ID Reference: '{name}' does not exist in the batch context."
-    ))
+    ODataError::bad_request(format!("Content-ID Reference: '{name}' does not exist in the batch context."))
 }
 
 /// A further boundary, different for every place in the batch.
@@ -286,10 +286,12 @@ fn reason(status: u16) -> &'static str {
         502 => "Bad Gateway",
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
-        200..=299 => "Success",
-        300..=399 => "Redirection",
-        400..=499 => "Client Error",
-        _ => "Server Error",
+        _ => match status / 100 {
+            2 => "Success",
+            3 => "Redirection",
+            4 => "Client Error",
+            _ => "Server Error",
+        },
     }
 }
 

@@ -3,8 +3,8 @@
 //! Pure: no I/O, no clock, no async. Text and bytes in, typed values out, and back. What both sides must agree on
 //! (schema, literals, queries, payloads, errors, batches) stands here once, so they cannot drift apart.
 
-pub mod collate;
 pub mod batch;
+pub mod collate;
 pub mod condition;
 pub mod decimal;
 pub mod delta;
@@ -18,9 +18,9 @@ pub mod path;
 pub mod payload;
 pub mod prefer;
 pub mod query;
-pub mod time;
 pub mod render;
 pub mod rules;
+pub mod time;
 pub mod value;
 
 pub use decimal::Decimal;
