@@ -134,7 +134,8 @@ fn an_update_holds_only_what_changes_and_what_follows() {
 fn composites_are_built_from_the_parts_there_are() {
     let schema = schema();
     let contact = schema.table("contact").unwrap();
-    let cases: &[(&[(&str, &str)], Option<&str>)] = &[
+    type Case<'c> = (&'c [(&'c str, &'c str)], Option<&'c str>);
+    let cases: &[Case<'_>] = &[
         (&[], None),
         (&[("country", "NO")], Some("NO")),
         (&[("city", "Oslo"), ("postalcode", "0150")], Some("Oslo, 0150")),
