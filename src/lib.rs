@@ -4,6 +4,8 @@
 //! merges them with the server's field by field. `ARCHITECTURE.md` is the map.
 
 pub mod error;
+pub mod journal;
+pub mod merge;
 pub mod model;
 pub mod platform;
 pub mod store;
