@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock, no async. Text and bytes in, typed values out, and back. What both sides must agree on
 //! (schema, literals, queries, payloads, errors, batches) stands here once, so they cannot drift apart.
 
+pub mod collate;
 pub mod condition;
 pub mod decimal;
 pub mod edm;
@@ -12,6 +13,7 @@ pub mod http;
 pub mod path;
 pub mod prefer;
 pub mod query;
+pub mod time;
 pub mod value;
 
 pub use decimal::Decimal;
