@@ -6,6 +6,8 @@
 pub mod error;
 pub mod journal;
 pub mod merge;
+pub mod mirror;
 pub mod model;
 pub mod platform;
+pub mod replica;
 pub mod store;

@@ -61,9 +61,9 @@ impl Journal {
         self.entries.values().find(|e| e.op == op)
     }
 
-    /// The highest `seq` in use.
-    pub fn last_seq(&self) -> Option<Seq> {
-        self.entries.keys().next_back().copied()
+    /// The entry at `seq`.
+    pub fn get(&self, seq: Seq) -> Option<&Entry> {
+        self.entries.get(&seq)
     }
 
     /// How many entries there are.

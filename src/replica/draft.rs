@@ -104,7 +104,8 @@ impl<'a> Draft<'a> {
 
     /// Entries of a row, in order, drafts included.
     pub fn entries_of(&self, key: &Key) -> Vec<Entry> {
-        let stored = self.state.journal.of(key).filter(|e| !self.effects.entries.contains_key(&e.seq)).cloned();
+        let stored =
+            self.state.journal.of(key).filter(|e| !self.effects.entries.contains_key(&e.seq)).cloned();
         let drafted = self.effects.entries.values().flatten().filter(|e| e.key == *key).cloned();
         let mut entries: Vec<Entry> = stored.chain(drafted).collect();
         entries.sort_by_key(|e| e.seq);
@@ -244,8 +245,16 @@ impl<'a> Draft<'a> {
         cursor.next_segment += 1;
         self.set_cursor(table, cursor);
         let bytes = builder.seal();
-        let segment = Segment::open(&bytes).map_err(|e| Error::Damaged(format!("new segment of {table}: {e}")))?;
-        self.effects.segments.push(DraftSegment { table: table.to_owned(), target, generation, number, bytes, segment });
+        let segment = Segment::open(bytes.as_slice())
+            .map_err(|e| Error::Damaged(format!("new segment of {table}: {e:?}")))?;
+        self.effects.segments.push(DraftSegment {
+            table: table.to_owned(),
+            target,
+            generation,
+            number,
+            bytes,
+            segment,
+        });
         Ok(())
     }
 

@@ -128,7 +128,7 @@ impl State {
     /// What the server last said of a row.
     pub fn mirror_row(&self, key: &Key) -> Option<(Row, ETag)> {
         let mirror = self.tables.get(&key.table)?.mirror.as_ref()?;
-        let etag = mirror.etag(key.id)?.to_owned();
+        let etag = mirror.etag(key.id)?;
         Some((mirror.row(key.id)?, ETag(etag)))
     }
 
