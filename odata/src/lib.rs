@@ -3,10 +3,15 @@
 //! Pure: no I/O, no clock, no async. Text and bytes in, typed values out, and back. What both sides must agree on
 //! (schema, literals, queries, payloads, errors, batches) stands here once, so they cannot drift apart.
 
+pub mod condition;
 pub mod decimal;
 pub mod edm;
 pub mod error;
+pub mod filter;
 pub mod http;
+pub mod path;
+pub mod prefer;
+pub mod query;
 pub mod value;
 
 pub use decimal::Decimal;
