@@ -4,6 +4,7 @@
 //! merges them with the server's field by field. `ARCHITECTURE.md` is the map.
 
 pub mod error;
+pub mod mirror;
 pub mod model;
 pub mod platform;
 pub mod store;

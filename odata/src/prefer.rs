@@ -190,14 +190,8 @@ mod tests {
         check(&["odata.maxpagesize=0"], "");
         check(&["odata.maxpagesize=-1"], "");
         check(&["odata.maxpagesize=99999999999"], "");
-        check(
-            &["odata.track-changes,odata.maxpagesize=1000"],
-            "odata.track-changes,odata.maxpagesize=1000",
-        );
-        check(
-            &["odata.track-changes", "odata.maxpagesize=5"],
-            "odata.track-changes,odata.maxpagesize=5",
-        );
+        check(&["odata.track-changes,odata.maxpagesize=1000"], "odata.track-changes,odata.maxpagesize=1000");
+        check(&["odata.track-changes", "odata.maxpagesize=5"], "odata.track-changes,odata.maxpagesize=5");
         check(&["odata.continue-on-error"], "odata.continue-on-error");
         check(&["odata.continue-on-error=false"], "");
         check(&["odata.include-annotations=\"*\""], "odata.include-annotations=\"*\"");
