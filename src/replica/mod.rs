@@ -8,6 +8,7 @@ mod draft;
 mod idmap;
 mod load;
 mod query;
+mod resolve;
 mod state;
 
 pub use cursor::{Cursor, Feed};
