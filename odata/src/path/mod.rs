@@ -1,9 +1,16 @@
 //! URLs: which resource a request means, and its query options, percent-decoded.
 
+mod definitions;
+mod encoding;
+
+pub use definitions::{DefinitionPart, DefinitionPath, Selector};
+
 use crate::edm::{Column, ColumnKind, LookupTarget, Schema, Table};
 use crate::error::{ODataError, Result};
 use crate::filter::parse_guid;
 use crate::query::split_outside;
+use definitions::definitions;
+use encoding::{percent_decode, Plus};
 use uuid::Uuid;
 
 /// What a URL names. Tables and columns are logical names, checked against the schema.
@@ -83,44 +90,6 @@ pub enum Resource {
     },
 }
 
-/// Path below `EntityDefinitions`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DefinitionPath {
-    /// Which definition; `None` = all.
-    pub entity: Option<Selector>,
-    /// What of it; `None` = the definition itself. Never without `entity`.
-    pub part: Option<DefinitionPart>,
-}
-
-/// How a definition is named: `(LogicalName='account')`, `(MetadataId=…)` or `(…)`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Selector {
-    LogicalName(String),
-    MetadataId(Uuid),
-}
-
-/// Part of an entity definition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DefinitionPart {
-    /// `Attributes`, `Attributes(LogicalName='x')`, each with or without a cast.
-    Attributes {
-        /// Which attribute; `None` = all.
-        attribute: Option<Selector>,
-        /// Type name without namespace, such as `PicklistAttributeMetadata`. With `attribute: None` it keeps only the
-        /// attributes of that type.
-        cast: Option<String>,
-    },
-    /// `ManyToOneRelationships`
-    ManyToOneRelationships,
-    /// `OneToManyRelationships`
-    OneToManyRelationships,
-    /// `ManyToManyRelationships`
-    ManyToManyRelationships,
-    /// `Keys`
-    Keys,
-}
-
 /// A resource and the query options, in order and percent-decoded, `$` kept in the name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -195,40 +164,6 @@ fn parse_options(query: &str) -> Result<Vec<(String, String)>> {
         options.push((percent_decode(name, Plus::Space)?, percent_decode(value, Plus::Space)?));
     }
     Ok(options)
-}
-
-/// What `+` means: itself in a path, a space in a query, where form encoders write it so.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Plus {
-    Literal,
-    Space,
-}
-
-fn percent_decode(text: &str, plus: Plus) -> Result<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => hex_pair(rest.next(), rest.next()).ok_or_else(bad_encoding)?,
-            b'+' if plus == Plus::Space => b' ',
-            other => other,
-        });
-    }
-    String::from_utf8(bytes).map_err(|_| bad_encoding())
-}
-
-fn hex_pair(high: Option<u8>, low: Option<u8>) -> Option<u8> {
-    let digit = |byte: Option<u8>| match byte? {
-        digit @ b'0'..=b'9' => Some(digit - b'0'),
-        digit @ b'a'..=b'f' => Some(digit - b'a' + 10),
-        digit @ b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    };
-    Some(digit(high)? * 16 + digit(low)?)
-}
-
-fn bad_encoding() -> ODataError {
-    ODataError::bad_request("The percent-encoding of the URL is malformed.")
 }
 
 fn resource(segments: &[&str], options: &[(String, String)], schema: &Schema) -> Result<Resource> {
@@ -365,57 +300,6 @@ fn parameters(list: &str, options: &[(String, String)]) -> Result<Vec<(String, S
         parameters.push((name.trim().to_owned(), value.to_owned()));
     }
     Ok(parameters)
-}
-
-fn definitions(key: Option<&str>, rest: &[&str]) -> Result<DefinitionPath> {
-    let entity = key.map(selector).transpose()?;
-    let part = match rest {
-        [] => None,
-        [first, ..] if entity.is_none() => return Err(unsupported_or_not_found(first)),
-        [first, rest @ ..] => Some(definition_part(first, rest)?),
-    };
-    Ok(DefinitionPath { entity, part })
-}
-
-fn definition_part(first: &str, rest: &[&str]) -> Result<DefinitionPart> {
-    let (name, key) = name_and_key(first)?;
-    match (name, key, rest) {
-        ("Attributes", key, []) => {
-            Ok(DefinitionPart::Attributes { attribute: key.map(selector).transpose()?, cast: None })
-        }
-        ("Attributes", key, [cast]) => {
-            let attribute = key.map(selector).transpose()?;
-            let type_name = cast.strip_prefix(NAMESPACE).ok_or_else(|| not_found(cast))?;
-            Ok(DefinitionPart::Attributes { attribute, cast: Some(type_name.to_owned()) })
-        }
-        ("ManyToOneRelationships", None, []) => Ok(DefinitionPart::ManyToOneRelationships),
-        ("OneToManyRelationships", None, []) => Ok(DefinitionPart::OneToManyRelationships),
-        ("ManyToManyRelationships", None, []) => Ok(DefinitionPart::ManyToManyRelationships),
-        ("Keys", None, []) => Ok(DefinitionPart::Keys),
-        (
-            "Attributes"
-            | "ManyToOneRelationships"
-            | "OneToManyRelationships"
-            | "ManyToManyRelationships"
-            | "Keys",
-            _,
-            _,
-        ) => Err(ODataError::not_implemented(format!("This path below {name} is not supported."))),
-        _ => Err(unsupported_or_not_found(first)),
-    }
-}
-
-fn selector(key: &str) -> Result<Selector> {
-    let (name, value) = key.split_once('=').map_or(("MetadataId", key), |(name, value)| (name.trim(), value));
-    let value = value.trim();
-    match name {
-        "LogicalName" => {
-            let quoted = value.strip_prefix('\'').and_then(|v| v.strip_suffix('\''));
-            quoted.map(|v| Selector::LogicalName(v.to_owned())).ok_or_else(query_syntax)
-        }
-        "MetadataId" => parse_guid(value).map(Selector::MetadataId).ok_or_else(query_syntax),
-        _ => Err(query_syntax()),
-    }
 }
 
 fn query_syntax() -> ODataError {
