@@ -2,6 +2,7 @@
 //! commits by compare-and-swap on the revision.
 
 pub mod conformance;
+pub mod ledger;
 pub mod memory;
 
 pub use crate::error::StoreError;
