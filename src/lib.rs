@@ -5,7 +5,12 @@
 
 #[cfg(target_arch = "wasm32")]
 pub mod browser;
+pub mod api;
 pub mod error;
+pub mod journal;
+pub mod merge;
+pub mod mirror;
 pub mod model;
 pub mod platform;
+pub mod replica;
 pub mod store;
