@@ -273,7 +273,8 @@ proptest! {
     }
 
     #[test]
-    fn an_operator_and_its_flip_agree(op in proptest::sample::select(CompareOp::ALL.to_vec()), a: i64, b: i64) {
+    fn an_operator_and_its_flip_agree(at in 0..6_usize, a: i64, b: i64) {
+        let op = CompareOp::ALL[at];
         prop_assert_eq!(op.holds(a.cmp(&b)), op.flipped().holds(b.cmp(&a)));
     }
 
@@ -286,8 +287,8 @@ proptest! {
     fn reading_nearly_valid_text_never_panics(
         words in proptest::collection::vec(
             proptest::sample::select(vec![
-                "name", "revenue", "eq", "and", "or", "not", "(", ")", ",", "'", "''", "'x'", "5", "-", "null",
-                "contains", "startswith(", "@p", "/", "2026-01-15", "é", "\u{0}", " ", "true",
+                "name", "revenue", "eq", "and", "or", "not", "(", ")", ",", "'", "''", "'x'", "5", "-",
+                "null", "contains", "startswith(", "@p", "/", "2026-01-15", "é", "\u{0}", " ", "true",
             ]),
             0..24,
         )
