@@ -216,6 +216,21 @@ fn a_batch_is_opened() {
     assert_eq!(items.len(), 1);
 }
 
+/// Recorded from the npm package dynamics-web-api 2.5.0, word for word but for ids and host. One request a line:
+/// what it means, verb, path, header, body.
+#[test]
+fn what_a_common_client_sends_is_understood() {
+    let recorded = include_str!("client_requests.tsv").replace("{id}", ID).replace("{contact}", CONTACT);
+    for line in recorded.lines() {
+        let mut fields = line.split('\t');
+        let mut field = || fields.next().unwrap_or_default();
+        let (expected, method, path) = (field(), Method::parse(field()).unwrap(), field());
+        let headers: Vec<_> = field().split_once(": ").into_iter().collect();
+        let found = read(method, path, &headers, field());
+        assert_eq!(kind(&found), expected, "{line}: {found:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn reading_never_panics(
