@@ -1,1 +1,31 @@
-//! OData.
+//! The wire format of the Dataverse Web API (OData v4), used by the engine and by the reference server alike.
+//!
+//! Pure: no I/O, no clock, no async. Text and bytes in, typed values out, and back. What both sides must agree on
+//! (schema, literals, queries, payloads, errors, batches) stands here once, so they cannot drift apart.
+
+pub mod batch;
+pub mod collate;
+pub mod condition;
+pub mod decimal;
+pub mod delta;
+pub mod edm;
+pub mod error;
+pub mod filter;
+pub mod format;
+pub mod http;
+pub mod metadata;
+pub mod path;
+pub mod payload;
+pub mod prefer;
+pub mod query;
+pub mod render;
+pub mod rules;
+pub mod time;
+pub mod value;
+
+pub use decimal::Decimal;
+pub use edm::{Column, ColumnKind, Schema, Table};
+pub use error::ODataError;
+pub use http::{Headers, Method, Request, Response};
+pub use uuid::Uuid;
+pub use value::{EntityRef, Row, Value};
