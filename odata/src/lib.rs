@@ -14,6 +14,7 @@ pub mod filter;
 pub mod format;
 pub mod http;
 pub mod metadata;
+pub mod operation;
 pub mod path;
 pub mod payload;
 pub mod prefer;

@@ -303,9 +303,9 @@ fn write_digits(out: &mut Vec<u8>, mut number: u64, width: usize) {
 
 /// The same text as [`crate::time::format_datetime`], quoted, without its allocation.
 fn write_datetime(out: &mut Vec<u8>, at: i64) {
-    let Some(moment) = chrono::DateTime::from_timestamp_millis(at).filter(|m| (0..=9999).contains(&m.year()))
+    let Some(moment) = chrono::DateTime::from_timestamp_millis(at).filter(|m| (1..=9999).contains(&m.year()))
     else {
-        return out.extend_from_slice(b"null");
+        return write_text(out, &crate::time::format_datetime(at));
     };
     out.push(b'"');
     write_ymd(out, moment.date_naive());
@@ -324,12 +324,12 @@ fn write_datetime(out: &mut Vec<u8>, at: i64) {
 fn write_date(out: &mut Vec<u8>, days: i32) {
     let epoch = chrono::NaiveDate::default();
     match epoch.checked_add_signed(chrono::Duration::days(i64::from(days))) {
-        Some(date) if (0..=9999).contains(&date.year()) => {
+        Some(date) if (1..=9999).contains(&date.year()) => {
             out.push(b'"');
             write_ymd(out, date);
             out.push(b'"');
         }
-        _ => out.extend_from_slice(b"null"),
+        _ => write_text(out, &crate::time::format_date(days)),
     }
 }
 
