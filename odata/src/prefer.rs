@@ -224,6 +224,8 @@ mod tests {
         check("OData.Comm*", formatted, false);
         check("Microsoft.Dynamics.CRM.*", formatted, false);
         check("*,-OData.*", formatted, false);
+        check("OData.*,-OData.*", formatted, false);
+        check("-OData.*,OData.*", formatted, true);
         check("*,-OData.*", "Microsoft.Dynamics.CRM.lookuplogicalname", true);
         check(&format!("-*,{formatted}"), formatted, true);
         check(&format!("{formatted},-*"), formatted, true);
