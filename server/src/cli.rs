@@ -157,21 +157,24 @@ fn run_serve(serve: Serve) -> Result<()> {
 }
 
 /// Waits for SIGTERM or SIGINT.
+#[cfg(unix)]
 async fn stopped() {
     let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-        if let Ok(mut terminate) = terminate {
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminate) => {
             tokio::select! {
                 _ = interrupt => {}
                 _ = terminate.recv() => {}
             }
-            return;
         }
+        Err(_) => drop(interrupt.await),
     }
-    #[cfg(not(unix))]
-    let _ = interrupt.await;
+}
+
+/// Waits for an interrupt.
+#[cfg(not(unix))]
+async fn stopped() {
+    drop(tokio::signal::ctrl_c().await);
 }
 
 fn run_import(import: &Import) -> Result<()> {

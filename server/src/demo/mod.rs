@@ -29,7 +29,7 @@ pub fn fill(database: &Database, rows: u64, now: i64, progress: &mut dyn FnMut(u
     let owners = database.read(|reader| {
         ["demo", "demo", "demo", "anna", "ola"].iter().map(|name| people::caller(reader, name)).collect()
     })?;
-    let maker = Maker { owners, accounts: (rows / 10).max(1), contacts: rows, now };
+    let maker = Maker { owners, accounts: rows.div_ceil(10), contacts: rows, now };
     for kind in [Kind::Account, Kind::Contact, Kind::Task] {
         let total = maker.total(kind);
         let mut next = 0;

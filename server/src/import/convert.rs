@@ -2,8 +2,8 @@
 //! the Web API's own reader takes.
 
 use anyhow::{bail, Context, Result};
-use flette_odata::payload::{parse_write, WriteKind};
-use flette_odata::{ColumnKind, Decimal, Schema, Table, Uuid, Value};
+use flette_odata::payload::{parse_write, Write, WriteKind};
+use flette_odata::{ColumnKind, Decimal, Schema, Table};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -100,14 +100,9 @@ impl Cells {
     ///
     /// # Errors
     /// What a `POST` of them would answer.
-    pub(super) fn finish(
-        self,
-        schema: &Schema,
-        table: &Table,
-    ) -> Result<(Option<Uuid>, Vec<(String, Value)>)> {
+    pub(super) fn finish(self, schema: &Schema, table: &Table) -> Result<Write> {
         let body = serde_json::to_vec(&self.members)?;
-        let write = parse_write(&body, table, schema, WriteKind::Create, "/", &|_| None)?;
-        Ok((write.id, write.values))
+        Ok(parse_write(&body, table, schema, WriteKind::Create, "/", &|_| None)?)
     }
 }
 

@@ -145,16 +145,13 @@ impl Property {
                 set(column, number);
             }
             "EMAIL" => {
-                if !set("emailaddress1", part(0)) {
-                    set("emailaddress2", part(0));
-                }
+                let _ = set("emailaddress1", part(0)) || set("emailaddress2", part(0));
             }
             "ADR" => {
-                if set("address1_line1", part(2)) {
-                    let rest = ["city", "stateorprovince", "postalcode", "country"];
-                    for (at, column) in rest.iter().enumerate() {
-                        set(&format!("address1_{column}"), part(at + 3));
-                    }
+                let rest = ["city", "stateorprovince", "postalcode", "country"];
+                let is_first = set("address1_line1", part(2));
+                for (at, column) in rest.iter().enumerate().filter(|_| is_first) {
+                    set(&format!("address1_{column}"), part(at + 3));
                 }
             }
             "URL" => drop(set("websiteurl", self.value.clone())),

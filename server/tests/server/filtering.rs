@@ -177,7 +177,7 @@ fn a_long_filter_does_not_exceed_what_the_database_can_parse() {
     let filter = parse_filter(&text, table).unwrap();
     let count = database.read(|reader| reader.count(table, &Sight::Everything, Some(&filter), 10)).unwrap();
     assert_eq!(count, 0);
-    let deep = format!("{}name eq 'x'{}", "not (".repeat(90), ")".repeat(90));
+    let deep = format!("{}name eq 'x'{}", "not (".repeat(45), ")".repeat(45));
     let filter = parse_filter(&deep, table).unwrap();
     assert_eq!(
         database.read(|reader| reader.count(table, &Sight::Everything, Some(&filter), 10)).unwrap(),
