@@ -101,6 +101,9 @@ fn state_and_status_follow_each_other_or_are_refused() {
     assert_eq!(closed, named(&[("statecode", Value::Int(1)), ("statuscode", Value::Int(5))]));
     assert_eq!(update("task", &open, &[("statecode", Value::Int(0))]).unwrap(), []);
     assert_eq!(update("task", &open, &[("statuscode", Value::Int(5))]).unwrap_err().code, "0x80048408");
+    for column in ["statecode", "statuscode"] {
+        assert_eq!(update("task", &open, &[(column, Value::Null)]).unwrap_err().code, "0x80048408");
+    }
     let both = [("statecode", Value::Int(2)), ("statuscode", Value::Int(6))];
     assert_eq!(update("task", &open, &both).unwrap(), named(&both));
 }
