@@ -47,43 +47,46 @@ export function start(command, args, options = {}) {
 }
 
 /**
- * Runs a command to its end and resolves to `{ code, output, timedOut }`; never rejects.
+ * Runs a command to its end and resolves to `{ code, output, stdout, timedOut }`; never rejects.
  *
  * `show`: `"live"` passes output through, `"none"` keeps it quiet. `limit` is in minutes. `log` names a file that
- * gets a copy. An `undefined` in `env` removes a variable. `output` holds stdout and stderr.
+ * gets a copy. An `undefined` in `env` removes a variable. `output` holds stdout and stderr as they came.
  */
 export function attempt(command, args, { limit = 10, show = "none", log, ...options } = {}) {
   return new Promise((done) => {
     const child = start(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
     const file = log && createWriteStream(log);
-    let output = "";
+    const heard = { output: "", stdout: "" };
     let timedOut = false;
+    const finish = (code, problem = "") => {
+      clearTimeout(timer);
+      file?.end(problem);
+      done({ ...heard, code, timedOut, output: heard.output + problem });
+    };
     const timer = setTimeout(() => {
       timedOut = true;
       endGroup(child);
       setTimeout(() => endGroup(child, "SIGKILL"), GRACE_MILLIS).unref();
     }, limit * MINUTE_MILLIS);
-    const take = (sink) => (chunk) => {
-      output += chunk;
-      file?.write(chunk);
-      if (show === "live") sink.write(chunk);
-    };
-    child.stdout.setEncoding("utf8").on("data", take(process.stdout));
-    child.stderr.setEncoding("utf8").on("data", take(process.stderr));
-    const finish = (code, problem = "") => {
-      clearTimeout(timer);
-      file?.end(problem);
-      done({ code, timedOut, output: output + problem });
-    };
+    for (const name of ["stdout", "stderr"]) {
+      child[name].setEncoding("utf8").on("data", (chunk) => {
+        heard.output += chunk;
+        if (name === "stdout") heard.stdout += chunk;
+        file?.write(chunk);
+        if (show === "live") process[name].write(chunk);
+      });
+    }
     child.on("error", (error) => finish(127, `${command}: ${error.message}\n`));
-    child.on("close", (code, signal) => finish(code ?? (signal ? 128 : 1)));
+    child.on("close", (code) => finish(code ?? 128));
+    // Something the child left behind may hold its output open for ever.
+    child.on("exit", (code) => setTimeout(() => finish(code ?? 128), GRACE_MILLIS).unref());
   });
 }
 
-/** Runs a command that must succeed; throws a `Failure` that says `hint` when it does not. */
+/** Runs a command that must succeed and resolves to its stdout; throws a `Failure` that says `hint` when it does not. */
 export async function must(command, args, { hint, ...options } = {}) {
-  const { code, output, timedOut } = await attempt(command, args, options);
-  if (code === 0) return output;
+  const { code, output, stdout, timedOut } = await attempt(command, args, options);
+  if (code === 0) return stdout;
   if ((options.show ?? "none") === "none") process.stderr.write(tail(output));
   const why = timedOut ? "ran out of time" : `ended with code ${code}`;
   throw new Failure(`\`${[command, ...args].join(" ")}\` ${why}${hint ? `; ${hint}` : ""}`);
@@ -91,8 +94,8 @@ export async function must(command, args, { hint, ...options } = {}) {
 
 /** What a command prints, trimmed, or `undefined` when it fails. */
 export async function ask(command, args, options) {
-  const { code, output } = await attempt(command, args, { limit: 0.5, ...options });
-  return code === 0 ? output.trim() : undefined;
+  const { code, stdout } = await attempt(command, args, { limit: 0.5, ...options });
+  return code === 0 ? stdout.trim() : undefined;
 }
 
 /** The path of a program on PATH, or `undefined`. */

@@ -6,7 +6,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { aptInstall, asRoot } from "./apt.mjs";
-import { ask, attempt, Failure, must, which } from "./run.mjs";
+import { ask, attempt, Failure, must, root, which } from "./run.mjs";
 import { toolFolder } from "./tools.mjs";
 
 export const TARGET = "wasm32-unknown-unknown";
@@ -28,7 +28,18 @@ const STD_FLAGS = "-Cembed-bitcode=yes";
 export async function wasmEnvironment() {
   const found = await findWasmToolchain();
   if (!found) throw new Failure("no Rust toolchain can build for wasm32; run `node scripts/setup.mjs`");
+  if (found.env.RUSTUP_TOOLCHAIN || found.env.PATH) forgetOldStd(found.id);
   return found.env;
+}
+
+/** Cargo does not notice that a standard library was built anew under crates it has built. */
+function forgetOldStd(id) {
+  const folder = join(root, "target", TARGET);
+  const stamp = join(folder, "flette-std");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === id) return;
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(stamp, id);
 }
 
 /** Resolves to `{ env, id }`; `id` changes whenever the wasm32 standard library does. */
