@@ -12,10 +12,7 @@ export interface Hint {
 }
 
 /** Messages from a page to the worker. */
-export type PageMessage =
-  | { type: "flette:hello" }
-  | { type: "flette:activate" }
-  | { type: "flette:round" };
+export type PageMessage = { type: "flette:hello" } | { type: "flette:activate" } | { type: "flette:round" };
 
 /** Answer to `flette:hello`, through the port that came with it. */
 export interface Hello {

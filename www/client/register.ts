@@ -1,6 +1,6 @@
 // Registration of the service worker, through a Trusted Types policy that lets one URL pass.
 
-import { type Hello, PROTOCOL, type PageMessage } from "./protocol.ts";
+import { type Hello, type PageMessage, PROTOCOL } from "./protocol.ts";
 
 /** How long the worker may take to say hello before it counts as too old, milliseconds. */
 const HELLO_MILLIS_MAX = 5_000;

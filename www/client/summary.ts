@@ -22,7 +22,8 @@ export function summarise(status: Status | null): Summary {
     return { tone: "calm", label: "Online", detail: "The offline copy is being prepared.", share: null };
   }
   if (status.syncing && status.progress) return syncing(status.progress);
-  if (status.syncing) return { tone: "busy", label: "Syncing", detail: "Talking to the server.", share: null };
+  if (status.syncing)
+    return { tone: "busy", label: "Syncing", detail: "Talking to the server.", share: null };
   if (!status.signed_in) {
     const detail = "The server wants you to sign in again. Your changes are kept on this device.";
     return { tone: "alert", label: "Sign in to sync", detail, share: null };
@@ -42,7 +43,9 @@ export function summarise(status: Status | null): Summary {
 
 function syncing(progress: Progress): Summary {
   const share = progress.total ? Math.min(1, progress.done / progress.total) : null;
-  const count = progress.total ? `${format(progress.done)} of ${format(progress.total)}` : format(progress.done);
+  const count = progress.total
+    ? `${format(progress.done)} of ${format(progress.total)}`
+    : format(progress.done);
   if (progress.phase === "schema") {
     return { tone: "busy", label: "Preparing", detail: "Reading tables and columns.", share };
   }

@@ -5,7 +5,7 @@ import type { Flette } from "flette-engine";
 import { type Hello, type PageMessage, PROTOCOL, SYNC_TAG } from "../client/protocol.ts";
 import { json, problem, signedOutStatus, tagged } from "./answers.ts";
 import { API_ROOT, closeEngine, currentEngine } from "./engine.ts";
-import { hint, rounds, roundSoon } from "./rounds.ts";
+import { hint, roundSoon, rounds } from "./rounds.ts";
 import { currentSession, databaseName, dropSession, keepSession, sessionOf } from "./session.ts";
 import { serveShell } from "./shell.ts";
 
