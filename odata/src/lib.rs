@@ -3,10 +3,25 @@
 //! Pure: no I/O, no clock, no async. Text and bytes in, typed values out, and back. What both sides must agree on
 //! (schema, literals, queries, payloads, errors, batches) stands here once, so they cannot drift apart.
 
+pub mod batch;
+pub mod collate;
+pub mod condition;
 pub mod decimal;
+pub mod delta;
 pub mod edm;
 pub mod error;
+pub mod filter;
+pub mod format;
 pub mod http;
+pub mod metadata;
+pub mod operation;
+pub mod path;
+pub mod payload;
+pub mod prefer;
+pub mod query;
+pub mod render;
+pub mod rules;
+pub mod time;
 pub mod value;
 
 pub use decimal::Decimal;

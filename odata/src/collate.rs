@@ -1,0 +1,200 @@
+//! Comparison of texts and values: the one rule of both sides, so that a filter or an order gives the same rows
+//! offline and online.
+//!
+//! Texts are compared without case: every character is replaced by its lower case (Unicode), on its own, and then
+//! code points are compared. No locale, no accents folded, no normalisation.
+
+use crate::value::Value;
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+/// The text in lower case. Character by character, unlike `str::to_lowercase`, which looks at what stands around a
+/// sigma: a part of a text must fold as it does inside the whole. The final sigma `ς` therefore folds to `σ`.
+pub fn fold(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
+        return Cow::Borrowed(text);
+    }
+    if text.is_ascii() {
+        return Cow::Owned(text.to_ascii_lowercase());
+    }
+    Cow::Owned(folded_chars(text).collect())
+}
+
+/// Order of two texts without case; `Equal` exactly when their folds are equal.
+pub fn compare(left: &str, right: &str) -> Ordering {
+    if left.is_ascii() && right.is_ascii() {
+        // Most pairs differ early: compare byte by byte without building anything.
+        for (a, b) in left.bytes().zip(right.bytes()) {
+            match a.to_ascii_lowercase().cmp(&b.to_ascii_lowercase()) {
+                Ordering::Equal => {}
+                unequal => return unequal,
+            }
+        }
+        return left.len().cmp(&right.len());
+    }
+    folded_chars(left).cmp(folded_chars(right))
+}
+
+/// Whether the text holds the pattern somewhere. The empty pattern is in every text.
+pub fn contains(text: &str, pattern: &str) -> bool {
+    fold(text).contains(&*fold(pattern))
+}
+
+/// Whether the text begins with the pattern.
+pub fn starts_with(text: &str, pattern: &str) -> bool {
+    let mut text = folded_chars(text);
+    folded_chars(pattern).all(|wanted| text.next() == Some(wanted))
+}
+
+/// Whether the text ends with the pattern.
+pub fn ends_with(text: &str, pattern: &str) -> bool {
+    fold(text).ends_with(&*fold(pattern))
+}
+
+/// Total order of a column's values for `$orderby` ascending: no value first, then numbers by size (whatever their
+/// kind), options by number, `false` before `true`, texts as in [`compare`], keys and lookups by the bytes of the id,
+/// dates and instants by time.
+pub fn value_order(left: &Value, right: &Value) -> Ordering {
+    compare_values(left, right).unwrap_or_else(|| rank(left).cmp(&rank(right)))
+}
+
+/// Order of two values that can be compared; `None` for a null, or kinds that have nothing in common.
+pub fn compare_values(left: &Value, right: &Value) -> Option<Ordering> {
+    use Value::{Bool, Date, DateTime, Decimal, Double, Guid, Int, Lookup, Text};
+    Some(match (left, right) {
+        (Bool(a), Bool(b)) => a.cmp(b),
+        (Int(a), Int(b)) => a.cmp(b),
+        (Decimal(a), Decimal(b)) => a.cmp(b),
+        (Int(a), Decimal(b)) => crate::Decimal::from(*a).cmp(b),
+        (Decimal(a), Int(b)) => a.cmp(&crate::Decimal::from(*b)),
+        (Double(a), Double(b)) => compare_doubles(*a, *b),
+        (Double(a), Int(_) | Decimal(_)) => compare_doubles(*a, double(right)?),
+        (Int(_) | Decimal(_), Double(b)) => compare_doubles(double(left)?, *b),
+        (Text(a), Text(b)) => compare(a, b),
+        (Guid(a), Guid(b)) => a.cmp(b),
+        (Lookup(a), Lookup(b)) => a.id.cmp(&b.id),
+        (Lookup(a), Guid(b)) => a.id.cmp(b),
+        (Guid(a), Lookup(b)) => a.cmp(&b.id),
+        (DateTime(a), DateTime(b)) => a.cmp(b),
+        (Date(a), Date(b)) => a.cmp(b),
+        (Date(a), DateTime(b)) => midnight(*a).cmp(b),
+        (DateTime(a), Date(b)) => a.cmp(&midnight(*b)),
+        _ => return None,
+    })
+}
+
+/// Zeros of both signs are one number; a NaN, which no column holds, still has its place.
+fn compare_doubles(left: f64, right: f64) -> Ordering {
+    left.partial_cmp(&right).unwrap_or_else(|| left.total_cmp(&right))
+}
+
+/// The nearest floating point number.
+fn double(value: &Value) -> Option<f64> {
+    match value {
+        Value::Int(number) => number.to_string().parse().ok(),
+        Value::Decimal(number) => number.to_string().parse().ok(),
+        Value::Double(number) => Some(*number),
+        _ => None,
+    }
+}
+
+fn midnight(days: i32) -> i64 {
+    i64::from(days) * crate::time::DAY_MILLIS
+}
+
+/// Order between kinds; the same for kinds that can be compared.
+fn rank(value: &Value) -> u8 {
+    match value {
+        Value::Null => 0,
+        Value::Bool(_) => 1,
+        Value::Int(_) | Value::Decimal(_) | Value::Double(_) => 2,
+        Value::Date(_) | Value::DateTime(_) => 3,
+        Value::Text(_) => 4,
+        Value::Guid(_) | Value::Lookup(_) => 5,
+    }
+}
+
+fn folded_chars(text: &str) -> impl Iterator<Item = char> + '_ {
+    text.chars().flat_map(char::to_lowercase).map(|c| if c == 'ς' { 'σ' } else { c })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::EntityRef;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn texts_compare_without_case_and_without_locale() {
+        fn check(left: &str, right: &str, expected: Ordering) {
+            assert_eq!(compare(left, right), expected, "{left:?} {right:?}");
+            assert_eq!(compare(right, left), expected.reverse(), "{right:?} {left:?}");
+        }
+        check("", "", Ordering::Equal);
+        check("", "a", Ordering::Less);
+        check("Sample", "sAMPLE", Ordering::Equal);
+        check("a", "B", Ordering::Less);
+        check("_", "A", Ordering::Less);
+        check("ab", "A", Ordering::Greater);
+        check("ÅSE", "åse", Ordering::Equal);
+        check("ΟΔΟΣ", "οδος", Ordering::Equal);
+        check("straße", "STRASSE", Ordering::Greater);
+        check("e\u{301}", "é", Ordering::Less);
+        check("z", "å", Ordering::Less);
+        check("\u{ffff}", "\u{10000}", Ordering::Less);
+    }
+
+    #[test]
+    fn patterns_are_literal_and_without_case() {
+        assert!(contains("Sample Ltd", "E L"));
+        assert!(contains("x", ""));
+        assert!(!contains("100", "%"));
+        assert!(starts_with("Ølstykke", "øL"));
+        assert!(!starts_with("a", "ab"));
+        assert!(ends_with("ΟΔΟΣ", "δος"));
+        assert!(!ends_with("abc", "ab"));
+    }
+
+    #[test]
+    fn values_are_ordered_by_what_they_mean() {
+        let decimal = |text: &str| Value::Decimal(crate::Decimal::parse(text).unwrap());
+        let lookup = |n: u128| Value::Lookup(EntityRef { table: "x".into(), id: Uuid::from_u128(n) });
+        for (less, more) in [
+            (Value::Null, Value::Bool(false)),
+            (Value::Bool(false), Value::Bool(true)),
+            (Value::Int(-1), Value::Int(2)),
+            (Value::Int(9), Value::Int(10)),
+            (decimal("9.5"), decimal("10.25")),
+            (Value::Int(1), decimal("1.5")),
+            (Value::Double(-0.5), Value::Int(0)),
+            (Value::Text("a".into()), Value::Text("B".into())),
+            (Value::Date(1), Value::DateTime(crate::time::DAY_MILLIS + 1)),
+            (lookup(1), lookup(2)),
+            (Value::Guid(Uuid::from_u128(1)), lookup(2)),
+        ] {
+            assert_eq!(value_order(&less, &more), Ordering::Less, "{less:?} {more:?}");
+            assert_eq!(value_order(&more, &less), Ordering::Greater, "{more:?} {less:?}");
+        }
+        assert_eq!(value_order(&Value::Null, &Value::Null), Ordering::Equal);
+        assert_eq!(value_order(&decimal("1.50"), &decimal("1.5")), Ordering::Equal);
+        assert_eq!(value_order(&Value::Double(0.0), &Value::Double(-0.0)), Ordering::Equal);
+    }
+
+    proptest! {
+        #[test]
+        fn equal_means_equal_folds(left in "\\PC{0,8}", right in "\\PC{0,8}") {
+            prop_assert_eq!(compare(&left, &right), fold(&left).cmp(&fold(&right)));
+            prop_assert_eq!(compare(&left, &fold(&left)), Ordering::Equal);
+            let folded = fold(&left).into_owned();
+            prop_assert_eq!(&*fold(&folded), &*folded);
+        }
+
+        #[test]
+        fn a_part_is_found_in_the_whole(before in "\\PC{0,5}", part in "\\PC{0,5}", after in "\\PC{0,5}") {
+            let plain = format!("{before}{part}{after}");
+            prop_assert!(contains(&plain, &part));
+            prop_assert!(starts_with(&plain, &before) && ends_with(&plain, &after));
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! `$filter`: grammar, types, and what it means for a row.
+
+mod literal;
+pub(crate) mod parse;
+mod print;
+mod token;
+
+use crate::collate;
+use crate::edm::Table;
+use crate::error::Result;
+use crate::value::Value;
+pub(crate) use literal::parse_guid;
+pub use print::print_filter;
+use std::cmp::Ordering;
+
+/// Deepest nesting of parentheses, functions and `not`: far above what people and builders write, far below what a
+/// small stack can take.
+pub const FILTER_DEPTH_MAX: usize = 100;
+/// Most operands and comparisons in one filter: several hundred conditions.
+pub const FILTER_NODES_MAX: usize = 5000;
+
+/// A condition on one row. Columns are logical names that exist in the table; values fit their columns' types.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Filter {
+    /// All hold; never empty when parsed.
+    And(Vec<Filter>),
+    /// At least one holds; never empty when parsed.
+    Or(Vec<Filter>),
+    /// Does not hold.
+    Not(Box<Filter>),
+    /// A column against a literal. Lookups and keys are compared with `Value::Guid`, dates and date-times with
+    /// `Value::Date` or `Value::DateTime`, whole numbers with `Value::Int` or (`1.5`) `Value::Decimal`.
+    Compare {
+        /// Logical name.
+        column: String,
+        /// How.
+        op: CompareOp,
+        /// The literal.
+        value: Value,
+    },
+    /// Two columns of the same row against each other.
+    CompareColumns {
+        /// Logical name.
+        left: String,
+        /// How.
+        op: CompareOp,
+        /// Logical name.
+        right: String,
+    },
+    /// A text column against a pattern.
+    Text {
+        /// Logical name.
+        column: String,
+        /// How.
+        op: TextOp,
+        /// What is looked for, as written (not folded).
+        pattern: String,
+    },
+    /// The same for every row.
+    Always(bool),
+}
+
+/// Comparison operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum CompareOp {
+    Equal,
+    NotEqual,
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+}
+
+/// Text functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum TextOp {
+    Contains,
+    StartsWith,
+    EndsWith,
+}
+
+impl CompareOp {
+    /// Every operator.
+    pub const ALL: [CompareOp; 6] = [
+        CompareOp::Equal,
+        CompareOp::NotEqual,
+        CompareOp::Greater,
+        CompareOp::GreaterOrEqual,
+        CompareOp::Less,
+        CompareOp::LessOrEqual,
+    ];
+
+    /// `eq`, `ne`, `gt`, `ge`, `lt`, `le`
+    pub fn keyword(self) -> &'static str {
+        match self {
+            CompareOp::Equal => "eq",
+            CompareOp::NotEqual => "ne",
+            CompareOp::Greater => "gt",
+            CompareOp::GreaterOrEqual => "ge",
+            CompareOp::Less => "lt",
+            CompareOp::LessOrEqual => "le",
+        }
+    }
+
+    /// The operator with its sides exchanged: `5 gt x` is `x lt 5`.
+    pub fn flipped(self) -> CompareOp {
+        match self {
+            CompareOp::Equal => CompareOp::Equal,
+            CompareOp::NotEqual => CompareOp::NotEqual,
+            CompareOp::Greater => CompareOp::Less,
+            CompareOp::GreaterOrEqual => CompareOp::LessOrEqual,
+            CompareOp::Less => CompareOp::Greater,
+            CompareOp::LessOrEqual => CompareOp::GreaterOrEqual,
+        }
+    }
+
+    /// Whether two values in this order satisfy the operator.
+    pub fn holds(self, order: Ordering) -> bool {
+        match self {
+            CompareOp::Equal => order.is_eq(),
+            CompareOp::NotEqual => order.is_ne(),
+            CompareOp::Greater => order.is_gt(),
+            CompareOp::GreaterOrEqual => order.is_ge(),
+            CompareOp::Less => order.is_lt(),
+            CompareOp::LessOrEqual => order.is_le(),
+        }
+    }
+}
+
+/// Reads the text of a `$filter` option, percent-decoded. Parameter aliases are null here; see [`crate::query`].
+///
+/// # Errors
+/// 400 for a syntax error, an unknown column, a type that does not fit, or more than [`FILTER_DEPTH_MAX`] and
+/// [`FILTER_NODES_MAX`] allow; 501 for what Dataverse knows and this crate does not (paths, lambdas, query functions).
+pub fn parse_filter(text: &str, table: &Table) -> Result<Filter> {
+    parse::parse(text, table, &|_| None)
+}
+
+/// Whether a row passes. `cell` gives a column's value by logical name, `Null` where there is none.
+///
+/// Two-valued: every condition is true or false, so `not` is plain negation. A comparison in which a column has no
+/// value is false, except that `eq null` and `ne null` test for just that, and `ne` against a value holds. Texts
+/// compare as in [`collate::compare`]; `%`, `_` and `[` in patterns are ordinary characters, unlike in Dataverse,
+/// where they are wildcards.
+pub fn matches(filter: &Filter, cell: &dyn Fn(&str) -> Value) -> bool {
+    match filter {
+        Filter::And(items) => items.iter().all(|item| matches(item, cell)),
+        Filter::Or(items) => items.iter().any(|item| matches(item, cell)),
+        Filter::Not(inner) => !matches(inner, cell),
+        Filter::Compare { column, op, value } => compare_cell(&cell(column), *op, value),
+        Filter::CompareColumns { left, op, right } => {
+            collate::compare_values(&cell(left), &cell(right)).is_some_and(|order| op.holds(order))
+        }
+        Filter::Text { column, op, pattern } => match (op, cell(column)) {
+            (TextOp::Contains, Value::Text(text)) => collate::contains(&text, pattern),
+            (TextOp::StartsWith, Value::Text(text)) => collate::starts_with(&text, pattern),
+            (TextOp::EndsWith, Value::Text(text)) => collate::ends_with(&text, pattern),
+            (TextOp::Contains | TextOp::StartsWith | TextOp::EndsWith, _) => false,
+        },
+        Filter::Always(value) => *value,
+    }
+}
+
+fn compare_cell(cell: &Value, op: CompareOp, value: &Value) -> bool {
+    match (cell.is_null(), value.is_null()) {
+        (true, true) => op == CompareOp::Equal,
+        (true, false) | (false, true) => op == CompareOp::NotEqual,
+        (false, false) => match collate::compare_values(cell, value) {
+            Some(order) => op.holds(order),
+            None => op == CompareOp::NotEqual,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

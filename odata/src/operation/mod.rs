@@ -1,0 +1,178 @@
+//! What a request asks for: verb, URL, headers and body read together, once, for the engine and the server alike.
+
+mod read;
+
+use crate::batch::BatchItem;
+use crate::condition::Condition;
+use crate::edm::{Schema, Table};
+use crate::error::{ODataError, Result};
+use crate::http::Request;
+use crate::path::{parse_url, DefinitionPath, Resource};
+use crate::payload::Write;
+use crate::prefer::Prefer;
+use crate::query::Query;
+use crate::value::{EntityRef, Value};
+use read::Reader;
+use uuid::Uuid;
+
+/// A request that is well formed and fits the schema. Whether rows exist, and whether the caller may, is still open.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Operation {
+    /// `GET` of the root.
+    Service,
+    /// `GET $metadata`
+    Metadata,
+    /// `GET WhoAmI`
+    WhoAmI,
+    /// `GET EntityDefinitions…`
+    Definitions {
+        /// Which definitions.
+        path: DefinitionPath,
+        /// Query options, not looked at yet.
+        options: Vec<(String, String)>,
+    },
+    /// `POST $batch`. [`Prefer::continue_on_error`] of the request applies.
+    Batch(Vec<BatchItem>),
+    /// `GET accounts`, or `GET accounts(id)/contact_customer_accounts`, whose condition stands in the filter then.
+    ReadCollection {
+        /// Logical name.
+        table: String,
+        /// What of it.
+        query: Query,
+        /// Page size, annotations, change tracking.
+        prefer: Prefer,
+    },
+    /// `GET accounts/$count`; only `filter` and `delta_token` of the query can be set.
+    Count {
+        /// Logical name.
+        table: String,
+        /// Which rows.
+        query: Query,
+    },
+    /// `GET accounts(id)`; only `select` and `expand` of the query can be set.
+    ReadRow {
+        /// Logical name.
+        table: String,
+        /// The row's id.
+        id: Uuid,
+        /// What of it.
+        query: Query,
+        /// Annotations.
+        prefer: Prefer,
+        /// See [`Condition::not_modified`].
+        condition: Condition,
+    },
+    /// `POST accounts`
+    Create {
+        /// Logical name.
+        table: String,
+        /// The new row.
+        write: Write,
+        /// `select` and `expand` of the answer under `return=representation`.
+        query: Query,
+        /// Whether to answer with the row.
+        prefer: Prefer,
+    },
+    /// `PATCH accounts(id)`: creates the row where there is none, unless the condition forbids it. The values are then
+    /// checked as [`crate::payload::WriteKind::Upsert`]: call [`crate::payload::check_writable`] when it is known whether the row exists.
+    Update {
+        /// Logical name.
+        table: String,
+        /// The row's id.
+        id: Uuid,
+        /// What changes.
+        write: Write,
+        /// What must hold.
+        condition: Condition,
+        /// Whether to answer with the row.
+        prefer: Prefer,
+        /// `select` and `expand` of the answer under `return=representation`.
+        query: Query,
+    },
+    /// `PUT accounts(id)/name`, or `DELETE` of it, which sets it to null.
+    SetProperty {
+        /// Logical name.
+        table: String,
+        /// The row's id.
+        id: Uuid,
+        /// Logical name; never a lookup.
+        column: String,
+        /// The new value.
+        value: Value,
+        /// What must hold; the row must exist in any case.
+        condition: Condition,
+    },
+    /// `DELETE accounts(id)`
+    Delete {
+        /// Logical name.
+        table: String,
+        /// The row's id.
+        id: Uuid,
+        /// What must hold; the row must exist in any case.
+        condition: Condition,
+    },
+    /// `PUT contacts(id)/nav/$ref` or `DELETE` of it; also `POST` and `DELETE` of a collection's `$ref`, told from the
+    /// side of the row that holds the lookup.
+    SetReference {
+        /// Logical name of the table that holds the lookup.
+        table: String,
+        /// The row that holds the lookup.
+        id: Uuid,
+        /// Single-valued navigation property of that table.
+        navigation: String,
+        /// Where it points now; `None` = nowhere.
+        target: Option<EntityRef>,
+    },
+    /// `GET Name(…)`
+    Function {
+        /// Name without namespace.
+        name: String,
+        /// Name and text of each value.
+        parameters: Vec<(String, String)>,
+    },
+}
+
+/// Reads a request. `references` resolves `$1` to the row that an earlier request of the same change set made; the URL
+/// itself must have been resolved already (see [`crate::batch::resolve_url`]).
+///
+/// # Errors
+/// 405 for a verb that does not fit the resource or a table that is read-only; else what the parts refuse: see
+/// [`parse_url`], [`crate::query::parse_query`], [`Condition::parse`], [`crate::payload`], [`crate::batch::parse_batch`].
+pub fn parse(
+    request: &Request,
+    root: &str,
+    schema: &Schema,
+    references: &dyn Fn(&str) -> Option<EntityRef>,
+) -> Result<Operation> {
+    let target = parse_url(&request.url, root, schema)?;
+    let reader = Reader { request, root, schema, references, options: &target.options };
+    match target.resource {
+        Resource::Service => reader.only_get("the service document", Operation::Service),
+        Resource::Metadata => reader.only_get("$metadata", Operation::Metadata),
+        Resource::WhoAmI => reader.only_get("WhoAmI", Operation::WhoAmI),
+        Resource::Definitions(path) => reader
+            .only_get("EntityDefinitions", Operation::Definitions { path, options: target.options.clone() }),
+        Resource::Function { name, parameters } => {
+            reader.only_get("a function", Operation::Function { name, parameters })
+        }
+        Resource::Batch => reader.batch(),
+        Resource::Collection { table } => reader.collection(find(schema, &table)?),
+        Resource::Count { table } => reader.count(find(schema, &table)?),
+        Resource::Row { table, id } => reader.row(find(schema, &table)?, id),
+        Resource::Property { table, id, column } => reader.property(find(schema, &table)?, id, &column),
+        Resource::Reference { table, id, navigation } => {
+            reader.reference(find(schema, &table)?, id, navigation)
+        }
+        Resource::Related { table, id, collection } => reader.related(find(schema, &table)?, id, &collection),
+        Resource::CollectionReference { table, id, collection, child } => {
+            reader.collection_reference(find(schema, &table)?, id, &collection, child)
+        }
+    }
+}
+
+fn find<'a>(schema: &'a Schema, table: &str) -> Result<&'a Table> {
+    schema.table(table).ok_or_else(|| ODataError::segment_not_found(table))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,328 @@
+//! URLs: which resource a request means, and its query options, percent-decoded.
+
+mod definitions;
+mod encoding;
+
+pub use definitions::{DefinitionPart, DefinitionPath, Selector};
+
+use crate::edm::{Column, ColumnKind, LookupTarget, Schema, Table};
+use crate::error::{ODataError, Result};
+use crate::filter::parse_guid;
+use crate::query::split_outside;
+use definitions::definitions;
+use encoding::{percent_decode, Plus};
+use uuid::Uuid;
+
+/// What a URL names. Tables and columns are logical names, checked against the schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resource {
+    /// The root: the service document.
+    Service,
+    /// `$metadata`
+    Metadata,
+    /// `WhoAmI`
+    WhoAmI,
+    /// `$batch`
+    Batch,
+    /// `accounts`
+    Collection {
+        /// Logical name.
+        table: String,
+    },
+    /// `accounts/$count`
+    Count {
+        /// Logical name.
+        table: String,
+    },
+    /// `accounts(id)`
+    Row {
+        /// Logical name.
+        table: String,
+        /// The row's id.
+        id: Uuid,
+    },
+    /// `accounts(id)/name`
+    Property {
+        /// Logical name.
+        table: String,
+        /// The row's id.
+        id: Uuid,
+        /// Logical name; `parentcustomerid` for `_parentcustomerid_value`.
+        column: String,
+    },
+    /// `contacts(id)/parentcustomerid_account/$ref`: a single-valued navigation property's link.
+    Reference {
+        /// Logical name.
+        table: String,
+        /// The row's id.
+        id: Uuid,
+        /// Navigation property, as in the schema.
+        navigation: String,
+    },
+    /// `accounts(id)/contact_customer_accounts`: the rows that point to this one.
+    Related {
+        /// Logical name.
+        table: String,
+        /// The row's id.
+        id: Uuid,
+        /// Collection-valued navigation property; see [`collection`].
+        collection: String,
+    },
+    /// `accounts(id)/contact_customer_accounts/$ref`, or `…(child)/$ref`: links of such a collection.
+    CollectionReference {
+        /// Logical name.
+        table: String,
+        /// The row's id.
+        id: Uuid,
+        /// Collection-valued navigation property; see [`collection`].
+        collection: String,
+        /// The row at the other end, when the URL names it.
+        child: Option<Uuid>,
+    },
+    /// `EntityDefinitions…`
+    Definitions(DefinitionPath),
+    /// `Name(parameter=value,…)`: an unbound function.
+    Function {
+        /// Name without namespace.
+        name: String,
+        /// Parameters in order: name and the text of the value, aliases (`@p`) resolved from the query options.
+        parameters: Vec<(String, String)>,
+    },
+}
+
+/// A resource and the query options, in order and percent-decoded, `$` kept in the name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// What the path names.
+    pub resource: Resource,
+    /// Name and value of each option.
+    pub options: Vec<(String, String)>,
+}
+
+/// Longest URL, bytes: that of a GET inside a batch.
+pub const URL_LENGTH_MAX: usize = 65_536;
+/// Most query options of one URL.
+pub const OPTIONS_MAX: usize = 64;
+/// Namespace of everything that Dataverse defines.
+const NAMESPACE: &str = "Microsoft.Dynamics.CRM.";
+
+/// Reads a URL. `url` is absolute, a path, or (in a batch) relative to the root; `root` is the API's root, absolute or
+/// a path, ending in `/`. Scheme and host are not compared: behind a proxy they differ. A fragment is dropped.
+///
+/// # Errors
+/// 404 when the URL is not below the root or names an unknown resource; 400 when a key or the encoding is malformed;
+/// 414 when it is longer than [`URL_LENGTH_MAX`]; 501 for what Dataverse knows and this crate does not.
+pub fn parse_url(url: &str, root: &str, schema: &Schema) -> Result<Target> {
+    if url.len() > URL_LENGTH_MAX {
+        return Err(ODataError::new(414, "0x80060888", "The URL is too long."));
+    }
+    let url = url.split('#').next().unwrap_or_default();
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    let path = below_root(path, root).ok_or_else(|| ODataError::segment_not_found("/"))?;
+    let options = parse_options(query)?;
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let mut segments = Vec::new();
+    if !path.is_empty() {
+        for segment in path.split('/') {
+            segments.push(percent_decode(segment, Plus::Literal)?);
+        }
+    }
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let resource = resource(&segments, &options, schema)?;
+    Ok(Target { resource, options })
+}
+
+/// The path relative to the root, without the slash between; `None` when it is elsewhere.
+fn below_root<'a>(path: &'a str, root: &str) -> Option<&'a str> {
+    let path = without_origin(path);
+    if !path.starts_with('/') {
+        return Some(path);
+    }
+    let root = without_origin(root);
+    let rest = path.strip_prefix(root.strip_suffix('/').unwrap_or(root))?;
+    if rest.is_empty() {
+        return Some(rest);
+    }
+    rest.strip_prefix('/')
+}
+
+fn without_origin(url: &str) -> &str {
+    let Some((scheme, rest)) = url.split_once("://") else { return url };
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return url;
+    }
+    rest.find('/').map_or("/", |at| &rest[at..])
+}
+
+fn parse_options(query: &str) -> Result<Vec<(String, String)>> {
+    let mut options = Vec::new();
+    for option in query.split('&').filter(|option| !option.is_empty()) {
+        if options.len() == OPTIONS_MAX {
+            return Err(ODataError::bad_request(format!("There are more than {OPTIONS_MAX} query options.")));
+        }
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        options.push((percent_decode(name, Plus::Space)?, percent_decode(value, Plus::Space)?));
+    }
+    Ok(options)
+}
+
+fn resource(segments: &[&str], options: &[(String, String)], schema: &Schema) -> Result<Resource> {
+    let Some((first, rest)) = segments.split_first() else { return Ok(Resource::Service) };
+    let (name, key) = name_and_key(first)?;
+    match (name, key, rest) {
+        ("$metadata", None, []) => return Ok(Resource::Metadata),
+        ("$batch", None, []) => return Ok(Resource::Batch),
+        ("WhoAmI" | "Microsoft.Dynamics.CRM.WhoAmI", None | Some(""), []) => return Ok(Resource::WhoAmI),
+        ("EntityDefinitions", _, _) => return definitions(key, rest).map(Resource::Definitions),
+        ("RelationshipDefinitions" | "GlobalOptionSetDefinitions" | "ManagedPropertyDefinitions", _, _) => {
+            return Err(ODataError::not_implemented(format!("{name} is not supported.")))
+        }
+        _ => {}
+    }
+    let Some(table) = schema.table_by_set(name) else {
+        // A set that is unknown and a function look alike; functions begin with a capital letter, sets do not.
+        let function = name.strip_prefix(NAMESPACE).unwrap_or(name);
+        return match (key, rest) {
+            (Some(key), []) if function.starts_with(|c: char| c.is_ascii_uppercase()) => {
+                Ok(Resource::Function { name: function.to_owned(), parameters: parameters(key, options)? })
+            }
+            _ => Err(not_found(name)),
+        };
+    };
+    match key {
+        None => collection_resource(table, rest),
+        Some(key) => row_resource(table, row_id(key, table)?, rest, schema),
+    }
+}
+
+fn collection_resource(table: &Table, rest: &[&str]) -> Result<Resource> {
+    let table = table.logical_name.clone();
+    match rest {
+        [] => Ok(Resource::Collection { table }),
+        ["$count"] => Ok(Resource::Count { table }),
+        [other, ..] => Err(unsupported_or_not_found(other)),
+    }
+}
+
+fn row_resource(table: &Table, id: Uuid, rest: &[&str], schema: &Schema) -> Result<Resource> {
+    let name_of = |table: &Table| table.logical_name.clone();
+    let (first, last) = match rest {
+        [] => return Ok(Resource::Row { table: name_of(table), id }),
+        [first] => (*first, None),
+        [first, last] => (*first, Some(*last)),
+        [_, _, third, ..] => return Err(not_found(third)),
+    };
+    let (name, key) = name_and_key(first)?;
+    let column = table.column_by_property(name);
+    let navigation = table.navigation(name);
+    let collection = collection(schema, table, name);
+    match (column, navigation, collection, key, last) {
+        (Some(column), _, _, None, None) => {
+            Ok(Resource::Property { table: name_of(table), id, column: column.logical_name.clone() })
+        }
+        (_, Some(_), _, None, Some("$ref")) => {
+            Ok(Resource::Reference { table: name_of(table), id, navigation: name.to_owned() })
+        }
+        (_, _, Some(_), None, None) => {
+            Ok(Resource::Related { table: name_of(table), id, collection: name.to_owned() })
+        }
+        (_, _, Some((child, _, _)), key, Some("$ref")) => {
+            let child = key.map(|key| row_id(key, child)).transpose()?;
+            Ok(Resource::CollectionReference {
+                table: name_of(table),
+                id,
+                collection: name.to_owned(),
+                child,
+            })
+        }
+        (None, None, None, _, _) => Err(unsupported_or_not_found(first)),
+        (_, _, _, _, _) => Err(ODataError::not_implemented(format!(
+            "This path below '{name}' of a row of '{}' is not supported.",
+            table.logical_name
+        ))),
+    }
+}
+
+/// The lookup behind a collection-valued navigation property of a table: the table that holds the lookup, the lookup
+/// and its target. Names are case-sensitive.
+pub fn collection<'a>(
+    schema: &'a Schema,
+    table: &Table,
+    name: &str,
+) -> Option<(&'a Table, &'a Column, &'a LookupTarget)> {
+    let lookups = schema.tables.iter().flat_map(|t| t.columns.iter().map(move |c| (t, c)));
+    lookups.into_iter().find_map(|(holder, column)| match &column.kind {
+        ColumnKind::Lookup { targets } => targets
+            .iter()
+            .find(|target| target.table == table.logical_name && target.collection == name)
+            .map(|target| (holder, column, target)),
+        _ => None,
+    })
+}
+
+/// `name` or `name(key)`.
+fn name_and_key(segment: &str) -> Result<(&str, Option<&str>)> {
+    match segment.split_once('(') {
+        None => Ok((segment, None)),
+        Some((name, rest)) => match rest.strip_suffix(')') {
+            Some(key) => Ok((name, Some(key))),
+            None => Err(query_syntax()),
+        },
+    }
+}
+
+fn row_id(key: &str, table: &Table) -> Result<Uuid> {
+    let (name, value) = match key.split_once('=') {
+        Some((name, value)) => (Some(name.trim()), value.trim()),
+        None => (None, key.trim()),
+    };
+    if name.is_some_and(|name| name != table.primary_id) {
+        return Err(ODataError::bad_request(format!(
+            "The key in the request URI is not valid for resource 'Microsoft.Dynamics.CRM.{}'. Ensure that the \
+             names and number of key properties match the declared or alternate key properties for the resource.",
+            table.logical_name
+        )));
+    }
+    parse_guid(value).ok_or_else(query_syntax)
+}
+
+/// `A=1,B=@p`: values as text, aliases replaced by what the query assigns, an unassigned one by `null`.
+fn parameters(list: &str, options: &[(String, String)]) -> Result<Vec<(String, String)>> {
+    let mut parameters = Vec::new();
+    for parameter in split_outside(list, ',').map(str::trim).filter(|p| !p.is_empty()) {
+        let (name, value) = parameter.split_once('=').ok_or_else(query_syntax)?;
+        let value = match value.trim() {
+            alias if alias.starts_with('@') => {
+                options.iter().find(|(name, _)| name == alias).map_or("null", |(_, value)| value.as_str())
+            }
+            value => value,
+        };
+        parameters.push((name.trim().to_owned(), value.to_owned()));
+    }
+    Ok(parameters)
+}
+
+fn query_syntax() -> ODataError {
+    ODataError::bad_request("Bad Request - Error in query syntax.")
+}
+
+/// Bound functions, actions and casts exist in Dataverse; anything else does not.
+fn unsupported_or_not_found(segment: &str) -> ODataError {
+    match segment.starts_with(NAMESPACE) {
+        true => ODataError::not_implemented(format!("'{}' is not supported.", shown(segment))),
+        false => not_found(segment),
+    }
+}
+
+fn not_found(segment: &str) -> ODataError {
+    ODataError::segment_not_found(shown(segment))
+}
+
+/// What a message repeats of a name, at most.
+fn shown(segment: &str) -> &str {
+    let end = segment.char_indices().nth(100).map_or(segment.len(), |(at, _)| at);
+    &segment[..end]
+}
+
+#[cfg(test)]
+mod tests;

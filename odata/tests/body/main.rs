@@ -1,0 +1,8 @@
+//! The body side of the wire format: batches, payloads, rules, rows, definitions.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
+
+mod batch;
+mod fixture;
+mod payload;
+mod render;
+mod rules;

@@ -1,0 +1,13 @@
+//! What the server last said, in immutable packed columns.
+//!
+//! A pulled page streams from bytes into a [`SegmentBuilder`]; sealed, it is one [`Segment`]. A [`MirrorTable`] is the
+//! segments of one table: newer ones supersede older rows by id, tombstones remove them. Queries run column by column.
+//! Pure over bytes: no I/O, no async, no clock; nothing local is ever written here.
+
+mod page;
+mod segment;
+mod table;
+
+pub use page::{decode_page, decode_row, next_link_ahead, Item, Page, PageError};
+pub use segment::{Segment, SegmentBuilder, SegmentError, WrongType};
+pub use table::{Merged, MirrorTable, RowAt};

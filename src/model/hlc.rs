@@ -1,0 +1,127 @@
+//! Hybrid logical clock: stamps of local edits that never run backwards, on corrected wall-clock time.
+//!
+//! After Kulkarni et al., "Logical Physical Clocks" (2014), without the receive rule: stamps of other devices never
+//! travel to this one, only server times do, and these correct the wall clock by an offset instead.
+
+use super::{DeviceId, Millis};
+use serde::{Deserialize, Serialize};
+
+/// Stamp of a local edit. Order: wall clock, then counter, then device; total over all devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct Hlc {
+    /// Corrected wall clock, milliseconds.
+    pub wall: Millis,
+    /// Order within one millisecond, or while the wall clock stands back.
+    pub counter: u32,
+    /// Who made the edit.
+    pub device: DeviceId,
+}
+
+/// Highest counter before the stamp's wall clock is moved on by one millisecond instead.
+pub const COUNTER_MAX: u32 = 65_535;
+
+/// Most samples of the clock offset that are kept.
+const SAMPLES_MAX: usize = 8;
+
+/// One measurement of server time minus device time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Sample {
+    offset_millis: i64,
+    round_trip_millis: i64,
+}
+
+/// Gives out stamps. Persist it together with each entry it stamped, so that stamps stay monotone over restarts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HlcClock {
+    last: Hlc,
+    samples: Vec<Sample>,
+}
+
+impl HlcClock {
+    /// A clock that has not measured anything: offset 0.
+    pub fn new(device: DeviceId) -> HlcClock {
+        HlcClock { last: Hlc { device, ..Hlc::default() }, samples: Vec::new() }
+    }
+
+    /// Which device stamps.
+    pub fn device(&self) -> DeviceId {
+        self.last.device
+    }
+
+    /// A stamp later than every stamp given before, at the corrected time of `now` unless that lies behind.
+    pub fn stamp(&mut self, now: Millis) -> Hlc {
+        let wall = self.corrected(now);
+        let last = self.last;
+        let (wall, counter) = if wall > last.wall {
+            (wall, 0)
+        } else if last.counter < COUNTER_MAX {
+            (last.wall, last.counter + 1)
+        } else {
+            (Millis(last.wall.0.saturating_add(1)), 0)
+        };
+        self.last = Hlc { wall, counter, device: last.device };
+        self.last
+    }
+
+    /// Device time `now` corrected to the server's.
+    pub fn corrected(&self, now: Millis) -> Millis {
+        Millis(now.0.saturating_add(self.offset_millis()))
+    }
+
+    /// Server time minus device time: that of the sample with the shortest round trip.
+    pub fn offset_millis(&self) -> i64 {
+        self.samples.iter().min_by_key(|s| s.round_trip_millis).map_or(0, |s| s.offset_millis)
+    }
+
+    /// Learns from one exchange: request sent, answer received, and the server's `Date` (whole seconds, so half a
+    /// second is added as the best guess). An answer received before it was sent (clock jump) teaches nothing.
+    pub fn measure(&mut self, sent: Millis, received: Millis, server_date: Millis) {
+        let round_trip_millis = received.0.saturating_sub(sent.0);
+        if round_trip_millis < 0 {
+            return;
+        }
+        let middle = sent.0.saturating_add(round_trip_millis / 2);
+        let offset_millis = server_date.0.saturating_add(500).saturating_sub(middle);
+        // Half a second is the resolution of `Date`: what lies within it is noise, and would make good clocks worse.
+        let offset_millis = if offset_millis.abs() <= 1000 { 0 } else { offset_millis };
+        if self.samples.len() == SAMPLES_MAX {
+            self.samples.remove(0);
+        }
+        self.samples.push(Sample { offset_millis, round_trip_millis });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_grow_when_the_wall_clock_stands_still_or_jumps_back() {
+        let mut clock = HlcClock::new(DeviceId(7));
+        let stamps: Vec<Hlc> =
+            [1000, 1000, 400, 1001, 2, 5000].into_iter().map(|t| clock.stamp(Millis(t))).collect();
+        assert!(stamps.windows(2).all(|w| w[0] < w[1]), "{stamps:?}");
+        assert_eq!(stamps[5], Hlc { wall: Millis(5000), counter: 0, device: DeviceId(7) });
+    }
+
+    #[test]
+    fn a_full_counter_moves_the_wall_clock_on() {
+        let mut clock = HlcClock::new(DeviceId(1));
+        let first = clock.stamp(Millis(10));
+        for _ in 0..=COUNTER_MAX {
+            clock.stamp(Millis(10));
+        }
+        assert_eq!(clock.stamp(Millis(10)).wall, Millis(first.wall.0 + 1));
+    }
+
+    #[test]
+    fn a_wrong_device_clock_is_corrected_by_the_best_sample() {
+        let mut clock = HlcClock::new(DeviceId(1));
+        let day = 86_400_000;
+        clock.measure(Millis(0), Millis(4000), Millis(day + 9000));
+        clock.measure(Millis(5000), Millis(5010), Millis(day + 5000));
+        assert_eq!(clock.offset_millis(), day + 500 - 5);
+        clock.measure(Millis(9000), Millis(8000), Millis(0));
+        assert_eq!(clock.offset_millis(), day + 500 - 5);
+    }
+}

@@ -1,0 +1,35 @@
+//! What a local operation does to a row.
+
+use super::{Row, Value};
+use serde::{Deserialize, Serialize};
+
+/// One column's edit. `old` is the value the user saw when editing: the base of the three-way merge.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct FieldEdit {
+    pub name: String,
+    pub old: Value,
+    pub new: Value,
+}
+
+/// What an entry does to its row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Change {
+    /// A new row with these columns; those that the server computes are among them as far as known.
+    Create(Row),
+    /// Changed columns only, each at most once.
+    Update(Vec<FieldEdit>),
+    /// The row goes.
+    Delete,
+}
+
+impl Change {
+    /// `create`, `update` or `delete`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Change::Create(_) => "create",
+            Change::Update(_) => "update",
+            Change::Delete => "delete",
+        }
+    }
+}
