@@ -2,6 +2,7 @@
 // offline. The session is a cookie of this origin, so no token is given.
 
 import { DynamicsWebApi } from "dynamics-web-api";
+import { searchFilter } from "./search.ts";
 import type { TableView } from "./tables.ts";
 
 /** One row as the library gives it: wire names, plus `name_Formatted` and `_x_value_LogicalName`. */
@@ -80,19 +81,6 @@ function page(answer: {
     capped: exceeded ?? (total === COUNT_MAX && answer.value.length < COUNT_MAX),
     next: answer.oDataNextLink ?? null,
   };
-}
-
-/** Every word must stand in one of the columns. */
-export function searchFilter(columns: string[], search: string): string {
-  const words = search
-    .trim()
-    .split(/\s+/)
-    .filter((word) => word !== "");
-  const one = (word: string) => {
-    const literal = word.replaceAll("'", "''");
-    return `(${columns.map((column) => `contains(${column},'${literal}')`).join(" or ")})`;
-  };
-  return words.map(one).join(" and ");
 }
 
 /** One row with everything its form shows. */
