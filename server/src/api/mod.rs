@@ -7,7 +7,7 @@ mod page;
 mod read;
 mod write;
 
-pub use write::{create_row, Effect};
+pub use write::{create_row, create_row_unlinked, update_row, Effect};
 
 use crate::db::meta::Fact;
 use crate::db::sessions::Caller;

@@ -106,6 +106,17 @@ impl Reader<'_> {
         Ok(self.first(&query, |row| row.get::<_, Option<String>>(0))?.flatten())
     }
 
+    /// A row by the text that names it, compared without case; any of several.
+    pub fn id_by_name(&self, table: &Table, text: &str) -> Result<Option<Uuid>> {
+        let mut query = Query::select();
+        query
+            .column(name(&table.primary_id))
+            .from(name(&table.logical_name))
+            .and_where(Expr::col(name(&table.primary_name)).eq(text))
+            .limit(1);
+        Ok(self.first(&query, |row| row.get::<_, Vec<u8>>(0))?.and_then(|bytes| uuid(&bytes)))
+    }
+
     /// Rows whose lookup points to `target`, in sight or not.
     pub fn referring(&self, table: &Table, column: &Column, target: &EntityRef) -> Result<Vec<Uuid>> {
         let mut query = Query::select();
