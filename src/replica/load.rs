@@ -53,7 +53,7 @@ pub(super) async fn state<S: Store>(store: &S, random: &Random, identity: Identi
 fn new_record(random: &Random, identity: Identity) -> Record {
     let mut device = [0; 8];
     random(&mut device);
-    Record::new(DeviceId(u64::from_be_bytes(device)), identity.user, identity.business_unit)
+    Record::new(DeviceId(u64::from_be_bytes(device)), identity)
 }
 
 async fn scan<S: Store>(store: &S, table: Table, mut keys: KeyRange) -> Result<Vec<Pair>> {

@@ -14,7 +14,7 @@ mod state;
 pub use cursor::{Cursor, Feed};
 pub use draft::{Draft, Target};
 pub use idmap::IdMap;
-pub use query::{Ask, Found, Position};
+pub use query::{position, Ask, Found, Position};
 pub use state::{Record, SeenRow, State};
 
 use crate::error::{Error, Result, StoreError};
@@ -44,6 +44,7 @@ pub type Random = Box<dyn Fn(&mut [u8])>;
 pub struct Identity {
     pub user: uuid::Uuid,
     pub business_unit: uuid::Uuid,
+    pub organization: uuid::Uuid,
 }
 
 /// See the module.
@@ -62,6 +63,11 @@ impl<S: Store> Replica<S> {
     pub async fn open(store: S, random: Random, identity: Identity) -> Result<Replica<S>> {
         let state = load::state(&store, &random, identity).await?;
         Ok(Replica { store, random, state: RefCell::new(state), commits: Mutex::new(()) })
+    }
+
+    /// An id for what is no row, such as the boundary of an answer.
+    pub fn new_id(&self, now: Millis) -> uuid::Uuid {
+        Draft::new(&self.state.borrow(), now, &*self.random).new_id()
     }
 
     /// What the replica knows. Not to be held over an await.
@@ -148,8 +154,12 @@ impl<S: Store> Replica<S> {
     /// Reads everything again: another context has written.
     async fn reload(&self) -> Result<()> {
         let identity = {
-            let state = self.state.borrow();
-            Identity { user: state.record.user, business_unit: state.record.business_unit }
+            let record = &self.state.borrow().record;
+            Identity {
+                user: record.user,
+                business_unit: record.business_unit,
+                organization: record.organization,
+            }
         };
         let state = load::state(&self.store, &self.random, identity).await?;
         *self.state.borrow_mut() = state;

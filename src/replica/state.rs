@@ -45,11 +45,13 @@ pub struct Record {
     pub user: Uuid,
     /// His business unit.
     pub business_unit: Uuid,
+    /// Whose server it is.
+    pub organization: Uuid,
 }
 
 impl Record {
     /// The record of a new replica.
-    pub fn new(device: DeviceId, user: Uuid, business_unit: Uuid) -> Record {
+    pub fn new(device: DeviceId, identity: super::Identity) -> Record {
         Record {
             clock: HlcClock::new(device),
             next_seq: 1,
@@ -58,8 +60,9 @@ impl Record {
             pull_due: true,
             lineage: None,
             generation: 0,
-            user,
-            business_unit,
+            user: identity.user,
+            business_unit: identity.business_unit,
+            organization: identity.organization,
         }
     }
 }
