@@ -77,10 +77,12 @@ export async function signIn(username: string, password: string): Promise<string
     return "The server cannot be reached. Try again in a moment.";
   }
   rowsVersion.change((version) => version + 1);
-  void flette().refresh();
-  void flette()
-    .sync()
-    .catch(() => undefined);
+  if (snapshot.get().worker === true) {
+    await flette().refresh();
+    void flette()
+      .sync()
+      .catch(() => undefined);
+  }
   return null;
 }
 

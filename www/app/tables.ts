@@ -104,7 +104,6 @@ const contacts: TableView = {
     { property: "_parentcustomerid_value", label: "Company", kind: "lookup", from: "tablet" },
     { property: "telephone1", label: "Phone", kind: "phone" },
     { property: "emailaddress1", label: "Email", kind: "email", from: "tablet" },
-    { property: "address1_city", label: "City", from: "desktop" },
     { property: "modifiedon", label: "Changed", kind: "moment", from: "desktop" },
   ],
   search: ["fullname", "emailaddress1", "telephone1", "mobilephone", "jobtitle", "address1_city"],

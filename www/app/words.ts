@@ -39,6 +39,17 @@ export function dateText(value: unknown, kind: "day" | "moment" | "date-only"): 
   return (kind === "day" ? day : moment).format(date);
 }
 
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const dayOfYear = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+
+/** A time in the past as short as it can be: the clock for today, the day for this year. */
+export function shortTime(value: unknown, now: Date): string {
+  const date = value instanceof Date ? value : new Date(typeof value === "string" ? value : Number.NaN);
+  if (Number.isNaN(date.getTime())) return "";
+  if (date.toDateString() === now.toDateString()) return clock.format(date);
+  return (date.getFullYear() === now.getFullYear() ? dayOfYear : day).format(date);
+}
+
 /** Two letters for an avatar. */
 export function initials(name: string): string {
   const words = name.split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word));

@@ -6,7 +6,7 @@ import { address, go, replace, route } from "../router.ts";
 import { account, waiting } from "../state.ts";
 import { useStore } from "../store.ts";
 import { type ListColumn, type TableView, viewOfTable } from "../tables.ts";
-import { dateText, initials, tint } from "../words.ts";
+import { dateText, initials, shortTime, tint } from "../words.ts";
 import { Icon } from "./icons.tsx";
 import { useList } from "./use-list.ts";
 
@@ -246,7 +246,7 @@ function Cell({
       return <a href={address(target.set, value)}>{text || "(no name)"}</a>;
     }
     case "moment":
-      return <time>{dateText(value, "moment")}</time>;
+      return <time title={dateText(value, "moment")}>{shortTime(value, new Date())}</time>;
     case "day":
       return <time>{dateText(value, "day")}</time>;
     default:
