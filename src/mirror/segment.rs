@@ -225,7 +225,7 @@ impl Sealer {
 }
 
 /// CRC-32 of a head, all but the place where it stands.
-fn head_crc(head: &[u8]) -> u32 {
+pub(super) fn head_crc(head: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&head[..FRAME - 4]);
     hasher.update(&head[FRAME..]);
@@ -479,4 +479,21 @@ fn read_block(head: &mut Reader<'_>, bytes: &[u8], start: usize) -> Result<Block
         return Err(SegmentError::Damaged("length of a block"));
     }
     Ok(Block { name: name.to_owned(), kind, range, plain_len, packed, unpacked: OnceCell::new() })
+}
+
+/// Changes the plain bytes of blocks and puts right sums on them: what only a faulty writer could make.
+#[cfg(test)]
+pub(super) fn forge(bytes: &[u8], mut change: impl FnMut(usize, &mut Vec<u8>)) -> Vec<u8> {
+    let mut head = read_frame(bytes).expect("a good segment");
+    let (rows, count) = (head.length().expect("rows"), head.length().expect("count"));
+    let mut start = bytes.len() - packed_len(bytes, head.clone(), count).expect("blocks");
+    let mut sealer = Sealer::default();
+    for number in 0..count {
+        let block = read_block(&mut head, bytes, start).expect("a good block");
+        start = block.packed.end;
+        let mut plain = block.unpack(bytes).expect("a good block");
+        change(number, &mut plain);
+        sealer.block(&block.name, block.kind, block.range, |out| *out = plain);
+    }
+    sealer.finish(rows)
 }
