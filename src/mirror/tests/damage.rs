@@ -36,7 +36,7 @@ fn sign(bytes: &mut [u8]) {
         return;
     };
     if (16..=bytes.len()).contains(&len) {
-        let crc = super::super::segment::head_crc(&bytes[..len]);
+        let crc = super::super::format::head_crc(&bytes[..len]);
         bytes[12..16].copy_from_slice(&crc.to_le_bytes());
     }
 }
@@ -82,7 +82,7 @@ proptest! {
         block in any::<Index>(),
     ) {
         let bytes = seal(&changes);
-        let forged = super::super::segment::forge(&bytes, |number, plain| {
+        let forged = super::super::format::forge(&bytes, |number, plain| {
             if number == block.index(17) {
                 for (at, byte) in &edits {
                     let at = at.index(plain.len());

@@ -5,6 +5,7 @@ mod pages;
 mod queries;
 mod segments;
 mod tables;
+mod timing;
 
 use super::*;
 use flette_odata::edm::{LookupTarget, OnDelete, OptionItem, Required, TextFormat};
