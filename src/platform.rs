@@ -29,8 +29,8 @@ pub trait Transport {
 /// What the engine needs from its surroundings.
 #[allow(async_fn_in_trait)]
 pub trait Platform {
-    /// Where bytes are kept.
-    type Store: Store;
+    /// Where bytes are kept; clones are handles to the same store.
+    type Store: Store + Clone;
     /// How the server is reached.
     type Transport: Transport;
     /// Held by the primary client; released when dropped.

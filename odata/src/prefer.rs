@@ -1,6 +1,8 @@
-//! The `Prefer` header: what a client would like, never what it may insist on (RFC 7240, OData 4.0 Part 1 §8.2.8).
+//! The `Prefer` header: what a client would like, never what it may insist on (RFC 7240, OData 4.0 Part 1
+//! §8.2.8).
 //!
-//! Preferences that are unknown or malformed are ignored, as the RFC demands; `Preference-Applied` tells what counted.
+//! Preferences that are unknown or malformed are ignored, as the RFC demands; `Preference-Applied` tells what
+//! counted.
 
 use crate::http::Headers;
 
@@ -19,8 +21,8 @@ pub struct Prefer {
     pub continue_on_error: bool,
 }
 
-/// Which annotations a client wants: names, or patterns such as `*` and `OData.Community.Display.V1.*`; a leading `-`
-/// takes one out. The most specific pattern that fits decides (OData 4.0 Part 1 §8.2.8.4).
+/// Which annotations a client wants: names, or patterns such as `*` and `OData.Community.Display.V1.*`; a
+/// leading `-` takes one out. The most specific pattern that fits decides (OData 4.0 Part 1 §8.2.8.4).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Annotations {
     patterns: Vec<String>,
@@ -40,9 +42,11 @@ impl Annotations {
         Annotations { patterns: vec!["*".to_owned()] }
     }
 
-    /// Reads a comma list of patterns, quotes already removed.
+    /// Reads a comma list of patterns, quotes already removed; what is no name is left out.
     pub fn parse(list: &str) -> Annotations {
-        let patterns = list.split(',').map(str::trim).filter(|p| !p.is_empty());
+        // They are echoed in a header, so nothing goes through that could end one.
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'*' | b'#');
+        let patterns = list.split(',').map(str::trim).filter(|p| !p.is_empty() && p.bytes().all(plain));
         Annotations { patterns: patterns.take(PREFERENCES_MAX).map(str::to_owned).collect() }
     }
 
@@ -70,7 +74,8 @@ impl Annotations {
     }
 }
 
-/// How closely a pattern fits a name: `None` when it does not, else more for a longer prefix, most for the name itself.
+/// How closely a pattern fits a name: `None` when it does not, else more for a longer prefix, most for the
+/// name itself.
 fn specificity(pattern: &str, name: &str) -> Option<usize> {
     if pattern == name {
         return Some(usize::MAX);
@@ -108,8 +113,8 @@ impl Prefer {
         }
     }
 
-    /// The value of `Preference-Applied`; `None` when nothing was preferred. Callers that did not apply one of them
-    /// clear it first.
+    /// The value of `Preference-Applied`; `None` when nothing was preferred. Callers that did not apply one
+    /// of them clear it first.
     pub fn applied(&self) -> Option<String> {
         let mut applied = Vec::new();
         if self.representation {
@@ -155,7 +160,8 @@ fn split_list(header: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// `name=value; parameters` as lower-case name and value without quotes; parameters mean nothing to this service.
+/// `name=value; parameters` as lower-case name and value without quotes; parameters mean nothing to this
+/// service.
 fn name_and_value(preference: &str) -> (String, String) {
     let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
     let name = name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -201,9 +207,11 @@ mod tests {
             "return=representation,odata.include-annotations=\"a.b,c.*\"",
         );
         check(&["wait=100, respond-async; x=\"a,b\", return=representation"], "return=representation");
-        check(&["odata.include-annotations=\"unclosed, return=representation"], {
-            "odata.include-annotations=\"unclosed,return=representation\""
-        });
+        check(
+            &["odata.include-annotations=\"unclosed, return=representation"],
+            "odata.include-annotations=\"unclosed\"",
+        );
+        check(&["odata.include-annotations=\"a\rb,é,c d\""], "");
     }
 
     #[test]
@@ -220,11 +228,25 @@ mod tests {
         check("OData.Comm*", formatted, false);
         check("Microsoft.Dynamics.CRM.*", formatted, false);
         check("*,-OData.*", formatted, false);
+        check("OData.*,-OData.*", formatted, false);
+        check("-OData.*,OData.*", formatted, true);
         check("*,-OData.*", "Microsoft.Dynamics.CRM.lookuplogicalname", true);
         check(&format!("-*,{formatted}"), formatted, true);
         check(&format!("{formatted},-*"), formatted, true);
         assert!(Annotations::none().is_none());
         assert!(Annotations::parse("-*").is_none());
         assert!(!Annotations::all().is_none());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_was_applied_reads_the_same_in_a_safe_header(any in "\\PC{0,60}", list in "[ -~\r\n]{0,20}") {
+            for value in [any, format!("odata.include-annotations=\"{list}\",return=representation")] {
+                let prefer = parse(&[&value]);
+                let applied = prefer.applied().unwrap_or_default();
+                proptest::prop_assert!(applied.bytes().all(|b| (b' '..=b'~').contains(&b)));
+                proptest::prop_assert_eq!(parse(&[&applied]), prefer);
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Instants and dates as text: OData literals (RFC 3339) and HTTP dates (RFC 9110 §5.6.7).
 //!
-//! Instants are milliseconds since 1970-01-01T00:00:00Z, dates are days since 1970-01-01, both in years 1 to 9999.
+//! Instants are milliseconds since 1970-01-01T00:00:00Z, dates are days since 1970-01-01, both in years 1 to
+//! 9999.
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike, Weekday};
 
@@ -35,8 +36,8 @@ pub fn parse_datetime(text: &str) -> Option<i64> {
     (rest.at == bytes.len() && (INSTANT_MIN..=INSTANT_MAX).contains(&instant)).then_some(instant)
 }
 
-/// `2026-01-15T10:02:11Z`, with `.mmm` only when the instant is not a whole second. Instants outside the years 1 to
-/// 9999 are written as the nearest inside.
+/// `2026-01-15T10:02:11Z`, with `.mmm` only when the instant is not a whole second. Instants outside the
+/// years 1 to 9999 are written as the nearest inside.
 pub fn format_datetime(millis: i64) -> String {
     let millis = millis.clamp(INSTANT_MIN, INSTANT_MAX);
     let instant = DateTime::from_timestamp_millis(millis).unwrap_or_default();
@@ -219,6 +220,24 @@ mod tests {
         check("2026-01-15T10:02:11+0100", None);
         check("2026-01-15", None);
         check("٢026-01-15T10:02:11Z", None);
+        check("", None);
+    }
+
+    #[test]
+    fn dates_are_read_in_one_form_only() {
+        fn check(text: &str, expected: Option<i32>) {
+            assert_eq!(parse_date(text), expected, "{text}");
+        }
+        check("1970-01-01", Some(0));
+        check("2026-01-15", Some(20_468));
+        check("0001-01-01", Some(-719_162));
+        check("9999-12-31", Some(2_932_896));
+        check("0000-12-31", None);
+        check("2026-1-15", None);
+        check("2026-01-32", None);
+        check("2026-01-15 ", None);
+        check("-026-01-15", None);
+        check("2026/01/15", None);
         check("", None);
     }
 

@@ -1,10 +1,12 @@
 //! Values the whole engine speaks in: ids, stamps, rows and edits. No I/O, no async, no clock.
 
+mod conflict;
 mod hlc;
 mod ids;
 mod patch;
 mod time;
 
+pub use conflict::{Clash, Conflict, Side};
 pub use flette_odata::{EntityRef, Row, Value};
 pub use hlc::{Hlc, HlcClock, COUNTER_MAX};
 pub use ids::{ChangeSetId, DeviceId, ETag, Key, OpId, Seq};

@@ -62,8 +62,8 @@ impl<'a> Parser<'a, '_> {
         Ok(Operand::Condition(Filter::And(items)))
     }
 
-    /// `not` takes the whole comparison after it: `not name eq 'x'` means `not (name eq 'x')`. By the letter of the
-    /// standard it would bind to `name`, which is no condition and therefore never meant.
+    /// `not` takes the whole comparison after it: `not name eq 'x'` means `not (name eq 'x')`. By the letter
+    /// of the standard it would bind to `name`, which is no condition and therefore never meant.
     fn negation(&mut self) -> Result<Operand<'a>> {
         if !self.lexer.accept(Token::Word("not"))? {
             return self.comparison();
@@ -259,8 +259,7 @@ fn compare(left: Operand<'_>, op: CompareOp, right: Operand<'_>) -> Result<Filte
 }
 
 fn compare_column(column: &Column, op: CompareOp, literal: &Literal<'_>) -> Result<Filter> {
-    let value = literal.value_for(column, op)?;
-    Ok(Filter::Compare { column: column.logical_name.clone(), op, value })
+    Ok(literal.bound(column, op)?.compare(&column.logical_name, op))
 }
 
 /// Literals are compared as they stand; a null is equal to a null and to nothing else.

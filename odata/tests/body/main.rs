@@ -1,0 +1,9 @@
+//! The body side of the wire format: batches, payloads, rules, rows, definitions.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
+
+mod batch;
+mod fixture;
+mod metadata;
+mod payload;
+mod render;
+mod rules;

@@ -1,0 +1,164 @@
+//! `$batch`: items run one after the other; a change set is one transaction.
+
+use super::write::{apply, is_write, respond, Done};
+use super::{Answer, Door};
+use crate::error::{Error, Result};
+use crate::replica::{Draft, Replica};
+use crate::store::{Durability, Store};
+use flette_odata::batch::{
+    resolve_url, unknown_reference, write_batch_response, BatchAnswer, BatchItem, Part,
+};
+use flette_odata::operation::{self, Operation};
+use flette_odata::prefer::Prefer;
+use flette_odata::{EntityRef, ODataError, Request, Response, Schema};
+use std::collections::HashMap;
+
+/// Answers a batch. Without `odata.continue-on-error` it stops at the first failure, whose status is then the batch's.
+///
+/// A batch of reads that the replica cannot answer goes elsewhere as a whole. One that also writes to tables that are
+/// offline stays here, so that its writes keep their place behind those that wait; what the replica cannot answer in it
+/// is refused with 501.
+pub(super) async fn answer<S: Store>(
+    replica: &Replica<S>,
+    request: &Request,
+    items: Vec<BatchItem>,
+    door: Door<'_>,
+    root: &str,
+) -> Result<Answer> {
+    let schema = replica.state().schema.clone();
+    if goes_elsewhere(replica, &items, &schema, door, root) {
+        let reason = ODataError::not_implemented("The batch holds requests that cannot be answered offline.");
+        return Ok(Answer::Elsewhere(reason.to_response()));
+    }
+    let goes_on = Prefer::parse(&request.headers).continue_on_error;
+    let mut answers = Vec::new();
+    let mut status = 200;
+    for item in items {
+        let answer = match item {
+            BatchItem::Single(part) => BatchAnswer::Single(single(replica, part, door, root).await),
+            BatchItem::ChangeSet(parts) => change_set(replica, &parts, door, root).await,
+        };
+        let failed = match &answer {
+            BatchAnswer::Single(response) if response.status >= 400 => Some(response.status),
+            BatchAnswer::Single(_) | BatchAnswer::ChangeSet(_) => None,
+        };
+        answers.push(answer);
+        if let (Some(failed), false) = (failed, goes_on) {
+            status = failed;
+            break;
+        }
+    }
+    let boundary = replica.new_id(door.now);
+    let mut response = write_batch_response(&answers, boundary, status);
+    if goes_on {
+        response.headers.set("Preference-Applied", "odata.continue-on-error");
+    }
+    Ok(Answer::Here(response))
+}
+
+fn goes_elsewhere<S: Store>(
+    replica: &Replica<S>,
+    items: &[BatchItem],
+    schema: &Schema,
+    door: Door<'_>,
+    root: &str,
+) -> bool {
+    let state = replica.state();
+    let (mut beyond, mut writes_here) = (false, false);
+    for item in items {
+        let BatchItem::Single(part) = item else {
+            writes_here = true;
+            continue;
+        };
+        match read_part(part, root, schema, &HashMap::new()) {
+            Ok(operation) if super::not_here(&state, &operation, door).is_some() => beyond = true,
+            Ok(operation) => writes_here |= is_write(&operation),
+            Err(error) => beyond |= matches!(error.status, 404 | 501),
+        }
+    }
+    beyond && !writes_here
+}
+
+async fn single<S: Store>(replica: &Replica<S>, part: Part, door: Door<'_>, root: &str) -> Response {
+    let url = url_of(&part.request.url, root);
+    let request = Request { url, ..part.request };
+    let inner = Door { root, ..door };
+    match Box::pin(super::route(replica, &request, inner)).await {
+        Ok(Answer::Here(response) | Answer::Elsewhere(response)) => response,
+        Err(error) => error.to_odata().to_response(),
+    }
+}
+
+/// A part's URL may be absolute, a path, or relative to the root.
+fn url_of(url: &str, root: &str) -> String {
+    match url.contains("://") || url.starts_with('/') {
+        true => url.to_owned(),
+        false => format!("{root}{url}"),
+    }
+}
+
+/// Content-ID (with its dollar sign) to the row that the request made or changed.
+type References = HashMap<String, EntityRef>;
+
+fn read_part(
+    part: &Part,
+    root: &str,
+    schema: &Schema,
+    rows: &References,
+) -> flette_odata::error::Result<Operation> {
+    let find = |reference: &str| rows.get(reference).cloned();
+    let url = match part.request.url.trim_start_matches('/').starts_with('$') {
+        true => resolve_url(&part.request.url, &find, schema, root)
+            .ok_or_else(|| unknown_reference(&part.request.url))?,
+        false => url_of(&part.request.url, root),
+    };
+    // The root may be absolute while a part names a path only.
+    let path_root = root.find("://").and_then(|at| root[at + 3..].find('/').map(|s| &root[at + 3 + s..]));
+    let root = if url.starts_with('/') { path_root.unwrap_or(root) } else { root };
+    operation::parse(&Request { url, ..part.request.clone() }, root, schema, &find)
+}
+
+async fn change_set<S: Store>(
+    replica: &Replica<S>,
+    parts: &[Part],
+    door: Door<'_>,
+    root: &str,
+) -> BatchAnswer {
+    let tables: Vec<&str> = door.scope.iter().map(String::as_str).collect();
+    let decide = |draft: &mut Draft| draft_set(draft, parts, door, root);
+    let answers = match replica.transact(door.now, Durability::Strict, &tables, decide).await {
+        Ok(done) => {
+            let state = replica.state();
+            let answer = |done: &Done| respond(&state, done, root);
+            done.iter().map(answer).collect::<Result<Vec<Response>>>()
+        }
+        Err(error) => Err(error),
+    };
+    match answers {
+        Ok(answers) => {
+            BatchAnswer::ChangeSet(parts.iter().map(|part| part.content_id.clone()).zip(answers).collect())
+        }
+        Err(error) => BatchAnswer::Single(error.to_odata().to_response()),
+    }
+}
+
+fn draft_set(draft: &mut Draft, parts: &[Part], door: Door<'_>, root: &str) -> Result<Vec<Done>> {
+    let schema = draft.schema();
+    let mut rows = References::new();
+    let mut done = Vec::new();
+    draft.begin_change_set();
+    for part in parts {
+        let operation = read_part(part, root, &schema, &rows)?;
+        if let Some(reason) = super::not_here(draft.state(), &operation, door) {
+            return Err(Error::Refused(reason));
+        }
+        let one = apply(draft, &operation, door)?;
+        if let Some(content_id) = &part.content_id {
+            let row = EntityRef { table: one.key.table.clone(), id: one.key.id };
+            rows.insert(format!("${content_id}"), row);
+        }
+        done.push(one);
+    }
+    draft.end_change_set();
+    Ok(done)
+}

@@ -1,0 +1,148 @@
+//! The front door: Dataverse Web API requests answered from the replica.
+//!
+//! A request is read once ([`flette_odata::operation`]); reads run over the replica, writes become one transaction on
+//! its journal. What the replica cannot answer exactly is handed back as [`Answer::Elsewhere`], with what to say when the
+//! network cannot answer either.
+
+mod batch;
+mod read;
+mod write;
+
+use crate::error::Result;
+use crate::model::Millis;
+use crate::replica::{Replica, State};
+use crate::store::Store;
+use flette_odata::operation::{self, Operation};
+use flette_odata::{ODataError, Request, Response, Schema};
+
+/// An answer, or the reason why the replica has none.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// Final.
+    Here(Response),
+    /// Only the server can tell for sure; without it, this is the answer.
+    Elsewhere(Response),
+}
+
+/// What the front door needs to know besides the request.
+#[derive(Debug, Clone, Copy)]
+pub struct Door<'a> {
+    /// Path or absolute URL of the API, ending in `/`.
+    pub root: &'a str,
+    /// Logical names of the tables that are offline.
+    pub scope: &'a [String],
+    /// Device time.
+    pub now: Millis,
+}
+
+impl Door<'_> {
+    /// The root as the request names it: absolute when its URL is.
+    fn root_for(&self, url: &str) -> String {
+        match url.find("://").and_then(|at| url[at + 3..].find('/').map(|slash| at + 3 + slash)) {
+            Some(path) if self.root.starts_with('/') => format!("{}{}", &url[..path], self.root),
+            _ => self.root.to_owned(),
+        }
+    }
+
+    fn covers(&self, table: &str) -> bool {
+        self.scope.iter().any(|name| name == table)
+    }
+}
+
+/// Answers one request.
+pub async fn answer<S: Store>(replica: &Replica<S>, request: &Request, door: Door<'_>) -> Answer {
+    let tables: Vec<&str> = door.scope.iter().map(String::as_str).collect();
+    let answered = match replica.load(&tables).await {
+        Ok(()) => route(replica, request, door).await,
+        Err(error) => Err(error),
+    };
+    answered.unwrap_or_else(|error| Answer::Here(error.to_odata().to_response()))
+}
+
+async fn route<S: Store>(replica: &Replica<S>, request: &Request, door: Door<'_>) -> Result<Answer> {
+    let schema = replica.state().schema.clone();
+    let root = door.root_for(&request.url);
+    let operation = match operation::parse(request, &root, &schema, &|_| None) {
+        Ok(operation) => operation,
+        Err(error) => return Ok(unreadable(request, &schema, error)),
+    };
+    if let Some(reason) = not_here(&replica.state(), &operation, door) {
+        return Ok(Answer::Elsewhere(reason.to_response()));
+    }
+    match operation {
+        Operation::Batch(items) => batch::answer(replica, request, items, door, &root).await,
+        operation if write::is_write(&operation) => {
+            let response = write::answer(replica, &operation, door, &root).await;
+            Ok(Answer::Here(response.unwrap_or_else(|error| error.to_odata().to_response())))
+        }
+        operation => Ok(read::answer(&replica.state(), &operation, door, &root, &request.url)),
+    }
+}
+
+/// A request that cannot be read by the replica's schema. A read may still mean something to the server, whose schema
+/// may be newer, and so may what is beyond the replica; a write that the schema refuses is refused.
+fn unreadable(request: &Request, schema: &Schema, error: ODataError) -> Answer {
+    let is_read = request.method == flette_odata::Method::Get;
+    if schema.tables.is_empty() || is_read || error.status == 501 || error.status == 404 {
+        Answer::Elsewhere(offline_error(schema, error).to_response())
+    } else {
+        Answer::Here(error.to_response())
+    }
+}
+
+/// What is said offline: an unknown set may well exist on the server, so "not found" would be a guess.
+fn offline_error(schema: &Schema, error: ODataError) -> ODataError {
+    match error.status {
+        404 if schema.tables.is_empty() => not_synced(),
+        404 => ODataError::not_implemented(format!("{} It is not available offline.", error.message)),
+        _ => error,
+    }
+}
+
+fn not_synced() -> ODataError {
+    ODataError::not_implemented("Nothing has been synchronised yet, so nothing is available offline.")
+}
+
+/// Why an operation is none of the replica's.
+fn not_here(state: &State, operation: &Operation, door: Door<'_>) -> Option<ODataError> {
+    let beyond = |what: &str| Some(ODataError::not_implemented(format!("{what} is not available offline.")));
+    match operation {
+        Operation::Batch(_) | Operation::Service | Operation::Metadata | Operation::Definitions { .. } => {
+            None
+        }
+        Operation::WhoAmI => None,
+        Operation::Function { name, .. } => beyond(&format!("The function {name}")),
+        Operation::ReadCollection { table, query, prefer } => {
+            if prefer.track_changes || query.delta_token.is_some() {
+                return beyond("Change tracking");
+            }
+            table_not_here(state, table, door)
+        }
+        Operation::Count { table, query } => match query.delta_token {
+            Some(_) => beyond("Change tracking"),
+            None => table_not_here(state, table, door),
+        },
+        Operation::ReadRow { table, id, .. } => table_not_here(state, table, door).or_else(|| {
+            let known = state.row(&crate::model::Key::new(table.clone(), *id)).is_some();
+            (!known && !is_complete(state, table)).then(|| ODataError::row_not_found(table, *id))
+        }),
+        Operation::Create { table, .. }
+        | Operation::Update { table, .. }
+        | Operation::SetProperty { table, .. }
+        | Operation::Delete { table, .. }
+        | Operation::SetReference { table, .. } => table_not_here(state, table, door),
+    }
+}
+
+fn table_not_here(state: &State, table: &str, door: Door<'_>) -> Option<ODataError> {
+    let pulled = state.tables.get(table).is_some_and(|t| t.cursor.complete || t.cursor.next_link.is_some());
+    if door.covers(table) && pulled {
+        return None;
+    }
+    Some(ODataError::not_implemented(format!("The table '{table}' is not available offline.")))
+}
+
+/// Whether every row of the table that the user may see is in the replica.
+fn is_complete(state: &State, table: &str) -> bool {
+    state.tables.get(table).is_some_and(|t| t.cursor.complete)
+}

@@ -1,0 +1,74 @@
+//! One local operation that the server has not accepted yet.
+
+use crate::error::{Error, Result};
+use crate::model::{Change, ChangeSetId, ETag, Hlc, Key, OpId, Seq};
+use serde::{Deserialize, Serialize};
+
+/// Why an entry is parked: the server's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Reason {
+    pub status: u16,
+    pub code: String,
+    pub message: String,
+}
+
+/// Where an entry stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EntryState {
+    /// Not sent since it was made or merged.
+    Waiting,
+    /// Sent; no answer was seen. It may or may not have been applied, and is never rewritten in place by a later edit.
+    Sent,
+    /// Refused for good; waits for a human.
+    Parked(Reason),
+}
+
+/// One journal entry. Stored as one value, committed with strict durability before the app hears of success.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its place in the journal.
+    pub seq: Seq,
+    /// The operation's identity towards the server.
+    pub op: OpId,
+    /// The row.
+    pub key: Key,
+    /// What happens to the row.
+    pub change: Change,
+    /// When the user did it.
+    pub at: Hlc,
+    /// The row's etag that the edit builds upon; none for a row the server does not know yet.
+    pub base: Option<ETag>,
+    /// Entries of one change set reach the server together.
+    pub change_set: Option<ChangeSetId>,
+    /// Where it stands.
+    pub state: EntryState,
+}
+
+impl Entry {
+    /// Whether the entry waits for a human.
+    pub fn is_parked(&self) -> bool {
+        matches!(self.state, EntryState::Parked(_))
+    }
+
+    /// The entry's key in the store: `seq`, big endian, so that keys order as entries do.
+    pub fn store_key(seq: Seq) -> Vec<u8> {
+        seq.0.to_be_bytes().to_vec()
+    }
+
+    /// The stored form.
+    ///
+    /// # Errors
+    /// Never for an entry made by this crate; serialisation is fallible by type.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|e| Error::Damaged(format!("journal entry {}: {e}", self.seq.0)))
+    }
+
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when the bytes are no entry.
+    pub fn decode(bytes: &[u8]) -> Result<Entry> {
+        serde_json::from_slice(bytes).map_err(|e| Error::Damaged(format!("journal entry: {e}")))
+    }
+}

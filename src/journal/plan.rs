@@ -1,0 +1,221 @@
+//! In which order entries go to the server: by `Seq`, parents before children, change sets whole.
+
+use super::{squash, Entry, RowRequest, Squashed};
+use crate::model::{Change, ChangeSetId, Key, Seq, Value};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// What is sent together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unit {
+    /// One request a row; more than one only in a change set.
+    pub requests: Vec<RowRequest>,
+    /// Whether the server must apply all or none.
+    pub atomic: bool,
+    /// Entries that amount to nothing and can be dropped without telling the server.
+    pub nothing: Vec<Seq>,
+}
+
+/// Orders all entries that may be sent into units.
+///
+/// Left out: rows with a parked entry, and rows that point to a row whose creation is parked (their dependents, to any
+/// depth). A lookup to a row created later in the journal puts that row first; a circle of lookups among new rows is
+/// broken by creating one of them without the lookup; its entry keeps it for the next plan.
+pub fn plan<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Unit> {
+    let mut rows: BTreeMap<Key, Vec<&Entry>> = BTreeMap::new();
+    for entry in entries {
+        rows.entry(entry.key.clone()).or_default().push(entry);
+    }
+    let blocked = blocked(&rows);
+    rows.retain(|key, _| !blocked.contains(key));
+    order(group(rows))
+}
+
+/// Rows that cannot be sent now.
+fn blocked(rows: &BTreeMap<Key, Vec<&Entry>>) -> BTreeSet<Key> {
+    let mut blocked: BTreeSet<Key> =
+        rows.iter().filter(|(_, es)| es.iter().any(|e| e.is_parked())).map(|(k, _)| k.clone()).collect();
+    loop {
+        let missing = |key: &Key| blocked.contains(key) && creates(&rows[key]);
+        let sets: BTreeSet<ChangeSetId> = rows
+            .iter()
+            .filter(|(key, _)| blocked.contains(*key))
+            .flat_map(|(_, es)| es.iter().filter_map(|e| e.change_set))
+            .collect();
+        let more: Vec<Key> = rows
+            .iter()
+            .filter(|(key, _)| !blocked.contains(*key))
+            .filter(|(_, es)| {
+                es.iter().any(|e| {
+                    e.change_set.is_some_and(|set| sets.contains(&set))
+                        || lookups(&e.change).any(|target| rows.contains_key(&target) && missing(&target))
+                })
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        if more.is_empty() {
+            return blocked;
+        }
+        blocked.extend(more);
+    }
+}
+
+fn creates(entries: &[&Entry]) -> bool {
+    entries.first().is_some_and(|e| matches!(e.change, Change::Create(_)))
+}
+
+/// Rows that a change points to.
+fn lookups(change: &Change) -> Box<dyn Iterator<Item = Key> + '_> {
+    let key = |value: &Value| match value {
+        Value::Lookup(target) => Some(Key::new(target.table.clone(), target.id)),
+        _ => None,
+    };
+    match change {
+        Change::Create(row) => Box::new(row.values().filter_map(key)),
+        Change::Update(edits) => Box::new(edits.iter().filter_map(move |edit| key(&edit.new))),
+        Change::Delete => Box::new(std::iter::empty()),
+    }
+}
+
+/// One unit a row; rows that share a change set share a unit.
+fn group(rows: BTreeMap<Key, Vec<&Entry>>) -> Vec<Unit> {
+    let mut unit_of_set: HashMap<ChangeSetId, usize> = HashMap::new();
+    let mut groups: Vec<Vec<Vec<&Entry>>> = Vec::new();
+    for entries in rows.into_values() {
+        let sets: BTreeSet<ChangeSetId> = entries.iter().filter_map(|e| e.change_set).collect();
+        let found: BTreeSet<usize> = sets.iter().filter_map(|s| unit_of_set.get(s).copied()).collect();
+        let home = found.first().copied().unwrap_or(groups.len());
+        if home == groups.len() {
+            groups.push(Vec::new());
+        }
+        groups[home].push(entries);
+        for other in found.into_iter().skip(1) {
+            let moved = std::mem::take(&mut groups[other]);
+            groups[home].extend(moved);
+            unit_of_set.values_mut().filter(|unit| **unit == other).for_each(|unit| *unit = home);
+        }
+        unit_of_set.extend(sets.into_iter().map(|set| (set, home)));
+    }
+    let mut units: Vec<Unit> = groups.into_iter().filter(|g| !g.is_empty()).map(unit).collect();
+    units.sort_by_key(first_seq);
+    units
+}
+
+fn unit(rows: Vec<Vec<&Entry>>) -> Unit {
+    let mut unit = Unit { requests: Vec::new(), atomic: rows.len() > 1, nothing: Vec::new() };
+    for entries in rows {
+        match squash(&entries) {
+            Some(Squashed::Request(request)) => unit.requests.push(request),
+            // A create whose answer was lost may stand on the server: its deletion must be told.
+            Some(Squashed::Nothing) if entries.iter().any(|e| e.state == super::EntryState::Sent) => {
+                unit.requests.extend(delete_of_lost_create(&entries));
+            }
+            Some(Squashed::Nothing) => unit.nothing.extend(entries.iter().map(|e| e.seq)),
+            None => {}
+        }
+    }
+    unit.requests.sort_by_key(|r| r.seqs.first().copied());
+    unit
+}
+
+fn delete_of_lost_create(entries: &[&Entry]) -> Option<RowRequest> {
+    let last = entries.last()?;
+    Some(RowRequest {
+        key: last.key.clone(),
+        change: Change::Delete,
+        base: None,
+        op: last.op,
+        at: last.at,
+        seqs: entries.iter().map(|e| e.seq).collect(),
+    })
+}
+
+fn first_seq(unit: &Unit) -> Seq {
+    let sent = unit.requests.iter().filter_map(|r| r.seqs.first().copied());
+    sent.chain(unit.nothing.first().copied()).min().unwrap_or_default()
+}
+
+/// Parents first: depth-first along the lookups to rows that are created in this plan.
+fn order(units: Vec<Unit>) -> Vec<Unit> {
+    let home: HashMap<Key, usize> = units
+        .iter()
+        .enumerate()
+        .flat_map(|(i, u)| {
+            u.requests
+                .iter()
+                .filter(|r| matches!(r.change, Change::Create(_)))
+                .map(move |r| (r.key.clone(), i))
+        })
+        .collect();
+    let mut walk = Walk { home, state: vec![Mark::New; units.len()], sorted: Vec::new(), units };
+    for index in 0..walk.units.len() {
+        walk.visit(index);
+    }
+    for unit in &mut walk.sorted {
+        inner_order(unit);
+    }
+    walk.sorted
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Mark {
+    New,
+    Open,
+    Done,
+}
+
+struct Walk {
+    units: Vec<Unit>,
+    home: HashMap<Key, usize>,
+    state: Vec<Mark>,
+    sorted: Vec<Unit>,
+}
+
+impl Walk {
+    fn visit(&mut self, index: usize) {
+        if self.state[index] != Mark::New {
+            return;
+        }
+        self.state[index] = Mark::Open;
+        for request in 0..self.units[index].requests.len() {
+            let targets: Vec<Key> = lookups(&self.units[index].requests[request].change).collect();
+            for target in targets {
+                let Some(&parent) = self.home.get(&target) else { continue };
+                if parent == index {
+                    continue;
+                }
+                match self.state[parent] {
+                    Mark::New => self.visit(parent),
+                    Mark::Open => self.postpone(index, request, &target),
+                    Mark::Done => {}
+                }
+            }
+        }
+        self.state[index] = Mark::Done;
+        self.sorted.push(self.units[index].clone());
+    }
+
+    /// Takes a lookup that would close a circle out of a request. The entry keeps it, so it is sent by the next plan,
+    /// when both rows stand.
+    fn postpone(&mut self, index: usize, request: usize, target: &Key) {
+        let points = |value: &Value| matches!(value, Value::Lookup(to) if to.id == target.id && to.table == target.table);
+        match &mut self.units[index].requests[request].change {
+            Change::Create(row) => row.values_mut().filter(|v| points(v)).for_each(|v| *v = Value::Null),
+            Change::Update(edits) => edits.retain(|edit| !points(&edit.new)),
+            Change::Delete => {}
+        }
+    }
+}
+
+/// Within a change set, rows that others point to come first; ties keep their order.
+fn inner_order(unit: &mut Unit) {
+    let mut rest = std::mem::take(&mut unit.requests);
+    while !rest.is_empty() {
+        let waits = |request: &RowRequest, rest: &[RowRequest]| {
+            lookups(&request.change).any(|t| {
+                t != request.key && rest.iter().any(|r| r.key == t && matches!(r.change, Change::Create(_)))
+            })
+        };
+        let next = rest.iter().position(|request| !waits(request, &rest)).unwrap_or(0);
+        unit.requests.push(rest.remove(next));
+    }
+}

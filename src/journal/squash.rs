@@ -1,0 +1,81 @@
+//! Several entries of one row become one request.
+
+use super::Entry;
+use crate::model::{Change, ETag, FieldEdit, Hlc, Key, OpId, Row, Seq};
+
+/// What a row's entries amount to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Squashed {
+    /// Created and deleted, never sent: the server need not hear of it.
+    Nothing,
+    /// One request.
+    Request(RowRequest),
+}
+
+/// One request that stands for all given entries of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowRequest {
+    /// The row.
+    pub key: Key,
+    /// The whole change; an update's edits hold the oldest `old` and the newest `new` of each column.
+    pub change: Change,
+    /// Etag to send as `If-Match`; none for a create.
+    pub base: Option<ETag>,
+    /// Identity of the request: that of the first entry, so that it stays the same when entries follow.
+    pub op: OpId,
+    /// Stamp of the newest entry.
+    pub at: Hlc,
+    /// Entries that an answer settles.
+    pub seqs: Vec<Seq>,
+}
+
+/// Folds a row's entries, in order, into one request. `None` when there are no entries.
+pub fn squash(entries: &[&Entry]) -> Option<Squashed> {
+    let (first, rest) = entries.split_first()?;
+    let mut change = Some(first.change.clone());
+    for entry in rest {
+        change = join(change, &entry.change);
+    }
+    let Some(change) = change else { return Some(Squashed::Nothing) };
+    Some(Squashed::Request(RowRequest {
+        key: first.key.clone(),
+        change,
+        base: first.base.clone(),
+        op: first.op,
+        at: entries.last().map_or(first.at, |e| e.at),
+        seqs: entries.iter().map(|e| e.seq).collect(),
+    }))
+}
+
+fn join(before: Option<Change>, next: &Change) -> Option<Change> {
+    match (before, next) {
+        (None, next) => Some(next.clone()),
+        (Some(Change::Create(mut row)), Change::Update(edits)) => {
+            apply(&mut row, edits);
+            Some(Change::Create(row))
+        }
+        (Some(Change::Create(_)), Change::Delete) => None,
+        (Some(Change::Update(before)), Change::Update(edits)) => Some(Change::Update(chain(before, edits))),
+        (Some(Change::Update(_)), Change::Delete) => Some(Change::Delete),
+        // Ids are never used twice, so nothing can follow a delete, and a row is created once.
+        (Some(before), Change::Create(_)) => Some(before),
+        (Some(Change::Delete), Change::Update(_) | Change::Delete) => Some(Change::Delete),
+    }
+}
+
+fn apply(row: &mut Row, edits: &[FieldEdit]) {
+    for edit in edits {
+        row.insert(edit.name.clone(), edit.new.clone());
+    }
+}
+
+fn chain(mut before: Vec<FieldEdit>, edits: &[FieldEdit]) -> Vec<FieldEdit> {
+    for edit in edits {
+        match before.iter_mut().find(|b| b.name == edit.name) {
+            Some(earlier) => earlier.new = edit.new.clone(),
+            None => before.push(edit.clone()),
+        }
+    }
+    before.retain(|edit| edit.old != edit.new);
+    before
+}

@@ -1,0 +1,39 @@
+//! Where the pull of one table stands. Committed together with the rows it covers.
+
+use crate::model::Millis;
+use serde::{Deserialize, Serialize};
+
+/// How changes of a table are learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Feed {
+    /// Change tracking with delta links.
+    #[default]
+    Delta,
+    /// `modifiedon` watermark and a periodic compare of ids, where change tracking is refused.
+    Sweep,
+}
+
+/// Position of a table's pull.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Cursor {
+    /// Which feed the server offers.
+    pub feed: Feed,
+    /// Next page of a pull under way: verbatim, as the server gave it.
+    pub next_link: Option<String>,
+    /// Where the next pull begins: verbatim, as the server gave it.
+    pub delta_link: Option<String>,
+    /// Highest `modifiedon` seen by sweeps.
+    pub watermark: Option<Millis>,
+    /// Watermark to take over when the sweep under way is through.
+    pub watermark_next: Option<Millis>,
+    /// Whether a first pull (or the resync into the shadow) came to its end.
+    pub complete: bool,
+    /// Generation of segments that is read.
+    pub live: u32,
+    /// Generation being filled by a full resync; it becomes the live one at its end.
+    pub shadow: Option<u32>,
+    /// Number of the next segment, over all generations.
+    pub next_segment: u64,
+    /// Columns the delta link was asked for; another set needs a new first call.
+    pub columns: Vec<String>,
+}

@@ -1,0 +1,284 @@
+//! A transaction in the making: reads see what it has drafted, nothing shows outside before it is durable.
+
+use super::{Cursor, Record, SeenRow, State};
+use crate::error::{Error, Result};
+use crate::journal::{Entry, EntryState};
+use crate::mirror::{Segment, SegmentBuilder};
+use crate::model::{Change, ChangeSetId, Conflict, ETag, FieldEdit, Hlc, Key, Millis, OpId, Row, Seq};
+use flette_odata::edm::Schema;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use uuid::Uuid;
+
+/// Which generation of a table's segments is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// The one that is read.
+    Live,
+    /// The one that a full resync fills.
+    Shadow,
+}
+
+/// A sealed segment on its way into the store.
+pub struct DraftSegment {
+    /// Logical name of the table.
+    pub table: String,
+    /// Where it goes.
+    pub target: Target,
+    /// Generation of segments.
+    pub generation: u32,
+    /// Its number.
+    pub number: u64,
+    /// Stored form.
+    pub bytes: Vec<u8>,
+    /// Decoded form.
+    pub segment: Segment,
+}
+
+/// What a draft does, besides reading.
+#[derive(Default)]
+pub struct Effects {
+    /// Entries written or (`None`) removed.
+    pub entries: BTreeMap<Seq, Option<Entry>>,
+    /// Conflicts written.
+    pub conflicts: BTreeMap<Uuid, Conflict>,
+    /// Segments added.
+    pub segments: Vec<DraftSegment>,
+    /// Cursors set.
+    pub cursors: BTreeMap<String, Cursor>,
+    /// Segment generations deleted.
+    pub dropped: Vec<(String, u32)>,
+    /// Tables whose shadow becomes what is read.
+    pub swapped: Vec<String>,
+    /// Id pairs added.
+    pub ids: Vec<(Key, Uuid)>,
+    /// Schema set.
+    pub schema: Option<Rc<Schema>>,
+}
+
+/// See the module.
+pub struct Draft<'a> {
+    state: &'a State,
+    now: Millis,
+    random: &'a dyn Fn(&mut [u8]),
+    change_set: Option<ChangeSetId>,
+    /// What will be written.
+    pub effects: Effects,
+    /// Small things; written when changed.
+    pub record: Record,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(state: &'a State, now: Millis, random: &'a dyn Fn(&mut [u8])) -> Draft<'a> {
+        let record = state.record.clone();
+        Draft { state, now, random, change_set: None, effects: Effects::default(), record }
+    }
+
+    /// Tables and columns.
+    pub fn schema(&self) -> Rc<Schema> {
+        self.effects.schema.clone().unwrap_or_else(|| self.state.schema.clone())
+    }
+
+    /// What the replica knew before this draft.
+    pub fn state(&self) -> &'a State {
+        self.state
+    }
+
+    /// Device time at the beginning of the transaction.
+    pub fn now(&self) -> Millis {
+        self.now
+    }
+
+    /// Server time, as well as this device knows it.
+    pub fn corrected_now(&self) -> Millis {
+        self.record.clock.corrected(self.now)
+    }
+
+    /// A new id that sorts after earlier ones (RFC 9562, version 7).
+    pub fn new_id(&mut self) -> Uuid {
+        let mut bytes = [0; 10];
+        (self.random)(&mut bytes);
+        let millis = u64::try_from(self.corrected_now().0).unwrap_or_default();
+        uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
+    }
+
+    /// Entries of a row, in order, drafts included.
+    pub fn entries_of(&self, key: &Key) -> Vec<Entry> {
+        let stored =
+            self.state.journal.of(key).filter(|e| !self.effects.entries.contains_key(&e.seq)).cloned();
+        let drafted = self.effects.entries.values().flatten().filter(|e| e.key == *key).cloned();
+        let mut entries: Vec<Entry> = stored.chain(drafted).collect();
+        entries.sort_by_key(|e| e.seq);
+        entries
+    }
+
+    /// The entry at `seq`, drafts included.
+    pub fn entry(&self, seq: Seq) -> Option<Entry> {
+        match self.effects.entries.get(&seq) {
+            Some(drafted) => drafted.clone(),
+            None => self.state.journal.get(seq).cloned(),
+        }
+    }
+
+    /// The row as the app would see it after this draft.
+    pub fn row(&self, key: &Key) -> Option<SeenRow> {
+        let key = self.resolve(key);
+        self.state.see(&key, self.entries_of(&key).iter())
+    }
+
+    /// The key under which the replica keeps a row.
+    pub fn resolve(&self, key: &Key) -> Key {
+        Key::new(key.table.clone(), self.state.id_map.resolve(key))
+    }
+
+    /// From here on, changes belong to one change set until [`Draft::end_change_set`].
+    pub fn begin_change_set(&mut self) {
+        self.change_set = Some(ChangeSetId(self.new_id()));
+    }
+
+    /// Changes stand alone again.
+    pub fn end_change_set(&mut self) {
+        self.change_set = None;
+    }
+
+    /// Journals a new row.
+    pub fn create(&mut self, key: Key, row: Row) {
+        self.append(key, Change::Create(row), None);
+    }
+
+    /// Journals edits of a row that is there; nothing when no value changes.
+    pub fn update(&mut self, key: &Key, edits: Vec<FieldEdit>) {
+        let edits: Vec<FieldEdit> = edits.into_iter().filter(|edit| edit.old != edit.new).collect();
+        if edits.is_empty() {
+            return;
+        }
+        let key = self.resolve(key);
+        let base = self.base_of(&key);
+        self.append(key, Change::Update(edits), base);
+    }
+
+    /// Journals a row's deletion. A row that the server never heard of takes its entries with it.
+    pub fn delete(&mut self, key: &Key) {
+        let key = self.resolve(key);
+        let entries = self.entries_of(&key);
+        let unheard = entries.first().is_some_and(|e| matches!(e.change, Change::Create(_)))
+            && entries.iter().all(|e| e.state != EntryState::Sent && e.change_set.is_none());
+        if unheard {
+            for entry in entries {
+                self.remove(entry.seq);
+            }
+            return;
+        }
+        let base = self.base_of(&key);
+        self.append(key, Change::Delete, base);
+    }
+
+    /// The etag a new entry builds upon: that of the row's first entry, else the mirror's.
+    fn base_of(&self, key: &Key) -> Option<ETag> {
+        match self.entries_of(key).first() {
+            Some(first) => first.base.clone(),
+            None => self.state.mirror_row(key).map(|(_, etag)| etag),
+        }
+    }
+
+    fn append(&mut self, key: Key, change: Change, base: Option<ETag>) {
+        let seq = Seq(self.record.next_seq);
+        self.record.next_seq += 1;
+        let entry = Entry {
+            seq,
+            op: OpId(self.new_id()),
+            key,
+            change,
+            at: self.stamp(),
+            base,
+            change_set: self.change_set,
+            state: EntryState::Waiting,
+        };
+        self.effects.entries.insert(seq, Some(entry));
+    }
+
+    /// A stamp later than all before.
+    pub fn stamp(&mut self) -> Hlc {
+        self.record.clock.stamp(self.now)
+    }
+
+    /// Writes an entry again (merged, sent, parked).
+    pub fn put(&mut self, entry: Entry) {
+        self.effects.entries.insert(entry.seq, Some(entry));
+    }
+
+    /// Removes an entry: accepted, merged away or discarded.
+    pub fn remove(&mut self, seq: Seq) {
+        self.effects.entries.insert(seq, None);
+    }
+
+    /// Writes to the conflict log.
+    pub fn log(&mut self, conflict: Conflict) {
+        self.effects.conflicts.insert(conflict.id, conflict);
+    }
+
+    /// Where a table's pull stands, drafts included.
+    pub fn cursor(&self, table: &str) -> Cursor {
+        let stored = || self.state.tables.get(table).map(|t| t.cursor.clone()).unwrap_or_default();
+        self.effects.cursors.get(table).cloned().unwrap_or_else(stored)
+    }
+
+    /// Moves a table's pull.
+    pub fn set_cursor(&mut self, table: &str, cursor: Cursor) {
+        self.effects.cursors.insert(table.to_owned(), cursor);
+    }
+
+    /// Adds rows the server told of. An empty segment adds nothing.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when the sealed segment does not open again, which would be a defect.
+    pub fn add_segment(&mut self, table: &str, target: Target, builder: SegmentBuilder) -> Result<()> {
+        if builder.is_empty() {
+            return Ok(());
+        }
+        let mut cursor = self.cursor(table);
+        let generation = match target {
+            Target::Live => cursor.live,
+            Target::Shadow => *cursor.shadow.get_or_insert(cursor.live.wrapping_add(1)),
+        };
+        let number = cursor.next_segment;
+        cursor.next_segment += 1;
+        self.set_cursor(table, cursor);
+        let bytes = builder.seal();
+        let segment = Segment::open(bytes.as_slice())
+            .map_err(|e| Error::Damaged(format!("new segment of {table}: {e:?}")))?;
+        self.effects.segments.push(DraftSegment {
+            table: table.to_owned(),
+            target,
+            generation,
+            number,
+            bytes,
+            segment,
+        });
+        Ok(())
+    }
+
+    /// Makes the shadow what is read, and deletes what was read before.
+    pub fn swap(&mut self, table: &str) {
+        let mut cursor = self.cursor(table);
+        let Some(shadow) = cursor.shadow.take() else { return };
+        self.effects.dropped.push((table.to_owned(), cursor.live));
+        self.effects.swapped.push(table.to_owned());
+        cursor.live = shadow;
+        self.set_cursor(table, cursor);
+    }
+
+    /// Throws away a shadow begun earlier.
+    pub fn drop_shadow(&mut self, table: &str) {
+        let mut cursor = self.cursor(table);
+        let Some(shadow) = cursor.shadow.take() else { return };
+        self.effects.dropped.push((table.to_owned(), shadow));
+        self.set_cursor(table, cursor);
+    }
+
+    /// Sets the schema; its generation counts on.
+    pub fn set_schema(&mut self, schema: Schema) {
+        self.record.generation += 1;
+        self.effects.schema = Some(Rc::new(schema));
+    }
+}

@@ -1,0 +1,90 @@
+//! Local id to server id: one-to-one, append-only, per table. Applied at the two doors only.
+
+use crate::error::{Error, Result};
+use crate::model::Key;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// The map. Rows that keep the id they were made with are not in it.
+#[derive(Debug, Clone, Default)]
+pub struct IdMap {
+    to_server: HashMap<Key, Uuid>,
+    to_local: HashMap<Key, Uuid>,
+}
+
+impl IdMap {
+    /// Adds a pair.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when either id is mapped to something else already: pairs are never changed.
+    pub fn insert(&mut self, local: Key, server: Uuid) -> Result<()> {
+        let reverse = Key::new(local.table.clone(), server);
+        let taken = self.to_server.get(&local).is_some_and(|known| *known != server)
+            || self.to_local.get(&reverse).is_some_and(|known| *known != local.id);
+        if taken {
+            return Err(Error::Damaged(format!("id map of {}: {} is mapped already", local.table, local.id)));
+        }
+        self.to_local.insert(reverse, local.id);
+        self.to_server.insert(local, server);
+        Ok(())
+    }
+
+    /// The id under which the replica keeps a row that is asked for by either of its ids.
+    pub fn resolve(&self, key: &Key) -> Uuid {
+        self.to_server.get(key).copied().unwrap_or(key.id)
+    }
+
+    /// How many pairs there are.
+    pub fn len(&self) -> usize {
+        self.to_server.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.to_server.is_empty()
+    }
+
+    /// A pair's key in the store: table, zero byte, local id.
+    pub fn store_key(local: &Key) -> Vec<u8> {
+        [local.table.as_bytes(), &[0], local.id.as_bytes()].concat()
+    }
+
+    /// Reads a stored pair.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when it is none.
+    pub fn decode(key: &[u8], value: &[u8]) -> Result<(Key, Uuid)> {
+        let damaged = || Error::Damaged("id map".to_owned());
+        let at = key.iter().position(|b| *b == 0).ok_or_else(damaged)?;
+        let table = std::str::from_utf8(&key[..at]).map_err(|_| damaged())?;
+        let local = Uuid::from_slice(&key[at + 1..]).map_err(|_| damaged())?;
+        let server = Uuid::from_slice(value).map_err(|_| damaged())?;
+        Ok((Key::new(table, local), server))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_is_never_changed_and_either_id_finds_the_row() {
+        let (a, b, c) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
+        let mut map = IdMap::default();
+        map.insert(Key::new("account", a), b).unwrap();
+        map.insert(Key::new("account", a), b).unwrap();
+        assert!(map.insert(Key::new("account", a), c).is_err());
+        assert!(map.insert(Key::new("account", c), b).is_err());
+        assert_eq!(map.resolve(&Key::new("account", a)), b);
+        assert_eq!(map.resolve(&Key::new("account", b)), b);
+        assert_eq!(map.resolve(&Key::new("contact", a)), a);
+    }
+
+    #[test]
+    fn a_stored_pair_reads_back() {
+        let local = Key::new("contact", Uuid::from_u128(0));
+        let stored = IdMap::store_key(&local);
+        assert_eq!(IdMap::decode(&stored, Uuid::max().as_bytes()).unwrap(), (local, Uuid::max()));
+        assert!(IdMap::decode(b"contact", &[]).is_err());
+    }
+}

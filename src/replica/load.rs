@@ -1,0 +1,128 @@
+//! Reading a replica from its store.
+
+use super::state::TableState;
+use super::{Cursor, IdMap, Identity, Random, Record, State, CURSOR_PREFIX, RECORD_KEY, SCHEMA_KEY};
+use crate::error::{Error, Result};
+use crate::journal::{Entry, Journal};
+use crate::mirror::{MirrorTable, Segment};
+use crate::model::{Conflict, DeviceId};
+use crate::store::{KeyRange, Pair, Store, Table};
+use flette_odata::edm;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Pairs asked for in one scan of small values.
+const SCAN_PAIRS_MAX: u32 = 1000;
+/// Segments asked for in one scan.
+const SCAN_SEGMENTS_MAX: u32 = 16;
+
+/// Everything but the mirror's rows, which are read when first needed.
+pub(super) async fn state<S: Store>(store: &S, random: &Random, identity: Identity) -> Result<State> {
+    let revision = store.revision().await?;
+    let record = match store.get(Table::Meta, RECORD_KEY).await? {
+        Some(bytes) => State::decode("record", &bytes)?,
+        None => new_record(random, identity),
+    };
+    let schema = match store.get(Table::Schema, SCHEMA_KEY).await? {
+        Some(bytes) => State::decode("schema", &bytes)?,
+        None => edm::Schema::default(),
+    };
+    let mut journal = Journal::default();
+    for (_, value) in scan(store, Table::Journal, KeyRange::all()).await? {
+        journal.put(Entry::decode(&value)?);
+    }
+    let mut id_map = IdMap::default();
+    for (key, value) in scan(store, Table::IdMap, KeyRange::all()).await? {
+        let (local, server) = IdMap::decode(&key, &value)?;
+        id_map.insert(local, server)?;
+    }
+    let mut conflicts = BTreeMap::new();
+    for (_, value) in scan(store, Table::Conflict, KeyRange::all()).await? {
+        let conflict: Conflict = State::decode("conflict", &value)?;
+        conflicts.insert(conflict.id, conflict);
+    }
+    let mut tables = BTreeMap::new();
+    for (key, value) in scan(store, Table::Meta, KeyRange::prefix(CURSOR_PREFIX)).await? {
+        let name = String::from_utf8_lossy(&key[CURSOR_PREFIX.len()..]).into_owned();
+        let cursor: Cursor = State::decode("cursor", &value)?;
+        tables.insert(name, TableState { cursor, ..TableState::default() });
+    }
+    Ok(State { revision, schema: Rc::new(schema), tables, journal, id_map, conflicts, record })
+}
+
+fn new_record(random: &Random, identity: Identity) -> Record {
+    let mut device = [0; 8];
+    random(&mut device);
+    Record::new(DeviceId(u64::from_be_bytes(device)), identity)
+}
+
+async fn scan<S: Store>(store: &S, table: Table, mut keys: KeyRange) -> Result<Vec<Pair>> {
+    let mut all = Vec::new();
+    loop {
+        let page = store.scan(table, keys.clone(), SCAN_PAIRS_MAX).await?;
+        let full = page.len() == usize::try_from(SCAN_PAIRS_MAX).unwrap_or(usize::MAX);
+        all.extend(page);
+        match all.last() {
+            Some((last, _)) if full => keys.start = [last.as_slice(), &[0]].concat(),
+            _ => return Ok(all),
+        }
+    }
+}
+
+/// Prefix of the segments of one generation: table, zero byte, generation.
+pub(super) fn generation_prefix(table: &str, generation: u32) -> Vec<u8> {
+    [table.as_bytes(), &[0], &generation.to_be_bytes()].concat()
+}
+
+/// Key of a segment: its generation's prefix, then its number, so that keys order as segments do.
+pub(super) fn segment_key(table: &str, generation: u32, number: u64) -> Vec<u8> {
+    [generation_prefix(table, generation).as_slice(), &number.to_be_bytes()].concat()
+}
+
+/// The rows of one table. A damaged segment is not served: the table then counts as incomplete, and its feed begins
+/// anew, which pulls the missing rows again.
+pub(super) async fn table<S: Store>(store: &S, table: &edm::Table, cursor: Cursor) -> Result<TableState> {
+    let mut state = TableState { cursor, ..TableState::default() };
+    let (live, live_bytes, live_damaged) = generation(store, table, state.cursor.live).await?;
+    state.mirror = Some(live);
+    state.bytes = live_bytes;
+    if let Some(shadow) = state.cursor.shadow {
+        let (shadow, bytes, shadow_damaged) = generation(store, table, shadow).await?;
+        state.shadow = Some(shadow);
+        state.bytes += bytes;
+        if shadow_damaged {
+            state.cursor.next_link = None;
+        }
+    }
+    if live_damaged {
+        state.cursor.complete = false;
+        (state.cursor.next_link, state.cursor.delta_link, state.cursor.watermark) = (None, None, None);
+    }
+    Ok(state)
+}
+
+async fn generation<S: Store>(
+    store: &S,
+    table: &edm::Table,
+    generation: u32,
+) -> Result<(MirrorTable, u64, bool)> {
+    let mut mirror = MirrorTable::new(table);
+    let (mut bytes, mut damaged) = (0, false);
+    let prefix = generation_prefix(&table.logical_name, generation);
+    let mut keys = KeyRange::prefix(&prefix);
+    loop {
+        let page = store.scan(Table::Segment, keys.clone(), SCAN_SEGMENTS_MAX).await?;
+        let Some((last, _)) = page.last() else { return Ok((mirror, bytes, damaged)) };
+        keys.start = [last.as_slice(), &[0]].concat();
+        for (key, value) in &page {
+            let number = key.get(prefix.len()..).and_then(|n| n.try_into().ok()).map(u64::from_be_bytes);
+            let number =
+                number.ok_or_else(|| Error::Damaged(format!("segment key of {}", table.logical_name)))?;
+            bytes += u64::try_from(value.len()).unwrap_or_default();
+            match Segment::open(value.as_slice()) {
+                Ok(segment) => mirror.add(number, segment),
+                Err(_) => damaged = true,
+            }
+        }
+    }
+}

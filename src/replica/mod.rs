@@ -1,0 +1,261 @@
+//! The replica: mirror (+) journal over a store. The two doors meet here and nowhere else.
+//!
+//! Every change goes through [`Replica::transact`]: read, decide, commit by compare-and-swap, and only then show. A
+//! reader never sees what is not durable.
+
+mod cursor;
+mod draft;
+mod idmap;
+mod load;
+mod query;
+mod resolve;
+mod state;
+
+pub use cursor::{Cursor, Feed};
+pub use draft::{Draft, Target};
+pub use idmap::IdMap;
+pub use query::{position, Ask, Found, Position};
+pub use state::{Record, SeenRow, State};
+
+use crate::error::{Error, Result, StoreError};
+use crate::journal::Entry;
+use crate::mirror::MirrorTable;
+use crate::model::Millis;
+use crate::store::{Batch, Durability, KeyRange, Store, Table, Write};
+use async_lock::{Mutex, MutexGuard};
+use std::cell::{Ref, RefCell};
+
+/// How often a transaction is decided again because another context wrote first.
+pub const STALE_RETRIES_MAX: u32 = 8;
+
+/// Key of the small record in [`Table::Meta`].
+const RECORD_KEY: &[u8] = b"replica";
+/// Prefix of the cursors in [`Table::Meta`].
+const CURSOR_PREFIX: &[u8] = b"cursor/";
+/// Key of the schema in [`Table::Schema`].
+const SCHEMA_KEY: &[u8] = b"schema";
+
+/// Source of chance, for ids.
+pub type Random = Box<dyn Fn(&mut [u8])>;
+
+/// Who a replica belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Identity {
+    pub user: uuid::Uuid,
+    pub business_unit: uuid::Uuid,
+    pub organization: uuid::Uuid,
+}
+
+/// See the module.
+pub struct Replica<S: Store> {
+    store: S,
+    random: Random,
+    state: RefCell<State>,
+    commits: Mutex<()>,
+}
+
+impl<S: Store> Replica<S> {
+    /// Opens the replica that the store holds, or begins a new one for `identity`.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or a record in it is damaged.
+    pub async fn open(store: S, random: Random, identity: Identity) -> Result<Replica<S>> {
+        let state = load::state(&store, &random, identity).await?;
+        Ok(Replica { store, random, state: RefCell::new(state), commits: Mutex::new(()) })
+    }
+
+    /// An id for what is no row, such as the boundary of an answer.
+    pub fn new_id(&self, now: Millis) -> uuid::Uuid {
+        Draft::new(&self.state.borrow(), now, &*self.random).new_id()
+    }
+
+    /// What the replica knows. Not to be held over an await.
+    pub fn state(&self) -> Ref<'_, State> {
+        self.state.borrow()
+    }
+
+    /// Makes sure that the rows of `tables` are in memory.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn load(&self, tables: &[&str]) -> Result<()> {
+        if !self.is_loaded(tables) {
+            let guard = self.commits.lock().await;
+            self.load_tables(tables, &guard).await?;
+        }
+        Ok(())
+    }
+
+    fn is_loaded(&self, tables: &[&str]) -> bool {
+        let state = self.state.borrow();
+        tables.iter().all(|name| {
+            let loaded = |t: &state::TableState| {
+                t.mirror.is_some() && (t.shadow.is_some() || t.cursor.shadow.is_none())
+            };
+            state.schema.table(name).is_none() || state.tables.get(*name).is_some_and(loaded)
+        })
+    }
+
+    async fn load_tables(&self, tables: &[&str], _guard: &MutexGuard<'_, ()>) -> Result<()> {
+        for name in tables {
+            if !self.is_loaded(&[name]) {
+                let (table, cursor) = {
+                    let state = self.state.borrow();
+                    let Some(table) = state.schema.table(name).cloned() else { continue };
+                    (table, state.tables.get(*name).map(|t| t.cursor.clone()).unwrap_or_default())
+                };
+                let loaded = load::table(&self.store, &table, cursor).await?;
+                self.state.borrow_mut().tables.insert((*name).to_owned(), loaded);
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides on the newest state and makes the decision durable, all or nothing. `tables` are loaded first.
+    ///
+    /// `decide` may run several times: it must change nothing but its draft.
+    ///
+    /// # Errors
+    /// What `decide` refuses, and failures of the store. After any error nothing has changed.
+    pub async fn transact<T>(
+        &self,
+        now: Millis,
+        durability: Durability,
+        tables: &[&str],
+        mut decide: impl FnMut(&mut Draft) -> Result<T>,
+    ) -> Result<T> {
+        let guard = self.commits.lock().await;
+        for _ in 0..STALE_RETRIES_MAX {
+            self.load_tables(tables, &guard).await?;
+            let (answer, drafted, batch) = {
+                let state = self.state.borrow();
+                let mut draft = Draft::new(&state, now, &*self.random);
+                let answer = decide(&mut draft)?;
+                let drafted = (draft.effects, draft.record);
+                let writes = writes(&state, &drafted.0, &drafted.1)?;
+                (answer, drafted, Batch { expected: state.revision, durability, writes })
+            };
+            if batch.writes.is_empty() {
+                return Ok(answer);
+            }
+            match self.store.commit(batch).await {
+                Ok(revision) => {
+                    self.state.borrow_mut().apply(drafted.0, drafted.1, revision);
+                    return Ok(answer);
+                }
+                Err(StoreError::Stale) => self.reload().await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Stale.into())
+    }
+
+    /// Reads everything again: another context has written.
+    async fn reload(&self) -> Result<()> {
+        let identity = {
+            let record = &self.state.borrow().record;
+            Identity {
+                user: record.user,
+                business_unit: record.business_unit,
+                organization: record.organization,
+            }
+        };
+        let state = load::state(&self.store, &self.random, identity).await?;
+        *self.state.borrow_mut() = state;
+        Ok(())
+    }
+}
+
+/// The store's share of a draft.
+fn writes(state: &State, effects: &draft::Effects, record: &Record) -> Result<Vec<Write>> {
+    let mut writes = Vec::new();
+    let mut put = |table, key: Vec<u8>, value: Vec<u8>| writes.push(Write::Put { table, key, value });
+    for (table, cursor) in &effects.cursors {
+        put(Table::Meta, [CURSOR_PREFIX, table.as_bytes()].concat(), State::encode(cursor)?);
+    }
+    for (id, conflict) in &effects.conflicts {
+        put(Table::Conflict, id.as_bytes().to_vec(), State::encode(conflict)?);
+    }
+    for segment in &effects.segments {
+        let key = load::segment_key(&segment.table, segment.generation, segment.number);
+        put(Table::Segment, key, segment.bytes.clone());
+    }
+    for (local, server) in &effects.ids {
+        put(Table::IdMap, IdMap::store_key(local), server.as_bytes().to_vec());
+    }
+    if let Some(schema) = &effects.schema {
+        put(Table::Schema, SCHEMA_KEY.to_vec(), State::encode(&**schema)?);
+    }
+    if *record != state.record {
+        put(Table::Meta, RECORD_KEY.to_vec(), State::encode(record)?);
+    }
+    for (seq, entry) in &effects.entries {
+        let key = Entry::store_key(*seq);
+        match entry {
+            Some(entry) => writes.push(Write::Put { table: Table::Journal, key, value: entry.encode()? }),
+            None if state.journal.get(*seq).is_some() => {
+                writes.push(Write::Delete { table: Table::Journal, key });
+            }
+            None => {}
+        }
+    }
+    for (table, generation) in &effects.dropped {
+        let keys = KeyRange::prefix(&load::generation_prefix(table, *generation));
+        writes.push(Write::DeleteRange { table: Table::Segment, keys });
+    }
+    Ok(writes)
+}
+
+impl State {
+    /// Shows what has become durable.
+    fn apply(&mut self, effects: draft::Effects, record: Record, revision: crate::store::Revision) {
+        self.revision = revision;
+        self.record = record;
+        if let Some(schema) = effects.schema {
+            self.schema = schema;
+            // Rows are decoded by the schema: those in memory are read again when next needed.
+            for table in self.tables.values_mut() {
+                (table.mirror, table.shadow) = (None, None);
+            }
+        }
+        for (seq, entry) in effects.entries {
+            match entry {
+                Some(entry) => self.journal.put(entry),
+                None => self.journal.remove(seq),
+            }
+        }
+        self.conflicts.extend(effects.conflicts);
+        for (local, server) in effects.ids {
+            // A pair that contradicts the map was refused when it was drafted.
+            let _ = self.id_map.insert(local, server);
+        }
+        for added in effects.segments {
+            let Some(definition) = self.schema.table(&added.table).cloned() else { continue };
+            let table = self.tables.entry(added.table).or_default();
+            table.bytes += u64::try_from(added.bytes.len()).unwrap_or_default();
+            let mirror = match added.target {
+                Target::Live => &mut table.mirror,
+                Target::Shadow => &mut table.shadow,
+            };
+            if let Some(mirror) = mirror {
+                mirror.add(added.number, added.segment);
+            } else if added.target == Target::Shadow {
+                mirror.get_or_insert_with(|| MirrorTable::new(&definition)).add(added.number, added.segment);
+            }
+        }
+        for name in effects.swapped {
+            let table = self.tables.entry(name).or_default();
+            table.mirror = table.shadow.take();
+        }
+        for (name, cursor) in effects.cursors {
+            self.tables.entry(name).or_default().cursor = cursor;
+        }
+    }
+}
+
+impl From<StoreError> for flette_odata::ODataError {
+    fn from(error: StoreError) -> Self {
+        Error::Store(error).to_odata()
+    }
+}

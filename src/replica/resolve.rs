@@ -1,0 +1,120 @@
+//! What a human decides: conflicts taken back, parked entries sent again or given up.
+
+use super::Draft;
+use crate::error::Result;
+use crate::journal::{Entry, EntryState};
+use crate::model::{Change, Clash, Conflict, FieldEdit, Key, OpId, Row, Side, Value};
+use flette_odata::{rules, ODataError, Table};
+use uuid::Uuid;
+
+impl Draft<'_> {
+    /// Makes the `take` side's value stand, as a new local change where it does not stand already.
+    ///
+    /// # Errors
+    /// 404 for an unknown conflict or a row that is gone; 409 for one that was resolved before.
+    pub fn resolve_conflict(&mut self, id: Uuid, take: Side) -> Result<()> {
+        let unknown = || ODataError::new(404, "0x80040217", format!("There is no conflict {id}."));
+        let mut conflict = self.state().conflicts.get(&id).cloned().ok_or_else(unknown)?;
+        if conflict.resolved.is_some() {
+            return Err(
+                ODataError::new(409, "0x80040203", format!("Conflict {id} was resolved before.")).into()
+            );
+        }
+        match (&conflict.clash, take) {
+            (Clash::Field { name, local, server }, _) => {
+                let value = match take {
+                    Side::Local => local,
+                    Side::Server => server,
+                };
+                self.set_field(&conflict, name, value)?;
+            }
+            (Clash::DeletedThere { row, .. }, Side::Local) => self.create_again(&conflict.key, row)?,
+            (Clash::DeletedHere, Side::Local) if self.row(&conflict.key).is_some() => {
+                self.delete(&conflict.key)
+            }
+            (Clash::DeletedThere { .. }, Side::Server) | (Clash::DeletedHere, _) => {}
+        }
+        conflict.resolved = Some(take);
+        self.log(conflict);
+        Ok(())
+    }
+
+    fn set_field(&mut self, conflict: &Conflict, name: &str, value: &Value) -> Result<()> {
+        let key = &conflict.key;
+        let seen = self.row(key).ok_or_else(|| ODataError::row_not_found(&key.table, key.id))?;
+        let old = seen.row.get(name).cloned().unwrap_or_default();
+        self.update(key, vec![FieldEdit { name: name.to_owned(), old, new: value.clone() }]);
+        Ok(())
+    }
+
+    /// A row that was deleted on the server is made anew, under a new id: a deleted id never comes back.
+    fn create_again(&mut self, key: &Key, row: &Row) -> Result<()> {
+        let schema = self.schema();
+        let table = schema.table(&key.table).ok_or_else(|| ODataError::segment_not_found(&key.table))?;
+        let values = creatable(table, row);
+        let id = self.new_id();
+        let now = self.corrected_now().0;
+        let record = &self.record;
+        let row = rules::complete_create(table, &schema, values, id, record.user, record.business_unit, now)?;
+        self.create(Key::new(key.table.clone(), id), row);
+        Ok(())
+    }
+
+    /// Sends a parked entry, and what is parked on its row, again.
+    ///
+    /// # Errors
+    /// 404 when no entry has this operation.
+    pub fn retry(&mut self, op: OpId) -> Result<()> {
+        let entry = self.entry_of(op)?;
+        for mut other in self.entries_of(&entry.key).into_iter().filter(Entry::is_parked) {
+            other.state = EntryState::Waiting;
+            self.put(other);
+        }
+        Ok(())
+    }
+
+    /// Gives an entry up. What was built upon it goes with it (every entry of a row that was to be created) or is
+    /// built upon what was before (later edits of the same columns).
+    ///
+    /// # Errors
+    /// 404 when no entry has this operation.
+    pub fn discard(&mut self, op: OpId) -> Result<()> {
+        let entry = self.entry_of(op)?;
+        self.remove(entry.seq);
+        let later = self.entries_of(&entry.key).into_iter().filter(|e| e.seq > entry.seq);
+        match &entry.change {
+            Change::Create(_) => later.collect::<Vec<_>>().iter().for_each(|e| self.remove(e.seq)),
+            Change::Update(edits) => {
+                for mut next in later.collect::<Vec<_>>() {
+                    if let Change::Update(next_edits) = &mut next.change {
+                        rebase(next_edits, edits);
+                        self.put(next);
+                    }
+                }
+            }
+            Change::Delete => {}
+        }
+        Ok(())
+    }
+
+    fn entry_of(&self, op: OpId) -> Result<Entry> {
+        let unknown =
+            || ODataError::new(404, "0x80040217", format!("The journal holds no operation {}.", op.0));
+        Ok(self.state().journal.by_op(op).cloned().ok_or_else(unknown)?)
+    }
+}
+
+/// Edits made upon discarded ones take over their base; `Seq` order makes the first one that touches a column count.
+fn rebase(edits: &mut [FieldEdit], discarded: &[FieldEdit]) {
+    for edit in edits {
+        if let Some(gone) = discarded.iter().find(|d| d.name == edit.name && d.new == edit.old) {
+            edit.old = gone.old.clone();
+        }
+    }
+}
+
+fn creatable(table: &Table, row: &Row) -> Vec<(String, Value)> {
+    let columns = table.columns.iter().filter(|c| c.valid_for_create && c.logical_name != table.primary_id);
+    let values = columns.filter_map(|c| Some((c.logical_name.clone(), row.get(&c.logical_name)?.clone())));
+    values.filter(|(_, value)| !value.is_null()).collect()
+}

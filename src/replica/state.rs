@@ -1,0 +1,172 @@
+//! What the replica knows in memory: a reading of the store, kept in step by every commit.
+
+use super::{Cursor, IdMap};
+use crate::error::{Error, Result};
+use crate::journal::{fold, Entry, Journal};
+use crate::mirror::MirrorTable;
+use crate::model::{Conflict, DeviceId, ETag, EntityRef, HlcClock, Key, Millis, Row, Value};
+use crate::store::Revision;
+use flette_odata::edm::Schema;
+use flette_odata::rules;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use uuid::Uuid;
+
+/// A row as the app sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeenRow {
+    /// All columns.
+    pub row: Row,
+    /// The server's etag, or one of the replica's own kind while local changes wait.
+    pub etag: String,
+    /// Whether local changes wait.
+    pub pending: bool,
+}
+
+/// Small things that must survive: one stored value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Stamps local edits.
+    pub clock: HlcClock,
+    /// The next entry's `Seq`.
+    pub next_seq: u64,
+    /// Whether the user chose to work offline.
+    pub offline_chosen: bool,
+    /// When a pull that followed the last push ended well.
+    pub last_sync: Option<Millis>,
+    /// Whether anything was pushed, or a table's pull was left unfinished, since then.
+    pub pull_due: bool,
+    /// Identity of the server's database.
+    pub lineage: Option<String>,
+    /// Counts schema changes.
+    pub generation: u64,
+    /// Who uses the replica.
+    pub user: Uuid,
+    /// His business unit.
+    pub business_unit: Uuid,
+    /// Whose server it is.
+    pub organization: Uuid,
+}
+
+impl Record {
+    /// The record of a new replica.
+    pub fn new(device: DeviceId, identity: super::Identity) -> Record {
+        Record {
+            clock: HlcClock::new(device),
+            next_seq: 1,
+            offline_chosen: false,
+            last_sync: None,
+            pull_due: true,
+            lineage: None,
+            generation: 0,
+            user: identity.user,
+            business_unit: identity.business_unit,
+            organization: identity.organization,
+        }
+    }
+}
+
+/// One table of the mirror.
+#[derive(Default)]
+pub struct TableState {
+    /// Where its pull stands.
+    pub cursor: Cursor,
+    /// Its rows; `None` until first needed.
+    pub mirror: Option<MirrorTable>,
+    /// Rows of a full resync under way; `None` until first needed.
+    pub shadow: Option<MirrorTable>,
+    /// Stored bytes of its segments, as far as read.
+    pub bytes: u64,
+}
+
+/// Everything the replica holds in memory.
+pub struct State {
+    /// What the store was at when this was read.
+    pub revision: Revision,
+    /// Tables and columns.
+    pub schema: Rc<Schema>,
+    /// Mirror, by logical name.
+    pub tables: BTreeMap<String, TableState>,
+    /// Local changes.
+    pub journal: Journal,
+    /// Ids that changed on the way.
+    pub id_map: IdMap,
+    /// What lost.
+    pub conflicts: BTreeMap<Uuid, Conflict>,
+    /// Small things.
+    pub record: Record,
+}
+
+impl State {
+    /// The row with `entries`, which are the row's own, in order.
+    pub fn see<'a>(&self, key: &Key, entries: impl Iterator<Item = &'a Entry>) -> Option<SeenRow> {
+        let mirror = self.mirror_row(key);
+        let entries: Vec<&Entry> = entries.collect();
+        let Some(last) = entries.last() else {
+            return mirror.map(|(row, etag)| SeenRow { row, etag: etag.0, pending: false });
+        };
+        let etag = format!("W/\"local-{}\"", last.seq.0);
+        let mut row = fold(mirror.map(|(row, _)| row), entries.iter().copied())?;
+        if let Some(table) = self.schema.table(&key.table) {
+            self.follow(table, &mut row, last.at.wall);
+        }
+        Some(SeenRow { row, etag, pending: true })
+    }
+
+    /// Columns that follow from others: computed ones, and who changed the row last.
+    fn follow(&self, table: &flette_odata::Table, row: &mut Row, at: Millis) {
+        for (name, value) in rules::computed(table, row) {
+            row.insert(name, value);
+        }
+        if table.column("modifiedon").is_some() {
+            row.insert("modifiedon".to_owned(), Value::DateTime(at.0.div_euclid(1000) * 1000));
+        }
+        if table.column("modifiedby").is_some() {
+            let user = EntityRef { table: "systemuser".to_owned(), id: self.record.user };
+            row.insert("modifiedby".to_owned(), Value::Lookup(user));
+        }
+    }
+
+    /// What the server last said of a row.
+    pub fn mirror_row(&self, key: &Key) -> Option<(Row, ETag)> {
+        let mirror = self.tables.get(&key.table)?.mirror.as_ref()?;
+        let etag = mirror.etag(key.id)?;
+        Some((mirror.row(key.id)?, ETag(etag)))
+    }
+
+    /// The row as the app sees it.
+    pub fn row(&self, key: &Key) -> Option<SeenRow> {
+        let key = Key::new(key.table.clone(), self.id_map.resolve(key));
+        self.see(&key, self.journal.of(&key))
+    }
+
+    /// What names the row that a lookup points to.
+    pub fn name_of(&self, target: &EntityRef) -> Option<String> {
+        let table = self.schema.table(&target.table)?;
+        if table.primary_name.is_empty() {
+            return None;
+        }
+        let key = Key::new(target.table.clone(), target.id);
+        match self.row(&key)?.row.remove(&table.primary_name)? {
+            Value::Text(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Stored form of the small record.
+    ///
+    /// # Errors
+    /// Never for a record made by this crate; serialisation is fallible by type.
+    pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+        serde_json::to_vec(value).map_err(|e| Error::Damaged(e.to_string()))
+    }
+
+    /// Reads what [`State::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] naming `what` when the bytes are no such value.
+    pub fn decode<T: for<'a> Deserialize<'a>>(what: &str, bytes: &[u8]) -> Result<T> {
+        serde_json::from_slice(bytes).map_err(|e| Error::Damaged(format!("{what}: {e}")))
+    }
+}
