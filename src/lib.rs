@@ -3,9 +3,9 @@
 //! The engine keeps a replica of a CRM user's rows, answers the Dataverse Web API from it, journals local changes, and
 //! merges them with the server's field by field. `ARCHITECTURE.md` is the map.
 
+pub mod api;
 #[cfg(target_arch = "wasm32")]
 pub mod browser;
-pub mod api;
 pub mod error;
 pub mod journal;
 pub mod merge;
