@@ -1,5 +1,5 @@
-//! What SQLite is taught, so that a `$filter` or `$orderby` gives the very rows that the engine gives: the collation of
-//! `flette_odata::collate` for text, exact order for decimals, and the text functions.
+//! What SQLite is taught, so that a `$filter` or `$orderby` gives the very rows that the engine gives: the
+//! collation of `flette_odata::collate` for text, exact order for decimals, and the text functions.
 
 use flette_odata::{collate, Decimal};
 use rusqlite::functions::FunctionFlags;

@@ -17,8 +17,9 @@ pub const DEMO_ROWS: u64 = 1000;
 const ROWS_PER_TRANSACTION: u64 = 5000;
 const DAY_MILLIS: i64 = 86_400_000;
 
-/// Fills a database with `rows` contacts, a tenth as many accounts and a fifth as many tasks, once: a database that has
-/// its demo data is left alone. Killed half way it goes on where it stopped. `progress` hears how many contacts are done.
+/// Fills a database with `rows` contacts, a tenth as many accounts and a fifth as many tasks, once: a
+/// database that has its demo data is left alone. Killed half way it goes on where it stopped. `progress`
+/// hears how many contacts are done.
 ///
 /// # Errors
 /// 500 when the database fails.

@@ -1,5 +1,5 @@
-//! Text of a file to values of a row. The checks themselves are those of a `POST`: the cells are put into a JSON body, which
-//! the Web API's own reader takes.
+//! Text of a file to values of a row. The checks themselves are those of a `POST`: the cells are put into a
+//! JSON body, which the Web API's own reader takes.
 
 use anyhow::{bail, Context, Result};
 use flette_odata::payload::{parse_write, Write, WriteKind};
@@ -106,8 +106,8 @@ impl Cells {
     }
 }
 
-/// First and last name: the last word is the last name, with the small words before it (`del Valle Saavedra` stays whole
-/// only from its first small word on).
+/// First and last name: the last word is the last name, with the small words before it (`del Valle
+/// Saavedra` stays whole only from its first small word on).
 fn split_name(name: &str) -> (String, String) {
     let words: Vec<&str> = name.split_whitespace().collect();
     let small = words.iter().skip(1).position(|word| word.chars().next().is_some_and(char::is_lowercase));

@@ -1,5 +1,5 @@
-//! Loading files: CSV tables and vCards become rows, checked by the same rules as the Web API's. A file is loaded as a whole
-//! or not at all.
+//! Loading files: CSV tables and vCards become rows, checked by the same rules as the Web API's. A file is
+//! loaded as a whole or not at all.
 
 mod convert;
 mod mapping;

@@ -1,6 +1,6 @@
-//! The server's schema as data: tables with their standard columns, types, lengths, options, states and relationships.
-//! Everything else (SQL tables, metadata, checks) is derived from it. Ids of definitions are computed from names, so
-//! that they are the same on every server and after every restart.
+//! The server's schema as data: tables with their standard columns, types, lengths, options, states and
+//! relationships. Everything else (SQL tables, metadata, checks) is derived from it. Ids of definitions are
+//! computed from names, so that they are the same on every server and after every restart.
 
 mod account;
 mod builder;
