@@ -29,13 +29,7 @@ impl Cells {
             return Ok(());
         }
         if table.logical_name == "contact" && attribute == "fullname" {
-            let (first, last) = split_name(text);
-            for (attribute, part) in [("firstname", first), ("lastname", last)] {
-                if !part.is_empty() && !self.members.contains_key(attribute) {
-                    self.put(attribute, &part)?;
-                }
-            }
-            return Ok(());
+            return self.add_name(text);
         }
         let Some(column) = table.column(attribute) else { bail!("there is no attribute {attribute}") };
         let wrong = |what: &str| format!("{attribute}: {what} expected");
@@ -83,6 +77,17 @@ impl Cells {
             }
             ColumnKind::Lookup { .. } => bail!("{attribute}: lookups cannot be imported"),
         }
+    }
+
+    /// A full name is taken apart; a first or last name that has its own column stays.
+    fn add_name(&mut self, name: &str) -> Result<()> {
+        let (first, last) = split_name(name);
+        for (attribute, part) in [("firstname", first), ("lastname", last)] {
+            if !part.is_empty() && !self.members.contains_key(attribute) {
+                self.put(attribute, &part)?;
+            }
+        }
+        Ok(())
     }
 
     fn put(&mut self, attribute: &str, value: &impl serde::Serialize) -> Result<()> {
