@@ -50,7 +50,7 @@ function readOptions() {
       rows: whole("rows", values.rows ?? `${ROWS_DEFAULT}`, 0, 10_000_000),
     };
   } catch (error) {
-    throw new Failure(error.message);
+    throw new Failure(error.message.split("\n")[0]);
   }
 }
 

@@ -2,15 +2,18 @@
 
 import { ask, attempt, Failure, must, which } from "./run.mjs";
 
+const ENVIRONMENT = { DEBIAN_FRONTEND: "noninteractive" };
 const isRoot = process.getuid?.() === 0;
 
 /** Runs a command as root; throws a one-line `Failure` when that is not allowed here. */
 export async function asRoot(command, args, options = {}) {
   if (isRoot) return must(command, args, options);
-  if (!which("sudo") || (await ask("sudo", ["-n", "true"])) === undefined) {
-    throw new Failure(`this needs root; run: sudo ${[command, ...args].join(" ")}`);
-  }
+  if (!(await mayBeRoot())) throw new Failure(`this needs root; run: sudo ${[command, ...args].join(" ")}`);
   return must("sudo", ["-n", command, ...args], options);
+}
+
+async function mayBeRoot() {
+  return isRoot || Boolean(which("sudo") && (await ask("sudo", ["-n", "true"])) !== undefined);
 }
 
 /** Installs those of the packages that are missing. */
@@ -23,13 +26,16 @@ export async function aptInstall(packages, say) {
   if (missing.length === 0) return;
   if (!which("apt-get"))
     throw new Failure(`missing: ${missing.join(", ")}; install them with your system's packages`);
+  const install = ["install", "-y", "--no-install-recommends", ...missing];
+  if (!(await mayBeRoot())) throw new Failure(`this needs root; run: sudo apt-get ${install.join(" ")}`);
   say(`installing ${missing.join(", ")}`);
-  const install = ["apt-get", "install", "-y", "--no-install-recommends", ...missing];
-  const env = { DEBIAN_FRONTEND: "noninteractive" };
-  const command = isRoot ? install : ["sudo", "-n", ...install];
   // The package lists of a new machine may be absent or too old, so a first failure asks for fresh ones.
-  const first = await attempt(command[0], command.slice(1), { limit: 10, env });
+  const first = await attempt(...command(install), { limit: 10, env: ENVIRONMENT });
   if (first.code === 0) return;
-  await asRoot("apt-get", ["update"], { limit: 3, env });
-  await asRoot("apt-get", install.slice(1), { limit: 10, env });
+  await must(...command(["update"]), { limit: 3, env: ENVIRONMENT });
+  await must(...command(install), { limit: 10, env: ENVIRONMENT });
+}
+
+function command(args) {
+  return isRoot ? ["apt-get", args] : ["sudo", ["-n", "DEBIAN_FRONTEND=noninteractive", "apt-get", ...args]];
 }

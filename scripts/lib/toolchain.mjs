@@ -56,10 +56,10 @@ export async function findWasmToolchain() {
 /** Makes sure that some toolchain can build for wasm32 and says which. */
 export async function ensureWasmToolchain(say, { clippy = false } = {}) {
   let found = await findWasmToolchain();
+  if (!found && (await addByRustup(say))) found = await findWasmToolchain();
   if (!found) {
-    if (await addByRustup(say)) found = await findWasmToolchain();
-    else await makeDebianToolchain(say);
-    found ??= await findWasmToolchain();
+    await makeDebianToolchain(say);
+    found = await findWasmToolchain();
   }
   if (!found) throw new Failure("the wasm32 standard library was installed but rustc does not find it");
   const debian = Object.keys(found.env).length > 0;

@@ -1,0 +1,124 @@
+//! The back door: rounds of push and pull between the replica and the CRM server.
+//!
+//! `reconcile`, `policy`, `settle` and `schedule` are pure decisions; `push`, `pull` and `round` act on them. Every
+//! step is one transaction that makes sense alone: a round may be killed at any await and is taken up by the next one.
+
+mod join;
+mod policy;
+mod pull;
+mod push;
+mod reconcile;
+mod round;
+mod schedule;
+mod schema;
+mod settle;
+mod step;
+
+pub use policy::Policy;
+pub use reconcile::{reconcile, Clashed, Decision, Incoming, Local};
+pub use round::round;
+pub use schedule::{backoff_millis, next_round_at, BACKOFF_MILLIS_MAX, ROUND_INTERVAL_MILLIS};
+
+use crate::model::Millis;
+use crate::platform::Transport;
+use std::cell::RefCell;
+
+/// What a round needs of the outside world, and nothing more.
+#[allow(missing_docs)]
+pub struct Outside<'a, T: Transport> {
+    pub transport: &'a T,
+    /// This device's wall clock, as it is.
+    pub now: &'a dyn Fn() -> Millis,
+    /// Fills with chance.
+    pub random: &'a dyn Fn(&mut [u8]),
+}
+
+/// What is synchronised, and how.
+#[derive(Debug, Clone)]
+pub struct SyncConfig {
+    /// API root, ending in `/`: `/api/data/v9.2/` or `https://host/api/data/v9.2/`.
+    pub root: String,
+    /// Logical names in scope, in pull order.
+    pub tables: Vec<String>,
+    /// Most rows of a pulled page, `1..=5000`.
+    pub page_size: u32,
+    /// Whose value stands in a conflict.
+    pub policy: Policy,
+    /// Value of the `Authorization` header; none where a cookie speaks for the user.
+    pub authorization: Option<String>,
+}
+
+/// What a round is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Phase {
+    Schema,
+    Pull,
+    Push,
+}
+
+/// How far a round has come, for display.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    /// What is being done.
+    pub phase: Phase,
+    /// Logical name; empty for a push.
+    pub table: String,
+    /// Rows so far in this phase and table.
+    pub done: u64,
+    /// Rows to come in all, where known.
+    pub total: Option<u64>,
+}
+
+/// Where a round tells how far it has come; `None` between rounds.
+#[derive(Debug, Default)]
+pub struct Progress(RefCell<Option<Stage>>);
+
+impl Progress {
+    /// What is being done now.
+    pub fn get(&self) -> Option<Stage> {
+        self.0.borrow().clone()
+    }
+
+    fn set(&self, stage: Option<Stage>) {
+        *self.0.borrow_mut() = stage;
+    }
+}
+
+/// How a round ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Whether everything that could be sent was sent, and everything pulled.
+    pub ok: bool,
+    /// Whether the round stopped only because its time was up: call again at once.
+    pub more: bool,
+    /// Requests that the server accepted.
+    pub pushed: u64,
+    /// Rows and deletions that were received.
+    pub pulled: u64,
+    /// Conflicts written to the log.
+    pub conflicts: u64,
+    /// Entries that were parked.
+    pub parked: u64,
+    /// Why the round stopped, for people; never holds a field's value.
+    pub problem: Option<String>,
+    /// How long to wait before the next round, where the server said so.
+    pub retry_after_millis: Option<u64>,
+    /// Whether the server was reached.
+    pub reachable: bool,
+    /// Whether the server wants the user to sign in again.
+    pub signed_out: bool,
+}
+
+impl Report {
+    /// Both rounds as one: sums, and how the later one ended.
+    pub fn then(self, next: Report) -> Report {
+        Report {
+            pushed: self.pushed + next.pushed,
+            pulled: self.pulled + next.pulled,
+            conflicts: self.conflicts + next.conflicts,
+            parked: self.parked + next.parked,
+            ..next
+        }
+    }
+}
