@@ -86,6 +86,9 @@ pub fn complete_update(
         if name == table.primary_id {
             continue;
         }
+        if value.is_null() && matches!(name.as_str(), "statecode" | "statuscode") {
+            return Err(illegal_pair(table));
+        }
         if let Some(column) = table.column(&name) {
             if value.is_null() && column.required == Required::System {
                 return Err(required_missing(table, column));

@@ -190,8 +190,9 @@ fn run_import(import: &Import) -> Result<()> {
             owner: &import.owner,
             now: web::now(),
         };
-        let summary =
-            job.load(file, &mut progress).with_context(|| format!("nothing imported from {}", file.display()))?;
+        let summary = job
+            .load(file, &mut progress)
+            .with_context(|| format!("nothing imported from {}", file.display()))?;
         println!("{}: {summary}", file.display());
     }
     Ok(())
@@ -203,5 +204,6 @@ fn run_set_password(set: &SetPassword) -> Result<()> {
     std::io::stdin().read_to_string(&mut text).context("cannot read the password")?;
     let password = text.lines().next().unwrap_or_default();
     anyhow::ensure!(!password.is_empty(), "the password on standard input is empty");
-    people::set_password(&database, &set.user, password).with_context(|| format!("cannot set the password of {}", set.user))
+    people::set_password(&database, &set.user, password)
+        .with_context(|| format!("cannot set the password of {}", set.user))
 }

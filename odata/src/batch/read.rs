@@ -130,7 +130,8 @@ pub(super) fn read_request(part: &Headers, content: &[u8]) -> std::result::Resul
     let (headers, rest) = read_headers(rest)?;
     let content_id = part.get("Content-ID").or_else(|| headers.get("Content-ID")).map(str::to_owned);
     let url = url.trim().to_owned();
-    if url.split('?').next().is_some_and(|path| path.ends_with("$batch")) {
+    let path = url.split('?').next().unwrap_or_default().to_ascii_lowercase();
+    if path.ends_with("$batch") || path.ends_with("%24batch") {
         return Err("a batch cannot hold a batch.");
     }
     Ok(Part { content_id, request: Request { method, url, headers, body: message_body(rest) } })

@@ -226,8 +226,8 @@ fn a_batch_is_opened() {
     assert_eq!(items.len(), 1);
 }
 
-/// Recorded from the npm package dynamics-web-api 2.5.0, word for word but for ids and host. One request a line:
-/// what it means, verb, path, header, body.
+/// Recorded from the npm package dynamics-web-api 2.5.0, word for word but for ids and host. One request a
+/// line: what it means, verb, path, header, body.
 #[test]
 fn what_a_common_client_sends_is_understood() {
     let recorded = include_str!("client_requests.tsv").replace("{id}", ID).replace("{contact}", CONTACT);

@@ -70,7 +70,13 @@ pub fn write_cell(out: &mut Vec<u8>, column: &Column, cell: Cell<'_>) {
         Cell::Decimal(number) if matches!(column.kind, ColumnKind::Money { .. }) => {
             write_decimal(out, number.rescale(MONEY_SCALE));
         }
-        Cell::Decimal(number) => write_decimal(out, number),
+        Cell::Decimal(number) => match column.kind {
+            // As many digits as the column has, so that the text does not depend on where the value was kept.
+            ColumnKind::Decimal { precision, .. } => {
+                write_decimal(out, number.rescale(precision.max(number.scale())))
+            }
+            _ => write_decimal(out, number),
+        },
         Cell::Double(number) => write_json(out, &number),
         Cell::Text(text) => write_text(out, text),
         Cell::Guid(id) | Cell::Lookup { id, .. } => {

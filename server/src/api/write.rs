@@ -67,7 +67,13 @@ pub(super) fn carry_out(writer: &Writer, call: &Call, operation: Operation) -> R
 ///
 /// # Errors
 /// As for a `POST`.
-pub fn create_row(writer: &Writer, call: &Call, table: &Table, id: Uuid, values: Vec<(String, Value)>) -> Result<()> {
+pub fn create_row(
+    writer: &Writer,
+    call: &Call,
+    table: &Table,
+    id: Uuid,
+    values: Vec<(String, Value)>,
+) -> Result<()> {
     insert(writer, call, table, id, values)
 }
 
@@ -216,9 +222,8 @@ fn set_reference(
     navigation: &str,
     target: Option<EntityRef>,
 ) -> Result<()> {
-    let (column, targets) = table
-        .navigation(navigation)
-        .ok_or_else(|| ODataError::segment_not_found(navigation))?;
+    let (column, targets) =
+        table.navigation(navigation).ok_or_else(|| ODataError::segment_not_found(navigation))?;
     let current = existing(writer, call, table, id, &Condition::None)?;
     let fits = |to: &EntityRef| targets.iter().any(|t| t.table == to.table);
     let value = match target {

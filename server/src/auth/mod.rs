@@ -110,7 +110,8 @@ pub fn start_tokens(database: &Database, caller: Caller, now: i64) -> Result<Tok
 /// 401 when the token is wrong or has expired.
 pub fn refresh_tokens(database: &Database, refresh: &str, now: i64) -> Result<Tokens> {
     let known = database.read(|reader| reader.session(&token_hash(refresh), SessionKind::Refresh, now))?;
-    let caller = known.ok_or_else(|| ODataError::new(401, "0x8004a101", "The refresh token is not valid."))?;
+    let caller =
+        known.ok_or_else(|| ODataError::new(401, "0x8004a101", "The refresh token is not valid."))?;
     let bearer = random_token()?;
     let expires = now + BEARER_SECONDS * 1000;
     database.write(|writer| {
@@ -126,9 +127,8 @@ pub fn refresh_tokens(database: &Database, refresh: &str, now: i64) -> Result<To
 pub fn start_session(database: &Database, caller: &Caller, now: i64) -> Result<String> {
     let token = random_token()?;
     let expires = now + SESSION_SECONDS * 1000;
-    database.write(|writer| {
-        writer.add_session(&token_hash(&token), SessionKind::Cookie, caller.user, expires)
-    })?;
+    database
+        .write(|writer| writer.add_session(&token_hash(&token), SessionKind::Cookie, caller.user, expires))?;
     Ok(token)
 }
 

@@ -74,7 +74,8 @@ impl Reader<'_> {
         }
         self.first(&query, |row| {
             let columns = table.columns.iter().enumerate();
-            let row: Row = columns.map(|(at, c)| (c.logical_name.clone(), projection.value(row, at))).collect();
+            let row: Row =
+                columns.map(|(at, c)| (c.logical_name.clone(), projection.value(row, at))).collect();
             let version = match row.get(VERSION) {
                 Some(Value::Int(version)) => *version,
                 _ => 0,
@@ -96,10 +97,7 @@ impl Reader<'_> {
             return Ok(None);
         };
         let mut query = Query::select();
-        query
-            .column(name(&table.primary_name))
-            .from(name(&table.logical_name))
-            .and_where(key_is(table, id));
+        query.column(name(&table.primary_name)).from(name(&table.logical_name)).and_where(key_is(table, id));
         if let Some(condition) = sight.condition(table) {
             query.and_where(condition);
         }

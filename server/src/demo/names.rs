@@ -12,11 +12,15 @@ pub(super) struct Town {
     pub(super) streets: &'static [&'static str],
 }
 
-const GERMAN: &[&str] = &["Hauptstraße", "Gartenweg", "Müllerstraße", "Am Bahnhof", "Lindenallee", "Schloßplatz"];
+const GERMAN: &[&str] =
+    &["Hauptstraße", "Gartenweg", "Müllerstraße", "Am Bahnhof", "Lindenallee", "Schloßplatz"];
 const NORSE: &[&str] = &["Storgata", "Kirkeveien", "Bjørnegata", "Åsveien", "Sjøgata", "Fjellveien"];
-const FRENCH: &[&str] = &["rue de la Gare", "avenue des Érables", "place de l'Église", "rue Molière", "quai Voltaire"];
-const ENGLISH: &[&str] = &["High Street", "Station Road", "Church Lane", "King's Road", "Mill Lane", "Park Avenue"];
-const SPANISH: &[&str] = &["Calle Mayor", "Avenida de la Constitución", "Calle Nuñez", "Plaza España", "Camino Real"];
+const FRENCH: &[&str] =
+    &["rue de la Gare", "avenue des Érables", "place de l'Église", "rue Molière", "quai Voltaire"];
+const ENGLISH: &[&str] =
+    &["High Street", "Station Road", "Church Lane", "King's Road", "Mill Lane", "Park Avenue"];
+const SPANISH: &[&str] =
+    &["Calle Mayor", "Avenida de la Constitución", "Calle Nuñez", "Plaza España", "Camino Real"];
 const POLISH: &[&str] = &["ulica Długa", "ulica Krótka", "ulica Świętojańska", "aleja Róż", "ulica Łąkowa"];
 
 #[rustfmt::skip]
@@ -39,32 +43,151 @@ pub(super) const TOWNS: &[Town] = &[
 ];
 
 pub(super) const FIRST: &[&str] = &[
-    "Anna", "Björn", "Chloé", "David", "Elif", "François", "Gülşen", "Håkon", "Inés", "Jürgen", "Kåre", "Łucja",
-    "Małgorzata", "Noël", "Øystein", "Paula", "Quentin", "Renée", "Søren", "Thérèse", "Ümit", "Violeta", "Wojciech",
-    "Xavier", "Yvonne", "Zoë", "Åse", "Ägidius", "Siobhán", "José", "Karin", "Liam", "Maria", "Nora", "Oskar", "Petra",
-    "Rasmus", "Sofia", "Tomáš", "Ursula", "Emma", "Finn", "Grete", "Hanne", "Ivar", "Johannes", "Kirsten", "Lars",
+    "Anna",
+    "Björn",
+    "Chloé",
+    "David",
+    "Elif",
+    "François",
+    "Gülşen",
+    "Håkon",
+    "Inés",
+    "Jürgen",
+    "Kåre",
+    "Łucja",
+    "Małgorzata",
+    "Noël",
+    "Øystein",
+    "Paula",
+    "Quentin",
+    "Renée",
+    "Søren",
+    "Thérèse",
+    "Ümit",
+    "Violeta",
+    "Wojciech",
+    "Xavier",
+    "Yvonne",
+    "Zoë",
+    "Åse",
+    "Ägidius",
+    "Siobhán",
+    "José",
+    "Karin",
+    "Liam",
+    "Maria",
+    "Nora",
+    "Oskar",
+    "Petra",
+    "Rasmus",
+    "Sofia",
+    "Tomáš",
+    "Ursula",
+    "Emma",
+    "Finn",
+    "Grete",
+    "Hanne",
+    "Ivar",
+    "Johannes",
+    "Kirsten",
+    "Lars",
 ];
 
 pub(super) const LAST: &[&str] = &[
-    "Ångström", "Bäcker", "Çelik", "Dąbrowski", "Eriksen", "Fernández", "Großmann", "Hågensen", "Ibáñez", "Jørgensen",
-    "Köhler", "Lindqvist", "Müller", "Nuñez", "O'Brien", "Østergaard", "Pérez", "Quist", "Rössler", "Sørlie", "Tørnqvist",
-    "Übelacker", "van den Berg", "Weiß", "Yılmaz", "Żukowski", "Ærø", "D'Angelo", "Kowalczyk", "Smith-Jones", "Dupont",
-    "Lefèvre", "Moreau", "Schäfer", "Bauer", "Hansen", "Johansson", "Nilsen", "Walsh", "McCarthy", "Garcia", "Šimek",
+    "Ångström",
+    "Bäcker",
+    "Çelik",
+    "Dąbrowski",
+    "Eriksen",
+    "Fernández",
+    "Großmann",
+    "Hågensen",
+    "Ibáñez",
+    "Jørgensen",
+    "Köhler",
+    "Lindqvist",
+    "Müller",
+    "Nuñez",
+    "O'Brien",
+    "Østergaard",
+    "Pérez",
+    "Quist",
+    "Rössler",
+    "Sørlie",
+    "Tørnqvist",
+    "Übelacker",
+    "van den Berg",
+    "Weiß",
+    "Yılmaz",
+    "Żukowski",
+    "Ærø",
+    "D'Angelo",
+    "Kowalczyk",
+    "Smith-Jones",
+    "Dupont",
+    "Lefèvre",
+    "Moreau",
+    "Schäfer",
+    "Bauer",
+    "Hansen",
+    "Johansson",
+    "Nilsen",
+    "Walsh",
+    "McCarthy",
+    "Garcia",
+    "Šimek",
 ];
 
 pub(super) const BUSINESS: &[&str] = &[
-    "Maschinenbau", "Bakeri", "Boats", "Textiles", "Consulting", "Møbler", "Vins", "Logistics", "Elektro", "Bücher",
-    "Foods", "Instruments", "Software", "Papir", "Keramik", "Timber", "Optik", "Travel", "Energi", "Toys",
+    "Maschinenbau",
+    "Bakeri",
+    "Boats",
+    "Textiles",
+    "Consulting",
+    "Møbler",
+    "Vins",
+    "Logistics",
+    "Elektro",
+    "Bücher",
+    "Foods",
+    "Instruments",
+    "Software",
+    "Papir",
+    "Keramik",
+    "Timber",
+    "Optik",
+    "Travel",
+    "Energi",
+    "Toys",
 ];
 
 pub(super) const TITLES: &[&str] = &[
-    "Owner", "Managing Director", "Sales Manager", "Purchasing Manager", "Accountant", "Engineer", "Office Manager",
-    "Head of Research", "Clerk", "Technician", "Marketing Assistant", "Logistics Planner",
+    "Owner",
+    "Managing Director",
+    "Sales Manager",
+    "Purchasing Manager",
+    "Accountant",
+    "Engineer",
+    "Office Manager",
+    "Head of Research",
+    "Clerk",
+    "Technician",
+    "Marketing Assistant",
+    "Logistics Planner",
 ];
 
-pub(super) const DEPARTMENTS: &[&str] = &["Sales", "Purchasing", "Accounts", "Research", "Production", "Service", "Marketing"];
+pub(super) const DEPARTMENTS: &[&str] =
+    &["Sales", "Purchasing", "Accounts", "Research", "Production", "Service", "Marketing"];
 
 pub(super) const SUBJECTS: &[&str] = &[
-    "Call back about the offer", "Send price list", "Prepare the visit", "Check the complaint", "Renew the contract",
-    "Thank for the order", "Ask for references", "Clarify delivery date", "Invite to the trade fair", "Book the café table",
+    "Call back about the offer",
+    "Send price list",
+    "Prepare the visit",
+    "Check the complaint",
+    "Renew the contract",
+    "Thank for the order",
+    "Ask for references",
+    "Clarify delivery date",
+    "Invite to the trade fair",
+    "Book the café table",
 ];

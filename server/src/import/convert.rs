@@ -56,11 +56,12 @@ impl Cells {
                 let is = |words: &[&str], label: &str| {
                     words.iter().chain([&label]).any(|word| text.eq_ignore_ascii_case(word))
                 };
-                let value = match (is(&["true", "yes", "1"], label_true), is(&["false", "no", "0"], label_false)) {
-                    (true, _) => true,
-                    (_, true) => false,
-                    _ => bail!(wrong("yes or no")),
-                };
+                let value =
+                    match (is(&["true", "yes", "1"], label_true), is(&["false", "no", "0"], label_false)) {
+                        (true, _) => true,
+                        (_, true) => false,
+                        _ => bail!(wrong("yes or no")),
+                    };
                 self.put(attribute, &value)
             }
             ColumnKind::Date => {
@@ -99,7 +100,11 @@ impl Cells {
     ///
     /// # Errors
     /// What a `POST` of them would answer.
-    pub(super) fn finish(self, schema: &Schema, table: &Table) -> Result<(Option<Uuid>, Vec<(String, Value)>)> {
+    pub(super) fn finish(
+        self,
+        schema: &Schema,
+        table: &Table,
+    ) -> Result<(Option<Uuid>, Vec<(String, Value)>)> {
         let body = serde_json::to_vec(&self.members)?;
         let write = parse_write(&body, table, schema, WriteKind::Create, "/", &|_| None)?;
         Ok((write.id, write.values))
@@ -139,7 +144,9 @@ fn instant(text: &str) -> String {
 
 fn option<'o>(mut options: impl Iterator<Item = (i32, &'o str)>, text: &str) -> Option<i32> {
     let number = text.parse::<i32>().ok();
-    options.find(|(value, label)| number == Some(*value) || label.eq_ignore_ascii_case(text)).map(|(value, _)| value)
+    options
+        .find(|(value, label)| number == Some(*value) || label.eq_ignore_ascii_case(text))
+        .map(|(value, _)| value)
 }
 
 #[cfg(test)]

@@ -100,7 +100,8 @@ impl<'s> Plan<'s> {
             if targets.is_empty() {
                 plan.ignored.push(column.clone());
             }
-            let targets = targets.into_iter().map(|target| plan.target(schema, target)).collect::<Result<_>>()?;
+            let targets =
+                targets.into_iter().map(|target| plan.target(schema, target)).collect::<Result<_>>()?;
             plan.targets.push(targets);
         }
         if plan.targets.iter().all(Vec::is_empty) {
@@ -116,7 +117,10 @@ impl<'s> Plan<'s> {
             }
             return Ok(Target::Own(text.to_owned()));
         };
-        let fits = matches!((self.table.logical_name.as_str(), linked), ("account", "contact") | ("contact", "account"));
+        let fits = matches!(
+            (self.table.logical_name.as_str(), linked),
+            ("account", "contact") | ("contact", "account")
+        );
         let table = schema.table(linked).filter(|_| fits);
         match table.filter(|table| is_importable(table, attribute)) {
             Some(table) => {

@@ -108,7 +108,9 @@ impl Job<'_> {
                     Ok(made) => linked += made,
                     Err(error) => {
                         cause = Some(error.context(format!("line {}", record.line)));
-                        return Err(flette_odata::ODataError::bad_payload("The file does not fit the table."));
+                        return Err(flette_odata::ODataError::bad_payload(
+                            "The file does not fit the table.",
+                        ));
                     }
                 }
                 if done % PROGRESS_ROWS == 0 {

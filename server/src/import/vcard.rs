@@ -36,7 +36,8 @@ const COLUMNS: [&str; 23] = [
 /// When the file is not UTF-8, a card is not closed, or something stands outside of cards; the error names the line.
 pub(super) fn read(bytes: &[u8]) -> Result<Sheet> {
     let text = std::str::from_utf8(bytes).context("the file is not UTF-8")?;
-    let columns: Vec<String> = COLUMNS.iter().map(|c| (*c).to_owned()).chain(["birthdate".to_owned()]).collect();
+    let columns: Vec<String> =
+        COLUMNS.iter().map(|c| (*c).to_owned()).chain(["birthdate".to_owned()]).collect();
     let mut sheet = Sheet { columns, records: Vec::new(), repaired: 0 };
     let mut card: Option<Record> = None;
     for (line, text) in unfold(text.trim_start_matches('\u{feff}')) {
@@ -121,7 +122,9 @@ impl Property {
         match self.name.as_str() {
             "FN" => drop(set("fullname", part(0))),
             "N" => {
-                for (at, column) in ["lastname", "firstname", "middlename", "salutation", "suffix"].iter().enumerate() {
+                for (at, column) in
+                    ["lastname", "firstname", "middlename", "salutation", "suffix"].iter().enumerate()
+                {
                     set(column, part(at));
                 }
             }
@@ -157,7 +160,8 @@ impl Property {
             "URL" => drop(set("websiteurl", self.value.clone())),
             "NOTE" => drop(set("description", parts.join(";"))),
             "BDAY" => {
-                let digits: String = self.value.chars().take_while(|c| *c != 'T').filter(char::is_ascii_digit).collect();
+                let digits: String =
+                    self.value.chars().take_while(|c| *c != 'T').filter(char::is_ascii_digit).collect();
                 if digits.len() == 8 {
                     set("birthdate", format!("{}-{}-{}", &digits[..4], &digits[4..6], &digits[6..]));
                 }

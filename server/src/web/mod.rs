@@ -49,7 +49,11 @@ async fn read_request(request: HttpRequest<Body>) -> Result<(String, String, Hea
     let (parts, body) = request.into_parts();
     let url = parts.uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
     if url.len() > URL_BYTES_MAX {
-        return Err(ODataError::new(414, "0x80060888", format!("The URL is longer than {URL_BYTES_MAX} bytes.")));
+        return Err(ODataError::new(
+            414,
+            "0x80060888",
+            format!("The URL is longer than {URL_BYTES_MAX} bytes."),
+        ));
     }
     // Header values beyond ASCII mean nothing to this server; they are dropped, not guessed at.
     let headers = parts.headers.iter();
@@ -67,8 +71,7 @@ async fn read_request(request: HttpRequest<Body>) -> Result<(String, String, Hea
 /// An answer as HTTP.
 fn to_http(response: Response) -> HttpResponse {
     let mut http = HttpResponse::new(Body::from(response.body));
-    *http.status_mut() =
-        StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *http.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in response.headers.iter() {
         let name = HeaderName::from_bytes(name.as_bytes());
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {

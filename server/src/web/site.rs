@@ -43,7 +43,9 @@ fn find(folder: &Path, path: &str) -> Option<PathBuf> {
     let relative = path.strip_prefix('/')?;
     let relative = if relative.is_empty() { "index.html" } else { relative };
     // Decoded once: what still holds an escape, a backslash or a NUL is no file of ours.
-    if relative.contains(['\\', '\0', '%', ':']) || relative.split('/').any(|part| part.is_empty() || part.starts_with('.')) {
+    if relative.contains(['\\', '\0', '%', ':'])
+        || relative.split('/').any(|part| part.is_empty() || part.starts_with('.'))
+    {
         return None;
     }
     let file = folder.join(relative).canonicalize().ok()?;
@@ -57,8 +59,7 @@ fn send(folder: &Path, file: &Path, headers: &Headers) -> Result<Response> {
     let changed = modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let etag = format!("\"{changed:x}-{:x}\"", body.len());
     let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-    let caching =
-        if is_hashed(name) { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let caching = if is_hashed(name) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let status = if headers.get("If-None-Match") == Some(&etag) { 304 } else { 200 };
     let mut response = Response { status, headers: Headers::new(), body: Vec::new() }
         .header("Content-Type", content_type(name))
