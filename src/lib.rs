@@ -4,6 +4,8 @@
 //! merges them with the server's field by field. `ARCHITECTURE.md` is the map.
 
 pub mod api;
+#[cfg(target_arch = "wasm32")]
+pub mod browser;
 pub mod error;
 pub mod journal;
 pub mod merge;

@@ -1,15 +1,16 @@
-//! Comparison of texts and values: the one rule of both sides, so that a filter or an order gives the same rows
-//! offline and online.
+//! Comparison of texts and values: the one rule of both sides, so that a filter or an order gives the same
+//! rows offline and online.
 //!
-//! Texts are compared without case: every character is replaced by its lower case (Unicode), on its own, and then
-//! code points are compared. No locale, no accents folded, no normalisation.
+//! Texts are compared without case: every character is replaced by its lower case (Unicode), on its own, and
+//! then code points are compared. No locale, no accents folded, no normalisation.
 
 use crate::value::Value;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-/// The text in lower case. Character by character, unlike `str::to_lowercase`, which looks at what stands around a
-/// sigma: a part of a text must fold as it does inside the whole. The final sigma `ς` therefore folds to `σ`.
+/// The text in lower case. Character by character, unlike `str::to_lowercase`, which looks at what stands
+/// around a sigma: a part of a text must fold as it does inside the whole. The final sigma `ς` therefore
+/// folds to `σ`.
 pub fn fold(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
         return Cow::Borrowed(text);
@@ -51,9 +52,9 @@ pub fn ends_with(text: &str, pattern: &str) -> bool {
     fold(text).ends_with(&*fold(pattern))
 }
 
-/// Total order of a column's values for `$orderby` ascending: no value first, then numbers by size (whatever their
-/// kind), options by number, `false` before `true`, texts as in [`compare`], keys and lookups by the bytes of the id,
-/// dates and instants by time.
+/// Total order of a column's values for `$orderby` ascending: no value first, then numbers by size (whatever
+/// their kind), options by number, `false` before `true`, texts as in [`compare`], keys and lookups by the
+/// bytes of the id, dates and instants by time.
 pub fn value_order(left: &Value, right: &Value) -> Ordering {
     compare_values(left, right).unwrap_or_else(|| rank(left).cmp(&rank(right)))
 }

@@ -23,11 +23,13 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// Reads both headers. The literal word `null`, which Dataverse clients send against browser caches, is no condition.
+    /// Reads both headers. The literal word `null`, which Dataverse clients send against browser caches, is
+    /// no condition.
     ///
     /// # Errors
-    /// 400 when an etag is malformed, when several are listed, or when both headers make a condition: a condition
-    /// that is not understood must never count as none, since the write would then overwrite what it should not.
+    /// 400 when an etag is malformed, when several are listed, or when both headers make a condition: a
+    /// condition that is not understood must never count as none, since the write would then overwrite what
+    /// it should not.
     pub fn parse(headers: &Headers) -> Result<Condition> {
         let matching = single(headers, "If-Match")?;
         let none_matching = single(headers, "If-None-Match")?;
@@ -47,8 +49,8 @@ impl Condition {
     /// A row that is absent is no error here unless a condition needs it.
     ///
     /// # Errors
-    /// 404 when the row must exist and does not; 412 when it must not exist and does, or has another etag than the
-    /// one given in `If-Match`.
+    /// 404 when the row must exist and does not; 412 when it must not exist and does, or has another etag
+    /// than the one given in `If-Match`.
     pub fn check(&self, table: &str, id: Uuid, current: Option<&str>) -> Result<()> {
         match (self, current) {
             (Condition::None, _) => Ok(()),

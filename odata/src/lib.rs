@@ -11,6 +11,8 @@ pub mod delta;
 pub mod edm;
 pub mod error;
 pub mod filter;
+#[cfg(test)]
+mod fixture;
 pub mod format;
 pub mod http;
 pub mod metadata;

@@ -1,6 +1,8 @@
-//! The `Prefer` header: what a client would like, never what it may insist on (RFC 7240, OData 4.0 Part 1 §8.2.8).
+//! The `Prefer` header: what a client would like, never what it may insist on (RFC 7240, OData 4.0 Part 1
+//! §8.2.8).
 //!
-//! Preferences that are unknown or malformed are ignored, as the RFC demands; `Preference-Applied` tells what counted.
+//! Preferences that are unknown or malformed are ignored, as the RFC demands; `Preference-Applied` tells what
+//! counted.
 
 use crate::http::Headers;
 
@@ -19,8 +21,8 @@ pub struct Prefer {
     pub continue_on_error: bool,
 }
 
-/// Which annotations a client wants: names, or patterns such as `*` and `OData.Community.Display.V1.*`; a leading `-`
-/// takes one out. The most specific pattern that fits decides (OData 4.0 Part 1 §8.2.8.4).
+/// Which annotations a client wants: names, or patterns such as `*` and `OData.Community.Display.V1.*`; a
+/// leading `-` takes one out. The most specific pattern that fits decides (OData 4.0 Part 1 §8.2.8.4).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Annotations {
     patterns: Vec<String>,
@@ -70,7 +72,8 @@ impl Annotations {
     }
 }
 
-/// How closely a pattern fits a name: `None` when it does not, else more for a longer prefix, most for the name itself.
+/// How closely a pattern fits a name: `None` when it does not, else more for a longer prefix, most for the
+/// name itself.
 fn specificity(pattern: &str, name: &str) -> Option<usize> {
     if pattern == name {
         return Some(usize::MAX);
@@ -108,8 +111,8 @@ impl Prefer {
         }
     }
 
-    /// The value of `Preference-Applied`; `None` when nothing was preferred. Callers that did not apply one of them
-    /// clear it first.
+    /// The value of `Preference-Applied`; `None` when nothing was preferred. Callers that did not apply one
+    /// of them clear it first.
     pub fn applied(&self) -> Option<String> {
         let mut applied = Vec::new();
         if self.representation {
@@ -155,7 +158,8 @@ fn split_list(header: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// `name=value; parameters` as lower-case name and value without quotes; parameters mean nothing to this service.
+/// `name=value; parameters` as lower-case name and value without quotes; parameters mean nothing to this
+/// service.
 fn name_and_value(preference: &str) -> (String, String) {
     let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
     let name = name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

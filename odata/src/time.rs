@@ -1,6 +1,7 @@
 //! Instants and dates as text: OData literals (RFC 3339) and HTTP dates (RFC 9110 §5.6.7).
 //!
-//! Instants are milliseconds since 1970-01-01T00:00:00Z, dates are days since 1970-01-01, both in years 1 to 9999.
+//! Instants are milliseconds since 1970-01-01T00:00:00Z, dates are days since 1970-01-01, both in years 1 to
+//! 9999.
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike, Weekday};
 
@@ -35,8 +36,8 @@ pub fn parse_datetime(text: &str) -> Option<i64> {
     (rest.at == bytes.len() && (INSTANT_MIN..=INSTANT_MAX).contains(&instant)).then_some(instant)
 }
 
-/// `2026-01-15T10:02:11Z`, with `.mmm` only when the instant is not a whole second. Instants outside the years 1 to
-/// 9999 are written as the nearest inside.
+/// `2026-01-15T10:02:11Z`, with `.mmm` only when the instant is not a whole second. Instants outside the
+/// years 1 to 9999 are written as the nearest inside.
 pub fn format_datetime(millis: i64) -> String {
     let millis = millis.clamp(INSTANT_MIN, INSTANT_MAX);
     let instant = DateTime::from_timestamp_millis(millis).unwrap_or_default();

@@ -4,10 +4,24 @@
 //! segments of one table: newer ones supersede older rows by id, tombstones remove them. Queries run column by column.
 //! Pure over bytes: no I/O, no async, no clock; nothing local is ever written here.
 
+mod bits;
+mod bytes;
+mod column;
+mod compaction;
+mod item;
+mod lookup;
+mod number;
+mod order;
 mod page;
+mod scan;
 mod segment;
 mod table;
+mod text;
 
+#[cfg(test)]
+mod tests;
+
+pub use compaction::{Merged, SEGMENT_ROWS_TARGET, SMALL_ROWS_MAX, SMALL_SEGMENTS_MIN};
 pub use page::{decode_page, decode_row, next_link_ahead, Item, Page, PageError};
 pub use segment::{Segment, SegmentBuilder, SegmentError, WrongType};
-pub use table::{Merged, MirrorTable, RowAt};
+pub use table::{MirrorTable, RowAt};

@@ -1,7 +1,12 @@
-//! Decodes an answer of the server straight into columns.
+//! Decodes an answer of the server straight into columns: no tree, no map per row, no string per value.
+//!
+//! Members may come in any order. What the schema does not know is skipped.
 
+use super::item::{ItemSeed, Items};
 use super::SegmentBuilder;
 use flette_odata::{Row, Table, Uuid};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
 
 /// Why a body is not a page. Nothing of it may be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,9 +23,24 @@ pub enum PageError {
         /// Logical name.
         column: String,
     },
-    /// A row came without its primary key.
+    /// A row came without its primary key, or a tombstone without its id.
     NoId,
 }
+
+impl std::fmt::Display for PageError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            PageError::Malformed(what) => write!(f, "not a page of rows: {what}"),
+            PageError::WrongType { column } => write!(f, "unexpected type in column {column}"),
+            PageError::UnknownTarget { column } => {
+                write!(f, "lookup {column} does not name its target table")
+            }
+            PageError::NoId => f.write_str("a row without its key"),
+        }
+    }
+}
+
+impl std::error::Error for PageError {}
 
 /// One item of a page, in the server's order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,36 +70,190 @@ pub struct Page {
 impl Page {
     /// Items in the server's order. An id may occur more than once: the last one counts.
     pub fn items(&self) -> impl Iterator<Item = Item> + '_ {
-        std::iter::empty()
+        (0..self.segment.len()).map(|at| match self.segment.is_tombstone(at) {
+            true => Item::Tombstone(self.segment.id(at)),
+            false => Item::Row(self.segment.id(at)),
+        })
     }
+
     /// One item's columns; empty for a tombstone. For the few rows that must be looked at one by one.
-    pub fn row(&self, _index: usize) -> Row {
-        todo!()
+    pub fn row(&self, index: usize) -> Row {
+        self.segment.row(index)
     }
-    /// One item's etag.
-    pub fn etag(&self, _index: usize) -> Option<String> {
-        todo!()
+
+    /// One item's etag; `None` for a tombstone or where the server gave none.
+    pub fn etag(&self, index: usize) -> Option<String> {
+        self.segment.etag(index)
+    }
+
+    fn new(items: Items<'_>, links: Links) -> Page {
+        let (segment, rows, tombstones) = items.finish();
+        let Links { next_link, delta_link, count, .. } = links;
+        Page { segment, rows, tombstones, next_link, delta_link, count }
     }
 }
 
-/// Decodes the body of a collection or delta answer.
+/// Decodes the body of a collection or delta answer. An object without `value` counts as an empty page when it is
+/// empty or has annotations: so does the service say that nothing changed.
 ///
 /// # Errors
 /// See [`PageError`]; a body that was cut anywhere is an error.
-pub fn decode_page(_body: &[u8], _table: &Table) -> Result<Page, PageError> {
-    todo!()
+pub fn decode_page(body: &[u8], table: &Table) -> Result<Page, PageError> {
+    let mut items = Items::new(table);
+    let mut links = Links::default();
+    let read = read_whole(body, PageSeed { items: &mut items, links: &mut links });
+    if let Some(fault) = items.take_fault() {
+        return Err(fault);
+    }
+    read?;
+    if !links.has_value && links.has_others && !links.has_annotations {
+        return Err(PageError::Malformed("an object without value".to_owned()));
+    }
+    Ok(Page::new(items, links))
 }
 
 /// Decodes the body of a single-row answer (`GET accounts(id)`, `return=representation`) as a page of one row.
 ///
 /// # Errors
 /// See [`PageError`].
-pub fn decode_row(_body: &[u8], _table: &Table) -> Result<Page, PageError> {
-    todo!()
+pub fn decode_row(body: &[u8], table: &Table) -> Result<Page, PageError> {
+    let mut items = Items::new(table);
+    let read = read_whole(body, ItemSeed(&mut items));
+    match items.take_fault() {
+        Some(fault) => Err(fault),
+        None => read.map(|()| Page::new(items, Links::default())),
+    }
 }
 
 /// The next link, read from the members that stand before `value` without decoding the rest: the next page can be
-/// asked for while this one is decoded. `None` when it stands elsewhere; then [`decode_page`] finds it.
-pub fn next_link_ahead(_body: &[u8]) -> Option<String> {
-    todo!()
+/// asked for while this one is decoded. `body` may be its beginning only. `None` when the link stands elsewhere; then
+/// [`decode_page`] finds it.
+pub fn next_link_ahead(body: &[u8]) -> Option<String> {
+    let mut link = None;
+    let mut json = serde_json::Deserializer::from_slice(body);
+    // Ends in an error on purpose as soon as `value` or the link was seen.
+    let _ = json.deserialize_map(AheadVisitor(&mut link));
+    link
+}
+
+fn read_whole<'de, S: DeserializeSeed<'de, Value = ()>>(body: &'de [u8], seed: S) -> Result<(), PageError> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let read = seed.deserialize(&mut json).and_then(|()| json.end());
+    read.map_err(|error| {
+        // The error's own words may quote a value.
+        let what = match error.classify() {
+            serde_json::error::Category::Eof => "cut",
+            serde_json::error::Category::Syntax => "not JSON",
+            serde_json::error::Category::Data | serde_json::error::Category::Io => "unexpected shape",
+        };
+        PageError::Malformed(format!("{what} at line {} column {}", error.line(), error.column()))
+    })
+}
+
+/// What stands beside the rows.
+#[derive(Debug, Default)]
+struct Links {
+    next_link: Option<String>,
+    delta_link: Option<String>,
+    count: Option<u64>,
+    has_value: bool,
+    has_annotations: bool,
+    has_others: bool,
+}
+
+const NEXT_LINK: &str = "@odata.nextLink";
+const DELTA_LINK: &str = "@odata.deltaLink";
+const COUNT: &str = "@odata.count";
+const VALUE: &str = "value";
+
+struct PageSeed<'a, 't> {
+    items: &'a mut Items<'t>,
+    links: &'a mut Links,
+}
+
+impl<'de> DeserializeSeed<'de> for PageSeed<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for PageSeed<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a page of rows")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let PageSeed { items, links } = self;
+        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            match &*name {
+                VALUE if links.has_value => return Err(A::Error::custom("value twice")),
+                VALUE => {
+                    links.has_value = true;
+                    map.next_value_seed(ItemsSeed(items))?;
+                }
+                NEXT_LINK => links.next_link = map.next_value()?,
+                DELTA_LINK => links.delta_link = map.next_value()?,
+                COUNT => links.count = map.next_value()?,
+                other => {
+                    links.has_annotations |= other.starts_with('@');
+                    links.has_others = true;
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+struct ItemsSeed<'a, 't>(&'a mut Items<'t>);
+
+impl<'de> DeserializeSeed<'de> for ItemsSeed<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ItemsSeed<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("rows")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element_seed(ItemSeed(self.0))?.is_some() {}
+        Ok(())
+    }
+}
+
+struct AheadVisitor<'a>(&'a mut Option<String>);
+
+impl<'de> Visitor<'de> for AheadVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a page of rows")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            match &*name {
+                VALUE => return Err(A::Error::custom("far enough")),
+                NEXT_LINK => {
+                    *self.0 = map.next_value()?;
+                    return Err(A::Error::custom("found"));
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
 }

@@ -1,126 +1,216 @@
 //! The segments of one table, seen as one.
 
+use super::bits::Bits;
+use super::bytes::stored;
+use super::column::{Cell, Column, Kind};
+use super::lookup::hash_id;
 use super::Segment;
-use flette_odata::filter::Filter;
-use flette_odata::query::OrderBy;
 use flette_odata::{Row, Table, Uuid, Value};
+use hashbrown::hash_table::Entry;
+use hashbrown::HashTable;
 
 /// Where a live row stands. Good until the table changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RowAt {
     pub(super) slot: u32,
     pub(super) row: u32,
 }
 
-/// What compaction made. To commit in one transaction: write `bytes` under `number`, delete all others of `replaces`;
-/// then call [`MirrorTable::apply`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Merged {
-    /// Number of the merged segment: the highest of those it replaces.
-    pub number: u64,
-    /// The sealed segment.
-    pub bytes: Vec<u8>,
-    /// Numbers that it replaces, ascending, `number` among them.
-    pub replaces: Vec<u64>,
+/// One segment and which of its rows count.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) number: u64,
+    pub(super) segment: Segment,
+    /// Rows that no newer item supersedes and that are no tombstones.
+    pub(super) live: Bits,
 }
 
 /// The mirror of one table.
+///
+/// Reading never changes what is read: a query that runs without a pause sees one point in time.
 #[derive(Debug)]
-pub struct MirrorTable;
+pub struct MirrorTable {
+    pub(super) schema: Table,
+    pub(super) slots: Vec<Slot>,
+    /// Newest item of each id, tombstones included. Ids stand in the segments, not here.
+    index: HashTable<RowAt>,
+    live: usize,
+}
 
 impl MirrorTable {
     /// An empty mirror of `table`.
-    pub fn new(_table: &Table) -> MirrorTable {
-        todo!()
+    pub fn new(table: &Table) -> MirrorTable {
+        MirrorTable { schema: table.clone(), slots: Vec::new(), index: HashTable::new(), live: 0 }
     }
+
     /// The schema changed; columns whose type changed read as `Null` until pulled again.
-    pub fn set_schema(&mut self, _table: &Table) {
-        todo!()
+    pub fn set_schema(&mut self, table: &Table) {
+        self.schema = table.clone();
     }
+
     /// Adds a segment. Of one id the item with the highest number counts, and within a segment the last: the order of
     /// adding does not matter. A number that is there already is replaced.
-    pub fn add(&mut self, _number: u64, _segment: Segment) {
-        todo!()
+    pub fn add(&mut self, number: u64, segment: Segment) {
+        if self.slots.iter().any(|slot| slot.number == number) {
+            self.remove(&[number]);
+        }
+        let live = Bits::none(segment.rows());
+        self.slots.push(Slot { number, segment, live });
+        self.index_slot(self.slots.len() - 1);
     }
-    /// Takes segments out again, whatever they superseded counts again.
-    pub fn remove(&mut self, _numbers: &[u64]) {
-        todo!()
+
+    /// Takes segments out again; whatever they superseded counts again.
+    pub fn remove(&mut self, numbers: &[u64]) {
+        self.slots.retain(|slot| !numbers.contains(&slot.number));
+        self.index.clear();
+        self.live = 0;
+        for at in 0..self.slots.len() {
+            self.slots[at].live = Bits::none(self.slots[at].segment.rows());
+            self.index_slot(at);
+        }
     }
+
+    fn index_slot(&mut self, at: usize) {
+        let MirrorTable { slots, index, live, .. } = self;
+        let slot = stored(at);
+        index.reserve(slots[at].segment.rows(), |at| hash_id(id_of(slots, *at)));
+        for row in 0..slots[at].segment.rows() {
+            let id = slots[at].segment.id(row);
+            let place = RowAt { slot, row: stored(row) };
+            let same = |other: &RowAt| id_of(slots, *other) == id;
+            match index.entry(hash_id(id), same, |at| hash_id(id_of(slots, *at))) {
+                Entry::Occupied(mut entry) => {
+                    let before = *entry.get();
+                    let number = slots[at].number;
+                    let older = &mut slots[before.slot as usize];
+                    // Within the segment itself the later row counts.
+                    if older.number > number {
+                        continue;
+                    }
+                    if older.live.get(before.row as usize) {
+                        older.live.clear(before.row as usize);
+                        *live -= 1;
+                    }
+                    *entry.get_mut() = place;
+                }
+                Entry::Vacant(entry) => {
+                    entry.insert(place);
+                }
+            }
+            if !slots[at].segment.is_tombstone(row) {
+                slots[at].live.set(row);
+                *live += 1;
+            }
+        }
+    }
+
     /// Numbers of all segments, ascending.
     pub fn numbers(&self) -> Vec<u64> {
-        todo!()
+        let mut numbers: Vec<u64> = self.slots.iter().map(|slot| slot.number).collect();
+        numbers.sort_unstable();
+        numbers
     }
+
     /// Live rows.
     pub fn len(&self) -> usize {
-        todo!()
+        self.live
     }
+
     /// Whether there is no live row.
     pub fn is_empty(&self) -> bool {
-        todo!()
+        self.live == 0
     }
+
     /// Whether a live row has this id.
-    pub fn contains(&self, _id: Uuid) -> bool {
-        todo!()
+    pub fn contains(&self, id: Uuid) -> bool {
+        self.find(id).is_some()
     }
+
     /// Where the live row of this id stands.
-    pub fn find(&self, _id: Uuid) -> Option<RowAt> {
-        todo!()
+    pub fn find(&self, id: Uuid) -> Option<RowAt> {
+        let at = self.newest(id)?;
+        self.slots[at.slot as usize].live.get(at.row as usize).then_some(at)
     }
-    /// Etag of a live row.
-    pub fn etag(&self, _id: Uuid) -> Option<String> {
-        todo!()
+
+    /// Etag of a live row; `None` also where the server gave none.
+    pub fn etag(&self, id: Uuid) -> Option<String> {
+        let at = self.find(id)?;
+        self.segment(at).etag(at.row as usize)
     }
+
     /// All known columns of a live row.
-    pub fn row(&self, _id: Uuid) -> Option<Row> {
-        todo!()
+    pub fn row(&self, id: Uuid) -> Option<Row> {
+        self.find(id).map(|at| self.row_at(at))
     }
+
     /// Id of a row.
-    pub fn id_at(&self, _at: RowAt) -> Uuid {
-        todo!()
+    pub fn id_at(&self, at: RowAt) -> Uuid {
+        id_of(&self.slots, at)
     }
+
     /// Etag of a row; empty where the server gave none.
-    pub fn etag_at(&self, _at: RowAt) -> String {
-        todo!()
+    pub fn etag_at(&self, at: RowAt) -> String {
+        self.segment(at).etag(at.row as usize).unwrap_or_default()
     }
-    /// All known columns of a row.
-    pub fn row_at(&self, _at: RowAt) -> Row {
-        todo!()
+
+    /// All known columns of a row: those of the schema that its segment has with the same type.
+    pub fn row_at(&self, at: RowAt) -> Row {
+        let segment = self.segment(at);
+        let columns = self.schema.columns.iter().filter_map(|column| {
+            let stored = self.stored(segment, &column.logical_name)?;
+            Some((column.logical_name.clone(), stored.cell(at.row as usize).to_value()))
+        });
+        columns.chain([(self.schema.primary_id.clone(), Value::Guid(self.id_at(at)))]).collect()
     }
+
     /// One column's value by logical name; `Null` where it is not known.
-    pub fn cell(&self, _at: RowAt, _column: &str) -> Value {
-        todo!()
+    pub fn cell(&self, at: RowAt, column: &str) -> Value {
+        if column == self.schema.primary_id {
+            return Value::Guid(self.id_at(at));
+        }
+        let stored = self.stored(self.segment(at), column);
+        stored.map_or(Cell::Null, |column| column.cell(at.row as usize)).to_value()
     }
+
     /// Ids of all live rows, in no order.
     pub fn ids(&self) -> impl Iterator<Item = Uuid> + '_ {
-        std::iter::empty()
+        self.slots.iter().flat_map(|slot| slot.live.ones().map(|row| slot.segment.id(row)))
     }
-    /// Live rows that pass `filter`, as [`flette_odata::filter::matches`] decides, without those named in `skip`
-    /// (rows with journal entries, which the caller judges by what the app sees). In no order.
-    pub fn select(&self, _filter: Option<&Filter>, _skip: &[Uuid]) -> Vec<RowAt> {
-        todo!()
-    }
-    /// The first `limit` rows of `selection` (all of them without one), ordered by `orderby` as
-    /// `flette_odata::collate::value_order` compares, ties by id ascending: a total order.
-    pub fn order(&self, _selection: Vec<RowAt>, _orderby: &[OrderBy], _limit: Option<usize>) -> Vec<RowAt> {
-        todo!()
-    }
-    /// Which segments are worth merging now, if any.
-    pub fn plan(&self) -> Option<Vec<u64>> {
-        todo!()
-    }
-    /// Merges segments into one: live rows only, and the tombstones that are still needed.
-    pub fn merge(&self, _numbers: &[u64]) -> Merged {
-        todo!()
-    }
-    /// Puts a committed merge in place of what it replaces.
-    ///
-    /// # Errors
-    /// When `merged.bytes` are no segment.
-    pub fn apply(&mut self, _merged: Merged) -> Result<(), super::SegmentError> {
-        todo!()
-    }
+
     /// Bytes held in memory now.
     pub fn heap_bytes(&self) -> usize {
-        todo!()
+        let slots = self.slots.iter().map(|slot| slot.segment.heap_bytes() + slot.live.heap_bytes());
+        slots.sum::<usize>() + self.index.capacity() * (size_of::<RowAt>() + 1)
     }
+
+    /// Forgets unpacked columns when more than `bytes_max` are held; they are unpacked again when read.
+    pub fn shrink(&mut self, bytes_max: usize) {
+        if self.heap_bytes() > bytes_max {
+            self.slots.iter_mut().for_each(|slot| slot.segment.release());
+        }
+    }
+
+    /// The newest item of this id, be it a row or a tombstone.
+    pub(super) fn newest(&self, id: Uuid) -> Option<RowAt> {
+        self.index.find(hash_id(id), |at| id_of(&self.slots, *at) == id).copied()
+    }
+
+    /// How the schema stores a column; `None` for the key and for unknown columns.
+    pub(super) fn kind(&self, column: &str) -> Option<Kind> {
+        let kind = self.schema.column(column).map(|column| Kind::of(&column.kind));
+        kind.filter(|_| column != self.schema.primary_id)
+    }
+
+    /// A segment's column of this name, if it has the type that the schema gives it now.
+    pub(super) fn stored<'a>(&self, segment: &'a Segment, column: &str) -> Option<&'a Column> {
+        segment.find(column, self.kind(column)?).map(|at| segment.column(at))
+    }
+
+    pub(super) fn segment(&self, at: RowAt) -> &Segment {
+        &self.slots[at.slot as usize].segment
+    }
+}
+
+fn id_of(slots: &[Slot], at: RowAt) -> Uuid {
+    slots[at.slot as usize].segment.id(at.row as usize)
 }

@@ -1,6 +1,10 @@
 //! Bytes in tables, committed all or nothing. No interactive transaction can exist: a reader reads, decides, and
 //! commits by compare-and-swap on the revision.
 
+pub mod conformance;
+pub mod ledger;
+pub mod memory;
+
 pub use crate::error::StoreError;
 
 /// The tables of a replica. Values are opaque bytes, keys are ordered bytewise.

@@ -109,3 +109,16 @@ pub struct Report {
     /// Whether the server wants the user to sign in again.
     pub signed_out: bool,
 }
+
+impl Report {
+    /// Both rounds as one: sums, and how the later one ended.
+    pub fn then(self, next: Report) -> Report {
+        Report {
+            pushed: self.pushed + next.pushed,
+            pulled: self.pulled + next.pulled,
+            conflicts: self.conflicts + next.conflicts,
+            parked: self.parked + next.parked,
+            ..next
+        }
+    }
+}

@@ -147,8 +147,8 @@ pub(super) fn incompatible(left: &str, right: &str, op: CompareOp) -> ODataError
         CompareOp::LessOrEqual => "LessThanOrEqual",
     };
     ODataError::bad_request(format!(
-        "A binary operator with incompatible types was detected. Found operand types '{left}' and '{right}' for \
-         operator kind '{kind}'."
+        "A binary operator with incompatible types was detected. Found operand types '{left}' and '{right}' \
+         for operator kind '{kind}'."
     ))
 }
 

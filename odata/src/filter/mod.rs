@@ -13,13 +13,14 @@ pub(crate) use literal::parse_guid;
 pub use print::print_filter;
 use std::cmp::Ordering;
 
-/// Deepest nesting of parentheses, functions and `not`: far above what people and builders write, far below what a
-/// small stack can take.
+/// Deepest nesting of parentheses, functions and `not`: far above what people and builders write, far below
+/// what a small stack can take.
 pub const FILTER_DEPTH_MAX: usize = 100;
 /// Most operands and comparisons in one filter: several hundred conditions.
 pub const FILTER_NODES_MAX: usize = 5000;
 
-/// A condition on one row. Columns are logical names that exist in the table; values fit their columns' types.
+/// A condition on one row. Columns are logical names that exist in the table; values fit their columns'
+/// types.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Filter {
     /// All hold; never empty when parsed.
@@ -28,8 +29,8 @@ pub enum Filter {
     Or(Vec<Filter>),
     /// Does not hold.
     Not(Box<Filter>),
-    /// A column against a literal. Lookups and keys are compared with `Value::Guid`, dates and date-times with
-    /// `Value::Date` or `Value::DateTime`, whole numbers with `Value::Int` or (`1.5`) `Value::Decimal`.
+    /// A column against a literal. Lookups and keys are compared with `Value::Guid`, dates and date-times
+    /// with `Value::Date` or `Value::DateTime`, whole numbers with `Value::Int` or (`1.5`) `Value::Decimal`.
     Compare {
         /// Logical name.
         column: String,
@@ -129,21 +130,23 @@ impl CompareOp {
     }
 }
 
-/// Reads the text of a `$filter` option, percent-decoded. Parameter aliases are null here; see [`crate::query`].
+/// Reads the text of a `$filter` option, percent-decoded. Parameter aliases are null here; see
+/// [`crate::query`].
 ///
 /// # Errors
 /// 400 for a syntax error, an unknown column, a type that does not fit, or more than [`FILTER_DEPTH_MAX`] and
-/// [`FILTER_NODES_MAX`] allow; 501 for what Dataverse knows and this crate does not (paths, lambdas, query functions).
+/// [`FILTER_NODES_MAX`] allow; 501 for what Dataverse knows and this crate does not (paths, lambdas, query
+/// functions).
 pub fn parse_filter(text: &str, table: &Table) -> Result<Filter> {
     parse::parse(text, table, &|_| None)
 }
 
 /// Whether a row passes. `cell` gives a column's value by logical name, `Null` where there is none.
 ///
-/// Two-valued: every condition is true or false, so `not` is plain negation. A comparison in which a column has no
-/// value is false, except that `eq null` and `ne null` test for just that, and `ne` against a value holds. Texts
-/// compare as in [`collate::compare`]; `%`, `_` and `[` in patterns are ordinary characters, unlike in Dataverse,
-/// where they are wildcards.
+/// Two-valued: every condition is true or false, so `not` is plain negation. A comparison in which a column
+/// has no value is false, except that `eq null` and `ne null` test for just that, and `ne` against a value
+/// holds. Texts compare as in [`collate::compare`]; `%`, `_` and `[` in patterns are ordinary characters,
+/// unlike in Dataverse, where they are wildcards.
 pub fn matches(filter: &Filter, cell: &dyn Fn(&str) -> Value) -> bool {
     match filter {
         Filter::And(items) => items.iter().all(|item| matches(item, cell)),

@@ -62,8 +62,8 @@ impl<'a> Parser<'a, '_> {
         Ok(Operand::Condition(Filter::And(items)))
     }
 
-    /// `not` takes the whole comparison after it: `not name eq 'x'` means `not (name eq 'x')`. By the letter of the
-    /// standard it would bind to `name`, which is no condition and therefore never meant.
+    /// `not` takes the whole comparison after it: `not name eq 'x'` means `not (name eq 'x')`. By the letter
+    /// of the standard it would bind to `name`, which is no condition and therefore never meant.
     fn negation(&mut self) -> Result<Operand<'a>> {
         if !self.lexer.accept(Token::Word("not"))? {
             return self.comparison();

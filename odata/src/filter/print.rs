@@ -5,8 +5,8 @@ use crate::edm::Table;
 use crate::time::{format_date, format_datetime};
 use crate::value::Value;
 
-/// The `$filter` text, not percent-encoded; [`super::parse_filter`] reads it back. Columns that the table does not
-/// have are written by their logical names.
+/// The `$filter` text, not percent-encoded; [`super::parse_filter`] reads it back. Columns that the table
+/// does not have are written by their logical names.
 pub fn print_filter(filter: &Filter, table: &Table) -> String {
     let mut text = String::new();
     print(&mut text, filter, table);

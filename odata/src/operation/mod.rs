@@ -1,4 +1,5 @@
-//! What a request asks for: verb, URL, headers and body read together, once, for the engine and the server alike.
+//! What a request asks for: verb, URL, headers and body read together, once, for the engine and the server
+//! alike.
 
 mod read;
 
@@ -15,7 +16,8 @@ use crate::value::{EntityRef, Value};
 use read::Reader;
 use uuid::Uuid;
 
-/// A request that is well formed and fits the schema. Whether rows exist, and whether the caller may, is still open.
+/// A request that is well formed and fits the schema. Whether rows exist, and whether the caller may, is
+/// still open.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Operation {
     /// `GET` of the root.
@@ -33,7 +35,8 @@ pub enum Operation {
     },
     /// `POST $batch`. [`Prefer::continue_on_error`] of the request applies.
     Batch(Vec<BatchItem>),
-    /// `GET accounts`, or `GET accounts(id)/contact_customer_accounts`, whose condition stands in the filter then.
+    /// `GET accounts`, or `GET accounts(id)/contact_customer_accounts`, whose condition stands in the filter
+    /// then.
     ReadCollection {
         /// Logical name.
         table: String,
@@ -73,8 +76,9 @@ pub enum Operation {
         /// Whether to answer with the row.
         prefer: Prefer,
     },
-    /// `PATCH accounts(id)`: creates the row where there is none, unless the condition forbids it. The values are then
-    /// checked as [`crate::payload::WriteKind::Upsert`]: call [`crate::payload::check_writable`] when it is known whether the row exists.
+    /// `PATCH accounts(id)`: creates the row where there is none, unless the condition forbids it. The values
+    /// are then checked as [`crate::payload::WriteKind::Upsert`]: call [`crate::payload::check_writable`]
+    /// when it is known whether the row exists.
     Update {
         /// Logical name.
         table: String,
@@ -111,8 +115,8 @@ pub enum Operation {
         /// What must hold; the row must exist in any case.
         condition: Condition,
     },
-    /// `PUT contacts(id)/nav/$ref` or `DELETE` of it; also `POST` and `DELETE` of a collection's `$ref`, told from the
-    /// side of the row that holds the lookup.
+    /// `PUT contacts(id)/nav/$ref` or `DELETE` of it; also `POST` and `DELETE` of a collection's `$ref`, told
+    /// from the side of the row that holds the lookup.
     SetReference {
         /// Logical name of the table that holds the lookup.
         table: String,
@@ -132,12 +136,13 @@ pub enum Operation {
     },
 }
 
-/// Reads a request. `references` resolves `$1` to the row that an earlier request of the same change set made; the URL
-/// itself must have been resolved already (see [`crate::batch::resolve_url`]).
+/// Reads a request. `references` resolves `$1` to the row that an earlier request of the same change set
+/// made; the URL itself must have been resolved already (see [`crate::batch::resolve_url`]).
 ///
 /// # Errors
-/// 405 for a verb that does not fit the resource or a table that is read-only; else what the parts refuse: see
-/// [`parse_url`], [`crate::query::parse_query`], [`Condition::parse`], [`crate::payload`], [`crate::batch::parse_batch`].
+/// 405 for a verb that does not fit the resource or a table that is read-only; else what the parts refuse:
+/// see [`parse_url`], [`crate::query::parse_query`], [`Condition::parse`], [`crate::payload`],
+/// [`crate::batch::parse_batch`].
 pub fn parse(
     request: &Request,
     root: &str,

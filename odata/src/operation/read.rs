@@ -152,8 +152,8 @@ impl Reader<'_> {
         Ok(Operation::SetReference { table: table.logical_name.clone(), id, navigation, target })
     }
 
-    /// Rows that point to a row: the same as the collection with one more condition. A row that does not exist has
-    /// none.
+    /// Rows that point to a row: the same as the collection with one more condition. A row that does not
+    /// exist has none.
     pub(super) fn related(&self, table: &Table, id: Uuid, collection: &str) -> Result<Operation> {
         let (holder, lookup, _) = path::collection(self.schema, table, collection)
             .ok_or_else(|| ODataError::segment_not_found(collection))?;
@@ -172,8 +172,8 @@ impl Reader<'_> {
         self.only_get("a collection below a row", operation)
     }
 
-    /// `POST accounts(a)/contact_customer_accounts/$ref` sets the lookup of the contact in the body; `DELETE` of
-    /// `…(contact)/$ref` or `…/$ref?$id=contacts(…)` clears it.
+    /// `POST accounts(a)/contact_customer_accounts/$ref` sets the lookup of the contact in the body; `DELETE`
+    /// of `…(contact)/$ref` or `…/$ref?$id=contacts(…)` clears it.
     pub(super) fn collection_reference(
         &self,
         table: &Table,

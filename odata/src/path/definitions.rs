@@ -29,8 +29,8 @@ pub enum DefinitionPart {
     Attributes {
         /// Which attribute; `None` = all.
         attribute: Option<Selector>,
-        /// Type name without namespace, such as `PicklistAttributeMetadata`. With `attribute: None` it keeps only the
-        /// attributes of that type.
+        /// Type name without namespace, such as `PicklistAttributeMetadata`. With `attribute: None` it keeps
+        /// only the attributes of that type.
         cast: Option<String>,
     },
     /// `ManyToOneRelationships`

@@ -85,7 +85,8 @@ pub enum Resource {
     Function {
         /// Name without namespace.
         name: String,
-        /// Parameters in order: name and the text of the value, aliases (`@p`) resolved from the query options.
+        /// Parameters in order: name and the text of the value, aliases (`@p`) resolved from the query
+        /// options.
         parameters: Vec<(String, String)>,
     },
 }
@@ -106,12 +107,14 @@ pub const OPTIONS_MAX: usize = 64;
 /// Namespace of everything that Dataverse defines.
 const NAMESPACE: &str = "Microsoft.Dynamics.CRM.";
 
-/// Reads a URL. `url` is absolute, a path, or (in a batch) relative to the root; `root` is the API's root, absolute or
-/// a path, ending in `/`. Scheme and host are not compared: behind a proxy they differ. A fragment is dropped.
+/// Reads a URL. `url` is absolute, a path, or (in a batch) relative to the root; `root` is the API's root,
+/// absolute or a path, ending in `/`. Scheme and host are not compared: behind a proxy they differ. A
+/// fragment is dropped.
 ///
 /// # Errors
-/// 404 when the URL is not below the root or names an unknown resource; 400 when a key or the encoding is malformed;
-/// 414 when it is longer than [`URL_LENGTH_MAX`]; 501 for what Dataverse knows and this crate does not.
+/// 404 when the URL is not below the root or names an unknown resource; 400 when a key or the encoding is
+/// malformed; 414 when it is longer than [`URL_LENGTH_MAX`]; 501 for what Dataverse knows and this crate does
+/// not.
 pub fn parse_url(url: &str, root: &str, schema: &Schema) -> Result<Target> {
     if url.len() > URL_LENGTH_MAX {
         return Err(ODataError::new(414, "0x80060888", "The URL is too long."));
@@ -180,7 +183,8 @@ fn resource(segments: &[&str], options: &[(String, String)], schema: &Schema) ->
         _ => {}
     }
     let Some(table) = schema.table_by_set(name) else {
-        // A set that is unknown and a function look alike; functions begin with a capital letter, sets do not.
+        // A set that is unknown and a function look alike; functions begin with a capital letter, sets do
+        // not.
         let function = name.strip_prefix(NAMESPACE).unwrap_or(name);
         return match (key, rest) {
             (Some(key), []) if function.starts_with(|c: char| c.is_ascii_uppercase()) => {
@@ -243,8 +247,8 @@ fn row_resource(table: &Table, id: Uuid, rest: &[&str], schema: &Schema) -> Resu
     }
 }
 
-/// The lookup behind a collection-valued navigation property of a table: the table that holds the lookup, the lookup
-/// and its target. Names are case-sensitive.
+/// The lookup behind a collection-valued navigation property of a table: the table that holds the lookup, the
+/// lookup and its target. Names are case-sensitive.
 pub fn collection<'a>(
     schema: &'a Schema,
     table: &Table,
@@ -278,8 +282,9 @@ fn row_id(key: &str, table: &Table) -> Result<Uuid> {
     };
     if name.is_some_and(|name| name != table.primary_id) {
         return Err(ODataError::bad_request(format!(
-            "The key in the request URI is not valid for resource 'Microsoft.Dynamics.CRM.{}'. Ensure that the \
-             names and number of key properties match the declared or alternate key properties for the resource.",
+            "The key in the request URI is not valid for resource 'Microsoft.Dynamics.CRM.{}'. Ensure that \
+             the names and number of key properties match the declared or alternate key properties for the \
+             resource.",
             table.logical_name
         )));
     }

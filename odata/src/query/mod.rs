@@ -49,12 +49,12 @@ pub const EXPAND_MAX: usize = 15;
 /// Most keys of one `$orderby`.
 pub const ORDER_KEYS_MAX: usize = 32;
 
-/// Reads the query options of a request on a table (as in [`crate::path::Target::options`]). Parameter aliases
-/// (`@p`) count in `$filter` and `$orderby`; `tag`, meant for plug-ins, is let through.
+/// Reads the query options of a request on a table (as in [`crate::path::Target::options`]). Parameter
+/// aliases (`@p`) count in `$filter` and `$orderby`; `tag`, meant for plug-ins, is let through.
 ///
 /// # Errors
-/// 400 for an option that is unknown, given twice, malformed or not supported by Dataverse; 501 for what Dataverse
-/// knows and this crate does not.
+/// 400 for an option that is unknown, given twice, malformed or not supported by Dataverse; 501 for what
+/// Dataverse knows and this crate does not.
 pub fn parse_query(options: &[(String, String)], table: &Table, schema: &Schema) -> Result<Query> {
     let aliases = |name: &str| {
         let assigned = options.iter().find(|(option, _)| option.strip_prefix('@') == Some(name));
@@ -189,7 +189,8 @@ fn expand_one(item: &str, table: &Table, schema: &Schema) -> Result<Expand> {
     Ok(Expand { navigation: name.to_owned(), select: selected.flatten() })
 }
 
-/// Splits at a separator that stands outside quotes, parentheses and brackets. Always gives at least one part.
+/// Splits at a separator that stands outside quotes, parentheses and brackets. Always gives at least one
+/// part.
 pub(crate) fn split_outside(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let mut depth = 0_usize;
     let mut quoted = false;

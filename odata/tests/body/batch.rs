@@ -76,7 +76,11 @@ fn malformed_batches_are_refused_as_a_whole() {
         ("empty body", "multipart/mixed; boundary=b", String::new()),
         ("empty part", "multipart/mixed; boundary=b", "--b\r\n\r\n--b--".to_owned()),
         ("no version", "multipart/mixed; boundary=b", "--b\r\n\r\nGET /x\r\n\r\n--b--".to_owned()),
-        ("strange verb", "multipart/mixed; boundary=b", "--b\r\n\r\nMERGE /x HTTP/1.1\r\n\r\n--b--".to_owned()),
+        (
+            "strange verb",
+            "multipart/mixed; boundary=b",
+            "--b\r\n\r\nMERGE /x HTTP/1.1\r\n\r\n--b--".to_owned(),
+        ),
         ("batch in batch", "multipart/mixed; boundary=b", get.replace("/x", "/x/$batch?a=b") + "--b--"),
         ("GET in a change set", "multipart/mixed; boundary=b", inner("\r\nGET /x HTTP/1.1\r\n\r\n")),
         ("doubled Content-ID", "multipart/mixed; boundary=b", inner(&format!("{post}--c\r\n{post}"))),
@@ -112,10 +116,15 @@ fn a_boundary_that_begins_another_one_does_not_split_it() {
 #[test]
 fn responses_have_no_preamble_and_the_prefixes_clients_look_for() {
     let created = Response::empty(204).header("OData-EntityId", format!("{ROOT}accounts({A})"));
-    let answers = [BatchAnswer::ChangeSet(vec![(Some("1".into()), created)]), BatchAnswer::Single(Response::empty(404))];
+    let answers = [
+        BatchAnswer::ChangeSet(vec![(Some("1".into()), created)]),
+        BatchAnswer::Single(Response::empty(404)),
+    ];
     let response = write_batch_response(&answers, id(B), 404);
     let text = String::from_utf8(response.body).unwrap();
-    assert!(text.starts_with(&format!("--batchresponse_{B}\r\nContent-Type: multipart/mixed; boundary=changesetresponse_")));
+    assert!(text.starts_with(&format!(
+        "--batchresponse_{B}\r\nContent-Type: multipart/mixed; boundary=changesetresponse_"
+    )));
     assert!(text.contains("\r\nHTTP/1.1 204 No Content\r\nOData-Version: 4.0\r\n"), "{text}");
     assert!(text.contains("Content-ID: 1\r\n\r\nHTTP/1.1"));
     assert!(text.ends_with(&format!("\r\n--batchresponse_{B}--\r\n")));
@@ -127,7 +136,8 @@ fn responses_have_no_preamble_and_the_prefixes_clients_look_for() {
 #[test]
 fn header_values_cannot_begin_lines_of_their_own() {
     let response = Response::empty(204).header("X", "a\r\nY: b\n\n{}");
-    let text = String::from_utf8(write_batch_response(&[BatchAnswer::Single(response)], id(A), 200).body).unwrap();
+    let text =
+        String::from_utf8(write_batch_response(&[BatchAnswer::Single(response)], id(A), 200).body).unwrap();
     assert!(text.contains("X: a  Y: b  {}\r\n"), "{text}");
 }
 
@@ -165,7 +175,10 @@ fn references_resolve_to_urls() {
         assert_eq!(resolve_url(url, &references, &schema(), ROOT), expected, "{url}");
     }
     assert_eq!(resolve_url("$1", &no_references, &schema(), ROOT), None);
-    assert_eq!(unknown_reference("$1/x").message, "Content-ID Reference: '$1' does not exist in the batch context.");
+    assert_eq!(
+        unknown_reference("$1/x").message,
+        "Content-ID Reference: '$1' does not exist in the batch context."
+    );
 }
 
 /// Bodies of any bytes that are more than line breaks; those count as no body.
@@ -179,15 +192,20 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn any_headers() -> impl Strategy<Value = Headers> {
-    prop::collection::vec(("[A-Za-z][A-Za-z-]{0,12}", "([!-~]([ -~]{0,20}[!-~])?)?"), 0..4)
-        .prop_map(|fields| fields.into_iter().filter(|(n, _)| !n.eq_ignore_ascii_case("content-id")).collect())
+    prop::collection::vec(("[A-Za-z][A-Za-z-]{0,12}", "([!-~]([ -~]{0,20}[!-~])?)?"), 0..4).prop_map(
+        |fields| fields.into_iter().filter(|(n, _)| !n.eq_ignore_ascii_case("content-id")).collect(),
+    )
 }
 
 fn any_part(methods: &'static [Method]) -> impl Strategy<Value = Part> {
-    let url = "(/|\\$)[!-~]{0,30}( [!-~]{1,5})?".prop_filter("no batch inside", |url| !url.contains("$batch"));
+    let url =
+        "(/|\\$)[!-~]{0,30}( [!-~]{1,5})?".prop_filter("no batch inside", |url| !url.contains("$batch"));
     let content_id = prop::option::of("[A-Za-z0-9]{1,8}");
     (content_id, prop::sample::select(methods), url, any_headers(), any_body()).prop_map(
-        |(content_id, method, url, headers, body)| Part { content_id, request: Request { method, url, headers, body } },
+        |(content_id, method, url, headers, body)| Part {
+            content_id,
+            request: Request { method, url, headers, body },
+        },
     )
 }
 
@@ -199,13 +217,19 @@ fn any_item() -> impl Strategy<Value = BatchItem> {
         }
         BatchItem::ChangeSet(parts)
     });
-    prop_oneof![any_part(&[Method::Get, Method::Post, Method::Delete]).prop_map(BatchItem::Single), change_set]
+    prop_oneof![
+        any_part(&[Method::Get, Method::Post, Method::Delete]).prop_map(BatchItem::Single),
+        change_set
+    ]
 }
 
 fn any_answer() -> impl Strategy<Value = BatchAnswer> {
     let response = || {
-        (100u16..600, any_headers(), any_body())
-            .prop_map(|(status, headers, body)| Response { status, headers, body })
+        (100u16..600, any_headers(), any_body()).prop_map(|(status, headers, body)| Response {
+            status,
+            headers,
+            body,
+        })
     };
     let set = prop::collection::vec((prop::option::of("[a-z0-9]{1,8}"), response()), 0..4);
     prop_oneof![response().prop_map(BatchAnswer::Single), set.prop_map(BatchAnswer::ChangeSet)]

@@ -84,7 +84,13 @@ fn status(options: &[(i32, i32)]) -> Column {
     column("statuscode", ColumnKind::Status { options: options.collect() })
 }
 
-fn table(logical_name: &str, set_name: &str, primary_id: &str, primary_name: &str, columns: Vec<Column>) -> Table {
+fn table(
+    logical_name: &str,
+    set_name: &str,
+    primary_id: &str,
+    primary_name: &str,
+    columns: Vec<Column>,
+) -> Table {
     let mut all = vec![required(column(primary_id, ColumnKind::Id))];
     all[0].valid_for_update = false;
     all.extend(columns);
@@ -126,7 +132,10 @@ pub fn schema() -> Schema {
         required(text("name", 10)),
         column("description", ColumnKind::Memo { length_max: 2000 }),
         column("numberofemployees", ColumnKind::Integer { min: 0, max: 1_000_000 }),
-        column("revenue", ColumnKind::Money { precision: 2, min: decimal("-1000000"), max: decimal("100000000000") }),
+        column(
+            "revenue",
+            ColumnKind::Money { precision: 2, min: decimal("-1000000"), max: decimal("100000000000") },
+        ),
         column(
             "exchangerate",
             ColumnKind::Decimal { precision: 10, min: decimal("0.0000000001"), max: decimal("100000000000") },
@@ -155,7 +164,10 @@ pub fn schema() -> Schema {
         state(&[(0, 1, "Active"), (1, 2, "Inactive")]),
         status(&[(1, 0), (2, 1), (3, 0)]),
     ];
-    account.iter_mut().filter(|c| c.logical_name == "overriddenname").for_each(|c| c.valid_for_update = false);
+    account
+        .iter_mut()
+        .filter(|c| c.logical_name == "overriddenname")
+        .for_each(|c| c.valid_for_update = false);
     account.extend(common());
     let mut contact = vec![
         text("firstname", 50),

@@ -3,6 +3,7 @@
 
 mod batch;
 mod fixture;
+mod metadata;
 mod payload;
 mod render;
 mod rules;

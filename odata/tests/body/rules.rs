@@ -1,0 +1,170 @@
+use crate::fixture::{id, schema, to, A, B};
+use flette_odata::rules::{complete_create, complete_update, computed};
+use flette_odata::{ODataError, Row, Table, Value};
+
+const USER: &str = "50000000-0000-4000-8000-000000000001";
+const UNIT: &str = "60000000-0000-4000-8000-000000000001";
+
+fn text(t: &str) -> Value {
+    Value::Text(t.to_owned())
+}
+
+fn named(values: &[(&str, Value)]) -> Vec<(String, Value)> {
+    values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+}
+
+fn create(table: &str, values: &[(&str, Value)]) -> Result<Row, ODataError> {
+    let schema = schema();
+    let table = schema.table(table).unwrap();
+    complete_create(table, &schema, named(values), id(A), id(USER), id(UNIT), 1_700_000_000_999)
+}
+
+fn update(table: &str, current: &Row, values: &[(&str, Value)]) -> Result<Vec<(String, Value)>, ODataError> {
+    complete_update(schema().table(table).unwrap(), current, named(values))
+}
+
+#[test]
+fn a_new_row_has_every_column_defaults_owner_and_stamps() {
+    let row = create("account", &[("name", text("x"))]).unwrap();
+    let schema = schema();
+    let account: &Table = schema.table("account").unwrap();
+    assert!(
+        account.columns.iter().all(|c| row.contains_key(&c.logical_name))
+            && row.len() == account.columns.len()
+    );
+    for (column, expected) in [
+        ("accountid", Value::Guid(id(A))),
+        ("name", text("x")),
+        ("description", Value::Null),
+        ("creditonhold", Value::Bool(false)),
+        ("industrycode", Value::Int(2)),
+        ("statecode", Value::Int(0)),
+        ("statuscode", Value::Int(1)),
+        ("createdon", Value::DateTime(1_700_000_000_000)),
+        ("modifiedon", Value::DateTime(1_700_000_000_000)),
+        ("createdby", Value::Lookup(to("systemuser", USER))),
+        ("modifiedby", Value::Lookup(to("systemuser", USER))),
+        ("ownerid", Value::Lookup(to("systemuser", USER))),
+        ("owninguser", Value::Lookup(to("systemuser", USER))),
+        ("owningteam", Value::Null),
+        ("owningbusinessunit", Value::Lookup(to("businessunit", UNIT))),
+        ("versionnumber", Value::Null),
+    ] {
+        assert_eq!(row[column], expected, "{column}");
+    }
+}
+
+#[test]
+fn what_is_given_stands_against_defaults() {
+    let given = [
+        ("name", text("x")),
+        ("ownerid", Value::Lookup(to("team", B))),
+        ("creditonhold", Value::Bool(true)),
+        ("industrycode", Value::Null),
+        ("accountid", Value::Guid(id(B))),
+    ];
+    let row = create("account", &given).unwrap();
+    assert_eq!(row["owningteam"], Value::Lookup(to("team", B)));
+    assert_eq!((&row["owninguser"], &row["industrycode"]), (&Value::Null, &Value::Null));
+    assert_eq!((&row["creditonhold"], &row["accountid"]), (&Value::Bool(true), &Value::Guid(id(A))));
+    assert_eq!(create("task", &[]).unwrap()["activitytypecode"], text("task"));
+}
+
+#[test]
+fn state_and_status_follow_each_other_or_are_refused() {
+    let int = |n: Option<i64>| n.map_or(Value::Null, Value::Int);
+    let cases = [
+        (None, None, Some((0, 2))),
+        (Some(1), None, Some((1, 5))),
+        (None, Some(6), Some((2, 6))),
+        (Some(0), Some(3), Some((0, 3))),
+        (Some(0), Some(5), None),
+        (Some(2), Some(2), None),
+        (Some(9), None, None),
+        (None, Some(9), None),
+    ];
+    for (state, status, expected) in cases {
+        let row = create("task", &[("statecode", int(state)), ("statuscode", int(status))]);
+        match (row, expected) {
+            (Ok(row), Some((state, status))) => {
+                assert_eq!(
+                    (&row["statecode"], &row["statuscode"]),
+                    (&Value::Int(state), &Value::Int(status))
+                );
+            }
+            (Err(error), None) => assert_eq!((error.status, error.code.as_str()), (400, "0x80048408")),
+            (other, _) => panic!("{state:?} {status:?}: {other:?}"),
+        }
+    }
+    let open = create("task", &[("statuscode", Value::Int(3))]).unwrap();
+    let closed = update("task", &open, &[("statecode", Value::Int(1))]).unwrap();
+    assert_eq!(closed, named(&[("statecode", Value::Int(1)), ("statuscode", Value::Int(5))]));
+    assert_eq!(update("task", &open, &[("statecode", Value::Int(0))]).unwrap(), []);
+    assert_eq!(update("task", &open, &[("statuscode", Value::Int(5))]).unwrap_err().code, "0x80048408");
+    let both = [("statecode", Value::Int(2)), ("statuscode", Value::Int(6))];
+    assert_eq!(update("task", &open, &both).unwrap(), named(&both));
+}
+
+#[test]
+fn what_the_service_requires_must_be_there() {
+    assert_eq!(create("account", &[]).unwrap_err().code, "0x80040200");
+    assert_eq!(create("account", &[("name", Value::Null)]).unwrap_err().code, "0x80040200");
+    let row = create("account", &[("name", text("x"))]).unwrap();
+    assert_eq!(update("account", &row, &[("name", Value::Null)]).unwrap_err().code, "0x80040200");
+    let foreign = [("name", text("x")), ("primarycontactid", Value::Lookup(to("nosuch", B)))];
+    assert_eq!(create("account", &foreign).unwrap_err().code, "0x80040353");
+}
+
+#[test]
+fn an_update_holds_only_what_changes_and_what_follows() {
+    let row = create("contact", &[("firstname", text("Ola")), ("lastname", text("Nordmann"))]).unwrap();
+    assert_eq!(row["fullname"], text("Ola Nordmann"));
+    assert_eq!(update("contact", &row, &[("firstname", text("Ola"))]).unwrap(), []);
+    assert_eq!(update("contact", &row, &[("contactid", Value::Guid(id(B)))]).unwrap(), []);
+    let changed =
+        update("contact", &row, &[("firstname", text("Kari")), ("lastname", text("Nordmann"))]).unwrap();
+    assert_eq!(changed, named(&[("firstname", text("Kari")), ("fullname", text("Kari Nordmann"))]));
+    let team = Value::Lookup(to("team", B));
+    let moved = update("contact", &row, &[("ownerid", team.clone())]).unwrap();
+    let expected = [("ownerid", team.clone()), ("owningteam", team), ("owninguser", Value::Null)];
+    assert_eq!(moved, named(&expected));
+}
+
+#[test]
+fn composites_are_built_from_the_parts_there_are() {
+    let schema = schema();
+    let contact = schema.table("contact").unwrap();
+    type Case<'c> = (&'c [(&'c str, &'c str)], Option<&'c str>);
+    let cases: &[Case<'_>] = &[
+        (&[], None),
+        (&[("country", "NO")], Some("NO")),
+        (&[("city", "Oslo"), ("postalcode", "0150")], Some("Oslo, 0150")),
+        (&[("city", ""), ("postalcode", "0150")], Some("0150")),
+        (
+            &[
+                ("line1", "Main 1"),
+                ("city", "Redmond"),
+                ("stateorprovince", "WA"),
+                ("postalcode", "98052"),
+                ("country", "USA"),
+            ],
+            Some("Main 1\r\nRedmond, WA 98052\r\nUSA"),
+        ),
+    ];
+    for (parts, expected) in cases {
+        let mut row = create("contact", &[]).unwrap();
+        for (name, value) in *parts {
+            row.insert(format!("address1_{name}"), text(value));
+        }
+        let composite =
+            computed(contact, &row).into_iter().find(|(name, _)| name == "address1_composite").unwrap().1;
+        assert_eq!(composite, expected.map_or(Value::Null, text), "{parts:?}");
+    }
+}
+
+#[test]
+fn a_row_that_is_not_wholly_known_gets_no_guessed_columns() {
+    let partial: Row = named(&[("firstname", text("Ola"))]).into_iter().collect();
+    let changed = update("contact", &partial, &[("firstname", text("Kari"))]).unwrap();
+    assert_eq!(changed, named(&[("firstname", text("Kari"))]));
+}

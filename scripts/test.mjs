@@ -1,0 +1,114 @@
+// `npm test`: every test, or the suites named: `npm test -- rust browser units e2e`. Output streams through and is
+// kept in target/test-logs. The last line counts all suites: `N passed, N failed`.
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "./build.mjs";
+import { browserTests } from "./lib/cargo.mjs";
+import { countTests, report } from "./lib/count.mjs";
+import { attempt, Failure, isMain, main, root } from "./lib/run.mjs";
+import { filesBelow } from "./lib/stamp.mjs";
+import { TARGET, wasmEnvironment } from "./lib/toolchain.mjs";
+import { wasmBindgenFolder } from "./lib/tools.mjs";
+import { browserEnvironment, setup, setupTests } from "./setup.mjs";
+
+const LOGS = join(root, "target/test-logs");
+// One test of an e2e file may start a server, a browser and a first synchronization.
+const E2E_TEST_MILLIS_MAX = 180_000;
+const UNIT_TEST_MILLIS_MAX = 30_000;
+
+// Each suite answers with the command to run, or with nothing while it has no tests.
+const SUITES = {
+  rust: { limit: 25, plan: rust },
+  browser: { limit: 20, plan: browser },
+  units: { limit: 5, plan: units },
+  e2e: { limit: 20, plan: e2e },
+};
+
+async function rust() {
+  return { command: "cargo", args: ["test", "--workspace", "--no-fail-fast"] };
+}
+
+async function browser() {
+  const names = await browserTests();
+  if (names.length === 0) return undefined;
+  const tests = names.flatMap((name) => ["--test", name]);
+  const env = {
+    ...(await wasmEnvironment()),
+    ...browserEnvironment(),
+    CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER: join(wasmBindgenFolder(), "wasm-bindgen-test-runner"),
+    WASM_BINDGEN_TEST_TIMEOUT: "300",
+  };
+  const args = ["test", "--package", "flette", "--target", TARGET, "--no-fail-fast", ...tests];
+  return { command: "cargo", args, env };
+}
+
+async function units() {
+  const folders = ["www", "scripts"].flatMap(filesBelow);
+  const files = folders.filter((path) => /\.test\.(ts|mjs|js)$/.test(path));
+  const hooks = join(root, "scripts/lib/typescript-hooks.mjs");
+  return nodeTests(files, ["--import", hooks, `--test-timeout=${UNIT_TEST_MILLIS_MAX}`]);
+}
+
+async function e2e() {
+  const files = filesBelow("tests/e2e").filter((path) => /\.test\.mjs$/.test(path));
+  // One browser at a time: measured times and storage quotas are those of a machine that does one thing.
+  const options = ["--test-concurrency=1", `--test-timeout=${E2E_TEST_MILLIS_MAX}`];
+  return nodeTests(files, options, browserEnvironment());
+}
+
+function nodeTests(files, options, env = {}) {
+  if (files.length === 0) return undefined;
+  return { command: process.execPath, args: ["--test", "--test-reporter=spec", ...options, ...files], env };
+}
+
+async function runSuite(name) {
+  const { limit, plan } = SUITES[name];
+  const started = Date.now();
+  const planned = await plan();
+  if (!planned) {
+    console.log(`\n== ${name}: no tests`);
+    return undefined;
+  }
+  console.log(`\n== ${name}`);
+  const { command, args, env } = planned;
+  const options = { env, limit, show: "live", log: join(LOGS, `${name}.log`) };
+  const { code, output, timedOut } = await attempt(command, args, options);
+  if (timedOut) console.log(`${name}: ended after ${limit} minutes`);
+  return { name, ...countTests(output, code), seconds: (Date.now() - started) / 1000 };
+}
+
+/** A preparation that failed counts as one failed test, and the suites that can still run do. */
+async function prepare(name, step) {
+  const started = Date.now();
+  try {
+    await step();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    console.error(`error: ${error.message}`);
+    return { name, passed: 0, failed: 1, seconds: (Date.now() - started) / 1000 };
+  }
+}
+
+async function test() {
+  const chosen = process.argv.slice(2);
+  const unknown = chosen.find((name) => !(name in SUITES));
+  if (unknown) throw new Failure(`no suite ${unknown}; there are: ${Object.keys(SUITES).join(", ")}`);
+  mkdirSync(LOGS, { recursive: true });
+  const names = chosen.length > 0 ? chosen : Object.keys(SUITES);
+
+  const results = [await prepare("setup", setup), await prepare("setup of tests", setupTests)];
+  // Only the tests in a real browser need what a user gets.
+  if (names.includes("e2e")) results.push(await prepare("build", build));
+  for (const name of names) {
+    let result;
+    const problem = await prepare(name, async () => {
+      result = await runSuite(name);
+    });
+    results.push(problem ?? result);
+  }
+  report(results.filter(Boolean));
+}
+
+if (isMain(import.meta.url)) await main(test);

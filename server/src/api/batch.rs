@@ -1,0 +1,106 @@
+//! `$batch`: requests one after the other, change sets in one transaction each.
+
+use super::{is_write, look_up, write, Call, Service};
+use crate::db::Writer;
+use flette_odata::batch::{resolve_url, unknown_reference, write_batch_response, BatchAnswer, BatchItem, Part};
+use flette_odata::error::Result;
+use flette_odata::operation::{self, Operation};
+use flette_odata::prefer::Prefer;
+use flette_odata::{EntityRef, Method, ODataError, Request, Response, Uuid};
+use std::collections::HashMap;
+
+impl Service {
+    /// Answers a batch. Without continue-on-error it stops at the first failure, whose status becomes the outer one; what
+    /// was done before it stays done.
+    pub(super) fn batch(&self, call: &Call, request: &Request, items: Vec<BatchItem>) -> Response {
+        let go_on = Prefer::parse(&request.headers).continue_on_error;
+        let mut answers = Vec::with_capacity(items.len());
+        let mut status = 200;
+        for item in items {
+            let answer = match item {
+                BatchItem::Single(part) => BatchAnswer::Single(self.single(call, part)),
+                BatchItem::ChangeSet(parts) => self.change_set(call, parts),
+            };
+            let failed = match &answer {
+                BatchAnswer::Single(response) if response.status >= 400 => Some(response.status),
+                BatchAnswer::Single(_) | BatchAnswer::ChangeSet(_) => None,
+            };
+            answers.push(answer);
+            if let Some(failed) = failed.filter(|_| !go_on) {
+                status = failed;
+                break;
+            }
+        }
+        write_batch_response(&answers, Uuid::new_v4(), status)
+    }
+
+    fn single(&self, call: &Call, part: Part) -> Response {
+        let answer = || -> Result<Response> {
+            let operation = parse(&part.request, call, self, &|_| None)?;
+            if is_write(&operation) {
+                let effect = self.database.write(|writer| write::carry_out(writer, call, operation))?;
+                return Ok(located(effect.response, part.request.method));
+            }
+            self.database.read(|reader| look_up(reader, call, &part.request.url, operation))
+        };
+        answer().unwrap_or_else(|error| error_part(&error))
+    }
+
+    /// All of it or nothing; a failure is one answer for the whole set.
+    fn change_set(&self, call: &Call, parts: Vec<Part>) -> BatchAnswer {
+        let answers = self.database.write(|writer| {
+            let mut made = HashMap::new();
+            parts.into_iter().map(|part| self.change(writer, call, part, &mut made)).collect::<Result<Vec<_>>>()
+        });
+        match answers {
+            Ok(answers) => BatchAnswer::ChangeSet(answers),
+            Err(error) => BatchAnswer::Single(error_part(&error)),
+        }
+    }
+
+    fn change(
+        &self,
+        writer: &Writer,
+        call: &Call,
+        part: Part,
+        made: &mut HashMap<String, EntityRef>,
+    ) -> Result<(Option<String>, Response)> {
+        let Part { content_id, mut request } = part;
+        let references = |name: &str| made.get(name).cloned();
+        if request.url.trim_start_matches('/').starts_with('$') && !request.url.contains("$batch") {
+            let resolved = resolve_url(&request.url, &references, self.schema(), call.root);
+            request.url = resolved.ok_or_else(|| unknown_reference(&request.url))?;
+        }
+        let operation = parse(&request, call, self, &references)?;
+        if !is_write(&operation) {
+            return Err(ODataError::bad_payload("A change set holds only requests that change rows."));
+        }
+        let effect = write::carry_out(writer, call, operation)?;
+        if let (Some(id), Some(row)) = (&content_id, effect.row) {
+            made.insert(format!("${id}"), row);
+        }
+        Ok((content_id, located(effect.response, request.method)))
+    }
+}
+
+fn parse(
+    request: &Request,
+    call: &Call,
+    service: &Service,
+    references: &dyn Fn(&str) -> Option<EntityRef>,
+) -> Result<Operation> {
+    operation::parse(request, call.root, service.schema(), references)
+}
+
+/// In a batch, creates and updates also say where the row is by `Location`.
+fn located(response: Response, method: Method) -> Response {
+    match response.headers.get("OData-EntityId").map(str::to_owned) {
+        Some(url) if matches!(method, Method::Post | Method::Patch) => response.header("Location", url),
+        _ => response,
+    }
+}
+
+/// Errors in a batch carry an id of their own.
+fn error_part(error: &ODataError) -> Response {
+    error.to_response().header("REQ_ID", Uuid::new_v4().to_string())
+}

@@ -1,0 +1,169 @@
+//! The Web API: one request in, one answer out. Knows nothing of sockets; blocks the thread while it works.
+
+mod batch;
+mod changes;
+mod lookups;
+mod page;
+mod read;
+mod write;
+
+pub use write::{create_row, Effect};
+
+use crate::db::meta::Fact;
+use crate::db::sessions::Caller;
+use crate::db::{Database, Reader, Writer};
+use flette_odata::error::Result;
+use flette_odata::operation::{self, Operation};
+use flette_odata::{metadata, ODataError, Request, Response, Schema, Table, Uuid};
+use std::sync::Arc;
+
+/// Most rows in one answer, and what a client gets that does not ask for fewer.
+pub const PAGE_ROWS_MAX: u32 = 5000;
+/// Counts stop here, as Dataverse's do.
+pub const COUNT_MAX: u64 = 5000;
+
+/// Header of `WhoAmI` that names the database's lineage.
+pub const LINEAGE_HEADER: &str = "Flette-Lineage";
+
+/// Whose rules the server follows where the two differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Profile {
+    /// Change tracking needs the right to read the whole organisation.
+    Dataverse,
+    /// Change tracking for everyone: the feed obeys the caller's rights.
+    #[default]
+    Open,
+}
+
+/// The Web API over one database.
+pub struct Service {
+    database: Database,
+    profile: Profile,
+}
+
+/// Who calls, where the API's root is for them (absolute, ending in `/`), and when (milliseconds).
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The caller.
+    pub caller: &'a Caller,
+    /// Such as `http://host/api/data/v9.2/`.
+    pub root: &'a str,
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub now: i64,
+    /// Rules to follow.
+    pub profile: Profile,
+}
+
+impl Service {
+    /// A service over an open database.
+    pub fn new(database: Database, profile: Profile) -> Service {
+        Service { database, profile }
+    }
+
+    /// The database.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Answers a request. Never fails: an error is an answer.
+    pub fn answer(&self, caller: &Caller, root: &str, request: &Request, now: i64) -> Response {
+        let call = Call { caller, root, now, profile: self.profile };
+        self.respond(&call, request).unwrap_or_else(|error| error.to_response())
+    }
+
+    fn schema(&self) -> &Arc<Schema> {
+        self.database.schema()
+    }
+
+    fn respond(&self, call: &Call, request: &Request) -> Result<Response> {
+        let operation = operation::parse(request, call.root, self.schema(), &|_| None)?;
+        match operation {
+            Operation::Batch(items) => Ok(self.batch(call, request, items)),
+            operation if is_write(&operation) => {
+                self.database.write(|writer| write::carry_out(writer, call, operation)).map(|e| e.response)
+            }
+            operation => self.database.read(|reader| look_up(reader, call, &request.url, operation)),
+        }
+    }
+}
+
+fn is_write(operation: &Operation) -> bool {
+    match operation {
+        Operation::Create { .. }
+        | Operation::Update { .. }
+        | Operation::SetProperty { .. }
+        | Operation::Delete { .. }
+        | Operation::SetReference { .. } => true,
+        Operation::Service
+        | Operation::Metadata
+        | Operation::WhoAmI
+        | Operation::Definitions { .. }
+        | Operation::Batch(_)
+        | Operation::ReadCollection { .. }
+        | Operation::Count { .. }
+        | Operation::ReadRow { .. }
+        | Operation::Function { .. } => false,
+    }
+}
+
+/// Carries out what reads. `url` is the request's own, for links to further pages.
+fn look_up(reader: &Reader, call: &Call, url: &str, operation: Operation) -> Result<Response> {
+    match operation {
+        Operation::Service => Ok(Response::json(200, metadata::service_document(reader.schema, call.root))),
+        Operation::Metadata => {
+            let mut response = Response::empty(200).header("Content-Type", "application/xml; charset=utf-8");
+            response.body = metadata::metadata_xml(reader.schema);
+            Ok(response)
+        }
+        Operation::WhoAmI => who_am_i(reader, call),
+        Operation::Definitions { path, options } => {
+            metadata::definitions(reader.schema, &path, &options, call.root).map(|b| Response::json(200, b))
+        }
+        Operation::ReadCollection { table, query, prefer } => {
+            let table = table_of(reader.schema, &table)?;
+            read::Listed { reader, call, url, table, query: &query, prefer: &prefer }.respond()
+        }
+        Operation::Count { table, query } => read::count(reader, call, table_of(reader.schema, &table)?, &query),
+        Operation::ReadRow { table, id, query, prefer, condition } => {
+            let table = table_of(reader.schema, &table)?;
+            read::row(reader, call, (table, id), &query, &prefer, &condition)
+        }
+        Operation::Function { name, .. } => {
+            Err(ODataError::not_implemented(format!("The function {name} is not implemented.")))
+        }
+        Operation::Batch(_) => Err(ODataError::bad_payload("A batch cannot hold a batch.")),
+        Operation::Create { .. }
+        | Operation::Update { .. }
+        | Operation::SetProperty { .. }
+        | Operation::Delete { .. }
+        | Operation::SetReference { .. } => {
+            Err(ODataError::new(500, "0x80040216", "A write was taken for a read."))
+        }
+    }
+}
+
+fn who_am_i(reader: &Reader, call: &Call) -> Result<Response> {
+    let body = serde_json::json!({
+        "@odata.context": format!("{}$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse", call.root),
+        "BusinessUnitId": call.caller.unit,
+        "UserId": call.caller.user,
+        "OrganizationId": reader.fact_id(Fact::OrganizationId)?,
+    });
+    let lineage = reader.fact_id(Fact::Lineage)?.to_string();
+    Ok(Response::json(200, body.to_string().into_bytes()).header(LINEAGE_HEADER, lineage))
+}
+
+/// A table that a parsed URL names.
+fn table_of<'s>(schema: &'s Schema, logical_name: &str) -> Result<&'s Table> {
+    schema.table(logical_name).ok_or_else(|| ODataError::segment_not_found(logical_name))
+}
+
+/// Absolute URL of a row.
+fn row_url(root: &str, table: &Table, id: Uuid) -> String {
+    format!("{root}{}({id})", table.set_name)
+}
+
+/// The writer's schema, by table name.
+fn table_for<'w>(writer: &'w Writer, logical_name: &str) -> Result<&'w Table> {
+    table_of(writer.schema, logical_name)
+}

@@ -1,0 +1,168 @@
+//! Where a list goes on: the tokens in next and delta links. Opaque to clients, checked when they come back.
+
+use crate::db::meta::Fact;
+use crate::db::Reader;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::Engine;
+use flette_odata::error::Result;
+use flette_odata::{Column, ColumnKind, ODataError, Uuid, Value};
+use serde::{Deserialize, Serialize};
+
+/// Longest token that is looked at, bytes.
+const TOKEN_LENGTH_MAX: usize = 32_768;
+
+/// What a `$skiptoken` says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum Page {
+    /// Goes on after a row with these order values and this key.
+    Rows {
+        /// Values of the order columns, the key last.
+        after: Vec<Value>,
+        /// Rows already given, which `$top` counts.
+        taken: u64,
+    },
+    /// Goes on in the feed of changes.
+    Changes {
+        /// Version of the last change given.
+        after: i64,
+        /// Version of the last change of this read; fixed by its first page.
+        until: i64,
+        /// Whether this is a first read, which tells of no deletions.
+        first: bool,
+        /// Identity of the database.
+        lineage: Uuid,
+    },
+}
+
+impl Page {
+    /// The token's text: letters, digits, `-` and `_`.
+    pub(super) fn write(&self) -> String {
+        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// Reads a token.
+    ///
+    /// # Errors
+    /// 400 `0x8004112a` when this server did not write it.
+    pub(super) fn read(text: &str) -> Result<Page> {
+        let short = text.len() <= TOKEN_LENGTH_MAX;
+        let bytes = short.then(|| URL_SAFE_NO_PAD.decode(text).ok()).flatten();
+        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(bad_token)
+    }
+}
+
+/// 400: a token that cannot be understood.
+pub(super) fn bad_token() -> ODataError {
+    ODataError::new(400, "0x8004112a", "Paging cookie is malformed or does not fit the query.")
+}
+
+/// 410: a token that was right once, or for another database. The client reads everything anew.
+fn expired() -> ODataError {
+    ODataError::new(
+        410,
+        "0x80044352",
+        "Version stamp associated with the client has expired. Please perform a full sync.",
+    )
+}
+
+/// Whether a value may stand in a column: a token may come from anywhere.
+pub(super) fn fits(column: &Column, value: &Value) -> bool {
+    use ColumnKind as Kind;
+    match value {
+        Value::Null => !matches!(column.kind, Kind::Id),
+        Value::Bool(_) => matches!(column.kind, Kind::Boolean { .. }),
+        Value::Int(_) => matches!(
+            column.kind,
+            Kind::Integer { .. } | Kind::BigInt | Kind::Picklist { .. } | Kind::State { .. } | Kind::Status { .. }
+        ),
+        Value::Decimal(_) => matches!(column.kind, Kind::Decimal { .. } | Kind::Money { .. }),
+        Value::Double(number) => number.is_finite() && matches!(column.kind, Kind::Double { .. }),
+        Value::Text(_) => matches!(column.kind, Kind::Text { .. } | Kind::Memo { .. }),
+        Value::Guid(_) => matches!(column.kind, Kind::Id),
+        Value::DateTime(_) => matches!(column.kind, Kind::DateTime),
+        Value::Date(_) => matches!(column.kind, Kind::Date),
+        Value::Lookup(_) => column.is_lookup(),
+    }
+}
+
+/// A `$deltatoken`: `<version>!<lineage>`.
+pub(super) fn write_delta_token(reader: &Reader, version: i64) -> Result<String> {
+    Ok(format!("{version}!{}", reader.fact_id(Fact::Lineage)?.simple()))
+}
+
+/// Reads a `$deltatoken`: the version it stands for.
+///
+/// # Errors
+/// 400 when it is no token; 410 when it is not from this database, or older than its tombstones.
+pub(super) fn read_delta_token(reader: &Reader, text: &str) -> Result<i64> {
+    let (version, lineage) = text.split_once('!').ok_or_else(bad_token)?;
+    let version: i64 = version.parse().map_err(|_| bad_token())?;
+    let lineage: Uuid = lineage.parse().map_err(|_| bad_token())?;
+    check_version(reader, version, lineage)
+}
+
+/// A version that came from outside, when it can be used.
+///
+/// # Errors
+/// 410 when it is not from this database, or older than its tombstones.
+pub(super) fn check_version(reader: &Reader, version: i64, lineage: Uuid) -> Result<i64> {
+    let known = lineage == reader.fact_id(Fact::Lineage)?
+        && (reader.tombstone_floor()?..=reader.version()?).contains(&version);
+    known.then_some(version).ok_or_else(expired)
+}
+
+/// The link that carries on with the same query: `name` is `$skiptoken` or `$deltatoken`.
+pub(super) fn link(root: &str, url: &str, name: &str, token: &str) -> String {
+    let url = url.split('#').next().unwrap_or_default();
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    let kept = query.split('&').filter(|option| {
+        let key = option.split('=').next().unwrap_or_default();
+        let key = percent_encoding::percent_decode_str(key).decode_utf8_lossy();
+        !key.is_empty() && key != "$skiptoken" && key != "$deltatoken"
+    });
+    let mut link = format!("{root}{}?", below(root, path));
+    for option in kept {
+        link.push_str(option);
+        link.push('&');
+    }
+    link + name + "=" + token
+}
+
+/// The part of a path below the root, whatever host it was asked under.
+fn below<'p>(root: &str, path: &'p str) -> &'p str {
+    let authority_end = root.find("://").and_then(|at| root[at + 3..].find('/').map(|slash| at + 3 + slash));
+    let root_path = &root[authority_end.unwrap_or(0)..];
+    match path.find(root_path) {
+        Some(at) => &path[at + root_path.len()..],
+        None => path.trim_start_matches('/'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_keeps_the_query_as_it_was_written() {
+        fn check(url: &str, expected: &str) {
+            assert_eq!(link("http://h/v/", url, "$skiptoken", "T"), expected, "{url}");
+        }
+        check("/v/accounts", "http://h/v/accounts?$skiptoken=T");
+        check("accounts?$top=3", "http://h/v/accounts?$top=3&$skiptoken=T");
+        check("https://other/v/accounts(1)/x?a=/v/", "http://h/v/accounts(1)/x?a=/v/&$skiptoken=T");
+        check("/v/accounts?$select=name", "http://h/v/accounts?$select=name&$skiptoken=T");
+        check("/v/accounts?%24filter=name%20eq%20'a%26b'", "http://h/v/accounts?%24filter=name%20eq%20'a%26b'&$skiptoken=T");
+        check("/v/accounts?$select=name&$skiptoken=S", "http://h/v/accounts?$select=name&$skiptoken=T");
+        check("/v/accounts?%24skiptoken=S&$top=3&", "http://h/v/accounts?$top=3&$skiptoken=T");
+        check("/v/accounts?$deltatoken=S#x", "http://h/v/accounts?$skiptoken=T");
+    }
+
+    #[test]
+    fn tokens_survive_a_round_trip_and_others_are_refused() {
+        let page = Page::Rows { after: vec![Value::Null, Value::Text("æ".into()), Value::Guid(Uuid::max())], taken: 7 };
+        assert_eq!(Page::read(&page.write()).unwrap(), page);
+        for text in ["", "x", "!", "e30", "bnVsbA", &"A".repeat(TOKEN_LENGTH_MAX + 1)] {
+            assert_eq!(Page::read(text).unwrap_err().status, 400, "{text}");
+        }
+    }
+}

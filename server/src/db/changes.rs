@@ -1,0 +1,159 @@
+//! Versions and tombstones: what the feed of changes is made of.
+//!
+//! Every change takes the next number of one counter, inside its transaction. There is one writer at a time, so numbers are
+//! committed in their order: a reader that sees counter N sees every change up to N.
+
+use super::cells::{id_value, uuid};
+use super::layout::{COUNTER, TOMBSTONE};
+use super::meta::Fact;
+use super::rows::Sight;
+use super::{name, Reader, Writer};
+use flette_odata::error::Result;
+use flette_odata::{Table, Uuid};
+use sea_query::{Expr, Order, Query};
+
+/// How long a deletion is told.
+pub const TOMBSTONE_DAYS: i64 = 90;
+const DAY_MILLIS: i64 = 86_400_000;
+
+/// Why a row is no longer in somebody's feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The row is gone.
+    Deleted,
+    /// The row left the business unit that the tombstone names.
+    Changed,
+}
+
+impl Reason {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Deleted => flette_odata::delta::TOMBSTONE_DELETED,
+            Reason::Changed => flette_odata::delta::TOMBSTONE_CHANGED,
+        }
+    }
+}
+
+/// A row that is gone for its reader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tombstone {
+    /// When, in the order of changes.
+    pub version: i64,
+    /// Which row.
+    pub id: Uuid,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// A stretch of the feed: changes later than `after` and not later than `until`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// Version before the first.
+    pub after: i64,
+    /// Version of the last.
+    pub until: i64,
+}
+
+impl Reader<'_> {
+    /// The version of the latest change in this snapshot.
+    pub fn version(&self) -> Result<i64> {
+        let mut query = Query::select();
+        query.column(name("value")).from(name(COUNTER));
+        Ok(self.first(&query, |row| row.get(0))?.unwrap_or_default())
+    }
+
+    /// Versions up to this one may have lost tombstones: a token below it is worth nothing.
+    pub fn tombstone_floor(&self) -> Result<i64> {
+        Ok(self.fact(Fact::TombstoneFloor)?.and_then(|text| text.parse().ok()).unwrap_or_default())
+    }
+
+    /// Rows that went out of sight within a stretch, in order, at most `limit`. A row that is in sight (again) is left out:
+    /// its own version tells of it.
+    pub fn tombstones(
+        &self,
+        table: &Table,
+        sight: &Sight,
+        stretch: Stretch,
+        limit: u64,
+    ) -> Result<Vec<Tombstone>> {
+        let tomb = |column: &str| Expr::col((name(TOMBSTONE), name(column)));
+        let row_id = Expr::col((name(&table.logical_name), name(&table.primary_id)));
+        let mut seen = Query::select();
+        seen.expr(Expr::val(1i64)).from(name(&table.logical_name)).and_where(row_id.equals((name(TOMBSTONE), name("id"))));
+        if let Some(condition) = sight.condition(table) {
+            seen.and_where(condition);
+        }
+        let mut query = Query::select();
+        query
+            .columns([name("version"), name("id"), name("reason")])
+            .from(name(TOMBSTONE))
+            .and_where(tomb("table_name").eq(table.logical_name.as_str()))
+            .and_where(tomb("version").gt(stretch.after))
+            .and_where(tomb("version").lte(stretch.until))
+            .and_where(Expr::exists(seen).not())
+            .order_by(name("version"), Order::Asc)
+            .limit(limit);
+        match sight {
+            Sight::Everything => query.and_where(tomb("reason").eq(Reason::Deleted.as_str())),
+            Sight::BusinessUnit(unit) => query.and_where(tomb("business_unit").eq(id_value(*unit))),
+        };
+        self.all(&query, |row| {
+            let reason: String = row.get(2)?;
+            Ok(Tombstone {
+                version: row.get(0)?,
+                id: uuid(&row.get::<_, Vec<u8>>(1)?).unwrap_or_default(),
+                reason: if reason == Reason::Changed.as_str() { Reason::Changed } else { Reason::Deleted },
+            })
+        })
+    }
+}
+
+impl Writer<'_> {
+    /// Takes the next version.
+    pub(super) fn next_version(&self) -> Result<i64> {
+        let mut update = Query::update();
+        update
+            .table(name(COUNTER))
+            .value(name("value"), Expr::col(name("value")).add(1i64))
+            .returning_col(name("value"));
+        Ok(self.first(&update, |row| row.get(0))?.unwrap_or_default())
+    }
+
+    /// Notes that a row went out of the sight of a business unit. `now` in milliseconds.
+    pub(super) fn bury(
+        &self,
+        table: &Table,
+        id: Uuid,
+        unit: Option<Uuid>,
+        reason: Reason,
+        now: i64,
+    ) -> Result<()> {
+        let version = self.next_version()?;
+        let mut insert = Query::insert();
+        insert
+            .into_table(name(TOMBSTONE))
+            .columns(["version", "table_name", "id", "business_unit", "reason", "at"].map(name))
+            .values_panic([
+                version.into(),
+                table.logical_name.as_str().into(),
+                id_value(id).into(),
+                unit.map_or_else(super::cells::null, id_value).into(),
+                reason.as_str().into(),
+                now.into(),
+            ]);
+        self.execute(&insert).map(drop)
+    }
+
+    /// Forgets deletions older than [`TOMBSTONE_DAYS`] and raises the floor accordingly.
+    pub fn purge_tombstones(&self, now: i64) -> Result<()> {
+        let old = Expr::col(name("at")).lt(now - TOMBSTONE_DAYS * DAY_MILLIS);
+        let mut query = Query::select();
+        query.expr(Expr::col(name("version")).max()).from(name(TOMBSTONE)).and_where(old.clone());
+        let Some(floor) = self.first(&query, |row| row.get::<_, Option<i64>>(0))?.flatten() else {
+            return Ok(());
+        };
+        self.set_fact(Fact::TombstoneFloor, &floor.to_string())?;
+        self.execute(Query::delete().from_table(name(TOMBSTONE)).and_where(old)).map(drop)
+    }
+}

@@ -1,0 +1,165 @@
+//! Who may sign in, and who is signed in. Passwords and tokens are kept as hashes only.
+
+use super::cells::{id_value, uuid};
+use super::layout::{CREDENTIAL, SESSION};
+use super::rows::{lookup_id, Sight};
+use super::{name, Reader, Writer};
+use flette_odata::error::Result;
+use flette_odata::{ODataError, Uuid, Value};
+use sea_query::{Expr, OnConflict, Query};
+
+/// Somebody who asks for something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// `systemuserid`
+    pub user: Uuid,
+    /// `businessunitid` of the user.
+    pub unit: Uuid,
+    /// What people read.
+    pub full_name: String,
+    /// Whether the user reads and writes every row of the organisation.
+    pub everything: bool,
+}
+
+impl Caller {
+    /// Which rows the caller sees.
+    pub fn sight(&self) -> Sight {
+        if self.everything {
+            Sight::Everything
+        } else {
+            Sight::BusinessUnit(self.unit)
+        }
+    }
+}
+
+/// What a token is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionKind {
+    /// `Authorization: Bearer …`
+    Bearer,
+    /// Gets a new bearer token.
+    Refresh,
+    /// The page's cookie.
+    Cookie,
+}
+
+impl SessionKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            SessionKind::Bearer => "bearer",
+            SessionKind::Refresh => "refresh",
+            SessionKind::Cookie => "cookie",
+        }
+    }
+}
+
+/// What is known of somebody who wants to sign in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// `systemuserid`
+    pub user: Uuid,
+    /// Hash in PHC form.
+    pub password: String,
+}
+
+impl Reader<'_> {
+    /// The credential of a user name; case does not count.
+    pub fn credential(&self, user_name: &str) -> Result<Option<Credential>> {
+        let mut query = Query::select();
+        query
+            .columns([name("user_id"), name("password")])
+            .from(name(CREDENTIAL))
+            .and_where(Expr::col(name("name")).eq(user_name));
+        self.first(&query, |row| {
+            let user = uuid(&row.get::<_, Vec<u8>>(0)?).unwrap_or_default();
+            Ok(Credential { user, password: row.get(1)? })
+        })
+    }
+
+    /// The caller behind the hash of a token that has not expired. `now` in milliseconds.
+    pub fn session(&self, hash: &[u8], kind: SessionKind, now: i64) -> Result<Option<Caller>> {
+        let mut query = Query::select();
+        query
+            .column(name("user_id"))
+            .from(name(SESSION))
+            .and_where(Expr::col(name("hash")).eq(hash.to_vec()))
+            .and_where(Expr::col(name("kind")).eq(kind.as_str()))
+            .and_where(Expr::col(name("expires")).gt(now));
+        let user = self.first(&query, |row| row.get::<_, Vec<u8>>(0))?;
+        match user.and_then(|bytes| uuid(&bytes)) {
+            Some(user) => self.caller(user),
+            None => Ok(None),
+        }
+    }
+
+    /// A user as caller; `None` when there is no such user or it may not sign in.
+    pub fn caller(&self, user: Uuid) -> Result<Option<Caller>> {
+        let mut query = Query::select();
+        query
+            .column(name("everything"))
+            .from(name(CREDENTIAL))
+            .and_where(Expr::col(name("user_id")).eq(id_value(user)));
+        let Some(everything) = self.first(&query, |row| row.get::<_, i64>(0))? else { return Ok(None) };
+        Ok(self.user(user)?.map(|caller| Caller { everything: everything != 0, ..caller }))
+    }
+
+    /// A user who sees everything, whether it may sign in or not: for the server's own work.
+    pub fn user(&self, user: Uuid) -> Result<Option<Caller>> {
+        let table = self.schema.table("systemuser");
+        let table = table.ok_or_else(|| ODataError::new(500, "", "The schema has no table of users."))?;
+        let Some(stored) = self.row(table, user, &Sight::Everything)? else { return Ok(None) };
+        let full_name = stored.row.get("fullname").and_then(Value::as_text).unwrap_or_default();
+        Ok(Some(Caller {
+            user,
+            unit: lookup_id(&stored.row, "businessunitid").unwrap_or_default(),
+            full_name: full_name.to_owned(),
+            everything: true,
+        }))
+    }
+}
+
+impl Writer<'_> {
+    /// Lets a user sign in with a password, given as hash in PHC form.
+    pub fn set_credential(&self, user_name: &str, user: Uuid, password: &str, everything: bool) -> Result<()> {
+        let mut insert = Query::insert();
+        insert
+            .into_table(name(CREDENTIAL))
+            .columns(["name", "user_id", "password", "everything"].map(name))
+            .values_panic([
+                user_name.into(),
+                id_value(user).into(),
+                password.into(),
+                i64::from(everything).into(),
+            ])
+            .on_conflict(
+                OnConflict::column(name("name"))
+                    .update_columns([name("user_id"), name("password"), name("everything")])
+                    .to_owned(),
+            );
+        self.execute(&insert).map(drop)
+    }
+
+    /// Starts a session. `expires` in milliseconds.
+    pub fn add_session(&self, hash: &[u8], kind: SessionKind, user: Uuid, expires: i64) -> Result<()> {
+        let mut insert = Query::insert();
+        insert
+            .into_table(name(SESSION))
+            .columns(["hash", "kind", "user_id", "expires"].map(name))
+            .values_panic([hash.to_vec().into(), kind.as_str().into(), id_value(user).into(), expires.into()]);
+        self.execute(&insert).map(drop)
+    }
+
+    /// Ends a session.
+    pub fn end_session(&self, hash: &[u8]) -> Result<()> {
+        let mut delete = Query::delete();
+        delete.from_table(name(SESSION)).and_where(Expr::col(name("hash")).eq(hash.to_vec()));
+        self.execute(&delete).map(drop)
+    }
+
+    /// Forgets sessions that have expired. `now` in milliseconds.
+    pub fn purge_sessions(&self, now: i64) -> Result<()> {
+        let mut delete = Query::delete();
+        delete.from_table(name(SESSION)).and_where(Expr::col(name("expires")).lte(now));
+        self.execute(&delete).map(drop)
+    }
+}

@@ -1,0 +1,91 @@
+//! The browser as a platform: IndexedDB, `fetch`, the wall clock, the browser's own source of chance, timers, Web
+//! Locks. Runs in a service worker, a dedicated worker or a page alike: what it needs is looked up on the global object.
+
+mod commit;
+mod connection;
+mod database;
+mod locks;
+mod timer;
+mod transport;
+mod trouble;
+
+pub use connection::OPEN_MILLIS_MAX;
+pub use database::{IndexedDbStore, REOPENINGS_MAX};
+pub use locks::WebLock;
+pub use transport::{FetchTransport, ANSWER_MILLIS_MAX};
+
+use crate::model::Millis;
+use crate::platform::Platform;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::JsCast;
+
+/// The engine's surroundings in a browser.
+#[derive(Debug)]
+pub struct Browser {
+    store: IndexedDbStore,
+    transport: FetchTransport,
+}
+
+impl Browser {
+    /// A platform over an open store and a way to the server.
+    pub fn new(store: IndexedDbStore, transport: FetchTransport) -> Browser {
+        Browser { store, transport }
+    }
+}
+
+impl Platform for Browser {
+    type Store = IndexedDbStore;
+    type Transport = FetchTransport;
+    type Lock = WebLock;
+
+    fn store(&self) -> &IndexedDbStore {
+        &self.store
+    }
+
+    fn transport(&self) -> &FetchTransport {
+        &self.transport
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "whole milliseconds within ±8.64e15 by ECMA-262, 21.4.1.1"
+    )]
+    fn now(&self) -> Millis {
+        Millis(js_sys::Date::now() as i64)
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        random(bytes);
+    }
+
+    async fn sleep(&self, millis: u32) {
+        timer::sleep(millis).await;
+    }
+
+    async fn try_lock(&self, name: &str) -> Option<WebLock> {
+        locks::try_lock(name).await
+    }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
+    fn get_random_values(bytes: &js_sys::Uint8Array);
+}
+
+/// What `getRandomValues` gives in one call (Web Cryptography API, 10.1.1).
+const RANDOM_BYTES_MAX: u32 = 65_536;
+
+/// Fills `bytes` from the browser's cryptographic source.
+fn random(bytes: &mut [u8]) {
+    for part in bytes.chunks_mut(RANDOM_BYTES_MAX as usize) {
+        let filled = js_sys::Uint8Array::new_from_slice(part);
+        get_random_values(&filled);
+        filled.copy_to(part);
+    }
+}
+
+/// A property of the global object, where it is there and of the type asked for.
+fn global<T: JsCast>(name: &str) -> Option<T> {
+    js_sys::Reflect::get(&js_sys::global(), &name.into()).ok()?.dyn_into().ok()
+}

@@ -1,0 +1,140 @@
+//! The control API below `/flette/`: what the page shows and does about the replica itself.
+
+use super::{path_of, views, Engine, CONTROL_ROOT};
+use crate::error::{Error, Result};
+use crate::model::{OpId, Side};
+use crate::platform::Platform;
+use crate::replica::Draft;
+use crate::store::Durability;
+use flette_odata::{Method, ODataError, Request, Response};
+use serde::Deserialize;
+use uuid::Uuid;
+
+#[derive(Deserialize)]
+struct ResolveBody {
+    take: Side,
+}
+
+#[derive(Deserialize, Default)]
+struct SignOutBody {
+    #[serde(default)]
+    unsent: Unsent,
+}
+
+#[derive(Deserialize, Default, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum Unsent {
+    /// Refuse to sign out while changes wait.
+    #[default]
+    KeepRefuse,
+    /// Give them up.
+    Discard,
+}
+
+impl<P: Platform + 'static> Engine<P> {
+    pub(super) async fn control(&self, request: Request) -> Response {
+        let path = path_of(&request.url).strip_prefix(CONTROL_ROOT).unwrap_or_default().to_owned();
+        let segments: Vec<&str> = path.split('/').collect();
+        self.route(&request, &segments).await.unwrap_or_else(|error| error.to_odata().to_response())
+    }
+
+    async fn route(&self, request: &Request, segments: &[&str]) -> Result<Response> {
+        match (request.method, segments) {
+            (Method::Get, ["status"]) => self.status().await,
+            (Method::Get, ["journal"]) => Ok(json(&views::journal(&self.replica.state()))),
+            (Method::Get, ["conflicts"]) => self.conflicts().await,
+            (Method::Get, ["export"]) => Ok(self.export()),
+            (Method::Post, ["sync"]) => Ok(json(&views::report(&self.round().await))),
+            (Method::Post, ["go-offline"]) => Ok(json(&views::report(&self.go_offline().await?))),
+            (Method::Post, ["go-online"]) => Ok(json(&views::report(&self.go_online().await?))),
+            (Method::Post, ["journal", op, "retry"]) => {
+                let op = op_id(op)?;
+                self.decide(|draft| draft.retry(op)).await
+            }
+            (Method::Post, ["journal", op, "discard"]) => {
+                let op = op_id(op)?;
+                self.decide(|draft| draft.discard(op)).await
+            }
+            (Method::Post, ["conflicts", id, "resolve"]) => {
+                let (id, body) = (uuid(id)?, parse::<ResolveBody>(&request.body)?);
+                self.decide(|draft| draft.resolve_conflict(id, body.take)).await
+            }
+            (Method::Post, ["sign-out"]) => self.sign_out(&request.body),
+            (_, known) if is_known(known) => {
+                Err(ODataError::method_not_allowed(request.method.as_str(), &known.join("/")).into())
+            }
+            (_, unknown) => Err(ODataError::segment_not_found(&unknown.join("/")).into()),
+        }
+    }
+
+    /// A human's decision, as one durable transaction.
+    async fn decide(&self, decide: impl FnMut(&mut Draft) -> Result<()>) -> Result<Response> {
+        let tables: Vec<&str> = self.config.tables.iter().map(String::as_str).collect();
+        self.replica.transact(self.platform.now(), Durability::Strict, &tables, decide).await?;
+        Ok(Response::empty(204))
+    }
+
+    async fn status(&self) -> Result<Response> {
+        self.load_all().await?;
+        Ok(json(&views::status(&self.replica.state(), &self.config, &self.live)))
+    }
+
+    async fn conflicts(&self) -> Result<Response> {
+        self.load_all().await?;
+        Ok(json(&views::conflicts(&self.replica.state())))
+    }
+
+    async fn load_all(&self) -> Result<()> {
+        let tables: Vec<&str> = self.config.tables.iter().map(String::as_str).collect();
+        self.replica.load(&tables).await
+    }
+
+    /// Everything of the user's that the server does not have, as a file to keep.
+    fn export(&self) -> Response {
+        let body = views::export(&self.replica.state());
+        json(&body).header("Content-Disposition", "attachment; filename=\"flette-journal.json\"")
+    }
+
+    /// Whether the replica may be deleted now; the caller deletes it.
+    fn sign_out(&self, body: &[u8]) -> Result<Response> {
+        let body = if body.is_empty() { SignOutBody::default() } else { parse(body)? };
+        let unsent = self.replica.state().journal.len();
+        if unsent > 0 && body.unsent == Unsent::KeepRefuse {
+            let message = format!("{unsent} changes have not been sent. Send, export or discard them first.");
+            return Err(ODataError::new(409, "0x80044188", message).into());
+        }
+        Ok(Response::empty(204))
+    }
+}
+
+fn is_known(segments: &[&str]) -> bool {
+    matches!(
+        segments,
+        ["status" | "journal" | "conflicts" | "export" | "sync" | "go-offline" | "go-online" | "sign-out"]
+            | ["journal", _, "retry" | "discard"]
+            | ["conflicts", _, "resolve"]
+    )
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => Response::json(200, body).header("Content-Type", "application/json"),
+        Err(error) => Error::Damaged(error.to_string()).to_odata().to_response(),
+    }
+}
+
+fn parse<T: for<'a> Deserialize<'a>>(body: &[u8]) -> Result<T> {
+    // The parser's own words name members and places, never values.
+    let refuse = |e: serde_json::Error| {
+        ODataError::bad_payload(format!("The body cannot be read: {:?}", e.classify()))
+    };
+    Ok(serde_json::from_slice(body).map_err(refuse)?)
+}
+
+fn uuid(text: &str) -> Result<Uuid> {
+    Ok(Uuid::try_parse(text).map_err(|_| ODataError::bad_request("The path holds no valid GUID."))?)
+}
+
+fn op_id(text: &str) -> Result<OpId> {
+    uuid(text).map(OpId)
+}

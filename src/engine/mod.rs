@@ -1,0 +1,220 @@
+//! The engine: the front door for requests, the back door for rounds, and what the two must know of each other: whether
+//! the server can be reached, and whether the user chose to be offline.
+
+mod control;
+mod views;
+
+use crate::api::{self, Answer, Door};
+use crate::error::{Error, Result};
+use crate::platform::{Platform, Transport, TransportError};
+use crate::replica::{Identity, Random, Replica};
+use crate::sync::{self, Outside, Policy, Progress, Report, SyncConfig};
+use flette_odata::{ODataError, Request, Response};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// Says on every API answer who gave it.
+pub const SOURCE_HEADER: &str = "Flette-Source";
+
+/// Path of the control API.
+pub const CONTROL_ROOT: &str = "/flette/";
+
+/// Rounds in a row that one call of go-offline or go-online may take. Each ends at a slice border.
+const ROUNDS_MAX: u32 = 1000;
+
+/// How an engine is set up.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Path of the API on this origin, or an absolute URL, ending in `/`.
+    pub root: String,
+    /// Name of the replica; the lock of the primary client is named after it.
+    pub database: String,
+    /// Whose replica it is.
+    pub identity: Identity,
+    /// Logical names of the tables that are offline, in pull order.
+    pub tables: Vec<String>,
+    /// Rows asked for per pulled page, `1..=5000`.
+    pub page_size: u32,
+    /// Value of the `Authorization` header of rounds; none where a cookie speaks for the user.
+    pub authorization: Option<String>,
+}
+
+/// What is known only while the engine runs.
+#[derive(Default)]
+struct Live {
+    /// Whether the last exchange reached the server; `None` before the first.
+    reachable: Cell<Option<bool>>,
+    /// Whether the server takes this user's session.
+    signed_in: Cell<bool>,
+    /// Whether a round is under way.
+    syncing: Cell<bool>,
+    /// Whether this context ran the last round.
+    primary: Cell<bool>,
+    /// Why the last round did not end well.
+    problem: RefCell<Option<String>>,
+    /// How far the round under way is.
+    progress: Progress,
+}
+
+/// See the module.
+pub struct Engine<P: Platform> {
+    platform: Rc<P>,
+    config: Config,
+    replica: Replica<P::Store>,
+    live: Live,
+}
+
+impl<P: Platform + 'static> Engine<P> {
+    /// Opens the replica of one user.
+    ///
+    /// # Errors
+    /// When the store cannot be opened or read.
+    pub async fn open(platform: P, config: Config) -> Result<Engine<P>> {
+        let platform = Rc::new(platform);
+        let chance = platform.clone();
+        let random: Random = Box::new(move |bytes| chance.random(bytes));
+        let replica = Replica::open(platform.store().clone(), random, config.identity).await?;
+        let live = Live { signed_in: Cell::new(true), ..Live::default() };
+        Ok(Engine { platform, config, replica, live })
+    }
+
+    /// Answers any request below the API's root or [`CONTROL_ROOT`]. Never fails: an error is a response.
+    pub async fn handle(&self, request: Request) -> Response {
+        if path_of(&request.url).starts_with(CONTROL_ROOT) {
+            return self.control(request).await;
+        }
+        let door = Door { root: &self.config.root, scope: &self.config.tables, now: self.platform.now() };
+        match api::answer(&self.replica, &request, door).await {
+            Answer::Here(response) => response.header(SOURCE_HEADER, "replica"),
+            Answer::Elsewhere(fallback) if self.is_offline_chosen() => {
+                fallback.header(SOURCE_HEADER, "replica")
+            }
+            Answer::Elsewhere(fallback) => match self.forward(request).await {
+                Ok(response) => response.header(SOURCE_HEADER, "network"),
+                Err(_) => fallback.header(SOURCE_HEADER, "replica"),
+            },
+        }
+    }
+
+    /// Passes a request on to the server as it is.
+    async fn forward(&self, request: Request) -> std::result::Result<Response, TransportError> {
+        let answer = self.platform.transport().send(request).await;
+        self.live.reachable.set(Some(answer.is_ok()));
+        if let Ok(response) = &answer {
+            self.live.signed_in.set(response.status != 401);
+        }
+        answer
+    }
+
+    /// One round, if this context is the primary client and the user did not choose to be offline. Ends at a slice
+    /// border after a bounded time; [`Report::more`] says that another round is due at once. Never fails: what went wrong
+    /// is told in the report.
+    pub async fn round(&self) -> Report {
+        if self.is_offline_chosen() {
+            return idle("The user works offline.");
+        }
+        self.round_now().await
+    }
+
+    async fn round_now(&self) -> Report {
+        let name = format!("flette-round:{}", self.config.database);
+        let Some(_lock) = self.platform.try_lock(&name).await else {
+            self.live.primary.set(false);
+            return idle("Another context is the primary client.");
+        };
+        self.live.primary.set(true);
+        self.live.syncing.set(true);
+        let syncing = Reset(&self.live.syncing);
+        let config = SyncConfig {
+            root: self.config.root.clone(),
+            tables: self.config.tables.clone(),
+            page_size: self.config.page_size,
+            policy: Policy::default(),
+            authorization: self.config.authorization.clone(),
+        };
+        let now = || self.platform.now();
+        let random = |bytes: &mut [u8]| self.platform.random(bytes);
+        let outside = Outside { transport: self.platform.transport(), now: &now, random: &random };
+        let report = sync::round(&self.replica, &outside, &config, &self.live.progress).await;
+        drop(syncing);
+        self.live.reachable.set(Some(report.reachable));
+        self.live.signed_in.set(!report.signed_out);
+        self.live.problem.replace(report.problem.clone());
+        report
+    }
+
+    /// Rounds until nothing more is due, or one does not end well.
+    async fn rounds(&self) -> Report {
+        let mut total = self.round_now().await;
+        for _ in 0..ROUNDS_MAX {
+            if !total.more {
+                break;
+            }
+            total = total.then(self.round_now().await);
+        }
+        total
+    }
+
+    fn is_offline_chosen(&self) -> bool {
+        self.replica.state().record.offline_chosen
+    }
+
+    async fn choose_offline(&self, offline: bool) -> Result<()> {
+        let now = self.platform.now();
+        let durability = crate::store::Durability::Strict;
+        self.replica
+            .transact(now, durability, &[], |draft| {
+                draft.record.offline_chosen = offline;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Brings schema and data up to date, and only then cuts the line.
+    async fn go_offline(&self) -> Result<Report> {
+        let report = self.rounds().await;
+        let complete = {
+            let state = self.replica.state();
+            self.config.tables.iter().all(|name| state.tables.get(name).is_some_and(|t| t.cursor.complete))
+        };
+        if !complete {
+            let problem = report
+                .problem
+                .clone()
+                .unwrap_or_else(|| "the first synchronisation has not ended".to_owned());
+            let error = ODataError::new(409, "0x80044223", format!("Cannot go offline yet: {problem}"));
+            return Err(Error::Refused(error));
+        }
+        self.choose_offline(true).await?;
+        Ok(report)
+    }
+
+    /// Opens the line again, pushes and pulls, and reports.
+    async fn go_online(&self) -> Result<Report> {
+        self.choose_offline(false).await?;
+        Ok(self.rounds().await)
+    }
+}
+
+/// The report of a round that did not take place.
+fn idle(problem: &str) -> Report {
+    Report { problem: Some(problem.to_owned()), ..Report::default() }
+}
+
+/// Clears a flag when a round ends, however it ends: a dropped future included.
+struct Reset<'a>(&'a Cell<bool>);
+
+impl Drop for Reset<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+/// The path of a URL, absolute or not, without its query.
+fn path_of(url: &str) -> &str {
+    let path = match url.find("://") {
+        Some(at) => url[at + 3..].find('/').map_or("/", |slash| &url[at + 3 + slash..]),
+        None => url,
+    };
+    path.split(['?', '#']).next().unwrap_or_default()
+}

@@ -1,0 +1,416 @@
+//! Decodes one item of a page: a row or a tombstone.
+
+use super::column::{Cell, Kind};
+use super::{PageError, SegmentBuilder};
+use flette_odata::{time, ColumnKind, Decimal, Table, Uuid};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+
+const ETAG: &str = "@odata.etag";
+const CONTEXT: &str = "@odata.context";
+const TOMBSTONE_ID: &str = "id";
+/// Stands at the end of a tombstone's own context.
+const TOMBSTONE_MARK: &str = "$deletedEntity";
+/// Follows a lookup's property.
+const LOOKUP_TABLE: &str = "@Microsoft.Dynamics.CRM.lookuplogicalname";
+
+/// What a member of an item means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Member {
+    Key,
+    Etag,
+    Context,
+    TombstoneId,
+    /// A column that is no lookup, by index.
+    Column(usize),
+    /// A lookup's id.
+    Lookup(usize),
+    /// Name of a lookup's target table.
+    LookupTable(usize),
+    Unknown,
+}
+
+/// A lookup of the item that is being read.
+#[derive(Debug)]
+struct Pending {
+    column: usize,
+    id: Option<Uuid>,
+    /// Index into [`Items::tables`].
+    table: Option<usize>,
+}
+
+/// The items read so far, and the one that is being read.
+#[derive(Debug)]
+pub(super) struct Items<'t> {
+    table: &'t Table,
+    members: HashMap<String, Member>,
+    /// Members of the last item, in order: as a rule the next item has the same ones.
+    expected: Vec<(String, Member)>,
+    builder: SegmentBuilder,
+    rows: u32,
+    tombstones: u32,
+    /// Names of target tables seen so far.
+    tables: Vec<String>,
+    id: Option<Uuid>,
+    tombstone_id: Option<Uuid>,
+    is_tombstone: bool,
+    etag: String,
+    lookups: Vec<Pending>,
+    /// What is wrong with the item as a row; does not matter when it turns out to be a tombstone.
+    fault: Option<PageError>,
+}
+
+impl<'t> Items<'t> {
+    pub(super) fn new(table: &'t Table) -> Items<'t> {
+        let mut members: HashMap<String, Member> = [
+            (TOMBSTONE_ID.to_owned(), Member::TombstoneId),
+            (ETAG.to_owned(), Member::Etag),
+            (CONTEXT.to_owned(), Member::Context),
+        ]
+        .into();
+        for (at, column) in table.columns.iter().enumerate() {
+            let property = column.property();
+            if column.is_lookup() {
+                members.insert(format!("{property}{LOOKUP_TABLE}"), Member::LookupTable(at));
+                members.insert(property, Member::Lookup(at));
+            } else {
+                members.insert(property, Member::Column(at));
+            }
+        }
+        members.insert(table.primary_id.clone(), Member::Key);
+        Items {
+            table,
+            members,
+            expected: Vec::new(),
+            builder: SegmentBuilder::new(table),
+            rows: 0,
+            tombstones: 0,
+            tables: Vec::new(),
+            id: None,
+            tombstone_id: None,
+            is_tombstone: false,
+            etag: String::new(),
+            lookups: Vec::new(),
+            fault: None,
+        }
+    }
+
+    /// Builder, rows, tombstones.
+    pub(super) fn finish(self) -> (SegmentBuilder, u32, u32) {
+        (self.builder, self.rows, self.tombstones)
+    }
+
+    pub(super) fn take_fault(&mut self) -> Option<PageError> {
+        self.fault.take()
+    }
+
+    fn member(&mut self, position: usize, name: &str) -> Member {
+        if let Some((expected, member)) = self.expected.get(position) {
+            if expected == name {
+                return *member;
+            }
+        }
+        let member = self.members.get(name).copied().unwrap_or(Member::Unknown);
+        self.expected.truncate(position);
+        self.expected.push((name.to_owned(), member));
+        member
+    }
+
+    fn blame(&mut self, fault: PageError) {
+        self.fault.get_or_insert(fault);
+    }
+
+    fn wrong_type(&mut self, column: usize) {
+        let column = self.table.columns[column].logical_name.clone();
+        self.blame(PageError::WrongType { column });
+    }
+
+    fn put(&mut self, column: usize, cell: Cell<'_>) {
+        match self.builder.is_put(column) {
+            true => self.blame(PageError::Malformed("a member stands twice".to_owned())),
+            false => self.builder.put(column, cell),
+        }
+    }
+
+    fn pending(&mut self, column: usize) -> &mut Pending {
+        let known = self.lookups.iter().position(|lookup| lookup.column == column);
+        let at = known.unwrap_or_else(|| {
+            self.lookups.push(Pending { column, id: None, table: None });
+            self.lookups.len() - 1
+        });
+        &mut self.lookups[at]
+    }
+
+    /// Takes in one value that is no raw number.
+    fn take(&mut self, member: Member, scalar: Scalar<'_>) {
+        match (member, scalar) {
+            (Member::Unknown, _) => {}
+            (Member::Key, Scalar::Text(text)) => self.id = Uuid::try_parse(text).ok(),
+            (Member::TombstoneId, Scalar::Text(text)) => self.tombstone_id = Uuid::try_parse(text).ok(),
+            (Member::Context, Scalar::Text(text)) => self.is_tombstone = text.contains(TOMBSTONE_MARK),
+            (Member::Etag, Scalar::Text(text)) => {
+                self.etag.clear();
+                self.etag.push_str(text);
+            }
+            (Member::Key | Member::TombstoneId | Member::Context | Member::Etag, _) => {}
+            (Member::Column(column), scalar) => match scalar.cell(Kind::of(&self.table.columns[column].kind))
+            {
+                Some(cell) => self.put(column, cell),
+                None => self.wrong_type(column),
+            },
+            (Member::Lookup(column), Scalar::Null) => self.put(column, Cell::Null),
+            (Member::Lookup(column), Scalar::Text(text)) => match Uuid::try_parse(text) {
+                Ok(_) if self.builder.is_put(column) || self.pending(column).id.is_some() => {
+                    self.blame(PageError::Malformed("a member stands twice".to_owned()));
+                }
+                Ok(id) => self.pending(column).id = Some(id),
+                Err(_) => self.wrong_type(column),
+            },
+            (Member::Lookup(column), _) => self.wrong_type(column),
+            (Member::LookupTable(column), Scalar::Text(name)) => {
+                let known = self.tables.iter().position(|table| table == name);
+                let table = known.unwrap_or_else(|| {
+                    self.tables.push(name.to_owned());
+                    self.tables.len() - 1
+                });
+                self.pending(column).table = Some(table);
+            }
+            (Member::LookupTable(_), _) => {}
+        }
+    }
+
+    fn begin_item(&mut self) {
+        self.id = None;
+        self.tombstone_id = None;
+        self.is_tombstone = false;
+        self.etag.clear();
+        self.lookups.clear();
+    }
+
+    /// Ends the item; false when it cannot be used, for the reason in `fault`.
+    fn end_item(&mut self) -> bool {
+        if self.is_tombstone {
+            self.fault = None;
+            if let Some(id) = self.tombstone_id {
+                self.builder.push_tombstone(id);
+                self.tombstones += 1;
+                return true;
+            }
+        }
+        self.end_lookups();
+        match self.id {
+            Some(id) if !self.is_tombstone => {
+                self.builder.end_row(id, &self.etag);
+                self.rows += 1;
+            }
+            _ => self.blame(PageError::NoId),
+        }
+        self.fault.is_none()
+    }
+
+    fn end_lookups(&mut self) {
+        for Pending { column, id, table } in std::mem::take(&mut self.lookups) {
+            let Some(id) = id else { continue };
+            let named = table.map(|table| self.tables[table].as_str());
+            match named.or_else(|| only_target(&self.table.columns[column].kind)) {
+                Some(table) => self.builder.put(column, Cell::Lookup(table, id)),
+                None => {
+                    let column = self.table.columns[column].logical_name.clone();
+                    self.blame(PageError::UnknownTarget { column });
+                }
+            }
+        }
+    }
+}
+
+/// The target table of a lookup that has but one.
+fn only_target(kind: &ColumnKind) -> Option<&str> {
+    match kind {
+        ColumnKind::Lookup { targets } => {
+            let first = targets.first()?.table.as_str();
+            targets.iter().all(|target| target.table == first).then_some(first)
+        }
+        _ => None,
+    }
+}
+
+/// A JSON value as the parser gives it.
+#[derive(Debug, Clone, Copy)]
+enum Scalar<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Text(&'a str),
+    /// A number as written.
+    Number(&'a str),
+    /// Something that no column holds.
+    Other,
+}
+
+impl<'a> Scalar<'a> {
+    fn cell(self, kind: Kind) -> Option<Cell<'a>> {
+        Some(match (kind, self) {
+            (_, Scalar::Null) => Cell::Null,
+            (Kind::Text, Scalar::Text(text)) => Cell::Text(text),
+            (Kind::Int, Scalar::Int(number)) => Cell::Int(number),
+            (Kind::Bool, Scalar::Bool(bit)) => Cell::Bool(bit),
+            (Kind::DateTime, Scalar::Text(text)) => Cell::DateTime(time::parse_datetime(text)?),
+            (Kind::Date, Scalar::Text(text)) => Cell::Date(time::parse_date(text)?),
+            (Kind::Decimal, Scalar::Number(text)) => Cell::Decimal(Decimal::parse(text)?),
+            (Kind::Double, Scalar::Number(text)) => {
+                Cell::Double(text.parse().ok().filter(|number: &f64| number.is_finite())?)
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// Decodes one item.
+pub(super) struct ItemSeed<'a, 't>(pub(super) &'a mut Items<'t>);
+
+impl<'de> DeserializeSeed<'de> for ItemSeed<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ItemSeed<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a row")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let items = self.0;
+        items.begin_item();
+        let mut position = 0;
+        while let Some(member) = map.next_key_seed(MemberSeed { items, position })? {
+            position += 1;
+            match member {
+                Member::Unknown => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+                Member::Column(column) if is_exact(&items.table.columns[column].kind) => {
+                    let raw: &RawValue = map.next_value()?;
+                    items.take(member, raw_scalar(raw.get()));
+                }
+                Member::Key
+                | Member::Etag
+                | Member::Context
+                | Member::TombstoneId
+                | Member::Column(_)
+                | Member::Lookup(_)
+                | Member::LookupTable(_) => map.next_value_seed(ScalarSeed { items, member })?,
+            }
+        }
+        match items.end_item() {
+            true => Ok(()),
+            false => Err(A::Error::custom("item cannot be used")),
+        }
+    }
+}
+
+/// Numbers that must be read as written: the parser's own floats are neither exact decimals nor always the nearest.
+fn is_exact(kind: &ColumnKind) -> bool {
+    matches!(Kind::of(kind), Kind::Decimal | Kind::Double)
+}
+
+fn raw_scalar(raw: &str) -> Scalar<'_> {
+    match raw.as_bytes().first() {
+        Some(b'n') => Scalar::Null,
+        Some(b'-' | b'0'..=b'9') => Scalar::Number(raw),
+        _ => Scalar::Other,
+    }
+}
+
+struct MemberSeed<'a, 't> {
+    items: &'a mut Items<'t>,
+    position: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for MemberSeed<'_, '_> {
+    type Value = Member;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Member, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for MemberSeed<'_, '_> {
+    type Value = Member;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Member, E> {
+        Ok(self.items.member(self.position, name))
+    }
+}
+
+struct ScalarSeed<'a, 't> {
+    items: &'a mut Items<'t>,
+    member: Member,
+}
+
+impl<'de> DeserializeSeed<'de> for ScalarSeed<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ScalarSeed<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.items.take(self.member, Scalar::Null);
+        Ok(())
+    }
+
+    fn visit_bool<E: Error>(self, bit: bool) -> Result<(), E> {
+        self.items.take(self.member, Scalar::Bool(bit));
+        Ok(())
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
+        self.items.take(self.member, Scalar::Int(number));
+        Ok(())
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
+        self.items.take(self.member, i64::try_from(number).map_or(Scalar::Other, Scalar::Int));
+        Ok(())
+    }
+
+    fn visit_f64<E: Error>(self, _number: f64) -> Result<(), E> {
+        self.items.take(self.member, Scalar::Other);
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.items.take(self.member, Scalar::Text(text));
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        self.items.take(self.member, Scalar::Other);
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        self.items.take(self.member, Scalar::Other);
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+// A real Chromium with its profile on disk: what an in-memory profile would forgive, it does not.
+
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import puppeteer from "puppeteer-core";
+
+const candidates = [
+  process.env.CHROME,
+  "/usr/bin/chromium",
+  "/usr/bin/google-chrome",
+  "/usr/bin/chromium-browser",
+];
+const executablePath = candidates.find((path) => path && existsSync(path));
+
+export class Browser {
+  constructor(profile) {
+    this.profile = profile;
+  }
+
+  async start() {
+    // What a killed browser leaves behind would keep the next one from starting.
+    for (const name of ["DevToolsActivePort", "SingletonLock", "SingletonCookie", "SingletonSocket"]) {
+      rmSync(join(this.profile, name), { force: true });
+    }
+    this.browser = await puppeteer.launch({
+      executablePath,
+      headless: true,
+      userDataDir: this.profile,
+      defaultViewport: { width: 1280, height: 860 },
+      args: [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--lang=en-US",
+      ],
+    });
+    return this;
+  }
+
+  async page() {
+    const page = await this.browser.newPage();
+    page.setDefaultTimeout(30_000);
+    this.errors ??= [];
+    page.on("pageerror", (error) => this.errors.push(String(error)));
+    return page;
+  }
+
+  async close() {
+    await this.browser?.close().catch(() => {});
+  }
+
+  /** kill -9 of the browser with all its processes. */
+  async kill() {
+    const child = this.browser.process();
+    const ended = new Promise((done) => child.once("exit", done));
+    process.kill(-child.pid, "SIGKILL");
+    await ended;
+  }
+
+  /** Stops every service worker of the browser at once, as the browser may do at any time. */
+  async stopWorkers(page) {
+    const session = await page.createCDPSession();
+    await session.send("ServiceWorker.enable");
+    await session.send("ServiceWorker.stopAllWorkers");
+    await session.detach();
+  }
+}

@@ -1,0 +1,87 @@
+// The web CRM opens, lists, searches and opens a record with no server anywhere.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openList, openRecord, search, shown } from "./lib/page.mjs";
+import { hasNorthwind } from "./lib/server.mjs";
+import { send, signIn, status, synced, until, world } from "./lib/world.mjs";
+
+test("the first sync shows progress; then the app opens, lists, searches and opens a record without a server", async (t) => {
+  const w = await world(t, { rows: 10_000 });
+  const browser = await w.browser("anywhere");
+  const page = await browser.page();
+  const pages = w.proxy.hold((request) => /contacts\?.*skiptoken/.test(request.url));
+  await signIn(page, w.origin);
+  await until("progress of the first sync", async () => {
+    const now = await status(page);
+    return now.syncing && now.progress?.table === "contact" && now.progress.done > 0 && now;
+  });
+  await page.waitForSelector('[data-testid="progress"]');
+  pages.release();
+  const done = await synced(page, "the first sync");
+  const rows = Object.fromEntries(done.tables.map((table) => [table.name, table.rows]));
+  const onServer = (await w.admin.get("contacts?$select=contactid&$filter=lastname ne null")).value.length;
+  assert.ok(rows.contact >= 10_000, `contacts: ${rows.contact}`);
+  assert.ok(onServer >= 5_000, "the server gives a full page");
+  const accounts = (await w.admin.get("accounts?$select=name")).value;
+  assert.equal(rows.account, accounts.length);
+  if (hasNorthwind) {
+    const [customers, suppliers] = [91, 29];
+    const named = (name) => accounts.filter((account) => account.name === name).length;
+    assert.equal(named("Alfreds Futterkiste"), 1);
+    assert.equal(named("Exotic Liquids"), 1);
+    assert.ok(accounts.length >= customers + suppliers);
+  }
+
+  await w.server.stop();
+  await page.reload({ waitUntil: "load" });
+  await openList(page, "contacts");
+  const sample = (await send(page, "GET", "contacts?$filter=jobtitle eq 'Owner'&$orderby=lastname&$top=1"))
+    .body.value[0];
+  await search(page, sample.fullname, sample.fullname);
+  await openRecord(page, "contacts", sample.contactid);
+  assert.equal(await shown(page, "lastname"), sample.lastname);
+  const answer = await send(page, "GET", `contacts(${sample.contactid})`);
+  assert.equal(answer.headers["flette-source"], "replica");
+  assert.equal((await status(page)).mode, "offline");
+  assert.deepEqual(browser.errors, []);
+});
+
+test("a query that the replica cannot answer is refused with the reason, never answered in part", async (t) => {
+  const w = await world(t);
+  const browser = await w.browser("anywhere");
+  const page = await browser.page();
+  await signIn(page, w.origin);
+  await synced(page);
+  w.proxy.cut();
+  for (const path of [
+    "opportunities?$top=1",
+    "contacts?$apply=groupby((jobtitle))",
+    "RetrieveTotalRecordCount(EntityNames=['account'])",
+  ]) {
+    const answer = await send(page, "GET", path);
+    assert.equal(answer.status, 501, path);
+    assert.ok(answer.body.error.message.length > 10, path);
+  }
+});
+
+test("no answer of the API ever stands in a cache", async (t) => {
+  const w = await world(t);
+  const browser = await w.browser("anywhere");
+  const page = await browser.page();
+  await signIn(page, w.origin);
+  await synced(page);
+  await send(page, "GET", "contacts?$top=5");
+  const urls = await page.evaluate(async () => {
+    const all = [];
+    for (const name of await caches.keys()) {
+      for (const request of await (await caches.open(name)).keys()) all.push(new URL(request.url).pathname);
+    }
+    return all;
+  });
+  assert.ok(urls.length > 3, "the shell is cached");
+  assert.deepEqual(
+    urls.filter((path) => /^\/(api|auth|oauth2|flette)\//.test(path)),
+    [],
+  );
+});
