@@ -12,5 +12,7 @@ pub mod merge;
 pub mod mirror;
 pub mod model;
 pub mod platform;
+pub mod remote;
 pub mod replica;
 pub mod store;
+pub mod sync;
