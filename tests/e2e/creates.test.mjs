@@ -10,7 +10,11 @@ async function createThree(page) {
   await fill(page, "name", "Wüstenwind & Söhne");
   await save(page);
   const account = await until("the account's id", async () => {
-    const found = await send(page, "GET", "accounts?$filter=name eq 'Wüstenwind %26 Söhne'&$select=accountid");
+    const found = await send(
+      page,
+      "GET",
+      "accounts?$filter=name eq 'Wüstenwind %26 Söhne'&$select=accountid",
+    );
     return found.body.value[0]?.accountid;
   });
   const made = async (set, body) => {
@@ -35,7 +39,8 @@ async function createThree(page) {
 
 async function check(w, { account, contact, task }) {
   const sets = { accounts: account, contacts: contact, tasks: task };
-  for (const [set, id] of Object.entries(sets)) assert.equal((await w.admin.send("GET", `${set}(${id})`)).status, 200, set);
+  for (const [set, id] of Object.entries(sets))
+    assert.equal((await w.admin.send("GET", `${set}(${id})`)).status, 200, set);
   assert.equal(await w.admin.count("accounts", "name eq 'Wüstenwind & Söhne'"), 1);
   assert.equal(await w.admin.count("contacts", "lastname eq 'O''Wüst'"), 1);
   assert.equal(await w.admin.count("tasks", "subject eq 'Call Zoë'"), 1);
@@ -73,16 +78,26 @@ test("the answer to the push is lost and the push sent again: still once", async
 test("a row the server refuses for good is parked with the reason and holds nothing else up", async (t) => {
   const w = await world(t);
   const page = await open(w, await w.browser("train"));
-  const [victim, other] = (await w.admin.get("contacts?$filter=jobtitle ne null&$orderby=fullname&$top=2")).value;
+  const [victim, other] = (await w.admin.get("contacts?$filter=jobtitle ne null&$orderby=fullname&$top=2"))
+    .value;
   const gone = (await w.admin.get("accounts?$orderby=name&$top=1")).value[0];
   w.proxy.cut();
   const bind = { "parentcustomerid_account@odata.bind": `/accounts(${gone.accountid})` };
-  assert.equal((await send(page, "PATCH", `contacts(${victim.contactid})`, bind, { "If-Match": "*" })).status, 204);
+  assert.equal(
+    (await send(page, "PATCH", `contacts(${victim.contactid})`, bind, { "If-Match": "*" })).status,
+    204,
+  );
   const edit = { jobtitle: "Goes through" };
-  assert.equal((await send(page, "PATCH", `contacts(${other.contactid})`, edit, { "If-Match": "*" })).status, 204);
+  assert.equal(
+    (await send(page, "PATCH", `contacts(${other.contactid})`, edit, { "If-Match": "*" })).status,
+    204,
+  );
   assert.equal((await w.admin.send("DELETE", `accounts(${gone.accountid})`)).status, 204);
   w.proxy.restore();
-  await until("the other row arrives", async () => (await w.admin.get(`contacts(${other.contactid})`)).jobtitle === edit.jobtitle);
+  await until(
+    "the other row arrives",
+    async () => (await w.admin.get(`contacts(${other.contactid})`)).jobtitle === edit.jobtitle,
+  );
   const now = await until("the bad row is parked", async () => {
     const now = await status(page);
     return now.parked === 1 && now;

@@ -49,7 +49,8 @@ test("the browser is killed right after each 204: every acknowledged change is t
   const w = await world(t);
   let browser = await w.browser("train");
   let page = await open(w, browser);
-  const row = (await w.admin.get("contacts?$filter=jobtitle ne null&$orderby=fullname&$top=1")).value[0].contactid;
+  const row = (await w.admin.get("contacts?$filter=jobtitle ne null&$orderby=fullname&$top=1")).value[0]
+    .contactid;
   w.proxy.cut();
   for (let kill = 0; kill < 3; kill++) {
     assert.equal((await send(page, "POST", "tasks", { subject: `Before kill ${kill}` })).status, 204);

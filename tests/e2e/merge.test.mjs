@@ -8,7 +8,9 @@ import { open, send, status, synced, until, world } from "./lib/world.mjs";
 
 /** Some contact that was imported, with its columns. */
 async function someContact(w) {
-  const found = await w.admin.get("contacts?$filter=jobtitle ne null and telephone1 ne null&$orderby=fullname&$top=1");
+  const found = await w.admin.get(
+    "contacts?$filter=jobtitle ne null and telephone1 ne null&$orderby=fullname&$top=1",
+  );
   return found.value[0];
 }
 
@@ -77,15 +79,23 @@ test("same field on both sides: the newer edit wins, whichever side it is on; th
   log = await conflicts();
   assert.equal(log.length, 2);
   const lost = log.find((conflict) => conflict.winner === "server");
-  assert.deepEqual([lost.field, lost.local, lost.server], ["telephone1", "333 here, older", "444 server, newer"]);
+  assert.deepEqual(
+    [lost.field, lost.local, lost.server],
+    ["telephone1", "333 here, older", "444 server, newer"],
+  );
 
   // Taken back by the button a person has.
   await page.evaluate(() => {
     location.hash = "#/sync";
   });
-  const mine = await page.waitForSelector(`[data-testid="conflict"][data-id="${lost.id}"] [data-testid="take-local"]`);
+  const mine = await page.waitForSelector(
+    `[data-testid="conflict"][data-id="${lost.id}"] [data-testid="take-local"]`,
+  );
   await mine.click();
-  await until("the loser stands again", async () => (await w.admin.get(row)).telephone1 === "333 here, older");
+  await until(
+    "the loser stands again",
+    async () => (await w.admin.get(row)).telephone1 === "333 here, older",
+  );
   await synced(page);
   assert.equal((await conflicts()).find((conflict) => conflict.id === lost.id).resolved, "local");
 });
@@ -135,5 +145,8 @@ test("deleted here, edited there: the newer wins", async (t) => {
   assert.equal((await send(page, "GET", first)).body.jobtitle, "Saved");
   assert.equal((await w.admin.send("GET", second)).status, 404, "the newer delete stands");
   const log = (await send(page, "GET", "/flette/conflicts")).body.conflicts;
-  assert.deepEqual(log.map((conflict) => conflict.kind), ["deleted-here"]);
+  assert.deepEqual(
+    log.map((conflict) => conflict.kind),
+    ["deleted-here"],
+  );
 });

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hasNorthwind } from "./lib/server.mjs";
 import { openList, openRecord, search, shown } from "./lib/page.mjs";
+import { hasNorthwind } from "./lib/server.mjs";
 import { send, signIn, status, synced, until, world } from "./lib/world.mjs";
 
 test("the first sync shows progress; then the app opens, lists, searches and opens a record without a server", async (t) => {
@@ -36,7 +36,8 @@ test("the first sync shows progress; then the app opens, lists, searches and ope
   await w.server.stop();
   await page.reload({ waitUntil: "load" });
   await openList(page, "contacts");
-  const sample = (await send(page, "GET", "contacts?$filter=jobtitle eq 'Owner'&$orderby=lastname&$top=1")).body.value[0];
+  const sample = (await send(page, "GET", "contacts?$filter=jobtitle eq 'Owner'&$orderby=lastname&$top=1"))
+    .body.value[0];
   await search(page, sample.fullname, sample.fullname);
   await openRecord(page, "contacts", sample.contactid);
   assert.equal(await shown(page, "lastname"), sample.lastname);
@@ -53,7 +54,11 @@ test("a query that the replica cannot answer is refused with the reason, never a
   await signIn(page, w.origin);
   await synced(page);
   w.proxy.cut();
-  for (const path of ["opportunities?$top=1", "contacts?$apply=groupby((jobtitle))", "RetrieveTotalRecordCount(EntityNames=['account'])"]) {
+  for (const path of [
+    "opportunities?$top=1",
+    "contacts?$apply=groupby((jobtitle))",
+    "RetrieveTotalRecordCount(EntityNames=['account'])",
+  ]) {
     const answer = await send(page, "GET", path);
     assert.equal(answer.status, 501, path);
     assert.ok(answer.body.error.message.length > 10, path);
@@ -75,5 +80,8 @@ test("no answer of the API ever stands in a cache", async (t) => {
     return all;
   });
   assert.ok(urls.length > 3, "the shell is cached");
-  assert.deepEqual(urls.filter((path) => /^\/(api|auth|oauth2|flette)\//.test(path)), []);
+  assert.deepEqual(
+    urls.filter((path) => /^\/(api|auth|oauth2|flette)\//.test(path)),
+    [],
+  );
 });

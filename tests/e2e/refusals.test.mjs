@@ -17,8 +17,16 @@ const cases = {
   "a status of another state": ["PATCH", "contacts({id})", { statecode: 1, statuscode: 1 }],
   "a read-only column": ["PATCH", "contacts({id})", { fullname: "x" }],
   "an invalid GUID": ["PATCH", "contacts(not-a-guid)", { firstname: "x" }],
-  "an invalid GUID in a bind": ["PATCH", "contacts({id})", { "parentcustomerid_account@odata.bind": "/accounts(7)" }],
-  "a bind to another table": ["PATCH", "contacts({id})", { "parentcustomerid_account@odata.bind": "/tasks({id})" }],
+  "an invalid GUID in a bind": [
+    "PATCH",
+    "contacts({id})",
+    { "parentcustomerid_account@odata.bind": "/accounts(7)" },
+  ],
+  "a bind to another table": [
+    "PATCH",
+    "contacts({id})",
+    { "parentcustomerid_account@odata.bind": "/tasks({id})" },
+  ],
   "a row that is not there": ["PATCH", `contacts(${nobody})`, { firstname: "x" }],
   "a delete of what is not there": ["DELETE", `contacts(${nobody})`, undefined],
   "broken JSON": ["PATCH", "contacts({id})", '{"firstname": "x"'],
@@ -49,7 +57,10 @@ test("what the server refuses, the worker refuses with the same status and error
   const wanted = {};
   for (const [what, request] of Object.entries(cases)) {
     wanted[what] = await ask(server, request);
-    assert.ok(wanted[what].status >= 400 && wanted[what].status < 500, `${what}: ${JSON.stringify(wanted[what])}`);
+    assert.ok(
+      wanted[what].status >= 400 && wanted[what].status < 500,
+      `${what}: ${JSON.stringify(wanted[what])}`,
+    );
     assert.ok(wanted[what].message, what);
   }
   for (const line of ["online", "offline"]) {

@@ -4,7 +4,12 @@ import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import puppeteer from "puppeteer-core";
 
-const candidates = [process.env.CHROME, "/usr/bin/chromium", "/usr/bin/google-chrome", "/usr/bin/chromium-browser"];
+const candidates = [
+  process.env.CHROME,
+  "/usr/bin/chromium",
+  "/usr/bin/google-chrome",
+  "/usr/bin/chromium-browser",
+];
 const executablePath = candidates.find((path) => path && existsSync(path));
 
 export class Browser {

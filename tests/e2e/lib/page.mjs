@@ -64,7 +64,9 @@ export async function search(page, text, expected) {
   });
   await page.keyboard.type(text);
   return until(`a row named ${expected}`, async () => {
-    const names = await page.$$eval(`${id("row")} .name-cell a`, (links) => links.map((link) => link.textContent));
+    const names = await page.$$eval(`${id("row")} .name-cell a`, (links) =>
+      links.map((link) => link.textContent),
+    );
     return names.includes(expected) && names;
   });
 }

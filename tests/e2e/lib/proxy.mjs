@@ -3,7 +3,7 @@
 
 import http from "node:http";
 
-export class Proxy {
+export class FaultProxy {
   #sockets = new Set();
   #rules = [];
   #agent = new http.Agent({ keepAlive: true });

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Browser } from "./browser.mjs";
-import { Proxy } from "./proxy.mjs";
+import { FaultProxy } from "./proxy.mjs";
 import { Server, sampleDatabase, scratch, site } from "./server.mjs";
 
 export const API = "/api/data/v9.2/";
@@ -15,7 +15,7 @@ export async function world(t, { rows = 300, profile } = {}) {
   const database = join(folder, "crm.sqlite");
   await sampleDatabase(database, rows);
   const server = await new Server(database, { site, profile }).start();
-  const proxy = await new Proxy(server).start();
+  const proxy = await new FaultProxy(server).start();
   const browsers = [];
   t.after(async () => {
     for (const browser of browsers) await browser.close();
@@ -51,7 +51,11 @@ export class Client {
       if (!answer.ok) throw new Error(`sign-in of ${this.user}: ${answer.status}`);
       this.token = (await answer.json()).access_token;
     }
-    return { Authorization: `Bearer ${this.token}`, "Content-Type": "application/json", "OData-Version": "4.0" };
+    return {
+      Authorization: `Bearer ${this.token}`,
+      "Content-Type": "application/json",
+      "OData-Version": "4.0",
+    };
   }
 
   /** Gives { status, headers, body }; the body is parsed where it is JSON. */
@@ -66,13 +70,15 @@ export class Client {
 
   async get(path) {
     const answer = await this.send("GET", path);
-    if (answer.status !== 200) throw new Error(`GET ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    if (answer.status !== 200)
+      throw new Error(`GET ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return answer.body;
   }
 
   async patch(path, body) {
     const answer = await this.send("PATCH", path, body, { "If-Match": "*" });
-    if (answer.status !== 204) throw new Error(`PATCH ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    if (answer.status !== 204)
+      throw new Error(`PATCH ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
   }
 
   /** How many rows match. */
@@ -133,7 +139,10 @@ export async function until(what, check, millis = WAIT_MILLIS_MAX) {
     } catch (error) {
       last = error;
     }
-    if (Date.now() > end) throw new Error(`${what} did not happen within ${millis} ms; last: ${JSON.stringify(last) ?? last} ${last}`);
+    if (Date.now() > end)
+      throw new Error(
+        `${what} did not happen within ${millis} ms; last: ${JSON.stringify(last) ?? last} ${last}`,
+      );
     await sleep(100);
   }
 }
@@ -142,7 +151,9 @@ export async function until(what, check, millis = WAIT_MILLIS_MAX) {
 export function synced(page, what = "the sync") {
   return until(what, async () => {
     const now = await status(page);
-    return now.synced && now.pending === 0 && now.tables.every((table) => table.complete) && !now.syncing && now;
+    return (
+      now.synced && now.pending === 0 && now.tables.every((table) => table.complete) && !now.syncing && now
+    );
   });
 }
 
