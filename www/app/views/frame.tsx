@@ -1,6 +1,7 @@
 // The frame around every page: navigation, state bar, notices.
 
 import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
 import { install, installPrompt, keepStorage, persisted } from "../persist.ts";
 import { address, route } from "../router.ts";
 import { flette, snapshot, toast } from "../state.ts";
@@ -74,6 +75,7 @@ async function protect() {
 function Notices() {
   const { status, updateReady, reloadNeeded } = useStore(snapshot);
   const kept = useStore(persisted);
+  const [dismissed, setDismissed] = useState(false);
   return (
     <div class="notices">
       {reloadNeeded ? (
@@ -96,11 +98,14 @@ function Notices() {
           </button>
         </p>
       ) : null}
-      {kept === false && status && status.pending + status.parked > 0 ? (
+      {!dismissed && kept === false && status && status.pending + status.parked > 0 ? (
         <p class="notice" role="status" data-testid="notice-storage">
-          This browser may clear unsent changes when its disk is full. Installing the app protects them.
+          Unsent changes are on this device only, and the browser may clear them when its disk is full.
           <button type="button" class="button small quiet" onClick={protect}>
             Protect
+          </button>
+          <button type="button" class="button small link" onClick={() => setDismissed(true)}>
+            Not now
           </button>
         </p>
       ) : null}

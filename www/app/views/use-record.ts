@@ -55,7 +55,10 @@ export function useRecord(view: TableView, id: string, query: URLSearchParams, u
         setProblem("");
       },
       (error: unknown) => {
-        if (current) setProblem(explain(error, `open this ${view.label.toLowerCase()}`));
+        if (!current) return;
+        // A record that is gone is not shown any longer.
+        if ((error as { status?: number }).status === 404) setLoaded(null);
+        setProblem(explain(error, `open this ${view.label.toLowerCase()}`));
       },
     );
     return () => {
