@@ -118,6 +118,16 @@ export class FletteClient {
     return this.running;
   }
 
+  /**
+   * Tells the worker who is signed in; to be called after a sign-in. A worker that takes over the page while the sign-in
+   * is under way sees neither its request nor its answer.
+   */
+  async identify(): Promise<void> {
+    if (navigator.serviceWorker?.controller) {
+      await fetch("/auth/who", { cache: "no-store" }).catch(() => undefined);
+    }
+  }
+
   /** Brings everything up to date, then cuts the line. */
   goOffline(): Promise<Report> {
     return this.act(() => control.goOffline());
@@ -170,8 +180,8 @@ export class FletteClient {
 
   private async controlled() {
     this.change({ worker: true });
-    // Teaches a worker that was installed after the sign-in who the user is.
-    await fetch("/auth/who", { cache: "no-store" }).catch(() => undefined);
+    // A worker that was installed after the sign-in learns who the user is.
+    await this.identify();
     if (!(await this.registration?.agrees())) this.change({ reloadNeeded: true });
     await this.refresh();
     this.tell();

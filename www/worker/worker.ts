@@ -72,7 +72,7 @@ async function answer(event: FetchEvent, url: URL): Promise<Response> {
   } catch (error) {
     return withoutEngine(event.request, control, error);
   }
-  if (!engine) return withoutSession(event.request, url, control);
+  if (!engine) return withoutSession(event, url, control);
   if (!started) {
     started = true;
     event.waitUntil(roundSoon());
@@ -104,8 +104,13 @@ async function after(event: FetchEvent, url: URL, response: Response) {
   }
 }
 
-async function withoutSession(request: Request, url: URL, control: boolean): Promise<Response> {
-  if (!control) return fetch(request).catch(() => unreachable());
+async function withoutSession(event: FetchEvent, url: URL, control: boolean): Promise<Response> {
+  if (!control) {
+    const response = await fetch(event.request).catch(() => unreachable());
+    // Somebody is signed in after all: the sign-in passed by this worker.
+    if (response.ok) event.waitUntil(learn(event));
+    return response;
+  }
   if (url.pathname === `${CONTROL_ROOT}status`) return signedOutStatus();
   return problem(401, NOT_SIGNED_IN, "Nobody is signed in on this device.");
 }
@@ -145,7 +150,12 @@ async function who(event: FetchEvent): Promise<Response> {
   }
 }
 
-async function remember(event: FetchEvent, response: Response) {
+async function learn(event: ExtendableEvent) {
+  const response = await fetch("/auth/who", { cache: "no-store" }).catch(() => null);
+  if (response?.ok) await remember(event, response);
+}
+
+async function remember(event: ExtendableEvent, response: Response) {
   try {
     const session = sessionOf(await response.json());
     if (!session) return;

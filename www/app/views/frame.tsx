@@ -67,6 +67,16 @@ function InstallButton() {
   );
 }
 
+/** The tab that asked reloads by itself; the others are told. Unsaved edits are guarded by the browser's question. */
+function update() {
+  const stop = snapshot.subscribe(({ reloadNeeded }) => {
+    if (!reloadNeeded) return;
+    stop();
+    location.reload();
+  });
+  flette().activateUpdate();
+}
+
 async function protect() {
   if (await keepStorage()) toast("Your changes are protected.");
   else toast("The browser did not agree. Install the app, or sync soon.", { tone: "bad" });
@@ -88,12 +98,7 @@ function Notices() {
       ) : updateReady ? (
         <p class="notice" role="status" data-testid="notice-update">
           Update ready.
-          <button
-            type="button"
-            class="button small main"
-            onClick={() => flette().activateUpdate()}
-            data-testid="update-reload"
-          >
+          <button type="button" class="button small main" onClick={update} data-testid="update-reload">
             Reload
           </button>
         </p>
