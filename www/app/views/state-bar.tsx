@@ -61,11 +61,16 @@ export function StateBar() {
           {label}
         </span>
         {status?.syncing ? (
-          <progress
-            aria-label="Sync progress"
-            data-testid="progress"
-            {...(summary.share === null ? {} : { value: summary.share, max: 1 })}
-          />
+          <>
+            <progress
+              aria-label="Sync progress"
+              data-testid="progress"
+              {...(summary.share === null ? {} : { value: summary.share, max: 1 })}
+            />
+            <span class="ago" data-testid="progress-text">
+              {status.progress && status.progress.done > 0 ? summary.detail : ""}
+            </span>
+          </>
         ) : (
           <span class="ago" data-testid="last-sync" data-at={status?.last_sync ?? ""}>
             {status?.last_sync ? `synced ${agoText(Date.parse(status.last_sync), now)}` : ""}
