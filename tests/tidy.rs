@@ -53,12 +53,12 @@ fn logic_holds_no_async_no_clock_no_store() {
 
 #[test]
 fn the_replica_knows_no_transport() {
-    hold(|source| rules::no_network_in_replica(source));
+    hold(rules::no_network_in_replica);
 }
 
 #[test]
 fn the_remote_knows_no_store() {
-    hold(|source| rules::no_store_in_remote(source));
+    hold(rules::no_store_in_remote);
 }
 
 #[test]

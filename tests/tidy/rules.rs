@@ -142,7 +142,8 @@ pub fn no_store_in_remote(source: &Source) -> Option<Vec<String>> {
 /// Rule 4, for the engine and the wire format. The acting half of `sync` waits for the network between two looks at the
 /// clock, so the engine hands it one; deciding half and wire format have none.
 pub fn no_clock(source: &Source) -> Option<Vec<String>> {
-    let handed = ["round", "schema", "push", "pull", "step", "wave"].map(|name| format!("src/sync/{name}.rs"));
+    let handed =
+        ["round", "schema", "push", "pull", "step", "wave"].map(|name| format!("src/sync/{name}.rs"));
     if handed.contains(&source.path) {
         let own = |place: usize| source.stands(place, &[":", ":", "now", "("]);
         return Some(places(source, "a clock of its own is read", own));

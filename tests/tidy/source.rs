@@ -49,7 +49,8 @@ fn is_for_tests(name: &str) -> bool {
 
 impl Source {
     pub fn new(path: &str, text: &str) -> Source {
-        let stream: TokenStream = text.parse().unwrap_or_else(|error| panic!("{path}: {error}"));
+        let stream = text.parse::<TokenStream>().map_err(|error| format!("{path}: {error}"));
+        let stream = stream.expect("source that can be parsed");
         let mut tokens = Vec::new();
         flatten(stream, &mut tokens);
         Source { path: path.to_owned(), text: text.to_owned(), tokens }
