@@ -1,8 +1,7 @@
 //! The surface of the module in JavaScript: conversions, and nothing else.
 
 use crate::browser::{Browser, FetchTransport, IndexedDbStore};
-use crate::engine::{Config, Engine, CONTROL_ROOT};
-use crate::replica::Identity;
+use crate::engine::{Config, Engine, Identity, CONTROL_ROOT};
 use flette_odata::{Method, ODataError, Request, Response};
 use js_sys::Uint8Array;
 use serde::{Deserialize, Serialize};
@@ -147,7 +146,6 @@ fn config(options: OpenOptions) -> Config {
         },
         tables: options.tables,
         page_size: options.page_size,
-        authorization: options.authorization,
     }
 }
 
