@@ -11,8 +11,8 @@ pub const TOMBSTONE_CHANGED: &str = "changed";
 /// One tombstone as a JSON object:
 /// `{"@odata.context":"{root}$metadata#accounts/$deletedEntity","id":"<bare GUID>","reason":"deleted"}`.
 ///
-/// `root` ends in `/`; `reason` is [`TOMBSTONE_DELETED`] or [`TOMBSTONE_CHANGED`]. (Developer guide: "Use change tracking
-/// to synchronize data with external systems".)
+/// `root` ends in `/`; `reason` is [`TOMBSTONE_DELETED`] or [`TOMBSTONE_CHANGED`]. (Developer guide: "Use
+/// change tracking to synchronize data with external systems".)
 pub fn tombstone_json(root: &str, table: &Table, id: Uuid, reason: &str) -> String {
     let context = format!("{root}$metadata#{}/$deletedEntity", table.set_name);
     let mut out = Vec::with_capacity(context.len() + 96);

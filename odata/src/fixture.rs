@@ -36,6 +36,7 @@ pub(crate) fn schema() -> Schema {
                 },
             ),
             column("createdon", ColumnKind::DateTime),
+            column("overriddencreatedon", ColumnKind::DateTime),
             column("modifiedon", ColumnKind::DateTime),
             column("foundedon", ColumnKind::Date),
             column(
@@ -99,7 +100,11 @@ pub(crate) fn schema() -> Schema {
         "pointer",
         "pointers",
         "activityid",
-        vec![column("activityid", ColumnKind::Id), column("subject", text())],
+        vec![
+            column("activityid", ColumnKind::Id),
+            column("subject", text()),
+            lookup("regardingobjectid", &[("account", "regardingobjectid_account", "account_pointers")]),
+        ],
     );
     pointer.writable = false;
     Schema { tables: vec![account, contact, user, team, pointer] }
@@ -136,7 +141,7 @@ fn column(logical_name: &str, kind: ColumnKind) -> Column {
         schema_name: logical_name.into(),
         display_name: logical_name.into(),
         valid_for_create: !read_only,
-        valid_for_update: !read_only && kind != ColumnKind::Id,
+        valid_for_update: !read_only && kind != ColumnKind::Id && logical_name != "overriddencreatedon",
         kind,
         required: if logical_name == "ownerid" { Required::System } else { Required::None },
         metadata_id: Uuid::nil(),

@@ -1,7 +1,7 @@
 //! Formatted values: what people read (`OData.Community.Display.V1.FormattedValue`).
 //!
-//! Dataverse formats by the settings of the calling user. Here there is one format, that of a new English (1033)
-//! organisation in UTC: `1,234`, `$1,234.00`, `-$1.50`, `1/15/2026`, `1/15/2026 10:02 AM`.
+//! Dataverse formats by the settings of the calling user. Here there is one format, that of a new English
+//! (1033) organisation in UTC: `1,234`, `$1,234.00`, `-$1.50`, `1/15/2026`, `1/15/2026 10:02 AM`.
 
 use crate::decimal::Decimal;
 use crate::edm::{Column, ColumnKind};
@@ -10,8 +10,8 @@ use crate::value::Value;
 use chrono::{DateTime, Datelike, NaiveDate, Timelike};
 use std::borrow::Cow;
 
-/// The formatted text of a value; `None` where Dataverse sends no annotation (null, text, ids, an option without a
-/// label) and for lookups, whose text is the name of the target row.
+/// The formatted text of a value; `None` where Dataverse sends no annotation (null, text, ids, an option
+/// without a label) and for lookups, whose text is the name of the target row.
 pub fn formatted(column: &Column, value: &Value) -> Option<String> {
     formatted_cell(column, Cell::from(value)).map(Cow::into_owned)
 }

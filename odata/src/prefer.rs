@@ -42,9 +42,11 @@ impl Annotations {
         Annotations { patterns: vec!["*".to_owned()] }
     }
 
-    /// Reads a comma list of patterns, quotes already removed.
+    /// Reads a comma list of patterns, quotes already removed; what is no name is left out.
     pub fn parse(list: &str) -> Annotations {
-        let patterns = list.split(',').map(str::trim).filter(|p| !p.is_empty());
+        // They are echoed in a header, so nothing goes through that could end one.
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'*' | b'#');
+        let patterns = list.split(',').map(str::trim).filter(|p| !p.is_empty() && p.bytes().all(plain));
         Annotations { patterns: patterns.take(PREFERENCES_MAX).map(str::to_owned).collect() }
     }
 
@@ -205,9 +207,11 @@ mod tests {
             "return=representation,odata.include-annotations=\"a.b,c.*\"",
         );
         check(&["wait=100, respond-async; x=\"a,b\", return=representation"], "return=representation");
-        check(&["odata.include-annotations=\"unclosed, return=representation"], {
-            "odata.include-annotations=\"unclosed,return=representation\""
-        });
+        check(
+            &["odata.include-annotations=\"unclosed, return=representation"],
+            "odata.include-annotations=\"unclosed\"",
+        );
+        check(&["odata.include-annotations=\"a\rb,é,c d\""], "");
     }
 
     #[test]
@@ -224,11 +228,25 @@ mod tests {
         check("OData.Comm*", formatted, false);
         check("Microsoft.Dynamics.CRM.*", formatted, false);
         check("*,-OData.*", formatted, false);
+        check("OData.*,-OData.*", formatted, false);
+        check("-OData.*,OData.*", formatted, true);
         check("*,-OData.*", "Microsoft.Dynamics.CRM.lookuplogicalname", true);
         check(&format!("-*,{formatted}"), formatted, true);
         check(&format!("{formatted},-*"), formatted, true);
         assert!(Annotations::none().is_none());
         assert!(Annotations::parse("-*").is_none());
         assert!(!Annotations::all().is_none());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_was_applied_reads_the_same_in_a_safe_header(any in "\\PC{0,60}", list in "[ -~\r\n]{0,20}") {
+            for value in [any, format!("odata.include-annotations=\"{list}\",return=representation")] {
+                let prefer = parse(&[&value]);
+                let applied = prefer.applied().unwrap_or_default();
+                proptest::prop_assert!(applied.bytes().all(|b| (b' '..=b'~').contains(&b)));
+                proptest::prop_assert_eq!(parse(&[&applied]), prefer);
+            }
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! What the service itself does with a row: defaults, owners, stamps, states, computed columns. The same on both sides,
-//! so that a row made offline looks as it will after the server has it.
+//! What the service itself does with a row: defaults, owners, stamps, states, computed columns. The same on
+//! both sides, so that a row made offline looks as it will after the server has it.
 
 use crate::edm::{Column, ColumnKind, Required, Schema, Table};
 use crate::error::{ODataError, Result};
@@ -7,15 +7,16 @@ use crate::payload::required_missing;
 use crate::value::{EntityRef, Row, Value};
 use uuid::Uuid;
 
-/// The whole row that a create makes: what was given, defaults, owner, stamps, computed columns; every column of the
-/// table is present (`Null` where there is no value). `versionnumber` stays `Null`: it is the store's.
+/// The whole row that a create makes: what was given, defaults, owner, stamps, computed columns; every
+/// column of the table is present (`Null` where there is no value). `versionnumber` stays `Null`: it is the
+/// store's.
 ///
-/// `now` in milliseconds since 1970-01-01T00:00:00Z, cut to whole seconds. `user` owns the row unless `values` name an
-/// owner; `business_unit` is the owner's.
+/// `now` in milliseconds since 1970-01-01T00:00:00Z, cut to whole seconds. `user` owns the row unless
+/// `values` name an owner; `business_unit` is the owner's.
 ///
 /// # Errors
-/// 400 `0x80040200`: a column that the service requires has no value; 400 `0x80048408`: the status does not belong to the
-/// state; 400 `0x80040353`: a lookup's target table is not in the schema.
+/// 400 `0x80040200`: a column that the service requires has no value; 400 `0x80048408`: the status does not
+/// belong to the state; 400 `0x80040353`: a lookup's target table is not in the schema.
 pub fn complete_create(
     table: &Table,
     schema: &Schema,
@@ -64,15 +65,15 @@ pub fn complete_create(
     Ok(row)
 }
 
-/// What an update really changes: values that differ from `current`, the status that follows a new state, the columns
-/// that follow an owner, computed columns. Empty when nothing changes. `modifiedon`, `modifiedby` and `versionnumber` are
-/// the caller's.
+/// What an update really changes: values that differ from `current`, the status that follows a new state,
+/// the columns that follow an owner, computed columns. Empty when nothing changes. `modifiedon`,
+/// `modifiedby` and `versionnumber` are the caller's.
 ///
 /// A status given without a state must belong to the row's present state.
 ///
 /// # Errors
-/// 400 `0x80040200`: null in a column that the service requires; 400 `0x80048408`: the status does not belong to the
-/// state.
+/// 400 `0x80040200`: null in a column that the service requires; 400 `0x80048408`: the status does not
+/// belong to the state.
 pub fn complete_update(
     table: &Table,
     current: &Row,
@@ -84,6 +85,9 @@ pub fn complete_update(
     for (name, value) in values {
         if name == table.primary_id {
             continue;
+        }
+        if value.is_null() && matches!(name.as_str(), "statecode" | "statuscode") {
+            return Err(illegal_pair(table));
         }
         if let Some(column) = table.column(&name) {
             if value.is_null() && column.required == Required::System {
@@ -109,9 +113,10 @@ pub fn complete_update(
     Ok(row.into_iter().filter(|(name, value)| *value != *current.get(name).unwrap_or(&Value::Null)).collect())
 }
 
-/// The columns that the service computes from others of the row, where the table has them and they are read-only:
-/// `fullname` ("First Last") and `address1_composite` to `address3_composite` (lines, "City, State Code", country; parted
-/// by CR LF). `Null` when all their parts are; left out when a part is absent from `row` (not known, which is not `Null`).
+/// The columns that the service computes from others of the row, where the table has them and they are
+/// read-only: `fullname` ("First Last") and `address1_composite` to `address3_composite` (lines, "City,
+/// State Code", country; parted by CR LF). `Null` when all their parts are; left out when a part is absent
+/// from `row` (not known, which is not `Null`).
 pub fn computed(table: &Table, row: &Row) -> Vec<(String, Value)> {
     let part = |name: &str| row.get(name).and_then(Value::as_text).filter(|text| !text.is_empty());
     let is_computed =

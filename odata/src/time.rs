@@ -224,6 +224,24 @@ mod tests {
     }
 
     #[test]
+    fn dates_are_read_in_one_form_only() {
+        fn check(text: &str, expected: Option<i32>) {
+            assert_eq!(parse_date(text), expected, "{text}");
+        }
+        check("1970-01-01", Some(0));
+        check("2026-01-15", Some(20_468));
+        check("0001-01-01", Some(-719_162));
+        check("9999-12-31", Some(2_932_896));
+        check("0000-12-31", None);
+        check("2026-1-15", None);
+        check("2026-01-32", None);
+        check("2026-01-15 ", None);
+        check("-026-01-15", None);
+        check("2026/01/15", None);
+        check("", None);
+    }
+
+    #[test]
     fn http_dates_are_read_only_when_they_are_consistent() {
         let text = "Thu, 15 Jan 2026 10:02:11 GMT";
         assert_eq!(parse_http_date(text).map(format_datetime).as_deref(), Some("2026-01-15T10:02:11Z"));

@@ -4,5 +4,11 @@
 //! which tables there are; `import` and `demo` fill them. The wire format is `flette_odata`'s, shared with the engine.
 
 pub mod api;
+pub mod auth;
+pub mod cli;
 pub mod db;
+pub mod demo;
+pub mod import;
+pub mod people;
 pub mod schema;
+pub mod web;

@@ -150,7 +150,10 @@ impl Reader<'_> {
     ) -> Result<Response> {
         let seen =
             self.state.row(&Key::new(table, id)).ok_or_else(|| ODataError::row_not_found(table, id))?;
-        condition.check(table, id, Some(&seen.etag))?;
+        // `If-None-Match` on a read asks for less, it forbids nothing.
+        if matches!(condition, Condition::IfMatch(_) | Condition::IfMatchAny) {
+            condition.check(table, id, Some(&seen.etag))?;
+        }
         let plain = query.expand.is_empty() && prefer.annotations.is_none();
         if plain && condition.not_modified(&seen.etag) {
             return Ok(Response::empty(304).header("ETag", seen.etag));

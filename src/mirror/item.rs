@@ -1,9 +1,10 @@
 //! Decodes one item of a page: a row or a tombstone.
 
 use super::column::{Cell, Kind};
+use super::scalar::{raw_scalar, Scalar, ScalarSeed};
 use super::{PageError, SegmentBuilder};
-use flette_odata::{time, ColumnKind, Decimal, Table, Uuid};
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use flette_odata::{ColumnKind, Table, Uuid};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 
@@ -235,37 +236,6 @@ fn only_target(kind: &ColumnKind) -> Option<&str> {
     }
 }
 
-/// A JSON value as the parser gives it.
-#[derive(Debug, Clone, Copy)]
-enum Scalar<'a> {
-    Null,
-    Bool(bool),
-    Int(i64),
-    Text(&'a str),
-    /// A number as written.
-    Number(&'a str),
-    /// Something that no column holds.
-    Other,
-}
-
-impl<'a> Scalar<'a> {
-    fn cell(self, kind: Kind) -> Option<Cell<'a>> {
-        Some(match (kind, self) {
-            (_, Scalar::Null) => Cell::Null,
-            (Kind::Text, Scalar::Text(text)) => Cell::Text(text),
-            (Kind::Int, Scalar::Int(number)) => Cell::Int(number),
-            (Kind::Bool, Scalar::Bool(bit)) => Cell::Bool(bit),
-            (Kind::DateTime, Scalar::Text(text)) => Cell::DateTime(time::parse_datetime(text)?),
-            (Kind::Date, Scalar::Text(text)) => Cell::Date(time::parse_date(text)?),
-            (Kind::Decimal, Scalar::Number(text)) => Cell::Decimal(Decimal::parse(text)?),
-            (Kind::Double, Scalar::Number(text)) => {
-                Cell::Double(text.parse().ok().filter(|number: &f64| number.is_finite())?)
-            }
-            _ => return None,
-        })
-    }
-}
-
 /// Decodes one item.
 pub(super) struct ItemSeed<'a, 't>(pub(super) &'a mut Items<'t>);
 
@@ -304,7 +274,9 @@ impl<'de> Visitor<'de> for ItemSeed<'_, '_> {
                 | Member::TombstoneId
                 | Member::Column(_)
                 | Member::Lookup(_)
-                | Member::LookupTable(_) => map.next_value_seed(ScalarSeed { items, member })?,
+                | Member::LookupTable(_) => {
+                    map.next_value_seed(ScalarSeed(|scalar: Scalar<'_>| items.take(member, scalar)))?;
+                }
             }
         }
         match items.end_item() {
@@ -317,14 +289,6 @@ impl<'de> Visitor<'de> for ItemSeed<'_, '_> {
 /// Numbers that must be read as written: the parser's own floats are neither exact decimals nor always the nearest.
 fn is_exact(kind: &ColumnKind) -> bool {
     matches!(Kind::of(kind), Kind::Decimal | Kind::Double)
-}
-
-fn raw_scalar(raw: &str) -> Scalar<'_> {
-    match raw.as_bytes().first() {
-        Some(b'n') => Scalar::Null,
-        Some(b'-' | b'0'..=b'9') => Scalar::Number(raw),
-        _ => Scalar::Other,
-    }
 }
 
 struct MemberSeed<'a, 't> {
@@ -349,68 +313,5 @@ impl Visitor<'_> for MemberSeed<'_, '_> {
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Member, E> {
         Ok(self.items.member(self.position, name))
-    }
-}
-
-struct ScalarSeed<'a, 't> {
-    items: &'a mut Items<'t>,
-    member: Member,
-}
-
-impl<'de> DeserializeSeed<'de> for ScalarSeed<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ScalarSeed<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        self.items.take(self.member, Scalar::Null);
-        Ok(())
-    }
-
-    fn visit_bool<E: Error>(self, bit: bool) -> Result<(), E> {
-        self.items.take(self.member, Scalar::Bool(bit));
-        Ok(())
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
-        self.items.take(self.member, Scalar::Int(number));
-        Ok(())
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
-        self.items.take(self.member, i64::try_from(number).map_or(Scalar::Other, Scalar::Int));
-        Ok(())
-    }
-
-    fn visit_f64<E: Error>(self, _number: f64) -> Result<(), E> {
-        self.items.take(self.member, Scalar::Other);
-        Ok(())
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        self.items.take(self.member, Scalar::Text(text));
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        self.items.take(self.member, Scalar::Other);
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        self.items.take(self.member, Scalar::Other);
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(())
     }
 }

@@ -5,14 +5,17 @@
 //! Pure over bytes: no I/O, no async, no clock; nothing local is ever written here.
 
 mod bits;
+mod builder;
 mod bytes;
 mod column;
 mod compaction;
+mod format;
 mod item;
 mod lookup;
 mod number;
 mod order;
 mod page;
+mod scalar;
 mod scan;
 mod segment;
 mod table;
@@ -21,7 +24,9 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub use builder::{SegmentBuilder, WrongType};
 pub use compaction::{Merged, SEGMENT_ROWS_TARGET, SMALL_ROWS_MAX, SMALL_SEGMENTS_MIN};
+pub use format::SegmentError;
 pub use page::{decode_page, decode_row, next_link_ahead, Item, Page, PageError};
-pub use segment::{Segment, SegmentBuilder, SegmentError, WrongType};
+pub use segment::Segment;
 pub use table::{MirrorTable, RowAt};

@@ -162,6 +162,9 @@ impl MirrorTable {
                 let entries = Bits::from_fn(folded.len(), |entry| op.holds(folded.get(entry).cmp(&*wanted)));
                 texts.rows_of(entries)
             }
+            (Data::Decimal(numbers), Value::Decimal(wanted)) => {
+                Bits::from_fn(rows, |row| op.holds(numbers.get(row).cmp(wanted)))
+            }
             (Data::Lookup(lookups), Value::Guid(id)) => match op {
                 CompareOp::Equal => lookups.pointing_to(*id),
                 CompareOp::NotEqual => {

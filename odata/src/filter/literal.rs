@@ -1,5 +1,6 @@
 //! Literals, and which of them fit which column.
 
+use super::bound::Bound;
 use super::token::{unescape, Token};
 use super::CompareOp;
 use crate::decimal::Decimal;
@@ -58,20 +59,22 @@ impl<'a> Literal<'a> {
         }
     }
 
-    /// The value as the column holds its own.
+    /// Where the literal stands among the column's values.
     ///
     /// # Errors
     /// 400 when the types have nothing in common.
-    pub(super) fn value_for(&self, column: &Column, op: CompareOp) -> Result<Value> {
-        let fitting = match (&column.kind, self) {
-            (_, Literal::Null) => Some(Value::Null),
-            (ColumnKind::Text { .. } | ColumnKind::Memo { .. }, Literal::Text(_)) => Some(self.value()),
-            (ColumnKind::Id | ColumnKind::Lookup { .. }, Literal::Guid(_)) => Some(self.value()),
+    pub(super) fn bound(&self, column: &Column, op: CompareOp) -> Result<Bound> {
+        let bound = match (&column.kind, self) {
+            (_, Literal::Null) => Some(Bound::At(Value::Null)),
+            (ColumnKind::Text { .. } | ColumnKind::Memo { .. }, Literal::Text(_))
+            | (ColumnKind::Id | ColumnKind::Lookup { .. }, Literal::Guid(_))
+            | (ColumnKind::Boolean { .. }, Literal::Bool(_))
+            | (ColumnKind::DateTime, Literal::DateTime(_))
+            | (ColumnKind::Date, Literal::Date(_)) => Some(Bound::At(self.value())),
             // Quoted ids occur in published samples and are taken by the service.
             (ColumnKind::Id | ColumnKind::Lookup { .. }, Literal::Text(text)) => {
-                parse_guid(text).map(Value::Guid)
+                parse_guid(text).map(|id| Bound::At(Value::Guid(id)))
             }
-            (ColumnKind::Boolean { .. }, Literal::Bool(_)) => Some(self.value()),
             (
                 ColumnKind::Integer { .. }
                 | ColumnKind::BigInt
@@ -79,19 +82,20 @@ impl<'a> Literal<'a> {
                 | ColumnKind::State { .. }
                 | ColumnKind::Status { .. },
                 Literal::Number(text),
-            ) => Some(number(text)),
+            ) => Some(Bound::whole(text)),
             (ColumnKind::Decimal { .. } | ColumnKind::Money { .. }, Literal::Number(text)) => {
-                Some(Decimal::parse(text).map_or_else(|| number(text), Value::Decimal))
+                Some(Bound::decimal(text))
             }
-            (ColumnKind::Double { .. }, Literal::Number(text)) => Some(Value::Double(nearest_double(text))),
-            (ColumnKind::DateTime, Literal::DateTime(_)) => Some(self.value()),
+            (ColumnKind::Double { .. }, Literal::Number(text)) => {
+                Some(Bound::At(Value::Double(nearest_double(text))))
+            }
             (ColumnKind::DateTime, Literal::Date(days)) => {
-                Some(Value::DateTime(i64::from(*days) * DAY_MILLIS))
+                Some(Bound::At(Value::DateTime(i64::from(*days) * DAY_MILLIS)))
             }
-            (ColumnKind::Date, Literal::Date(_) | Literal::DateTime(_)) => Some(self.value()),
+            (ColumnKind::Date, Literal::DateTime(millis)) => Some(Bound::date(*millis)),
             _ => None,
         };
-        fitting.ok_or_else(|| incompatible(edm_type(column), self.edm_type(), op))
+        bound.ok_or_else(|| incompatible(edm_type(column), self.edm_type(), op))
     }
 
     fn edm_type(&self) -> &'static str {

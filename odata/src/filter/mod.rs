@@ -1,5 +1,6 @@
 //! `$filter`: grammar, types, and what it means for a row.
 
+mod bound;
 mod literal;
 pub(crate) mod parse;
 mod print;
@@ -29,8 +30,10 @@ pub enum Filter {
     Or(Vec<Filter>),
     /// Does not hold.
     Not(Box<Filter>),
-    /// A column against a literal. Lookups and keys are compared with `Value::Guid`, dates and date-times
-    /// with `Value::Date` or `Value::DateTime`, whole numbers with `Value::Int` or (`1.5`) `Value::Decimal`.
+    /// A column against a literal, which is null or exactly of the column's type: `Int` for whole numbers and
+    /// options, `Decimal` for decimals and money, `Double`, `Text`, `Bool`, `DateTime`, `Date`, and `Guid`
+    /// for keys and lookups. A literal that no value of the column can equal (`numberofemployees gt 11.5`) is
+    /// rewritten while parsing.
     Compare {
         /// Logical name.
         column: String,

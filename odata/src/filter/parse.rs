@@ -259,8 +259,7 @@ fn compare(left: Operand<'_>, op: CompareOp, right: Operand<'_>) -> Result<Filte
 }
 
 fn compare_column(column: &Column, op: CompareOp, literal: &Literal<'_>) -> Result<Filter> {
-    let value = literal.value_for(column, op)?;
-    Ok(Filter::Compare { column: column.logical_name.clone(), op, value })
+    Ok(literal.bound(column, op)?.compare(&column.logical_name, op))
 }
 
 /// Literals are compared as they stand; a null is equal to a null and to nothing else.

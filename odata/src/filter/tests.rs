@@ -273,6 +273,24 @@ proptest! {
     }
 
     #[test]
+    fn rewriting_a_literal_does_not_change_what_it_means(
+        at in 0..6_usize,
+        cell in -3..=3_i64,
+        thousandths in -3500..=3500_i128,
+        flipped: bool,
+    ) {
+        let (op, literal) = (CompareOp::ALL[at], Decimal::new(thousandths, 3).unwrap());
+        let text = match flipped {
+            false => format!("numberofemployees {} {literal}", op.keyword()),
+            true => format!("{literal} {} numberofemployees", op.flipped().keyword()),
+        };
+        let filter = parse_filter(&text, &account()).unwrap();
+        let expected = op.holds(Decimal::from(cell).cmp(&literal));
+        prop_assert_eq!(matches(&filter, &|_| Value::Int(cell)), expected, "{} for {}", text, cell);
+        prop_assert_eq!(matches(&filter, &|_| Value::Null), op == CompareOp::NotEqual, "{} for null", text);
+    }
+
+    #[test]
     fn an_operator_and_its_flip_agree(at in 0..6_usize, a: i64, b: i64) {
         let op = CompareOp::ALL[at];
         prop_assert_eq!(op.holds(a.cmp(&b)), op.flipped().holds(b.cmp(&a)));

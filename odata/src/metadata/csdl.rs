@@ -1,4 +1,5 @@
-//! The service document and `$metadata` (CSDL 4.0): entity types, keys, properties, navigation properties, sets.
+//! The service document and `$metadata` (CSDL 4.0): entity types, keys, properties, navigation properties,
+//! sets.
 
 use super::lookups;
 use crate::edm::{Column, ColumnKind, LookupTarget, Schema, Table};
@@ -16,8 +17,9 @@ pub fn service_document(schema: &Schema, root: &str) -> Vec<u8> {
     json!({"@odata.context": format!("{root}$metadata"), "value": sets}).to_string().into_bytes()
 }
 
-/// `$metadata`: the schema as CSDL XML. Every type derives from `mscrm.crmbaseentity`, as in Dataverse; a lookup whose
-/// target is not in the schema points to that type, one that leads to several tables by one name to `mscrm.principal`.
+/// `$metadata`: the schema as CSDL XML. Every type derives from `mscrm.crmbaseentity`, as in Dataverse; a
+/// lookup whose target is not in the schema points to that type, one that leads to several tables by one
+/// name to `mscrm.principal`.
 pub fn metadata_xml(schema: &Schema) -> Vec<u8> {
     let mut out = String::from(HEAD);
     for table in &schema.tables {
@@ -33,9 +35,11 @@ pub fn metadata_xml(schema: &Schema) -> Vec<u8> {
 
 const HEAD: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\
     <edmx:Edmx Version=\"4.0\" xmlns:edmx=\"http://docs.oasis-open.org/odata/ns/edmx\"><edmx:DataServices>\
-    <Schema Namespace=\"Microsoft.Dynamics.CRM\" Alias=\"mscrm\" xmlns=\"http://docs.oasis-open.org/odata/ns/edm\">\
+    <Schema Namespace=\"Microsoft.Dynamics.CRM\" Alias=\"mscrm\" \
+    xmlns=\"http://docs.oasis-open.org/odata/ns/edm\">\
     <EntityType Name=\"crmbaseentity\" Abstract=\"true\"/>\
-    <EntityType Name=\"principal\" BaseType=\"mscrm.crmbaseentity\"><Key><PropertyRef Name=\"ownerid\"/></Key>\
+    <EntityType Name=\"principal\" BaseType=\"mscrm.crmbaseentity\"><Key>\
+    <PropertyRef Name=\"ownerid\"/></Key>\
     <Property Name=\"ownerid\" Type=\"Edm.Guid\" Nullable=\"false\"/></EntityType>";
 
 /// Writing to a `String` cannot fail.

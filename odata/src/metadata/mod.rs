@@ -1,9 +1,10 @@
-//! The schema on the wire: `EntityDefinitions`, the service document and `$metadata`, written; and a table read back from
-//! the answers of any Dataverse.
+//! The schema on the wire: `EntityDefinitions`, the service document and `$metadata`, written; and a table
+//! read back from the answers of any Dataverse.
 //!
-//! Source: developer guide, "Query table definitions using the Web API". Served: lists and single definitions, attributes
-//! with or without a cast, relationships, `$select`, `$expand` with `$select` inside, `$filter` with `eq` and `ne`. Names
-//! in `$select` that this service has no value for are passed over; `MetadataId` is always there; nothing is paged.
+//! Source: developer guide, "Query table definitions using the Web API". Served: lists and single
+//! definitions, attributes with or without a cast, relationships, `$select`, `$expand` with `$select`
+//! inside, `$filter` with `eq` and `ne`. Names in `$select` that this service has no value for are passed
+//! over; `MetadataId` is always there; nothing is paged.
 
 mod answer;
 mod csdl;
@@ -22,8 +23,8 @@ use shape::Object;
 /// The answer to a `GET` below `EntityDefinitions`, as JSON.
 ///
 /// # Errors
-/// 404 `0x80060888`: no such table or column. 400 `0x80060888`: a malformed option. 501: an option or expansion that is
-/// not served.
+/// 404 `0x80060888`: no such table or column. 400 `0x80060888`: a malformed option. 501: an option or
+/// expansion that is not served.
 pub fn definitions(
     schema: &Schema,
     path: &DefinitionPath,
@@ -369,8 +370,8 @@ impl Term {
     }
 }
 
-/// `'text'`, an enumeration member (`Microsoft.Dynamics.CRM.OwnershipTypes'UserOwned'`), a GUID, a number or a word, as the
-/// JSON text that a definition has for it.
+/// `'text'`, an enumeration member (`Microsoft.Dynamics.CRM.OwnershipTypes'UserOwned'`), a GUID, a number
+/// or a word, as the JSON text that a definition has for it.
 fn json_literal(literal: &str) -> Result<String> {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     if let Some((_, text)) = literal.split_once('\'') {

@@ -1,7 +1,8 @@
 //! A table read back from the answers of a Dataverse: ours or a real one.
 //!
-//! Lenient where a real service knows more than this crate: attributes of unknown types (virtual, party lists, images,
-//! managed properties), companions (`AttributeOf`) and unreadable ones are passed over; missing limits get the widest ones.
+//! Lenient where a real service knows more than this crate: attributes of unknown types (virtual, party
+//! lists, images, managed properties), companions (`AttributeOf`) and unreadable ones are passed over;
+//! missing limits get the widest ones.
 
 use super::answer::{merge, text, Answer, Item, Opt};
 use crate::decimal::Decimal;
@@ -12,8 +13,9 @@ use crate::edm::{
 use crate::error::{ODataError, Result};
 use serde_json::value::RawValue;
 
-/// What to ask a Dataverse for, to learn one table: URLs relative to the API's root, percent-encoding not needed. The
-/// first is the table itself; the others are casts, since limits and options come only that way.
+/// What to ask a Dataverse for, to learn one table: URLs relative to the API's root, percent-encoding not
+/// needed. The first is the table itself; the others are casts, since limits and options come only that
+/// way.
 ///
 /// Of `logical_name` only what a logical name may hold is used (letters, digits, `_`).
 pub fn definition_requests(logical_name: &str) -> Vec<String> {
@@ -55,7 +57,8 @@ const CASTS: [(&str, &str); 12] = [
 /// Reads a table from the answers to [`definition_requests`], in any order.
 ///
 /// # Errors
-/// 502 without a code: an answer is no JSON, none of them is the table itself, or it lacks what a table must have.
+/// 502 without a code: an answer is no JSON, none of them is the table itself, or it lacks what a table
+/// must have.
 pub fn parse_definition(answers: &[Vec<u8>]) -> Result<Table> {
     let foreign =
         |what: &str| ODataError::new(502, "", format!("The table definition cannot be read: {what}"));
@@ -248,8 +251,8 @@ fn options<T>(item: &Item, make: impl Fn(i32, String, &Opt) -> Option<T>) -> Vec
     options.into_iter().flatten().filter_map(read).collect()
 }
 
-/// One target per table. A relationship whose target is not among `Targets` is that of an owner: it leads to `owner`, but
-/// the rows are users and teams.
+/// One target per table. A relationship whose target is not among `Targets` is that of an owner: it leads
+/// to `owner`, but the rows are users and teams.
 fn targets(item: &Item, relationships: &[Item]) -> Vec<LookupTarget> {
     let named = item.targets.clone().unwrap_or_default();
     let mut out: Vec<LookupTarget> = Vec::new();

@@ -57,7 +57,8 @@ impl Serialize for Object {
     }
 }
 
-/// `EntityMetadata` without its collections. `@Flette.Writable` is this service's own: Dataverse has no such member.
+/// `EntityMetadata` without its collections. `@Flette.Writable` is this service's own: Dataverse has no
+/// such member.
 pub(super) fn entity(table: &Table) -> Object {
     let mut out = Object::default();
     out.push("MetadataId", table.metadata_id);
@@ -230,7 +231,9 @@ pub(super) fn relationship(schema: &Schema, table: &Table, column: &Column, targ
     let none = "NoCascade";
     out.push(
         "CascadeConfiguration",
-        json!({"Assign": none, "Delete": delete, "Merge": none, "Reparent": none, "Share": none, "Unshare": none}),
+        json!({
+            "Assign": none, "Delete": delete, "Merge": none, "Reparent": none, "Share": none, "Unshare": none,
+        }),
     );
     out
 }
@@ -310,13 +313,17 @@ const LANGUAGE_CODE: i32 = 1033;
 
 fn label(text: &str) -> serde_json::Value {
     let label = json!({
-        "Label": text, "LanguageCode": LANGUAGE_CODE, "IsManaged": true, "MetadataId": derived_id(text), "HasChanged": null
+        "Label": text,
+        "LanguageCode": LANGUAGE_CODE,
+        "IsManaged": true,
+        "MetadataId": derived_id(text),
+        "HasChanged": null,
     });
     json!({"LocalizedLabels": [label], "UserLocalizedLabel": label})
 }
 
-/// An id that is always the same for the same name (FNV-1a, 128 bits): option sets, labels and relationships have none in
-/// the schema.
+/// An id that is always the same for the same name (FNV-1a, 128 bits): option sets, labels and
+/// relationships have none in the schema.
 fn derived_id(name: &str) -> Uuid {
     const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;

@@ -63,6 +63,9 @@ fn every_verb_on_every_resource_has_its_answer() {
     check(&format!("{row}/contact_customer_accounts/$ref"), ["501", "400", "405", "405", "400"]);
     check("pointers", ["ReadCollection", "405", "405", "405", "405"]);
     check(&format!("pointers({ID})"), ["ReadRow", "405", "405", "405", "405"]);
+    let link = format!("pointers({ID})/regardingobjectid_account/$ref");
+    check(&link, ["501", "405", "405", "400", "405"]);
+    check(&format!("{row}/account_pointers({ID})/$ref"), ["501", "405", "405", "405", "405"]);
     check(&format!("pointers({ID})/subject"), ["501", "405", "405", "400", "405"]);
 }
 
@@ -94,8 +97,6 @@ fn options_that_make_no_sense_on_a_resource_are_refused() {
 
 #[test]
 fn a_patch_creates_unless_a_condition_forbids_it() {
-    // `accountid` aside, no column of the sample is for creation only; the kind shows in what is refused for
-    // both.
     fn check(headers: &[(&str, &str)], expected: std::result::Result<Condition, u16>) {
         let found = read(Method::Patch, &format!("accounts({ID})"), headers, r#"{"name":"x"}"#);
         let found = match found {
@@ -114,6 +115,15 @@ fn a_patch_creates_unless_a_condition_forbids_it() {
     check(&[("If-Match", "W/\"1\"")], Ok(Condition::IfMatch("W/\"1\"".into())));
     check(&[("If-None-Match", "*")], Ok(Condition::IfNoneMatchAny));
     check(&[("If-Match", "nonsense")], Err(400));
+    // A column for creation only goes through as long as the PATCH may create.
+    let body = r#"{"overriddencreatedon":"2020-01-01T00:00:00Z"}"#;
+    let status = |name: &str, value: &str| {
+        kind(&read(Method::Patch, &format!("accounts({ID})"), &[(name, value)], body))
+    };
+    assert_eq!(status("If-None-Match", "*"), "Update");
+    assert_eq!(status("If-None-Match", "null"), "Update");
+    assert_eq!(status("If-Match", "*"), "400");
+    assert_eq!(status("If-Match", "W/\"1\""), "400");
 }
 
 #[test]
@@ -216,8 +226,8 @@ fn a_batch_is_opened() {
     assert_eq!(items.len(), 1);
 }
 
-/// Recorded from the npm package dynamics-web-api 2.5.0, word for word but for ids and host. One request a line:
-/// what it means, verb, path, header, body.
+/// Recorded from the npm package dynamics-web-api 2.5.0, word for word but for ids and host. One request a
+/// line: what it means, verb, path, header, body.
 #[test]
 fn what_a_common_client_sends_is_understood() {
     let recorded = include_str!("client_requests.tsv").replace("{id}", ID).replace("{contact}", CONTACT);

@@ -206,6 +206,7 @@ fn options_are_decoded_in_order() {
     check("$select=name,revenue&$top=3", &[("$select", "name,revenue"), ("$top", "3")]);
     check("%24filter=name+eq%20'a%26b%2B%3D'", &[("$filter", "name eq 'a&b+='")]);
     check("$filter=name eq 'Søn'", &[("$filter", "name eq 'Søn'")]);
+    check("$filter=a%23b#c&$top=1", &[("$filter", "a#b")]);
     check("$filter=a=b=c", &[("$filter", "a=b=c")]);
     check("$filter=contains(name,'?')", &[("$filter", "contains(name,'?')")]);
     check("$deltatoken=919042%2108%2f22%2f2017", &[("$deltatoken", "919042!08/22/2017")]);

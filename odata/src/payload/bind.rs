@@ -15,7 +15,8 @@ pub(super) struct Scope<'s> {
     pub(super) references: &'s dyn Fn(&str) -> Option<EntityRef>,
 }
 
-/// Reads a bind: the column and its new value, `Null` or a lookup of one of the navigation property's targets.
+/// Reads a bind: the column and its new value, `Null` or a lookup of one of the navigation property's
+/// targets.
 pub(super) fn read<'t>(
     navigation: &str,
     raw: &RawValue,
@@ -66,8 +67,9 @@ pub(super) fn is_collection(name: &str, table: &Table, schema: &Schema) -> bool 
     })
 }
 
-/// Reads what a bind or `@odata.id` points to: `/accounts(id)`, `accounts(id)`, `accounts(accountid=id)`, the same under
-/// `root` as a path or absolute URL, or `$1`. Scheme and host are not compared: behind a proxy they differ.
+/// Reads what a bind or `@odata.id` points to: `/accounts(id)`, `accounts(id)`, `accounts(accountid=id)`,
+/// the same under `root` as a path or absolute URL, or `$1`. Scheme and host are not compared: behind a
+/// proxy they differ.
 ///
 /// # Errors
 /// 400 `0x80060888`: an unknown entity set or an undeclared `$n`; 400 `0x80048d19`: no URL of one row.

@@ -1,11 +1,12 @@
-//! Request bodies: JSON in, typed values out, checked against the schema. The engine's local API and the reference server
-//! both refuse here, so that the page gets the same status and code offline and online.
+//! Request bodies: JSON in, typed values out, checked against the schema. The engine's local API and the
+//! reference server both refuse here, so that the page gets the same status and code offline and online.
 //!
 //! | what is wrong | status and code |
 //! | --- | --- |
 //! | broken JSON, no object, doubled member, lone surrogate | 400 `0x80048d19` |
 //! | wrong type, a fraction where a whole number is needed, U+0000 in a text | 400 `0x80048d19` |
-//! | `_x_value` set, a lookup set by value, malformed bind, wrong target table, two siblings set | 400 `0x80048d19` |
+//! | `_x_value` or a lookup set by value, malformed bind, wrong target table | 400 `0x80048d19` |
+//! | two siblings of a polymorphic lookup set | 400 `0x80048d19` |
 //! | unknown property, read-only property, unknown entity set in a bind, unknown `$n` | 400 `0x80060888` |
 //! | null in a column that the service requires | 400 `0x80040200` |
 //! | text longer than its column allows (UTF-16 units) | 400 `0x80044331` |
@@ -14,8 +15,8 @@
 //! | option, state or status that does not exist | 400 `0x8004431a` |
 //! | nested rows (deep insert), collections | 501 `0x80060888` |
 //!
-//! Dataverse quietly drops some read-only properties from a body. Here they are refused: an offline write that silently
-//! loses a value could never be told from one that arrived.
+//! Dataverse quietly drops some read-only properties from a body. Here they are refused: an offline write
+//! that silently loses a value could never be told from one that arrived.
 
 mod bind;
 mod value;
@@ -46,18 +47,19 @@ pub enum WriteKind {
     Create,
     /// Changes of a row: columns that are `valid_for_update`.
     Update,
-    /// Either, not known yet (`PATCH` without a condition, or with `If-None-Match: *`): columns that are valid for one of
-    /// them. Call [`check_writable`] once it is known.
+    /// Either, not known yet (`PATCH` without a condition, or with `If-None-Match: *`): columns that are
+    /// valid for one of them. Call [`check_writable`] once it is known.
     Upsert,
 }
 
 /// Reads the body of a create or update.
 ///
-/// `root` is the path or absolute URL of the API, ending in `/`; `references` resolves `$1` (with its dollar sign) to the
-/// row that an earlier request of the same change set made.
+/// `root` is the path or absolute URL of the API, ending in `/`; `references` resolves `$1` (with its
+/// dollar sign) to the row that an earlier request of the same change set made.
 ///
-/// Annotations other than `@odata.bind` are ignored. Decimals never pass through a float; one with more digits after the
-/// point than its column keeps is rounded, half away from zero. Date-times are cut to whole seconds.
+/// Annotations other than `@odata.bind` are ignored. Decimals never pass through a float; one with more
+/// digits after the point than its column keeps is rounded, half away from zero. Date-times are cut to
+/// whole seconds.
 ///
 /// # Errors
 /// As in the table at the top of this module.
@@ -121,8 +123,8 @@ pub fn parse_property(body: &[u8], table: &Table, column: &Column) -> Result<Val
     Ok(value)
 }
 
-/// Reads the body of `PUT …/accounts(id)/nav/$ref`: `{"@odata.id":"accounts(id)"}`. Whether `navigation` may point to
-/// that table is checked.
+/// Reads the body of `PUT …/accounts(id)/nav/$ref`: `{"@odata.id":"accounts(id)"}`. Whether `navigation`
+/// may point to that table is checked.
 ///
 /// # Errors
 /// As in the table at the top of this module.
@@ -143,7 +145,8 @@ pub fn parse_reference(
     }
 }
 
-/// A lookup's value; its siblings may be set to null beside it, in any order, but only one may point somewhere.
+/// A lookup's value; its siblings may be set to null beside it, in any order, but only one may point
+/// somewhere.
 fn set_lookup(
     values: &mut Vec<(String, Value)>,
     table: &Table,

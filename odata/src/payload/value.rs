@@ -71,7 +71,8 @@ pub(super) fn guid(raw: &RawValue) -> Option<Uuid> {
     text(raw).and_then(|text| hyphenated(&text))
 }
 
-/// A bare GUID of 36 characters, any case. Other notations that the library knows are no part of the wire format.
+/// A bare GUID of 36 characters, any case. Other notations that the library knows are no part of the wire
+/// format.
 pub(super) fn hyphenated(text: &str) -> Option<Uuid> {
     (text.len() == uuid::fmt::Hyphenated::LENGTH).then(|| Uuid::try_parse(text).ok()).flatten()
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::edm::ColumnKind;
 use crate::filter::CompareOp;
 use crate::fixture::schema;
 use crate::value::Value;
@@ -78,6 +79,28 @@ fn lookups_are_expanded() {
             ("ownerid", names(&["fullname", "name"])),
         ],
     );
+}
+
+#[test]
+fn expansion_ends_at_its_cap() {
+    let mut schema = schema();
+    let table = schema.tables.iter_mut().find(|table| table.logical_name == "account").unwrap();
+    let lookup = table.column("primarycontactid").unwrap().clone();
+    for at in 0..=EXPAND_MAX {
+        let mut lookup = lookup.clone();
+        lookup.logical_name = format!("n{at}");
+        if let ColumnKind::Lookup { targets } = &mut lookup.kind {
+            targets[0].navigation = format!("n{at}");
+        }
+        table.columns.push(lookup);
+    }
+    let status = |count: usize| {
+        let list: Vec<String> = (0..count).map(|at| format!("n{at}")).collect();
+        let options = [("$expand".to_owned(), list.join(","))];
+        parse_query(&options, schema.table("account").unwrap(), &schema)
+            .map_or_else(|error| error.status, |_| 200)
+    };
+    assert_eq!((status(EXPAND_MAX), status(EXPAND_MAX + 1)), (200, 400));
 }
 
 #[test]
@@ -167,6 +190,7 @@ fn separators_inside_quotes_and_brackets_do_not_split() {
     check("a,b", &["a", "b"]);
     check("a(b,c),d", &["a(b,c)", "d"]);
     check("a('),',b),[1,2]", &["a('),',b)", "[1,2]"]);
+    check("a((b),c),d", &["a((b),c)", "d"]);
     check("'it''s,',x", &["'it''s,'", "x"]);
     check("),a", &[")", "a"]);
     check("(((,", &["(((,"]);

@@ -304,6 +304,32 @@ proptest! {
     }
 
     #[test]
+    fn what_is_rendered_is_read_as_the_same_value(
+        text in "[^\\x00]{0,5}", int in 0i64..=1_000_000, any: i64, cents in -100_000_000i64..100_000_000,
+        degrees in -90.0f64..=90.0, flag: bool, seconds in -60_000_000_000i64..250_000_000_000, days in -700_000i32..2_900_000,
+    ) {
+        let money = flette_odata::Decimal::new(i128::from(cents), 2).unwrap();
+        for (column, value) in [
+            ("name", Value::Text(text.clone())),
+            ("numberofemployees", Value::Int(int)),
+            ("biggest", Value::Int(any)),
+            ("revenue", Value::Decimal(money)),
+            ("address1_latitude", Value::Double(degrees)),
+            ("creditonhold", Value::Bool(flag)),
+            ("founded", Value::Date(days)),
+            ("lastonholdtime", Value::DateTime(seconds * 1000)),
+            ("description", Value::Null),
+        ] {
+            let schema = schema();
+            let mut body = format!("{{\"{column}\":").into_bytes();
+            let shape = schema.table("account").unwrap().column(column).unwrap();
+            flette_odata::render::write_value(&mut body, shape, &value);
+            body.push(b'}');
+            prop_assert_eq!(one("account", std::str::from_utf8(&body).unwrap()), value);
+        }
+    }
+
+    #[test]
     fn a_decimal_is_read_to_the_last_digit(whole in 0u64..100_000_000_000, fraction in 1u64..10_000_000_000) {
         let text = format!("{whole}.{fraction:010}");
         let read = one("account", &format!("{{\"exchangerate\":{text}}}"));

@@ -83,6 +83,7 @@ fn expanded_rows_are_nested_or_null() {
         Nested { navigation: "parentaccountid", row: None },
     ];
     let text = render("account", Some(&select), &Annotations::none(), &values, &nested);
+    assert_eq!(text.matches("\"accountid\"").count(), 1);
     let json: Json = serde_json::from_str(&text).unwrap();
     assert_eq!(
         (&json["primarycontactid"], &json["parentaccountid"]),
@@ -198,7 +199,8 @@ proptest! {
         let expected = Some(double).filter(|d| d.is_finite());
         prop_assert_eq!(written("address1_latitude", &Value::Double(double)).parse().ok(), expected);
         let number = flette_odata::Decimal::new(i128::from(mantissa), scale).unwrap();
-        prop_assert_eq!(written("exchangerate", &Value::Decimal(number)), number.to_string());
+        let expected = number.rescale(scale.max(10)).to_string();
+        prop_assert_eq!(written("exchangerate", &Value::Decimal(number)), expected);
     }
 
     #[test]

@@ -67,6 +67,14 @@ fn what_is_given_stands_against_defaults() {
     assert_eq!(row["owningteam"], Value::Lookup(to("team", B)));
     assert_eq!((&row["owninguser"], &row["industrycode"]), (&Value::Null, &Value::Null));
     assert_eq!((&row["creditonhold"], &row["accountid"]), (&Value::Bool(true), &Value::Guid(id(A))));
+    let imported = [("fullname", text("As it was"))];
+    assert_eq!(create("contact", &imported).unwrap()["fullname"], text("As it was"));
+    let old = [("name", text("x")), ("overriddencreatedon", Value::DateTime(1000))];
+    let row = create("account", &old).unwrap();
+    assert_eq!(
+        (&row["createdon"], &row["modifiedon"]),
+        (&Value::DateTime(1000), &Value::DateTime(1_700_000_000_000))
+    );
     assert_eq!(create("task", &[]).unwrap()["activitytypecode"], text("task"));
 }
 
@@ -101,6 +109,9 @@ fn state_and_status_follow_each_other_or_are_refused() {
     assert_eq!(closed, named(&[("statecode", Value::Int(1)), ("statuscode", Value::Int(5))]));
     assert_eq!(update("task", &open, &[("statecode", Value::Int(0))]).unwrap(), []);
     assert_eq!(update("task", &open, &[("statuscode", Value::Int(5))]).unwrap_err().code, "0x80048408");
+    for column in ["statecode", "statuscode"] {
+        assert_eq!(update("task", &open, &[(column, Value::Null)]).unwrap_err().code, "0x80048408");
+    }
     let both = [("statecode", Value::Int(2)), ("statuscode", Value::Int(6))];
     assert_eq!(update("task", &open, &both).unwrap(), named(&both));
 }

@@ -2,7 +2,9 @@
 
 use super::{is_write, look_up, write, Call, Service};
 use crate::db::Writer;
-use flette_odata::batch::{resolve_url, unknown_reference, write_batch_response, BatchAnswer, BatchItem, Part};
+use flette_odata::batch::{
+    resolve_url, unknown_reference, write_batch_response, BatchAnswer, BatchItem, Part,
+};
 use flette_odata::error::Result;
 use flette_odata::operation::{self, Operation};
 use flette_odata::prefer::Prefer;
@@ -50,7 +52,10 @@ impl Service {
     fn change_set(&self, call: &Call, parts: Vec<Part>) -> BatchAnswer {
         let answers = self.database.write(|writer| {
             let mut made = HashMap::new();
-            parts.into_iter().map(|part| self.change(writer, call, part, &mut made)).collect::<Result<Vec<_>>>()
+            parts
+                .into_iter()
+                .map(|part| self.change(writer, call, part, &mut made))
+                .collect::<Result<Vec<_>>>()
         });
         match answers {
             Ok(answers) => BatchAnswer::ChangeSet(answers),

@@ -80,7 +80,9 @@ impl Reader<'_> {
         let tomb = |column: &str| Expr::col((name(TOMBSTONE), name(column)));
         let row_id = Expr::col((name(&table.logical_name), name(&table.primary_id)));
         let mut seen = Query::select();
-        seen.expr(Expr::val(1i64)).from(name(&table.logical_name)).and_where(row_id.equals((name(TOMBSTONE), name("id"))));
+        seen.expr(Expr::val(1i64))
+            .from(name(&table.logical_name))
+            .and_where(row_id.equals((name(TOMBSTONE), name("id"))));
         if let Some(condition) = sight.condition(table) {
             seen.and_where(condition);
         }

@@ -21,11 +21,8 @@ pub(super) const ENDS_WITH: &str = "flette_ends_with";
 pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     connection.create_collation(TEXT, collate::compare)?;
     connection.create_collation(DECIMAL, compare_decimals)?;
-    let functions: [(&str, fn(&str, &str) -> bool); 3] = [
-        (CONTAINS, collate::contains),
-        (STARTS_WITH, collate::starts_with),
-        (ENDS_WITH, collate::ends_with),
-    ];
+    let functions: [(&str, fn(&str, &str) -> bool); 3] =
+        [(CONTAINS, collate::contains), (STARTS_WITH, collate::starts_with), (ENDS_WITH, collate::ends_with)];
     for (name, function) in functions {
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
         connection.create_scalar_function(name, 2, flags, move |arguments| {

@@ -3,7 +3,9 @@
 use super::{functions, name, Writer};
 use flette_odata::error::Result;
 use flette_odata::{Column, ColumnKind, Table};
-use sea_query::{ColumnDef, Index, IndexCreateStatement, SqliteQueryBuilder, Table as Sql, TableCreateStatement};
+use sea_query::{
+    ColumnDef, Index, IndexCreateStatement, SqliteQueryBuilder, Table as Sql, TableCreateStatement,
+};
 
 /// The counter every change takes its version from.
 pub(super) const COUNTER: &str = "flette_counter";

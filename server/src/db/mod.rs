@@ -6,9 +6,9 @@
 pub mod cells;
 pub mod changes;
 pub mod filter;
-pub mod listing;
 mod functions;
 mod layout;
+pub mod listing;
 pub mod meta;
 pub mod rows;
 pub mod sessions;
@@ -16,7 +16,9 @@ pub mod sessions;
 use flette_odata::error::Result;
 use flette_odata::{ODataError, Schema};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
-use sea_query::{Alias, DeleteStatement, InsertStatement, SelectStatement, SqliteQueryBuilder, UpdateStatement};
+use sea_query::{
+    Alias, DeleteStatement, InsertStatement, SelectStatement, SqliteQueryBuilder, UpdateStatement,
+};
 use sea_query_rusqlite::{RusqliteBinder, RusqliteValues};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -124,9 +126,8 @@ impl Database {
         };
         drop(idle);
         // A panic in `work` must not lose the connection: the pool would run dry.
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            self.snapshot(&mut connection, work)
-        }));
+        let result =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.snapshot(&mut connection, work)));
         lock(&readers.idle).push(connection);
         readers.returned.notify_one();
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))

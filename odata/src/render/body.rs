@@ -1,0 +1,110 @@
+//! What stands around rows: context URLs, lists, single rows, single properties.
+
+use super::value::{write_json, write_text, write_value};
+use crate::edm::{Column, Table};
+use crate::value::Value;
+use uuid::Uuid;
+
+/// An expanded navigation property in a context URL.
+#[derive(Debug, Clone, Copy)]
+pub struct ContextExpand<'e> {
+    /// The navigation property.
+    pub navigation: &'e str,
+    /// Its target table.
+    pub table: &'e Table,
+    /// Selected columns of the target, logical names.
+    pub select: Option<&'e [String]>,
+}
+
+/// `{root}$metadata#accounts(name,_primarycontactid_value)`: the context of a list; columns by logical name.
+pub fn context_collection(
+    root: &str,
+    table: &Table,
+    select: Option<&[String]>,
+    expand: &[ContextExpand<'_>],
+) -> String {
+    let mut parts: Vec<String> = select.map(|names| properties(table, names)).unwrap_or_default();
+    for one in expand {
+        let inner = one.select.map(|names| properties(one.table, names).join(",")).unwrap_or_default();
+        parts.push(format!("{}({inner})", one.navigation));
+    }
+    let list = if parts.is_empty() { String::new() } else { format!("({})", parts.join(",")) };
+    format!("{root}$metadata#{}{list}", table.set_name)
+}
+
+/// `{root}$metadata#accounts(name)/$entity`: the context of one row.
+pub fn context_entity(
+    root: &str,
+    table: &Table,
+    select: Option<&[String]>,
+    expand: &[ContextExpand<'_>],
+) -> String {
+    context_collection(root, table, select, expand) + "/$entity"
+}
+
+/// `{root}$metadata#accounts(name)/$delta`: the context of a list of changes.
+pub fn context_delta(root: &str, table: &Table, select: Option<&[String]>) -> String {
+    context_collection(root, table, select, &[]) + "/$delta"
+}
+
+fn properties(table: &Table, names: &[String]) -> Vec<String> {
+    names.iter().map(|name| table.column(name).map_or_else(|| name.clone(), Column::property)).collect()
+}
+
+/// A list answer. Links stand before `value`, so that a reader can ask for the next page while this one
+/// arrives. `rows` are the objects, already parted by commas (rows and tombstones alike).
+pub fn collection_body(
+    context: &str,
+    count: Option<u64>,
+    next_link: Option<&str>,
+    delta_link: Option<&str>,
+    rows: &[u8],
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(rows.len() + context.len() + 512);
+    out.extend_from_slice(b"{\"@odata.context\":");
+    write_text(&mut out, context);
+    if let Some(count) = count {
+        out.extend_from_slice(b",\"@odata.count\":");
+        write_json(&mut out, &count);
+    }
+    for (name, link) in [("@odata.nextLink", next_link), ("@odata.deltaLink", delta_link)] {
+        if let Some(link) = link {
+            out.push(b',');
+            write_text(&mut out, name);
+            out.push(b':');
+            write_text(&mut out, link);
+        }
+    }
+    out.extend_from_slice(b",\"value\":[");
+    out.extend_from_slice(rows);
+    out.extend_from_slice(b"]}");
+    out
+}
+
+/// The answer that holds one row: `row` as written by [`super::RowShape::write_row`], with the context put
+/// in front.
+pub fn entity_body(context: &str, row: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(row.len() + context.len() + 32);
+    out.extend_from_slice(b"{\"@odata.context\":");
+    write_text(&mut out, context);
+    match row.strip_prefix(b"{") {
+        Some(b"}") | None => out.push(b'}'),
+        Some(members) => {
+            out.push(b',');
+            out.extend_from_slice(members);
+        }
+    }
+    out
+}
+
+/// The answer that holds one property: `{"@odata.context":"{root}$metadata#accounts(id)/name","value":…}`.
+pub fn property_body(root: &str, table: &Table, id: Uuid, column: &Column, value: &Value) -> Vec<u8> {
+    let context = format!("{root}$metadata#{}({id})/{}", table.set_name, column.property());
+    let mut out = Vec::with_capacity(context.len() + 64);
+    out.extend_from_slice(b"{\"@odata.context\":");
+    write_text(&mut out, &context);
+    out.extend_from_slice(b",\"value\":");
+    write_value(&mut out, column, value);
+    out.push(b'}');
+    out
+}
