@@ -6,11 +6,14 @@
 pub mod api;
 #[cfg(target_arch = "wasm32")]
 pub mod browser;
+pub mod engine;
 pub mod error;
 pub mod journal;
 pub mod merge;
 pub mod mirror;
 pub mod model;
 pub mod platform;
+pub mod remote;
 pub mod replica;
 pub mod store;
+pub mod sync;

@@ -3,7 +3,7 @@
 //! A pure function of base, local and server value, so the result depends neither on the order nor on the slicing of
 //! pulls. `docs/merge.md` shows the table.
 
-use crate::model::{Hlc, ServerTime, Side, Value};
+use crate::model::{Hlc, ServerTime, Side};
 
 /// What a merge of one field comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,9 @@ pub fn newer(local_at: Hlc, server_at: Option<ServerTime>) -> Side {
 
 /// Merges one field. `base` is the value that the local edit was made upon, `local` what it became, `server` what the
 /// server says now.
-pub fn merge(base: &Value, local: &Value, server: &Value, rule: Rule, newer: Side) -> Merged {
+///
+/// Generic so that a group of fields, as a tuple or list of values, merges by the same rule as one field.
+pub fn merge<V: PartialEq + ?Sized>(base: &V, local: &V, server: &V, rule: Rule, newer: Side) -> Merged {
     if server == local || base == local {
         return Merged::Server;
     }
@@ -56,7 +58,7 @@ pub fn merge(base: &Value, local: &Value, server: &Value, rule: Rule, newer: Sid
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Millis;
+    use crate::model::{Millis, Value};
 
     fn v(text: &str) -> Value {
         Value::Text(text.to_owned())

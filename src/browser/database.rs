@@ -17,12 +17,17 @@ pub const REOPENINGS_MAX: u32 = 3;
 /// Wait before the first reopening, in milliseconds; the n-th waits n times as long.
 const REOPENING_MILLIS: u32 = 20;
 
-/// A database of this origin. Several handles, in this context or others, may be open at once.
+/// A database of this origin. Several handles, in this context or others, may be open at once. A clone is the same handle.
 ///
 /// The handle is closed for good, and everything fails with [`StoreError::Closed`], when another context deletes or
 /// upgrades the database, and when the database was found replaced by a new one after the browser had lost it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct IndexedDbStore {
+    handle: Rc<Handle>,
+}
+
+#[derive(Debug)]
+struct Handle {
     name: String,
     birth: Cell<Option<Nonce>>,
     connection: RefCell<Option<Rc<Connection>>>,
@@ -35,20 +40,19 @@ impl IndexedDbStore {
     /// # Errors
     /// When the browser refuses, or does not answer, after [`REOPENINGS_MAX`] more tries.
     pub async fn open(name: &str) -> Result<IndexedDbStore, StoreError> {
-        let store = IndexedDbStore {
+        let handle = Handle {
             name: name.to_owned(),
             birth: Cell::new(None),
             connection: RefCell::new(None),
             closed: Cell::new(false),
         };
-        store.run(async |_, _| Ok(())).await?;
-        Ok(store)
+        handle.run(async |_, _| Ok(())).await?;
+        Ok(IndexedDbStore { handle: Rc::new(handle) })
     }
 
     /// Closes the handle for good, once its transactions are through.
     pub fn close(&self) {
-        self.closed.set(true);
-        self.connection.take();
+        self.handle.close();
     }
 
     /// Closes the handle and deletes the database. Other handles give way.
@@ -58,10 +62,17 @@ impl IndexedDbStore {
     /// The browser then deletes it as soon as that context is gone.
     pub async fn destroy(&self) -> Result<(), StoreError> {
         self.close();
-        connection::delete(self.name.clone()).await.map_err(|trouble| match trouble {
+        connection::delete(self.handle.name.clone()).await.map_err(|trouble| match trouble {
             Trouble::Lost => StoreError::Failed("the database could not be deleted in time".to_owned()),
             Trouble::Final(error) => error,
         })
+    }
+}
+
+impl Handle {
+    fn close(&self) {
+        self.closed.set(true);
+        self.connection.take();
     }
 
     /// Runs `work` on the connection; when it is lost, all of `work` again on a new one. The number counts the reruns.
@@ -135,21 +146,22 @@ impl IndexedDbStore {
 
 impl Store for IndexedDbStore {
     async fn revision(&self) -> Result<Revision, StoreError> {
-        self.run(async |connection, _| {
-            let ledger = connection.ledger().await?;
-            ledger
-                .map(|ledger| ledger.revision())
-                .ok_or_else(|| Trouble::failed("the ledger record is missing"))
-        })
-        .await
+        self.handle
+            .run(async |connection, _| {
+                let ledger = connection.ledger().await?;
+                ledger
+                    .map(|ledger| ledger.revision())
+                    .ok_or_else(|| Trouble::failed("the ledger record is missing"))
+            })
+            .await
     }
 
     async fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.run(async |connection, _| connection.get(table, key).await).await
+        self.handle.run(async |connection, _| connection.get(table, key).await).await
     }
 
     async fn scan(&self, table: Table, keys: KeyRange, limit: u32) -> Result<Vec<Pair>, StoreError> {
-        self.run(async |connection, _| connection.scan(table, &keys, limit).await).await
+        self.handle.run(async |connection, _| connection.scan(table, &keys, limit).await).await
     }
 
     /// A connection can be lost between the browser's commit and its telling so. The whole transaction is then run again,
@@ -160,7 +172,7 @@ impl Store for IndexedDbStore {
         let mut nonce = Nonce::default();
         random(&mut nonce);
         let outcome =
-            self.run(async |connection, reruns| Ok((connection.commit(&batch, nonce).await?, reruns)));
+            self.handle.run(async |connection, reruns| Ok((connection.commit(&batch, nonce).await?, reruns)));
         match outcome.await? {
             (Outcome::Written(revision), _) => Ok(revision),
             (Outcome::Stale, _) | (Outcome::Forgotten, 0) => Err(StoreError::Stale),

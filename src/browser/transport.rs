@@ -10,6 +10,9 @@ use web_sys::{AbortController, RequestCache, RequestCredentials, RequestRedirect
 /// within the same time, so waiting longer gains nothing.
 pub const ANSWER_MILLIS_MAX: u32 = 30_000;
 
+/// Headers that speak of the bytes on the wire; `fetch` gives the body without its encoding.
+const DECODED: [&str; 3] = ["content-encoding", "content-length", "transfer-encoding"];
+
 /// Sends requests with `fetch`.
 ///
 /// A server on this origin gets this origin's cookies; a server on another origin gets the bearer token when there is
@@ -100,7 +103,8 @@ async fn response(answer: Answer) -> Result<Response, TransportError> {
         return Ok(Response { status: 302, headers: Headers::new(), body: Vec::new() });
     }
     let status = answer.status();
-    let headers: Headers = answer.headers().entries().collect();
+    let is_of_bytes = |(name, _): &(String, String)| !DECODED.contains(&name.as_str());
+    let headers: Headers = answer.headers().entries().filter(is_of_bytes).collect();
     let body = answer.binary().await.map_err(|error| TransportError::Cut(error.to_string()))?;
     Ok(Response { status, headers, body })
 }

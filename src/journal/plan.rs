@@ -1,6 +1,6 @@
 //! In which order entries go to the server: by `Seq`, parents before children, change sets whole.
 
-use super::{squash, Entry, RowRequest, Squashed};
+use super::{squash, Entry, EntryState, RowRequest, Squashed};
 use crate::model::{Change, ChangeSetId, Key, Seq, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -32,8 +32,11 @@ pub fn plan<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Unit> {
 
 /// Rows that cannot be sent now.
 fn blocked(rows: &BTreeMap<Key, Vec<&Entry>>) -> BTreeSet<Key> {
+    // A deletion made after a refused edit says what the user wants: it goes.
+    let deleted = |es: &[&Entry]| es.last().is_some_and(|e| matches!(e.change, Change::Delete) && !e.is_parked());
+    let parked = |es: &[&Entry]| es.iter().any(|e| e.is_parked()) && !deleted(es);
     let mut blocked: BTreeSet<Key> =
-        rows.iter().filter(|(_, es)| es.iter().any(|e| e.is_parked())).map(|(k, _)| k.clone()).collect();
+        rows.iter().filter(|(_, es)| parked(es)).map(|(k, _)| k.clone()).collect();
     loop {
         let missing = |key: &Key| blocked.contains(key) && creates(&rows[key]);
         let sets: BTreeSet<ChangeSetId> = rows
@@ -102,11 +105,14 @@ fn group(rows: BTreeMap<Key, Vec<&Entry>>) -> Vec<Unit> {
 
 fn unit(rows: Vec<Vec<&Entry>>) -> Unit {
     let mut unit = Unit { requests: Vec::new(), atomic: rows.len() > 1, nothing: Vec::new() };
+    let group_sent = unit.atomic && rows.iter().flatten().any(|e| is_sent(e));
     for entries in rows {
+        let entries = to_send(entries, group_sent);
         match squash(&entries) {
+            Some(Squashed::Request(request)) if is_empty(&request.change) => unit.nothing.extend(request.seqs),
             Some(Squashed::Request(request)) => unit.requests.push(request),
             // A create whose answer was lost may stand on the server: its deletion must be told.
-            Some(Squashed::Nothing) if entries.iter().any(|e| e.state == super::EntryState::Sent) => {
+            Some(Squashed::Nothing) if entries.iter().any(|e| is_sent(e)) => {
                 unit.requests.extend(delete_of_lost_create(&entries));
             }
             Some(Squashed::Nothing) => unit.nothing.extend(entries.iter().map(|e| e.seq)),
@@ -115,6 +121,27 @@ fn unit(rows: Vec<Vec<&Entry>>) -> Unit {
     }
     unit.requests.sort_by_key(|r| r.seqs.first().copied());
     unit
+}
+
+/// Which of a row's entries go into one request.
+///
+/// What was sent without an answer goes again exactly as it was, alone: under its operation's id the server may hold
+/// a receipt, and would give the old answer to anything else. Entries made since wait until it is settled. Only a
+/// deletion makes an unanswered update needless: it is an operation of its own.
+fn to_send(entries: Vec<&Entry>, group_sent: bool) -> Vec<&Entry> {
+    let deleted = entries.last().is_some_and(|e| matches!(e.change, Change::Delete));
+    if group_sent || (!deleted && entries.iter().any(|e| is_sent(e))) {
+        return entries.into_iter().filter(|e| is_sent(e)).collect();
+    }
+    entries
+}
+
+fn is_sent(entry: &Entry) -> bool {
+    entry.state == EntryState::Sent
+}
+
+fn is_empty(change: &Change) -> bool {
+    matches!(change, Change::Update(edits) if edits.is_empty())
 }
 
 fn delete_of_lost_create(entries: &[&Entry]) -> Option<RowRequest> {
@@ -171,51 +198,83 @@ struct Walk {
 }
 
 impl Walk {
-    fn visit(&mut self, index: usize) {
-        if self.state[index] != Mark::New {
+    /// Depth-first without recursion: a chain of new rows may be long.
+    fn visit(&mut self, start: usize) {
+        if self.state[start] != Mark::New {
             return;
         }
-        self.state[index] = Mark::Open;
-        for request in 0..self.units[index].requests.len() {
-            let targets: Vec<Key> = lookups(&self.units[index].requests[request].change).collect();
-            for target in targets {
-                let Some(&parent) = self.home.get(&target) else { continue };
-                if parent == index {
-                    continue;
+        self.state[start] = Mark::Open;
+        let mut stack = vec![(start, self.targets(start))];
+        while let Some((index, targets)) = stack.last_mut() {
+            let index = *index;
+            let Some((request, target)) = targets.pop() else {
+                self.state[index] = Mark::Done;
+                self.sorted.push(self.units[index].clone());
+                stack.pop();
+                continue;
+            };
+            let Some(&parent) = self.home.get(&target).filter(|parent| **parent != index) else { continue };
+            match self.state[parent] {
+                Mark::New => {
+                    self.state[parent] = Mark::Open;
+                    stack.push((parent, self.targets(parent)));
                 }
-                match self.state[parent] {
-                    Mark::New => self.visit(parent),
-                    Mark::Open => self.postpone(index, request, &target),
-                    Mark::Done => {}
-                }
+                Mark::Open => postpone(&mut self.units[index].requests[request].change, &target),
+                Mark::Done => {}
             }
         }
-        self.state[index] = Mark::Done;
-        self.sorted.push(self.units[index].clone());
     }
 
-    /// Takes a lookup that would close a circle out of a request. The entry keeps it, so it is sent by the next plan,
-    /// when both rows stand.
-    fn postpone(&mut self, index: usize, request: usize, target: &Key) {
-        let points = |value: &Value| matches!(value, Value::Lookup(to) if to.id == target.id && to.table == target.table);
-        match &mut self.units[index].requests[request].change {
-            Change::Create(row) => row.values_mut().filter(|v| points(v)).for_each(|v| *v = Value::Null),
-            Change::Update(edits) => edits.retain(|edit| !points(&edit.new)),
-            Change::Delete => {}
+    /// What a unit's requests point to, last first.
+    fn targets(&self, index: usize) -> Vec<(usize, Key)> {
+        let requests = self.units[index].requests.iter().enumerate();
+        let mut targets: Vec<(usize, Key)> =
+            requests.flat_map(|(at, request)| lookups(&request.change).map(move |key| (at, key))).collect();
+        targets.reverse();
+        targets
+    }
+}
+
+/// Takes a lookup that would close a circle out of a request. The entry keeps it, so it is sent by the next plan, when
+/// both rows stand.
+fn postpone(change: &mut Change, target: &Key) {
+    let points = |value: &Value| matches!(value, Value::Lookup(to) if to.id == target.id && to.table == target.table);
+    match change {
+        Change::Create(row) => row.values_mut().filter(|v| points(v)).for_each(|v| *v = Value::Null),
+        Change::Update(edits) => edits.retain(|edit| !points(&edit.new)),
+        Change::Delete => {}
+    }
+}
+
+/// Within a change set, rows that others point to come first; ties keep their order. A circle is broken as between
+/// units. A request that has nothing left to say waits for the next plan.
+fn inner_order(unit: &mut Unit) {
+    let mut rest = std::mem::take(&mut unit.requests);
+    let awaited = |request: &RowRequest, rest: &[RowRequest]| -> Vec<Key> {
+        let created = |key: &Key| rest.iter().any(|r| r.key == *key && matches!(r.change, Change::Create(_)));
+        lookups(&request.change).filter(|t| *t != request.key && created(t)).collect()
+    };
+    while !rest.is_empty() {
+        let free = rest.iter().position(|request| awaited(request, &rest).is_empty());
+        let mut next = match free {
+            Some(at) => rest.remove(at),
+            None => {
+                let targets = awaited(&rest[0], &rest);
+                let mut next = rest.remove(0);
+                targets.iter().for_each(|target| postpone(&mut next.change, target));
+                next
+            }
+        };
+        // A row that points to itself can do so only once it stands.
+        if matches!(next.change, Change::Create(_)) {
+            let own = next.key.clone();
+            postpone(&mut next.change, &own);
+        }
+        if !is_empty(&next.change) {
+            unit.requests.push(next);
         }
     }
 }
 
-/// Within a change set, rows that others point to come first; ties keep their order.
-fn inner_order(unit: &mut Unit) {
-    let mut rest = std::mem::take(&mut unit.requests);
-    while !rest.is_empty() {
-        let waits = |request: &RowRequest, rest: &[RowRequest]| {
-            lookups(&request.change).any(|t| {
-                t != request.key && rest.iter().any(|r| r.key == t && matches!(r.change, Change::Create(_)))
-            })
-        };
-        let next = rest.iter().position(|request| !waits(request, &rest)).unwrap_or(0);
-        unit.requests.push(rest.remove(next));
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,8 @@ pub struct RowRequest {
     pub change: Change,
     /// Etag to send as `If-Match`; none for a create.
     pub base: Option<ETag>,
-    /// Identity of the request: that of the first entry, so that it stays the same when entries follow.
+    /// Identity of the request: that of the first entry, so that it stays the same when entries follow; of a deletion
+    /// its own, since what it follows may have been sent already.
     pub op: OpId,
     /// Stamp of the newest entry.
     pub at: Hlc,
@@ -37,12 +38,14 @@ pub fn squash(entries: &[&Entry]) -> Option<Squashed> {
         change = join(change, &entry.change);
     }
     let Some(change) = change else { return Some(Squashed::Nothing) };
+    let last = entries.last().unwrap_or(first);
+    let op = if matches!(change, Change::Delete) { last.op } else { first.op };
     Some(Squashed::Request(RowRequest {
         key: first.key.clone(),
         change,
         base: first.base.clone(),
-        op: first.op,
-        at: entries.last().map_or(first.at, |e| e.at),
+        op,
+        at: last.at,
         seqs: entries.iter().map(|e| e.seq).collect(),
     }))
 }

@@ -26,6 +26,9 @@ pub struct Cursor {
     pub watermark: Option<Millis>,
     /// Watermark to take over when the sweep under way is through.
     pub watermark_next: Option<Millis>,
+    /// Sweeps since the last full pull.
+    #[serde(default)]
+    pub sweeps: u32,
     /// Whether a first pull (or the resync into the shadow) came to its end.
     pub complete: bool,
     /// Generation of segments that is read.

@@ -230,6 +230,12 @@ impl State {
             // A pair that contradicts the map was refused when it was drafted.
             let _ = self.id_map.insert(local, server);
         }
+        for (name, generation) in &effects.dropped {
+            // A shadow thrown away must not be filled further; what is read is replaced by the swap below.
+            if let Some(table) = self.tables.get_mut(name).filter(|t| t.cursor.shadow == Some(*generation)) {
+                table.shadow = None;
+            }
+        }
         for added in effects.segments {
             let Some(definition) = self.schema.table(&added.table).cloned() else { continue };
             let table = self.tables.entry(added.table).or_default();

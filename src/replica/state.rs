@@ -41,6 +41,9 @@ pub struct Record {
     pub lineage: Option<String>,
     /// Counts schema changes.
     pub generation: u64,
+    /// Device time when the schema was last compared with the server's; none when it must be before the next pull.
+    #[serde(default)]
+    pub schema_checked: Option<Millis>,
     /// Who uses the replica.
     pub user: Uuid,
     /// His business unit.
@@ -60,6 +63,7 @@ impl Record {
             pull_due: true,
             lineage: None,
             generation: 0,
+            schema_checked: None,
             user: identity.user,
             business_unit: identity.business_unit,
             organization: identity.organization,

@@ -3,6 +3,7 @@
 //! `reconcile`, `policy`, `settle` and `schedule` are pure decisions; `push`, `pull` and `round` act on them. Every
 //! step is one transaction that makes sense alone: a round may be killed at any await and is taken up by the next one.
 
+mod cursor;
 mod join;
 mod policy;
 mod pull;
@@ -13,6 +14,7 @@ mod schedule;
 mod schema;
 mod settle;
 mod step;
+mod wave;
 
 pub use policy::Policy;
 pub use reconcile::{reconcile, Clashed, Decision, Incoming, Local};
@@ -44,8 +46,6 @@ pub struct SyncConfig {
     pub page_size: u32,
     /// Whose value stands in a conflict.
     pub policy: Policy,
-    /// Value of the `Authorization` header; none where a cookie speaks for the user.
-    pub authorization: Option<String>,
 }
 
 /// What a round is doing.

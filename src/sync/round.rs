@@ -1,19 +1,147 @@
 //! One round: what was made here goes out, what was made there comes in.
+//!
+//! Push comes first, so that a fresh edit leaves at once, and the pull after it brings everything back as the server
+//! has it, echoes included: only then is "synchronised" true. Two cases pull first. After a lost answer the feed tells
+//! what became of the request, deletions above all, so that a row deleted since is not made again. After a long time
+//! apart it moves the bases of all waiting edits at once, where a push would be refused row by row.
 
-use super::{Outside, Progress, Report, SyncConfig};
+use super::step::{Run, Stop, BUDGET_MILLIS};
+use super::{pull, push, schema, Outside, Progress, Report, SyncConfig};
+use crate::journal::{plan, Entry, Unit};
+use crate::model::{Change, Millis};
 use crate::platform::Transport;
-use crate::replica::Replica;
-use crate::store::Store;
+use crate::remote::{Caller, Outcome, Remote};
+use crate::replica::{Draft, Replica};
+use crate::store::{Durability, Store};
+use std::cell::RefCell;
 
-/// One round. Never fails: what went wrong is in the report. Call it only as the primary client.
+/// How often a round pushes what its own pull left to push.
+const PASSES_MAX: u32 = 3;
+/// A round pulls first when the last one ended longer ago than this, milliseconds.
+const PULL_FIRST_MILLIS: i64 = 5 * 60 * 1000;
+
+/// One round. Never fails: what went wrong is in the report. Call it only as the primary client, and not twice at once.
 ///
-/// Returns after about [`super::step::BUDGET_MILLIS`] at the latest with `more` set, since a worker may be stopped at any time.
+/// Gives way after about 20 s, with `more` set, since a worker may be stopped at any time; it may be dropped at any
+/// await, too.
 pub async fn round<S: Store, T: Transport>(
     replica: &Replica<S>,
     outside: &Outside<'_, T>,
     config: &SyncConfig,
     progress: &Progress,
 ) -> Report {
-    let _ = (replica, outside, config, progress);
-    Report::default()
+    let run = Run {
+        replica,
+        remote: Remote::new(outside.transport, &config.root, outside.now),
+        outside,
+        config,
+        progress,
+        report: RefCell::new(Report::default()),
+        deadline: Millis((outside.now)().0.saturating_add(BUDGET_MILLIS)),
+    };
+    let ended = steps(&run).await;
+    progress.set(None);
+    let mut report = run.report.into_inner();
+    report.reachable = run.remote.answered();
+    match ended {
+        Ok(()) => report.ok = report.problem.is_none(),
+        Err(stop) => stop.note(&mut report),
+    }
+    report
+}
+
+async fn steps<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(), Stop> {
+    hello(run).await?;
+    schema::refresh(run).await?;
+    let mut whole = false;
+    if pulls_first(run) {
+        whole = pull::pull(run).await?;
+    }
+    let mut pass = push::Pass::default();
+    for _ in 0..PASSES_MAX {
+        if to_send(run, &pass) {
+            push::push(run, &mut pass).await?;
+        } else if whole {
+            break;
+        }
+        whole = pull::pull(run).await?;
+        if !to_send(run, &pass) {
+            break;
+        }
+    }
+    if whole {
+        synchronised(run).await?;
+    }
+    Ok(())
+}
+
+/// Whether the journal holds anything that waits neither for a human nor for the next round.
+fn to_send<S: Store, T: Transport>(run: &Run<'_, S, T>, pass: &push::Pass) -> bool {
+    let units = plan(run.replica.state().journal.iter());
+    let waits = |unit: &Unit| unit.requests.iter().any(|request| pass.waiting.contains(&request.key));
+    units.iter().any(|unit| !waits(unit))
+}
+
+fn pulls_first<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
+    let state = run.replica.state();
+    let now = state.record.clock.corrected(run.now());
+    let recent = |Millis(at): Millis| now.0.saturating_sub(at) < PULL_FIRST_MILLIS;
+    push::any_unanswered(state.journal.iter()) || !state.record.last_sync.is_some_and(recent)
+}
+
+/// Asks who is calling: tells whether the server can be reached, whether it knows the user as the one who made the
+/// journal, what its clock says, and whether its database is still the same one.
+async fn hello<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(), Stop> {
+    let (caller, exchange) = run.remote.who_am_i().await;
+    let caller: Caller = match caller {
+        Ok(caller) => caller,
+        Err(Outcome::Resolve(_) | Outcome::Done) => return Err(Stop::Outcome(Outcome::Done)),
+        Err(other) => return Err(Stop::Outcome(other)),
+    };
+    if caller.user != run.replica.state().record.user {
+        return Err(Stop::OtherUser);
+    }
+    let known = run.replica.state().record.lineage.clone();
+    let restored = known.is_some() && caller.lineage.is_some() && known != caller.lineage;
+    let durability = if restored { Durability::Strict } else { Durability::Relaxed };
+    run.replica
+        .transact(run.now(), durability, &[], |draft| {
+            if let Some(date) = exchange.server_date() {
+                draft.record.clock.measure(exchange.sent, exchange.received, date);
+            }
+            if let Some(lineage) = &caller.lineage {
+                draft.record.lineage = Some(lineage.clone());
+            }
+            if restored {
+                begin_anew(draft, &run.config.tables);
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(())
+}
+
+/// Another database: every table is pulled again, and no etag known here means anything there.
+fn begin_anew(draft: &mut Draft, tables: &[String]) {
+    for name in tables {
+        pull::forget(draft, name, None);
+    }
+    let is_create = |entry: &Entry| matches!(entry.change, Change::Create(_));
+    let stale: Vec<Entry> = draft.state().journal.iter().filter(|e| !is_create(e)).cloned().collect();
+    for mut entry in stale {
+        entry.base = None;
+        draft.put(entry);
+    }
+}
+
+/// Everything is in. It counts only if nothing was sent since, which the record knows.
+async fn synchronised<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(), Stop> {
+    run.replica
+        .transact(run.now(), Durability::Relaxed, &[], |draft| {
+            draft.record.pull_due = false;
+            draft.record.last_sync = Some(draft.corrected_now());
+            Ok(())
+        })
+        .await?;
+    Ok(())
 }

@@ -39,7 +39,8 @@ const HEAD: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\
     xmlns=\"http://docs.oasis-open.org/odata/ns/edm\">\
     <EntityType Name=\"crmbaseentity\" Abstract=\"true\"/>\
     <EntityType Name=\"principal\" BaseType=\"mscrm.crmbaseentity\"><Key>\
-    <PropertyRef Name=\"ownerid\"/></Key><Property Name=\"ownerid\" Type=\"Edm.Guid\" Nullable=\"false\"/></EntityType>";
+    <PropertyRef Name=\"ownerid\"/></Key>\
+    <Property Name=\"ownerid\" Type=\"Edm.Guid\" Nullable=\"false\"/></EntityType>";
 
 /// Writing to a `String` cannot fail.
 macro_rules! put {

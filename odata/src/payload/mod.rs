@@ -5,7 +5,8 @@
 //! | --- | --- |
 //! | broken JSON, no object, doubled member, lone surrogate | 400 `0x80048d19` |
 //! | wrong type, a fraction where a whole number is needed, U+0000 in a text | 400 `0x80048d19` |
-//! | `_x_value` set, a lookup set by value, malformed bind, wrong target table, two siblings set | 400 `0x80048d19` |
+//! | `_x_value` or a lookup set by value, malformed bind, wrong target table | 400 `0x80048d19` |
+//! | two siblings of a polymorphic lookup set | 400 `0x80048d19` |
 //! | unknown property, read-only property, unknown entity set in a bind, unknown `$n` | 400 `0x80060888` |
 //! | null in a column that the service requires | 400 `0x80040200` |
 //! | text longer than its column allows (UTF-16 units) | 400 `0x80044331` |

@@ -81,7 +81,8 @@ pub fn collection_body(
     out
 }
 
-/// The answer that holds one row: `row` as written by [`RowShape::write_row`], with the context put in front.
+/// The answer that holds one row: `row` as written by [`super::RowShape::write_row`], with the context put
+/// in front.
 pub fn entity_body(context: &str, row: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(row.len() + context.len() + 32);
     out.extend_from_slice(b"{\"@odata.context\":");

@@ -105,6 +105,12 @@ fn malformed_batches_are_refused_as_a_whole() {
         let error = parse_batch(content_type, body.as_bytes()).expect_err(name);
         assert_eq!((error.status, error.code.as_str()), (400, "0x80048d19"), "{name}");
     }
+    let one_get = get.repeat(BATCH_PARTS_MAX - 1);
+    let with_set = |parts: &str| one_get.clone() + &inner(parts);
+    let (last, too_many) =
+        (with_set(post), with_set(&format!("{post}--c\r\n{}", post.replace(": 1", ": 2"))));
+    assert_eq!(parse_batch("multipart/mixed; boundary=b", last.as_bytes()).unwrap().len(), BATCH_PARTS_MAX);
+    assert!(parse_batch("multipart/mixed; boundary=b", too_many.as_bytes()).is_err());
     let most = get.repeat(BATCH_PARTS_MAX) + "--b--";
     assert_eq!(parse_batch("multipart/mixed; boundary=b", most.as_bytes()).unwrap().len(), BATCH_PARTS_MAX);
 }
@@ -136,6 +142,16 @@ fn responses_have_no_preamble_and_the_prefixes_clients_look_for() {
     assert_eq!(response.status, 404);
     let expected = format!("multipart/mixed; boundary=batchresponse_{B}");
     assert_eq!(response.headers.get("content-type"), Some(expected.as_str()));
+}
+
+#[test]
+fn every_change_set_has_a_boundary_of_its_own() {
+    let set = || BatchAnswer::ChangeSet(vec![(None, Response::empty(204))]);
+    let response = write_batch_response(&[set(), set()], id(B), 200);
+    let text = String::from_utf8(response.body).unwrap();
+    let closing: Vec<&str> = text.lines().filter(|l| l.starts_with("--") && l.ends_with("--")).collect();
+    assert_eq!(closing.len(), 3);
+    assert!(closing[0] != closing[1] && !closing[0].contains(B), "{closing:?}");
 }
 
 #[test]

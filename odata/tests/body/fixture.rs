@@ -94,6 +94,12 @@ fn table(
     let mut all = vec![required(column(primary_id, ColumnKind::Id))];
     all[0].valid_for_update = false;
     all.extend(columns);
+    for column in &mut all {
+        if let ColumnKind::Lookup { targets } = &mut column.kind {
+            // As for lookups that Dataverse gives no collection on the other side.
+            targets.iter_mut().filter(|t| t.navigation == "createdby").for_each(|t| t.collection.clear());
+        }
+    }
     Table {
         logical_name: logical_name.to_owned(),
         schema_name: logical_name.to_uppercase(),
@@ -123,7 +129,7 @@ fn common() -> Vec<Column> {
         read_only(lookup("owninguser", &[("systemuser", "owninguser")])),
         read_only(lookup("owningteam", &[("team", "owningteam")])),
         read_only(lookup("owningbusinessunit", &[("businessunit", "owningbusinessunit")])),
-        read_only(column("versionnumber", ColumnKind::BigInt)),
+        required(read_only(column("versionnumber", ColumnKind::BigInt))),
     ]
 }
 
@@ -161,6 +167,7 @@ pub fn schema() -> Schema {
         lookup("primarycontactid", &[("contact", "primarycontactid")]),
         lookup("parentaccountid", &[("account", "parentaccountid")]),
         text("overriddenname", 10),
+        column("overriddencreatedon", ColumnKind::DateTime),
         state(&[(0, 1, "Active"), (1, 2, "Inactive")]),
         status(&[(1, 0), (2, 1), (3, 0)]),
     ];

@@ -235,6 +235,7 @@ fn the_service_document_and_csdl_name_every_set() {
     ] {
         assert!(xml.contains(part), "{part}\n{xml}");
     }
+    assert!(!xml.contains("Name=\"\""));
     let opened = xml.matches('<').count() - xml.matches("</").count() - xml.matches("<?").count();
     assert_eq!(opened, xml.matches("/>").count() + xml.matches("</").count(), "tags do not balance");
 }

@@ -83,6 +83,7 @@ fn expanded_rows_are_nested_or_null() {
         Nested { navigation: "parentaccountid", row: None },
     ];
     let text = render("account", Some(&select), &Annotations::none(), &values, &nested);
+    assert_eq!(text.matches("\"accountid\"").count(), 1);
     let json: Json = serde_json::from_str(&text).unwrap();
     assert_eq!(
         (&json["primarycontactid"], &json["parentaccountid"]),

@@ -67,6 +67,14 @@ fn what_is_given_stands_against_defaults() {
     assert_eq!(row["owningteam"], Value::Lookup(to("team", B)));
     assert_eq!((&row["owninguser"], &row["industrycode"]), (&Value::Null, &Value::Null));
     assert_eq!((&row["creditonhold"], &row["accountid"]), (&Value::Bool(true), &Value::Guid(id(A))));
+    let imported = [("fullname", text("As it was"))];
+    assert_eq!(create("contact", &imported).unwrap()["fullname"], text("As it was"));
+    let old = [("name", text("x")), ("overriddencreatedon", Value::DateTime(1000))];
+    let row = create("account", &old).unwrap();
+    assert_eq!(
+        (&row["createdon"], &row["modifiedon"]),
+        (&Value::DateTime(1000), &Value::DateTime(1_700_000_000_000))
+    );
     assert_eq!(create("task", &[]).unwrap()["activitytypecode"], text("task"));
 }
 

@@ -2,7 +2,9 @@
 
 use super::{is_write, look_up, write, Call, Service};
 use crate::db::Writer;
-use flette_odata::batch::{resolve_url, unknown_reference, write_batch_response, BatchAnswer, BatchItem, Part};
+use flette_odata::batch::{
+    resolve_url, unknown_reference, write_batch_response, BatchAnswer, BatchItem, Part,
+};
 use flette_odata::error::Result;
 use flette_odata::operation::{self, Operation};
 use flette_odata::prefer::Prefer;
@@ -10,8 +12,8 @@ use flette_odata::{EntityRef, Method, ODataError, Request, Response, Uuid};
 use std::collections::HashMap;
 
 impl Service {
-    /// Answers a batch. Without continue-on-error it stops at the first failure, whose status becomes the outer one; what
-    /// was done before it stays done.
+    /// Answers a batch. Without continue-on-error it stops at the first failure, whose status becomes the
+    /// outer one; what was done before it stays done.
     pub(super) fn batch(&self, call: &Call, request: &Request, items: Vec<BatchItem>) -> Response {
         let go_on = Prefer::parse(&request.headers).continue_on_error;
         let mut answers = Vec::with_capacity(items.len());
@@ -50,7 +52,10 @@ impl Service {
     fn change_set(&self, call: &Call, parts: Vec<Part>) -> BatchAnswer {
         let answers = self.database.write(|writer| {
             let mut made = HashMap::new();
-            parts.into_iter().map(|part| self.change(writer, call, part, &mut made)).collect::<Result<Vec<_>>>()
+            parts
+                .into_iter()
+                .map(|part| self.change(writer, call, part, &mut made))
+                .collect::<Result<Vec<_>>>()
         });
         match answers {
             Ok(answers) => BatchAnswer::ChangeSet(answers),

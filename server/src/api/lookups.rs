@@ -1,11 +1,12 @@
-//! What stands around a row in an answer: names of lookups' targets, and expanded rows. Each is read once per answer.
+//! What stands around a row in an answer: names of lookups' targets, and expanded rows. Each is read once
+//! per answer.
 
 use crate::db::rows::Sight;
 use crate::db::Reader;
 use flette_odata::error::Result;
+use flette_odata::prefer::Annotations;
 use flette_odata::query::Expand;
 use flette_odata::render::{Cell, ContextExpand, RowShape};
-use flette_odata::prefer::Annotations;
 use flette_odata::{Column, ODataError, Row, Table, Uuid, Value};
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -7,7 +7,7 @@ mod page;
 mod read;
 mod write;
 
-pub use write::{create_row, Effect};
+pub use write::{create_row, create_row_unlinked, update_row, Effect};
 
 use crate::db::meta::Fact;
 use crate::db::sessions::Caller;
@@ -123,7 +123,9 @@ fn look_up(reader: &Reader, call: &Call, url: &str, operation: Operation) -> Res
             let table = table_of(reader.schema, &table)?;
             read::Listed { reader, call, url, table, query: &query, prefer: &prefer }.respond()
         }
-        Operation::Count { table, query } => read::count(reader, call, table_of(reader.schema, &table)?, &query),
+        Operation::Count { table, query } => {
+            read::count(reader, call, table_of(reader.schema, &table)?, &query)
+        }
         Operation::ReadRow { table, id, query, prefer, condition } => {
             let table = table_of(reader.schema, &table)?;
             read::row(reader, call, (table, id), &query, &prefer, &condition)

@@ -73,7 +73,11 @@ pub(super) fn fits(column: &Column, value: &Value) -> bool {
         Value::Bool(_) => matches!(column.kind, Kind::Boolean { .. }),
         Value::Int(_) => matches!(
             column.kind,
-            Kind::Integer { .. } | Kind::BigInt | Kind::Picklist { .. } | Kind::State { .. } | Kind::Status { .. }
+            Kind::Integer { .. }
+                | Kind::BigInt
+                | Kind::Picklist { .. }
+                | Kind::State { .. }
+                | Kind::Status { .. }
         ),
         Value::Decimal(_) => matches!(column.kind, Kind::Decimal { .. } | Kind::Money { .. }),
         Value::Double(number) => number.is_finite() && matches!(column.kind, Kind::Double { .. }),
@@ -151,7 +155,10 @@ mod tests {
         check("accounts?$top=3", "http://h/v/accounts?$top=3&$skiptoken=T");
         check("https://other/v/accounts(1)/x?a=/v/", "http://h/v/accounts(1)/x?a=/v/&$skiptoken=T");
         check("/v/accounts?$select=name", "http://h/v/accounts?$select=name&$skiptoken=T");
-        check("/v/accounts?%24filter=name%20eq%20'a%26b'", "http://h/v/accounts?%24filter=name%20eq%20'a%26b'&$skiptoken=T");
+        check(
+            "/v/accounts?%24filter=name%20eq%20'a%26b'",
+            "http://h/v/accounts?%24filter=name%20eq%20'a%26b'&$skiptoken=T",
+        );
         check("/v/accounts?$select=name&$skiptoken=S", "http://h/v/accounts?$select=name&$skiptoken=T");
         check("/v/accounts?%24skiptoken=S&$top=3&", "http://h/v/accounts?$top=3&$skiptoken=T");
         check("/v/accounts?$deltatoken=S#x", "http://h/v/accounts?$skiptoken=T");
@@ -159,7 +166,10 @@ mod tests {
 
     #[test]
     fn tokens_survive_a_round_trip_and_others_are_refused() {
-        let page = Page::Rows { after: vec![Value::Null, Value::Text("æ".into()), Value::Guid(Uuid::max())], taken: 7 };
+        let page = Page::Rows {
+            after: vec![Value::Null, Value::Text("æ".into()), Value::Guid(Uuid::max())],
+            taken: 7,
+        };
         assert_eq!(Page::read(&page.write()).unwrap(), page);
         for text in ["", "x", "!", "e30", "bnVsbA", &"A".repeat(TOKEN_LENGTH_MAX + 1)] {
             assert_eq!(Page::read(text).unwrap_err().status, 400, "{text}");

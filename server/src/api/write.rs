@@ -1,8 +1,10 @@
-//! Writes: create, update, upsert, delete with its cascades, links. Each runs inside one transaction of its caller.
+//! Writes: create, update, upsert, delete with its cascades, links. Each runs inside one transaction of its
+//! caller.
 
 use super::read::{applied, entity};
 use super::{row_url, table_for, Call};
 use crate::db::rows::{Sight, Stored, OWNING_UNIT};
+use crate::db::sessions::Caller;
 use crate::db::Writer;
 use flette_odata::condition::Condition;
 use flette_odata::edm::OnDelete;
@@ -12,7 +14,7 @@ use flette_odata::payload::{check_writable, Write, WriteKind};
 use flette_odata::prefer::Prefer;
 use flette_odata::query::Query;
 use flette_odata::rules::{complete_create, complete_update};
-use flette_odata::{ColumnKind, EntityRef, ODataError, Response, Table, Uuid, Value};
+use flette_odata::{ColumnKind, EntityRef, ODataError, Response, Row, Table, Uuid, Value};
 use std::collections::BTreeSet;
 
 /// What a write did.
@@ -66,7 +68,13 @@ pub(super) fn carry_out(writer: &Writer, call: &Call, operation: Operation) -> R
 ///
 /// # Errors
 /// As for a `POST`.
-pub fn create_row(writer: &Writer, call: &Call, table: &Table, id: Uuid, values: Vec<(String, Value)>) -> Result<()> {
+pub fn create_row(
+    writer: &Writer,
+    call: &Call,
+    table: &Table,
+    id: Uuid,
+    values: Vec<(String, Value)>,
+) -> Result<()> {
     insert(writer, call, table, id, values)
 }
 
@@ -118,8 +126,8 @@ fn upsert(
             Ok(false)
         }
         None => {
-            // The id may belong to a row out of the caller's sight. Only a create-only request is told that it is
-            // taken, since it must not be told that the row was made.
+            // The id may belong to a row out of the caller's sight. Only a create-only request is told that
+            // it is taken, since it must not be told that the row was made.
             if *condition == Condition::None && writer.is_taken(table, id)? {
                 return Err(ODataError::row_not_found(&table.logical_name, id));
             }
@@ -215,9 +223,8 @@ fn set_reference(
     navigation: &str,
     target: Option<EntityRef>,
 ) -> Result<()> {
-    let (column, targets) = table
-        .navigation(navigation)
-        .ok_or_else(|| ODataError::segment_not_found(navigation))?;
+    let (column, targets) =
+        table.navigation(navigation).ok_or_else(|| ODataError::segment_not_found(navigation))?;
     let current = existing(writer, call, table, id, &Condition::None)?;
     let fits = |to: &EntityRef| targets.iter().any(|t| t.table == to.table);
     let value = match target {
@@ -298,4 +305,37 @@ fn referring(writer: &Writer, target: &EntityRef) -> Result<Vec<(EntityRef, Stri
         }
     }
     Ok(found)
+}
+
+/// Changes columns of a row the way a `PATCH` with `If-Match: *` does; for imports.
+///
+/// # Errors
+/// As for a `PATCH`.
+pub fn update_row(
+    writer: &Writer,
+    call: &Call,
+    table: &Table,
+    id: Uuid,
+    values: Vec<(String, Value)>,
+) -> Result<()> {
+    let current = existing(writer, call, table, id, &Condition::IfMatchAny)?;
+    change(writer, call, (table, id), &current, values)
+}
+
+/// Creates a row of `owner` whose lookups may point to rows that come later; `finish` has the last word on
+/// it. For demo data, which is known to be whole in the end.
+///
+/// # Errors
+/// 400 when the values break a rule of the table.
+pub fn create_row_unlinked(
+    writer: &Writer,
+    owner: &Caller,
+    now: i64,
+    (table, id): (&Table, Uuid),
+    values: Vec<(String, Value)>,
+    finish: impl FnOnce(&mut Row),
+) -> Result<()> {
+    let mut row = complete_create(table, writer.schema, values, id, owner.user, owner.unit, now)?;
+    finish(&mut row);
+    writer.insert(table, &row).map(drop)
 }

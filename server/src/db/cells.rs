@@ -142,9 +142,7 @@ impl Slot<'_> {
             (ColumnKind::Double { .. }, ValueRef::Real(number)) => Cell::Double(number),
             (ColumnKind::Boolean { .. }, ValueRef::Integer(number)) => Cell::Bool(number != 0),
             (ColumnKind::DateTime, ValueRef::Integer(at)) => Cell::DateTime(at),
-            (ColumnKind::Date, ValueRef::Integer(days)) => {
-                i32::try_from(days).map_or(Cell::Null, Cell::Date)
-            }
+            (ColumnKind::Date, ValueRef::Integer(days)) => i32::try_from(days).map_or(Cell::Null, Cell::Date),
             (
                 ColumnKind::Integer { .. }
                 | ColumnKind::BigInt

@@ -1,4 +1,5 @@
-//! `$filter` as SQL, with the two-valued logic of `flette_odata::filter::matches`: no comparison is ever unknown.
+//! `$filter` as SQL, with the two-valued logic of `flette_odata::filter::matches`: no comparison is ever
+//! unknown.
 
 use super::cells::to_sql;
 use super::{functions, name};
@@ -27,16 +28,14 @@ pub(super) fn condition(table: &Table, filter: &Filter) -> SimpleExpr {
                 TextOp::StartsWith => functions::STARTS_WITH,
                 TextOp::EndsWith => functions::ENDS_WITH,
             };
-            Func::cust(name(function))
-                .arg(Expr::col(name(column)))
-                .arg(pattern.as_str())
-                .into()
+            Func::cust(name(function)).arg(Expr::col(name(column))).arg(pattern.as_str()).into()
         }
         Filter::Always(value) => Expr::value(*value),
     }
 }
 
-/// Joins parts as a balanced tree: a chain of hundreds would pass SQLite's limit on the depth of an expression (1000).
+/// Joins parts as a balanced tree: a chain of hundreds would pass SQLite's limit on the depth of an
+/// expression (1000).
 fn balanced(parts: &[Filter], one: &dyn Fn(&Filter) -> SimpleExpr, all: bool) -> SimpleExpr {
     match parts {
         [] => Expr::value(all),
@@ -88,17 +87,16 @@ fn compare(column: &Column, op: CompareOp, value: &Value) -> SimpleExpr {
         (ColumnKind::Decimal { .. } | ColumnKind::Money { .. }, Value::Int(number)) => {
             known(here, op, to_sql(&Value::Decimal(Decimal::from(*number))))
         }
-        (ColumnKind::Decimal { .. } | ColumnKind::Money { .. } | ColumnKind::Double { .. }, Value::Double(_)) => {
-            known(here, op, to_sql(value))
-        }
+        (
+            ColumnKind::Decimal { .. } | ColumnKind::Money { .. } | ColumnKind::Double { .. },
+            Value::Double(_),
+        ) => known(here, op, to_sql(value)),
         (ColumnKind::Double { .. }, Value::Int(_) | Value::Decimal(_)) => known(here, op, double(value)),
         (ColumnKind::Decimal { .. } | ColumnKind::Money { .. }, Value::Decimal(_)) => {
             known(here, op, to_sql(value))
         }
         (_, Value::Decimal(number)) => whole(here, op, *number),
-        (ColumnKind::DateTime, Value::Date(days)) => {
-            known(here, op, (i64::from(*days) * DAY_MILLIS).into())
-        }
+        (ColumnKind::DateTime, Value::Date(days)) => known(here, op, (i64::from(*days) * DAY_MILLIS).into()),
         (ColumnKind::Date, Value::DateTime(at)) => {
             let days = i128::from(*at) * 1_000_000 / i128::from(DAY_MILLIS);
             let fraction = Decimal::new(days, 6).unwrap_or_else(|| Decimal::from(0));

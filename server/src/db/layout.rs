@@ -3,7 +3,9 @@
 use super::{functions, name, Writer};
 use flette_odata::error::Result;
 use flette_odata::{Column, ColumnKind, Table};
-use sea_query::{ColumnDef, Index, IndexCreateStatement, SqliteQueryBuilder, Table as Sql, TableCreateStatement};
+use sea_query::{
+    ColumnDef, Index, IndexCreateStatement, SqliteQueryBuilder, Table as Sql, TableCreateStatement,
+};
 
 /// The counter every change takes its version from.
 pub(super) const COUNTER: &str = "flette_counter";
@@ -78,7 +80,8 @@ fn table_statement(table: &Table) -> TableCreateStatement {
     statement
 }
 
-/// Indexes: the version (the feed), lookups (cascades, "my rows of"), the name and the time of change (lists).
+/// Indexes: the version (the feed), lookups (cascades, "my rows of"), the name and the time of change
+/// (lists).
 fn indexes(table: &Table) -> Vec<IndexCreateStatement> {
     let indexed = table.columns.iter().filter(|column| {
         let name = column.logical_name.as_str();

@@ -74,7 +74,8 @@ impl Reader<'_> {
         }
         self.first(&query, |row| {
             let columns = table.columns.iter().enumerate();
-            let row: Row = columns.map(|(at, c)| (c.logical_name.clone(), projection.value(row, at))).collect();
+            let row: Row =
+                columns.map(|(at, c)| (c.logical_name.clone(), projection.value(row, at))).collect();
             let version = match row.get(VERSION) {
                 Some(Value::Int(version)) => *version,
                 _ => 0,
@@ -96,14 +97,22 @@ impl Reader<'_> {
             return Ok(None);
         };
         let mut query = Query::select();
-        query
-            .column(name(&table.primary_name))
-            .from(name(&table.logical_name))
-            .and_where(key_is(table, id));
+        query.column(name(&table.primary_name)).from(name(&table.logical_name)).and_where(key_is(table, id));
         if let Some(condition) = sight.condition(table) {
             query.and_where(condition);
         }
         Ok(self.first(&query, |row| row.get::<_, Option<String>>(0))?.flatten())
+    }
+
+    /// A row by the text that names it, compared without case; any of several.
+    pub fn id_by_name(&self, table: &Table, text: &str) -> Result<Option<Uuid>> {
+        let mut query = Query::select();
+        query
+            .column(name(&table.primary_id))
+            .from(name(&table.logical_name))
+            .and_where(Expr::col(name(&table.primary_name)).eq(text))
+            .limit(1);
+        Ok(self.first(&query, |row| row.get::<_, Vec<u8>>(0))?.and_then(|bytes| uuid(&bytes)))
     }
 
     /// Rows whose lookup points to `target`, in sight or not.
@@ -141,8 +150,8 @@ impl Writer<'_> {
         Ok(version)
     }
 
-    /// Changes columns of a row under the next version, which is returned. A row that changes its business unit leaves a
-    /// tombstone for the old one. `now` in milliseconds.
+    /// Changes columns of a row under the next version, which is returned. A row that changes its business
+    /// unit leaves a tombstone for the old one. `now` in milliseconds.
     pub fn update(
         &self,
         table: &Table,

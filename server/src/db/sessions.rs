@@ -120,7 +120,13 @@ impl Reader<'_> {
 
 impl Writer<'_> {
     /// Lets a user sign in with a password, given as hash in PHC form.
-    pub fn set_credential(&self, user_name: &str, user: Uuid, password: &str, everything: bool) -> Result<()> {
+    pub fn set_credential(
+        &self,
+        user_name: &str,
+        user: Uuid,
+        password: &str,
+        everything: bool,
+    ) -> Result<()> {
         let mut insert = Query::insert();
         insert
             .into_table(name(CREDENTIAL))
@@ -145,7 +151,12 @@ impl Writer<'_> {
         insert
             .into_table(name(SESSION))
             .columns(["hash", "kind", "user_id", "expires"].map(name))
-            .values_panic([hash.to_vec().into(), kind.as_str().into(), id_value(user).into(), expires.into()]);
+            .values_panic([
+                hash.to_vec().into(),
+                kind.as_str().into(),
+                id_value(user).into(),
+                expires.into(),
+            ]);
         self.execute(&insert).map(drop)
     }
 

@@ -60,29 +60,26 @@ const CUSTOMER_TYPES: &[&str] = &[
 
 /// The table.
 pub(super) fn table() -> Table {
-    let builder =
-        TableBuilder::new(("Account", "Account", "Accounts"), "accounts", 1, Ownership::User)
-            .id(("AccountId", "Account"))
-            .text(("Name", "Account Name"), 160)
-            .primary_name()
-            .required(Required::Application)
-            .text(("AccountNumber", "Account Number"), 20)
-            .lookup(
-                ("PrimaryContactId", "Primary Contact"),
-                &[("contact", "primarycontactid", "account_primary_contact", RemoveLink)],
-            )
-            .lookup(
-                ("ParentAccountId", "Parent Account"),
-                &[("account", "parentaccountid", "account_parent_account", RemoveLink)],
-            );
+    let builder = TableBuilder::new(("Account", "Account", "Accounts"), "accounts", 1, Ownership::User)
+        .id(("AccountId", "Account"))
+        .text(("Name", "Account Name"), 160)
+        .primary_name()
+        .required(Required::Application)
+        .text(("AccountNumber", "Account Number"), 20)
+        .lookup(
+            ("PrimaryContactId", "Primary Contact"),
+            &[("contact", "primarycontactid", "account_primary_contact", RemoveLink)],
+        )
+        .lookup(
+            ("ParentAccountId", "Parent Account"),
+            &[("account", "parentaccountid", "account_parent_account", RemoveLink)],
+        );
     let builder = sizes(reach(builder));
     let builder = address(builder, 1, ADDRESS_TYPES);
     let builder = address(builder, 2, ADDRESS_TYPES);
     let builder = contact_preferences(builder);
-    let builder = builder.states(
-        &[(0, "Active", 1), (1, "Inactive", 2)],
-        &[(1, "Active", 0), (2, "Inactive", 1)],
-    );
+    let builder =
+        builder.states(&[(0, "Active", 1), (1, "Inactive", 2)], &[(1, "Active", 0), (2, "Inactive", 1)]);
     owned_columns(builder, "account").build()
 }
 
@@ -105,11 +102,7 @@ fn sizes(builder: TableBuilder) -> TableBuilder {
     builder
         .picklist(("IndustryCode", "Industry"), INDUSTRIES)
         .picklist(("CustomerTypeCode", "Relationship Type"), CUSTOMER_TYPES)
-        .options(
-            ("AccountCategoryCode", "Category"),
-            &[(1, "Preferred Customer"), (2, "Standard")],
-            None,
-        )
+        .options(("AccountCategoryCode", "Category"), &[(1, "Preferred Customer"), (2, "Standard")], None)
         .picklist(("OwnershipCode", "Ownership"), &["Public", "Private", "Subsidiary", "Other"])
         .options(
             ("PaymentTermsCode", "Payment Terms"),

@@ -82,11 +82,7 @@ pub(super) fn address(builder: TableBuilder, number: u8, types: &[&str]) -> Tabl
             (&name("ShippingMethodCode"), &label("Shipping Method")),
             &["Airborne", "DHL", "FedEx", "UPS", "Postal Mail", "Full Load", "Will Call"],
         )
-        .options(
-            (&name("FreightTermsCode"), &label("Freight Terms")),
-            &[(1, "FOB"), (2, "No Charge")],
-            None,
-        )
+        .options((&name("FreightTermsCode"), &label("Freight Terms")), &[(1, "FOB"), (2, "No Charge")], None)
 }
 
 /// How and when somebody wants to be reached.

@@ -9,35 +9,32 @@ const ADDRESS_TYPES: &[&str] = &["Bill To", "Ship To", "Primary", "Other"];
 
 /// The table. `fullname` is computed by the server.
 pub(super) fn table() -> Table {
-    let builder =
-        TableBuilder::new(("Contact", "Contact", "Contacts"), "contacts", 2, Ownership::User)
-            .id(("ContactId", "Contact"))
-            .text(("FullName", "Full Name"), 160)
-            .primary_name()
-            .read_only()
-            .text(("FirstName", "First Name"), 50)
-            .required(Required::Recommended)
-            .text(("MiddleName", "Middle Name"), 50)
-            .text(("LastName", "Last Name"), 50)
-            .required(Required::Application)
-            .text(("Salutation", "Salutation"), 100)
-            .text(("Suffix", "Suffix"), 10)
-            .text(("NickName", "Nickname"), 100)
-            .lookup(
-                ("ParentCustomerId", "Company Name"),
-                &[
-                    ("account", "parentcustomerid_account", "contact_customer_accounts", Cascade),
-                    ("contact", "parentcustomerid_contact", "contact_customer_contacts", Cascade),
-                ],
-            );
+    let builder = TableBuilder::new(("Contact", "Contact", "Contacts"), "contacts", 2, Ownership::User)
+        .id(("ContactId", "Contact"))
+        .text(("FullName", "Full Name"), 160)
+        .primary_name()
+        .read_only()
+        .text(("FirstName", "First Name"), 50)
+        .required(Required::Recommended)
+        .text(("MiddleName", "Middle Name"), 50)
+        .text(("LastName", "Last Name"), 50)
+        .required(Required::Application)
+        .text(("Salutation", "Salutation"), 100)
+        .text(("Suffix", "Suffix"), 10)
+        .text(("NickName", "Nickname"), 100)
+        .lookup(
+            ("ParentCustomerId", "Company Name"),
+            &[
+                ("account", "parentcustomerid_account", "contact_customer_accounts", Cascade),
+                ("contact", "parentcustomerid_contact", "contact_customer_contacts", Cascade),
+            ],
+        );
     let builder = personal(work(reach(builder)));
     let builder = address(builder, 1, ADDRESS_TYPES);
     let builder = address(builder, 2, ADDRESS_TYPES);
     let builder = contact_preferences(builder);
-    let builder = builder.states(
-        &[(0, "Active", 1), (1, "Inactive", 2)],
-        &[(1, "Active", 0), (2, "Inactive", 1)],
-    );
+    let builder =
+        builder.states(&[(0, "Active", 1), (1, "Inactive", 2)], &[(1, "Active", 0), (2, "Inactive", 1)]);
     owned_columns(builder, "contact").build()
 }
 

@@ -12,23 +12,15 @@ pub(super) fn business_unit() -> Table {
         10,
         Ownership::ReadOnly,
     );
-    stamps(
-        builder.id(("BusinessUnitId", "Business Unit")).text(("Name", "Name"), 160).primary_name().lookup(
-            ("ParentBusinessUnitId", "Parent Business"),
-            &[(
-                "businessunit",
-                "parentbusinessunitid",
-                "business_unit_parent_business_unit",
-                NoCascade,
-            )],
-        ),
-    )
+    stamps(builder.id(("BusinessUnitId", "Business Unit")).text(("Name", "Name"), 160).primary_name().lookup(
+        ("ParentBusinessUnitId", "Parent Business"),
+        &[("businessunit", "parentbusinessunitid", "business_unit_parent_business_unit", NoCascade)],
+    ))
 }
 
 /// Table `systemuser`.
 pub(super) fn system_user() -> Table {
-    let builder =
-        TableBuilder::new(("SystemUser", "User", "Users"), "systemusers", 8, Ownership::ReadOnly);
+    let builder = TableBuilder::new(("SystemUser", "User", "Users"), "systemusers", 8, Ownership::ReadOnly);
     stamps(
         builder
             .id(("SystemUserId", "User"))

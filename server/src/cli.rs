@@ -1,0 +1,213 @@
+//! The command line.
+
+use crate::api::{Profile, Service};
+use crate::db::{Database, Location};
+use crate::import::{self, Mapping};
+use crate::{demo, people, schema, web};
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use std::io::{IsTerminal, Read, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long requests under way may take once the server was told to stop.
+const SHUTDOWN_SECONDS_MAX: u64 = 10;
+
+/// Reference CRM server: a subset of the Dataverse Web API on SQLite.
+#[derive(Debug, Parser)]
+#[command(name = "flette-server", version, about, long_about = None)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the Web API and, with --site, the web CRM
+    Serve(Serve),
+    /// Load CSV or vCard files into a database; each file as a whole or not at all
+    Import(Import),
+    /// Set a user's password, read from the first line of standard input
+    SetPassword(SetPassword),
+}
+
+#[derive(Debug, Args)]
+struct Store {
+    /// Where the data is: sqlite:PATH (created when missing) or sqlite::memory: (gone at the end)
+    #[arg(long, value_name = "URL", default_value = "sqlite:flette.sqlite")]
+    database: Location,
+    /// Name of the organisation, used when the database is created
+    #[arg(long, value_name = "NAME", default_value = "Flette")]
+    name: String,
+}
+
+impl Store {
+    fn open(&self) -> Result<Database> {
+        let opened = Database::open(&self.database, Arc::new(schema::schema()), &self.name);
+        let database = opened.context("cannot open the database")?;
+        people::found(&database, web::now()).context("cannot prepare the database")?;
+        Ok(database)
+    }
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    #[command(flatten)]
+    store: Store,
+    /// Folder of the web CRM (index.html, worker.js …)
+    #[arg(long, value_name = "DIR")]
+    site: Option<PathBuf>,
+    /// Add the users demo, anna, ola and admin (password "flette") and, once, ROWS made-up contacts
+    #[arg(long, value_name = "ROWS", num_args = 0..=1, default_missing_value = "1000")]
+    demo: Option<u64>,
+    /// Whose rules to follow: with "dataverse", change tracking needs organisation-level read
+    #[arg(long, value_enum, default_value_t)]
+    profile: Profile,
+}
+
+#[derive(Debug, Args)]
+struct Import {
+    #[command(flatten)]
+    store: Store,
+    /// Table to fill, by entity set or logical name (accounts, contacts, tasks)
+    #[arg(long, value_name = "TABLE")]
+    table: String,
+    /// Put a column of the file into an attribute. "contact.ATTRIBUTE" (or "account.ATTRIBUTE") makes a row
+    /// of its own that is linked to the imported one. Columns named like an attribute need no mapping.
+    #[arg(long, value_name = "COLUMN=ATTRIBUTE")]
+    map: Vec<Mapping>,
+    /// User who will own the rows
+    #[arg(long, value_name = "USER", default_value = people::ADMIN)]
+    owner: String,
+    /// Files to load: .csv with a header line, or .vcf
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct SetPassword {
+    #[command(flatten)]
+    store: Store,
+    /// User name
+    user: String,
+}
+
+/// Carries out a command line.
+///
+/// # Errors
+/// What went wrong, for people.
+pub fn run(arguments: Arguments) -> Result<()> {
+    match arguments.command {
+        Command::Serve(serve) => run_serve(serve),
+        Command::Import(import) => run_import(&import),
+        Command::SetPassword(set) => run_set_password(&set),
+    }
+}
+
+fn run_serve(serve: Serve) -> Result<()> {
+    let database = serve.store.open()?;
+    let now = web::now();
+    database
+        .write(|writer| {
+            writer.purge_sessions(now)?;
+            writer.purge_tombstones(now)
+        })
+        .context("cannot clean up the database")?;
+    if let Some(rows) = serve.demo {
+        people::add_demo_people(&database, now).context("cannot add the demo users")?;
+        let mut progress = |done, total| eprintln!("demo data: {done} of {total} contacts");
+        demo::fill(&database, rows, now, &mut progress).context("cannot add the demo data")?;
+    }
+    if let Some(site) = &serve.site {
+        anyhow::ensure!(site.is_dir(), "the site folder {} does not exist", site.display());
+    }
+    let app = web::app(Service::new(database, serve.profile), serve.site);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind(serve.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", serve.listen))?;
+        let address = listener.local_addr()?;
+        println!("listening on http://{address}");
+        std::io::stdout().flush()?;
+        let (told, mut stop) = tokio::sync::watch::channel(false);
+        let server = axum::serve(listener, app).with_graceful_shutdown(async move {
+            stopped().await;
+            tracing::info!("stopping");
+            let _ = told.send(true);
+        });
+        let late = async {
+            // Ends only when the server was told to stop; a client that keeps its request open must not
+            // hold it up.
+            if stop.wait_for(|told| *told).await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(SHUTDOWN_SECONDS_MAX)).await;
+            }
+        };
+        tokio::select! {
+            served = std::future::IntoFuture::into_future(server) => served.context("the server failed"),
+            () = late => Ok(()),
+        }
+    });
+    runtime.shutdown_timeout(Duration::from_secs(SHUTDOWN_SECONDS_MAX));
+    served
+}
+
+/// Waits for SIGTERM or SIGINT.
+#[cfg(unix)]
+async fn stopped() {
+    let interrupt = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => drop(interrupt.await),
+    }
+}
+
+/// Waits for an interrupt.
+#[cfg(not(unix))]
+async fn stopped() {
+    drop(tokio::signal::ctrl_c().await);
+}
+
+fn run_import(import: &Import) -> Result<()> {
+    let database = import.store.open()?;
+    for file in &import.files {
+        let terminal = std::io::stderr().is_terminal();
+        let mut progress = |done: u64| {
+            if terminal || done % 10_000 == 0 {
+                eprintln!("{}: {done} rows", file.display());
+            }
+        };
+        let job = import::Job {
+            database: &database,
+            table: &import.table,
+            mappings: &import.map,
+            owner: &import.owner,
+            now: web::now(),
+        };
+        let summary = job
+            .load(file, &mut progress)
+            .with_context(|| format!("nothing imported from {}", file.display()))?;
+        println!("{}: {summary}", file.display());
+    }
+    Ok(())
+}
+
+fn run_set_password(set: &SetPassword) -> Result<()> {
+    let database = set.store.open()?;
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).context("cannot read the password")?;
+    let password = text.lines().next().unwrap_or_default();
+    anyhow::ensure!(!password.is_empty(), "the password on standard input is empty");
+    people::set_password(&database, &set.user, password)
+        .with_context(|| format!("cannot set the password of {}", set.user))
+}

@@ -1,0 +1,114 @@
+//! Signing in and out: tokens for programs, a cookie for the page.
+
+use super::routes::{forged, only, Asked};
+use super::{now, App};
+use crate::auth::{self, Proof, Tokens, BEARER_SECONDS, COOKIE, SESSION_SECONDS};
+use crate::db::meta::Fact;
+use crate::db::sessions::Caller;
+use flette_odata::error::Result;
+use flette_odata::{ODataError, Response};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct SignIn {
+    username: String,
+    password: String,
+}
+
+/// `POST /oauth2/v2.0/token`, a form with `grant_type` `password` or `refresh_token`. Errors are OAuth's
+/// (RFC 6749 §5.2).
+pub(super) fn token(app: &App, asked: &Asked) -> Result<Response> {
+    only(asked, "POST")?;
+    let form = read_form(&asked.body);
+    let field = |name: &str| form.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value.as_str());
+    let database = app.service.database();
+    let tokens = match field("grant_type") {
+        "password" => auth::check_password(database, field("username"), field("password"))
+            .and_then(|caller| auth::start_tokens(database, caller, now())),
+        "refresh_token" => auth::refresh_tokens(database, field("refresh_token"), now()),
+        _ => return Ok(oauth_error("unsupported_grant_type", "Use grant_type password or refresh_token.")),
+    };
+    match tokens {
+        Ok(tokens) => Ok(token_answer(&tokens)),
+        Err(error) if error.status == 401 => Ok(oauth_error("invalid_grant", &error.message)),
+        Err(error) => Err(error),
+    }
+}
+
+fn token_answer(tokens: &Tokens) -> Response {
+    let body = serde_json::json!({
+        "token_type": "Bearer",
+        "expires_in": BEARER_SECONDS,
+        "access_token": tokens.bearer,
+        "refresh_token": tokens.refresh,
+    });
+    plain_json(200, &body)
+}
+
+fn oauth_error(error: &str, description: &str) -> Response {
+    plain_json(400, &serde_json::json!({"error": error, "error_description": description}))
+}
+
+fn plain_json(status: u16, body: &serde_json::Value) -> Response {
+    let response = Response::json(status, body.to_string().into_bytes());
+    response.header("Content-Type", "application/json; charset=utf-8")
+}
+
+fn read_form(body: &[u8]) -> Vec<(String, String)> {
+    let text = String::from_utf8_lossy(body);
+    let decode = |part: &str| {
+        let spaced = part.replace('+', " ");
+        percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+    };
+    let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.map(|(name, value)| (decode(name), decode(value))).collect()
+}
+
+/// `POST /auth/sign-in`
+pub(super) fn sign_in(app: &App, asked: &Asked) -> Result<Response> {
+    only(asked, "POST")?;
+    if !auth::allows_sign_in(&asked.headers) {
+        return Err(forged());
+    }
+    let body: SignIn = serde_json::from_slice(&asked.body)
+        .map_err(|_| ODataError::bad_payload("Send JSON with username and password."))?;
+    let database = app.service.database();
+    let caller = auth::check_password(database, &body.username, &body.password)?;
+    let token = auth::start_session(database, &caller, now())?;
+    Ok(identity(app, &caller)?.header("Set-Cookie", cookie(&token, SESSION_SECONDS)))
+}
+
+/// `POST /auth/sign-out`: the session ends, here and in the browser. Nobody signed in is no error.
+pub(super) fn sign_out(app: &App, asked: &Asked) -> Result<Response> {
+    only(asked, "POST")?;
+    if !auth::allows_write(&asked.headers) && !auth::allows_sign_in(&asked.headers) {
+        return Err(forged());
+    }
+    if let Proof::Bearer(token) | Proof::Cookie(token) = Proof::of(&asked.headers) {
+        let hash = auth::token_hash(token);
+        app.service.database().write(|writer| writer.end_session(&hash))?;
+    }
+    Ok(Response::empty(204).header("Set-Cookie", cookie("", 0)))
+}
+
+/// `GET /auth/who`: who is signed in, or 401.
+pub(super) fn who(app: &App, asked: &Asked) -> Result<Response> {
+    only(asked, "GET")?;
+    let caller = auth::authenticate(app.service.database(), Proof::of(&asked.headers), now())?;
+    identity(app, &caller)
+}
+
+fn identity(app: &App, caller: &Caller) -> Result<Response> {
+    let organization = app.service.database().read(|reader| reader.fact_id(Fact::OrganizationId))?;
+    let body = serde_json::json!({
+        "userid": caller.user,
+        "fullname": caller.full_name,
+        "organizationid": organization,
+        "businessunitid": caller.unit,
+    });
+    Ok(plain_json(200, &body))
+}
+
+fn cookie(token: &str, seconds: i64) -> String {
+    format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}")
+}

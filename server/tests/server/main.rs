@@ -1,0 +1,14 @@
+//! The server as a whole, mostly without a socket: requests in, answers out.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
+
+mod batching;
+mod filtering;
+mod importing;
+mod process;
+mod reading;
+mod signing_in;
+mod site;
+mod support;
+mod tracking;
+mod writing;

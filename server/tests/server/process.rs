@@ -1,0 +1,155 @@
+//! The program itself: its one line, its signals, its files.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+struct Running {
+    child: Child,
+    address: String,
+}
+
+impl Running {
+    fn start(database: &Path) -> Running {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_flette-server"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--demo", "20", "--database"])
+            .arg(format!("sqlite:{}", database.display()))
+            .env("FLETTE_LOG", "info")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim_end().strip_prefix("listening on http://").expect("one line").to_owned();
+        assert!(!address.ends_with(":0"));
+        Running { child, address }
+    }
+
+    /// One request over a socket of its own: status, headers, body.
+    fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String, String) {
+        let mut socket = TcpStream::connect(&self.address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let length = body.len();
+        let host = &self.address;
+        write!(
+            socket,
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+             Content-Length: {length}\r\n{headers}\r\n{body}"
+        )
+        .unwrap();
+        let mut text = String::new();
+        socket.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        (head[9..12].parse().unwrap(), head.to_lowercase(), body.to_owned())
+    }
+
+    fn sign_in(&self) -> String {
+        let form = "grant_type=password&username=demo&password=flette";
+        let headers = "Content-Type: application/x-www-form-urlencoded\r\n";
+        let (status, _, body) = self.ask("POST", "/oauth2/v2.0/token", headers, form);
+        assert_eq!(status, 200, "{body}");
+        let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+        format!("Authorization: Bearer {}\r\n", json["access_token"].as_str().unwrap())
+    }
+
+    fn signal(&mut self, signal: &str) -> Option<i32> {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(started.elapsed() < Duration::from_secs(30), "it does not stop");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn every_answer_over_a_socket_has_a_date_and_a_signal_stops_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("crm.sqlite");
+    let mut server = Running::start(&database);
+    let bearer = server.sign_in();
+    for (path, status) in
+        [("/healthz", 200), ("/api/data/v9.2/WhoAmI", 200), ("/nothing", 404), ("/api/data/v9.2/x", 404)]
+    {
+        let (answered, head, _) = server.ask("GET", path, &bearer, "");
+        assert_eq!(answered, status, "{path}");
+        let date = head.lines().find_map(|line| line.strip_prefix("date: ")).expect("a Date header");
+        assert!(date.ends_with("gmt"), "{date}");
+    }
+    // A client that keeps its connection open does not hold the server up.
+    let _idle = TcpStream::connect(&server.address).unwrap();
+    assert_eq!(server.signal("-TERM"), Some(0));
+    let mut log = String::new();
+    server.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(log.contains("demo data: 20 of 20 contacts"), "{log}");
+
+    // Sessions, rows and tokens outlive the process; the demo data is not made twice.
+    let mut server = Running::start(&database);
+    let (status, _, body) = server.ask("GET", "/api/data/v9.2/contacts/$count", &bearer, "");
+    assert_eq!((status, body.as_str()), (200, "20"));
+    assert_eq!(server.signal("-INT"), Some(0));
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("crm.sqlite");
+    let mut server = Running::start(&database);
+    let bearer = server.sign_in();
+    let track = format!("{bearer}Prefer: odata.track-changes\r\n");
+    let (_, _, first) = server.ask("GET", "/api/data/v9.2/accounts?$select=name", &track, "");
+    let first: serde_json::Value = serde_json::from_str(&first).unwrap();
+    let delta = first["@odata.deltaLink"].as_str().unwrap();
+    let delta = &delta[delta.find("/api").unwrap()..];
+    let mut written = Vec::new();
+    for round in 0..3 {
+        for number in 0..20 {
+            let name = format!("Acknowledged {round}-{number}");
+            let headers = format!("{bearer}Content-Type: application/json\r\n");
+            let body = format!("{{\"name\":\"{name}\"}}");
+            let (status, _, _) = server.ask("POST", "/api/data/v9.2/accounts", &headers, &body);
+            assert_eq!(status, 204);
+            written.push(name);
+        }
+        assert_eq!(server.signal("-KILL"), None);
+        server = Running::start(&database);
+        let (status, _, body) = server.ask("GET", delta, &bearer, "");
+        assert_eq!(status, 200, "{body}");
+        // The body may be chunked; names are looked for in the text.
+        for name in &written {
+            assert!(body.contains(name.as_str()), "{name} is lost");
+        }
+    }
+}
+
+#[test]
+fn the_log_holds_no_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Running::start(&folder.path().join("crm.sqlite"));
+    let bearer = server.sign_in();
+    let headers = format!("{bearer}Content-Type: application/json\r\n");
+    server.ask("POST", "/api/data/v9.2/accounts", &headers, "{\"name\":\"Canary1\"}");
+    server.ask("POST", "/api/data/v9.2/accounts", &headers, "{\"name\":\"Canary2\",\"nothing\":\"Canary3\"}");
+    server.ask("GET", "/api/data/v9.2/accounts?$filter=name%20eq%20'Canary4'", &bearer, "");
+    server.signal("-TERM");
+    let mut log = String::new();
+    server.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(log.contains("/api/data/v9.2/accounts"), "{log}");
+    assert!(!log.contains("Canary"), "{log}");
+    let token = bearer.trim().rsplit(' ').next().unwrap();
+    assert!(!log.contains(token));
+}

@@ -1,0 +1,234 @@
+//! Row requests sent together in one `$batch`, and their answers told apart again.
+
+use super::{classify, row_url, Asked, Outcome, Remote, LOOKUP_ANNOTATION};
+use crate::model::{ETag, Hlc, Key, Millis, OpId};
+use crate::platform::Transport;
+use flette_odata::batch::{parse_batch_response, write_batch_request, BatchAnswer, BatchItem, Part};
+use flette_odata::edm::Table;
+use flette_odata::time::format_http_date;
+use flette_odata::{Method, Request, Response};
+use uuid::Uuid;
+
+/// Bytes that a part takes besides its body: delimiters, request line, headers.
+const PART_BYTES: usize = 600;
+
+/// One row's request.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub enum RowCall {
+    /// The row as it is.
+    Read { key: Key },
+    /// A new row under an id of our own; refused when the id is taken.
+    Create { key: Key, op: OpId, at: Hlc, body: Vec<u8> },
+    /// Changed columns; refused unless the row is still at `base`.
+    Update { key: Key, op: OpId, at: Hlc, base: ETag, body: Vec<u8> },
+    /// Deletion; refused unless the row is still at `base`.
+    Delete { key: Key, op: OpId, at: Hlc, base: ETag },
+}
+
+impl RowCall {
+    fn key(&self) -> &Key {
+        match self {
+            RowCall::Read { key }
+            | RowCall::Create { key, .. }
+            | RowCall::Update { key, .. }
+            | RowCall::Delete { key, .. } => key,
+        }
+    }
+
+    fn asked(&self) -> Asked {
+        match self {
+            RowCall::Read { .. } => Asked::Read,
+            RowCall::Create { .. } => Asked::Create,
+            RowCall::Update { .. } => Asked::Update,
+            RowCall::Delete { .. } => Asked::Delete,
+        }
+    }
+
+    /// The request. The operation's id goes along for servers that keep receipts (OASIS Repeatable Requests 1.0).
+    fn request(&self, root: &str, table: &Table) -> Request {
+        let url = row_url(root, table, self.key().id);
+        let repeatable = |request: Request, op: &OpId, at: &Hlc| {
+            request
+                .header("Repeatability-Request-ID", op.0.to_string())
+                .header("Repeatability-First-Sent", format_http_date(at.wall.0))
+        };
+        let representation = |request: Request| {
+            request.header("Prefer", format!("return=representation,{LOOKUP_ANNOTATION}"))
+        };
+        match self {
+            RowCall::Read { .. } => Request::get(url).header("Prefer", LOOKUP_ANNOTATION),
+            RowCall::Create { op, at, body, .. } => {
+                let request = Request::new(Method::Patch, url).json(body.clone()).header("If-None-Match", "*");
+                repeatable(representation(request), op, at)
+            }
+            RowCall::Update { op, at, base, body, .. } => {
+                let request = Request::new(Method::Patch, url).json(body.clone());
+                repeatable(representation(request.header("If-Match", base.0.clone())), op, at)
+            }
+            RowCall::Delete { op, at, base, .. } => {
+                repeatable(Request::new(Method::Delete, url).header("If-Match", base.0.clone()), op, at)
+            }
+        }
+    }
+}
+
+/// About how many bytes a request takes in a batch.
+pub fn request_bytes(call: &RowCall) -> usize {
+    let body = match call {
+        RowCall::Create { body, .. } | RowCall::Update { body, .. } => body.len(),
+        RowCall::Read { .. } | RowCall::Delete { .. } => 0,
+    };
+    PART_BYTES + body
+}
+
+/// The answer to one row's request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowAnswer {
+    /// What it means.
+    pub outcome: Outcome,
+    /// The row's representation, where there is one.
+    pub body: Vec<u8>,
+}
+
+/// Several requests that succeed or fail together, or a single one.
+pub type Group<'a> = Vec<(&'a RowCall, &'a Table)>;
+
+impl<T: Transport> Remote<'_, T> {
+    /// Sends all groups in one batch, one group after the other; a failed group does not stop the next. Returns one list
+    /// of answers a group, in the order of its requests, or what became of the batch as a whole.
+    ///
+    /// # Errors
+    /// When the batch itself was not done; then nothing is known of any part.
+    pub async fn batch(&self, groups: &[Group<'_>], boundary: Uuid) -> Result<Vec<Vec<RowAnswer>>, Outcome> {
+        let mut number = 0_u32;
+        let items: Vec<BatchItem> = groups.iter().map(|group| item(group, self.root, &mut number)).collect();
+        let (content_type, body) = write_batch_request(&items, boundary);
+        let mut request = Request::new(Method::Post, format!("{}$batch", self.root))
+            .header("Content-Type", content_type)
+            .header("Prefer", "odata.continue-on-error");
+        request.body = body;
+        let exchange = self.exchange(request).await;
+        let parsed = exchange.answer.as_ref().ok().and_then(multipart);
+        match parsed {
+            Some(Ok(answers)) => {
+                let now = Millis(exchange.received.0.saturating_add(self.offset_millis.get()));
+                Ok(assign(groups, answers, now))
+            }
+            Some(Err(what)) => Err(Outcome::Retry(what)),
+            None => match self.judge(Asked::Batch, &exchange) {
+                Outcome::Done => Err(Outcome::Retry("the answer to a batch is no batch".to_owned())),
+                other => Err(other),
+            },
+        }
+    }
+}
+
+pub(super) fn multipart(response: &Response) -> Option<Result<Vec<BatchAnswer>, String>> {
+    let kind = response.headers.get("Content-Type")?;
+    kind.trim_start().to_ascii_lowercase().starts_with("multipart/").then(|| {
+        parse_batch_response(kind, &response.body).map_err(|error| error.message)
+    })
+}
+
+fn item(group: &Group<'_>, root: &str, number: &mut u32) -> BatchItem {
+    let mut part = |(call, table): &(&RowCall, &Table)| {
+        *number += 1;
+        Part { content_id: Some(number.to_string()), request: call.request(root, table) }
+    };
+    match group.as_slice() {
+        [single] => BatchItem::Single(part(single)),
+        many => BatchItem::ChangeSet(many.iter().map(part).collect()),
+    }
+}
+
+/// Which answer belongs to which request.
+///
+/// Answers of a change set carry the `Content-ID` of their requests. Answers of single requests don't, by the
+/// protocol; they stand in the order of the requests. So the row's id in each representation is compared: when one
+/// stands in the wrong place, or answers are missing or too many, no answer is trusted but those that name their row.
+fn assign(groups: &[Group<'_>], answers: Vec<BatchAnswer>, now: Millis) -> Vec<Vec<RowAnswer>> {
+    let complete = answers.len() == groups.len();
+    let mut number = 0_u32;
+    let mut assigned = Vec::with_capacity(groups.len());
+    let mut answers = answers.into_iter();
+    let mut in_order = complete;
+    for group in groups {
+        let answer = answers.next();
+        let first = number;
+        number += u32::try_from(group.len()).unwrap_or(u32::MAX);
+        let responses = match answer {
+            Some(BatchAnswer::Single(response)) => vec![response; group.len()],
+            Some(BatchAnswer::ChangeSet(parts)) => by_content_id(parts, first, group.len()),
+            None => Vec::new(),
+        };
+        let row: Vec<RowAnswer> = group
+            .iter()
+            .enumerate()
+            .map(|(at, (call, table))| row_answer(call, table, responses.get(at), now))
+            .collect();
+        in_order &= group.iter().zip(&row).all(|((call, table), answer)| names_other(call, table, answer).is_none());
+        assigned.push(row);
+    }
+    if !in_order {
+        distrust(groups, &mut assigned);
+    }
+    assigned
+}
+
+fn by_content_id(parts: Vec<(Option<String>, Response)>, first: u32, count: usize) -> Vec<Response> {
+    let mut found: Vec<Option<Response>> = vec![None; count];
+    for (at, (content_id, response)) in parts.into_iter().enumerate() {
+        let number = content_id.and_then(|id| id.parse::<u32>().ok());
+        let place = match number.and_then(|n| n.checked_sub(first + 1)) {
+            Some(place) => usize::try_from(place).unwrap_or(usize::MAX),
+            None => at,
+        };
+        if let Some(slot) = found.get_mut(place) {
+            *slot = Some(response);
+        }
+    }
+    // A change set succeeds as a whole; an answer that is missing is read as one that was lost.
+    found.into_iter().map(|response| response.unwrap_or_else(|| Response::empty(500))).collect()
+}
+
+fn row_answer(call: &RowCall, table: &Table, response: Option<&Response>, now: Millis) -> RowAnswer {
+    let Some(response) = response else { return lost() };
+    let outcome = classify(call.asked(), Ok(response), now);
+    let answer = RowAnswer { outcome, body: response.body.clone() };
+    let whole = answer.body.is_empty() || id_in(&answer.body, table).is_some();
+    match (&answer.outcome, call) {
+        // A success whose row cannot be read is no success.
+        (Outcome::Done, RowCall::Read { .. } | RowCall::Create { .. } | RowCall::Update { .. }) if !whole => lost(),
+        _ => answer,
+    }
+}
+
+fn lost() -> RowAnswer {
+    RowAnswer { outcome: Outcome::Retry("the answer is missing in the batch".to_owned()), body: Vec::new() }
+}
+
+/// The id of another row, if the answer is about one.
+fn names_other(call: &RowCall, table: &Table, answer: &RowAnswer) -> Option<Uuid> {
+    match answer.outcome {
+        Outcome::Done => id_in(&answer.body, table).filter(|id| *id != call.key().id),
+        _ => None,
+    }
+}
+
+/// Keeps only answers that name their row.
+fn distrust(groups: &[Group<'_>], assigned: &mut [Vec<RowAnswer>]) {
+    for (group, answers) in groups.iter().zip(assigned) {
+        for ((call, table), answer) in group.iter().zip(answers) {
+            let named = answer.outcome == Outcome::Done && id_in(&answer.body, table) == Some(call.key().id);
+            if !named {
+                *answer = lost();
+            }
+        }
+    }
+}
+
+fn id_in(body: &[u8], table: &Table) -> Option<Uuid> {
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
+    object.get(&table.primary_id)?.as_str()?.parse().ok()
+}

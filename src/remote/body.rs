@@ -1,0 +1,125 @@
+//! Writes a change as the JSON body of a request: only what may be written, lookups as `nav@odata.bind`.
+
+use crate::journal::Reason;
+use crate::model::{EntityRef, FieldEdit, Row, Value};
+use flette_odata::edm::{Column, ColumnKind, LookupTarget, Schema, Table};
+use flette_odata::render::{write_text, write_value};
+use uuid::Uuid;
+
+/// Status of a [`Reason`] that this side gives itself, before anything was sent.
+const NOT_SENT: u16 = 0;
+
+/// Writes bodies for one table.
+pub struct BodyWriter<'a> {
+    /// Where set names of lookup targets are found.
+    pub schema: &'a Schema,
+    /// The table written to.
+    pub table: &'a Table,
+    /// Local id to server id, for lookups.
+    pub resolve: &'a dyn Fn(&EntityRef) -> Uuid,
+}
+
+impl BodyWriter<'_> {
+    /// The body of a create: columns that may be set on create and have a value.
+    ///
+    /// # Errors
+    /// When a lookup points to a table that this replica knows nothing of.
+    pub fn create(&self, row: &Row) -> Result<Vec<u8>, Reason> {
+        let mut body = Body::default();
+        for (name, value) in row.iter().filter(|(_, value)| !value.is_null()) {
+            match self.table.column(name).filter(|column| column.valid_for_create) {
+                Some(column) if !matches!(column.kind, ColumnKind::Id) => {
+                    self.member(&mut body, column, &Value::Null, value)?;
+                }
+                Some(_) | None => {}
+            }
+        }
+        Ok(body.close())
+    }
+
+    /// The body of an update: the edited columns that may be set on update. `None` when there is none.
+    ///
+    /// # Errors
+    /// When a lookup points to a table that this replica knows nothing of.
+    pub fn update(&self, edits: &[FieldEdit]) -> Result<Option<Vec<u8>>, Reason> {
+        let mut body = Body::default();
+        for edit in edits {
+            if let Some(column) = self.table.column(&edit.name).filter(|column| column.valid_for_update) {
+                self.member(&mut body, column, &edit.old, &edit.new)?;
+            }
+        }
+        Ok((!body.text.is_empty()).then(|| body.close()))
+    }
+
+    fn member(&self, body: &mut Body, column: &Column, old: &Value, new: &Value) -> Result<(), Reason> {
+        let ColumnKind::Lookup { targets } = &column.kind else {
+            body.name(&column.logical_name);
+            write_value(&mut body.text, column, new);
+            return Ok(());
+        };
+        match new {
+            Value::Lookup(to) => {
+                let set = self.schema.table(&to.table).map(|table| &table.set_name);
+                let (Some(target), Some(set)) = (navigation(targets, to), set) else {
+                    return Err(unknown_target(&column.logical_name, &to.table));
+                };
+                body.name(&format!("{}@odata.bind", target.navigation));
+                write_text(&mut body.text, &format!("/{set}({})", (self.resolve)(to)));
+            }
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Decimal(_)
+            | Value::Double(_)
+            | Value::Text(_)
+            | Value::Guid(_)
+            | Value::DateTime(_)
+            | Value::Date(_) => {
+                // Clearing any sibling of a polymorphic lookup clears it; the one that was set is the safest.
+                let was = match old {
+                    Value::Lookup(from) => navigation(targets, from),
+                    _ => None,
+                };
+                if let Some(target) = was.or(targets.first()) {
+                    body.name(&format!("{}@odata.bind", target.navigation));
+                    body.text.extend_from_slice(b"null");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn navigation<'t>(targets: &'t [LookupTarget], to: &EntityRef) -> Option<&'t LookupTarget> {
+    targets.iter().find(|target| target.table == to.table)
+}
+
+fn unknown_target(column: &str, table: &str) -> Reason {
+    Reason {
+        status: NOT_SENT,
+        code: String::new(),
+        message: format!("Column '{column}' points to table '{table}', which is not in the offline scope."),
+    }
+}
+
+/// A JSON object in the making.
+#[derive(Default)]
+struct Body {
+    text: Vec<u8>,
+}
+
+impl Body {
+    fn name(&mut self, name: &str) {
+        self.text.push(if self.text.is_empty() { b'{' } else { b',' });
+        write_text(&mut self.text, name);
+        self.text.push(b':');
+    }
+
+    fn close(mut self) -> Vec<u8> {
+        if self.text.is_empty() {
+            self.text.push(b'{');
+        }
+        self.text.push(b'}');
+        self.text
+    }
+}

@@ -1,0 +1,73 @@
+//! The server's metadata, read in one batch.
+
+use super::batch::multipart;
+use super::{Asked, Outcome, Remote};
+use crate::platform::Transport;
+use flette_odata::batch::{write_batch_request, BatchAnswer, BatchItem, Part, BATCH_PARTS_MAX};
+use flette_odata::edm::Table;
+use flette_odata::metadata::{definition_requests, parse_definition};
+use flette_odata::{Method, Request};
+use uuid::Uuid;
+
+/// Boundary of these batches: nothing in a definition can be mistaken for it, since its requests have no bodies.
+const BOUNDARY: Uuid = Uuid::from_u128(0x0f1e_77e0_0000_4000_8000_0000_0000_0001);
+
+impl<T: Transport> Remote<'_, T> {
+    /// Definitions of tables, in order; `Err` holds the name of a table that the server does not describe.
+    ///
+    /// # Errors
+    /// When the answer as a whole says something else, or one of its parts asks to wait.
+    pub async fn definitions(&self, names: &[String]) -> Result<Vec<Result<Table, String>>, Outcome> {
+        let requests: Vec<Vec<String>> = names.iter().map(|name| definition_requests(name)).collect();
+        let urls: Vec<&String> = requests.iter().flatten().collect();
+        let mut bodies = Vec::with_capacity(urls.len());
+        for chunk in urls.chunks(BATCH_PARTS_MAX) {
+            bodies.extend(self.read_all(chunk).await?);
+        }
+        let mut bodies = bodies.into_iter();
+        let tables = names.iter().zip(&requests).map(|(name, requests)| {
+            let answers: Option<Vec<Vec<u8>>> = bodies.by_ref().take(requests.len()).collect();
+            let table = answers.and_then(|answers| parse_definition(&answers).ok());
+            table.filter(|table| table.logical_name == *name).ok_or_else(|| name.clone())
+        });
+        Ok(tables.collect())
+    }
+
+    /// Bodies of several reads, in order; `None` for one that was refused.
+    async fn read_all(&self, urls: &[&String]) -> Result<Vec<Option<Vec<u8>>>, Outcome> {
+        let part = |url: &&String| {
+            let request = Request::get(format!("{}{url}", self.root())).header("Accept", "application/json");
+            BatchItem::Single(Part { content_id: None, request })
+        };
+        let items: Vec<BatchItem> = urls.iter().map(part).collect();
+        let (content_type, body) = write_batch_request(&items, BOUNDARY);
+        let mut request = Request::new(Method::Post, format!("{}$batch", self.root()))
+            .header("Content-Type", content_type)
+            .header("Prefer", "odata.continue-on-error");
+        request.body = body;
+        let exchange = self.exchange(request).await;
+        let answers = match exchange.answer.as_ref().ok().and_then(multipart) {
+            Some(answers) => answers.map_err(Outcome::Retry)?,
+            None => {
+                return Err(match self.judge(Asked::Batch, &exchange) {
+                    Outcome::Done => Outcome::Retry("the answer to a batch is no batch".to_owned()),
+                    other => other,
+                })
+            }
+        };
+        if answers.len() != urls.len() {
+            return Err(Outcome::Retry("answers are missing in the batch".to_owned()));
+        }
+        answers.into_iter().map(|answer| self.body(&exchange, answer)).collect()
+    }
+
+    fn body(&self, exchange: &super::Exchange, answer: BatchAnswer) -> Result<Option<Vec<u8>>, Outcome> {
+        let BatchAnswer::Single(response) = answer else { return Ok(None) };
+        let own = super::Exchange { answer: Ok(response), sent: exchange.sent, received: exchange.received };
+        match (self.judge(Asked::Read, &own), own.answer) {
+            (Outcome::Done, Ok(response)) => Ok(Some(response.body)),
+            (wait @ (Outcome::Hold(_) | Outcome::Retry(_)), _) => Err(wait),
+            (Outcome::Done | Outcome::Resolve(_) | Outcome::Park(_), _) => Ok(None),
+        }
+    }
+}

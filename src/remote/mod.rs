@@ -1,0 +1,166 @@
+//! The CRM server as typed calls. Knows the wire and its answers, nothing of the replica.
+
+mod batch;
+mod body;
+mod classify;
+mod definitions;
+mod query;
+
+pub use batch::{request_bytes, RowAnswer, RowCall};
+pub use body::BodyWriter;
+pub use classify::{classify, Asked, Hold, Outcome, Resolve};
+pub use query::{collection_url, row_url, sweep_url};
+
+use crate::model::Millis;
+use crate::platform::{Transport, TransportError};
+use flette_odata::time::parse_http_date;
+use flette_odata::{Request, Response};
+use serde::Deserialize;
+use std::cell::Cell;
+use uuid::Uuid;
+
+/// Names the server database's lineage; on answers to `WhoAmI` of servers that have one.
+const LINEAGE_HEADER: &str = "Flette-Lineage";
+/// Asks for what a lookup with several target tables points to; without it, it cannot be resolved.
+const LOOKUP_ANNOTATION: &str = "odata.include-annotations=\"Microsoft.Dynamics.CRM.lookuplogicalname\"";
+
+/// One exchange: when it was sent, when answered, and the answer.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct Exchange {
+    pub sent: Millis,
+    pub received: Millis,
+    pub answer: Result<Response, TransportError>,
+}
+
+impl Exchange {
+    /// The server's clock, as its `Date` says.
+    pub fn server_date(&self) -> Option<Millis> {
+        let response = self.answer.as_ref().ok()?;
+        parse_http_date(response.headers.get("Date")?).map(Millis)
+    }
+}
+
+/// Who the server says is calling.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Caller {
+    /// `systemuserid`
+    #[serde(rename = "UserId")]
+    pub user: Uuid,
+    /// His business unit.
+    #[serde(rename = "BusinessUnitId")]
+    pub business_unit: Uuid,
+    /// Identity of the server's database, where it tells one.
+    #[serde(skip)]
+    pub lineage: Option<String>,
+}
+
+/// What became of a call that only reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read {
+    /// The whole body.
+    Body(Vec<u8>),
+    /// Anything but [`Outcome::Done`].
+    Not(Outcome),
+}
+
+/// The way to the server.
+pub struct Remote<'a, T: Transport> {
+    transport: &'a T,
+    root: &'a str,
+    now: &'a dyn Fn() -> Millis,
+    /// Server time minus device time, for a `Retry-After` that is a date.
+    offset_millis: Cell<i64>,
+    answered: Cell<bool>,
+}
+
+impl<'a, T: Transport> Remote<'a, T> {
+    /// The API at `root`, which ends in `/`.
+    pub fn new(transport: &'a T, root: &'a str, now: &'a dyn Fn() -> Millis) -> Remote<'a, T> {
+        Remote { transport, root, now, offset_millis: Cell::new(0), answered: Cell::new(false) }
+    }
+
+    /// API root, ending in `/`.
+    pub fn root(&self) -> &str {
+        self.root
+    }
+
+    /// Whether any answer came so far, whatever it was.
+    pub fn answered(&self) -> bool {
+        self.answered.get()
+    }
+
+    async fn exchange(&self, request: Request) -> Exchange {
+        let sent = (self.now)();
+        let request = request
+            .header("Accept", "application/json")
+            .header("OData-MaxVersion", "4.0")
+            .header("OData-Version", "4.0");
+        let answer = self.transport.send(request).await;
+        let exchange = Exchange { sent, received: (self.now)(), answer };
+        if exchange.answer.is_ok() {
+            self.answered.set(true);
+        }
+        if let Some(date) = exchange.server_date() {
+            self.offset_millis.set(date.0.saturating_sub(exchange.received.0));
+        }
+        exchange
+    }
+
+    /// Classifies by the server's clock.
+    fn judge(&self, asked: Asked, exchange: &Exchange) -> Outcome {
+        let now = Millis(exchange.received.0.saturating_add(self.offset_millis.get()));
+        classify(asked, exchange.answer.as_ref(), now)
+    }
+
+    fn read(&self, asked: Asked, exchange: Exchange) -> Read {
+        match (self.judge(asked, &exchange), exchange.answer) {
+            (Outcome::Done, Ok(response)) => Read::Body(response.body),
+            (Outcome::Done, Err(_)) => Read::Not(Outcome::Retry("no answer".to_owned())),
+            (other, _) => Read::Not(other),
+        }
+    }
+
+    /// `WhoAmI`, and the exchange, from which the clock learns.
+    pub async fn who_am_i(&self) -> (Result<Caller, Outcome>, Exchange) {
+        let exchange = self.exchange(Request::get(format!("{}WhoAmI", self.root))).await;
+        let caller = match (self.judge(Asked::Read, &exchange), &exchange.answer) {
+            (Outcome::Done, Ok(response)) => caller(response),
+            (Outcome::Done, Err(_)) => Err(Outcome::Retry("no answer".to_owned())),
+            (Outcome::Resolve(_), _) => Err(Outcome::Retry("the API is not where it should be".to_owned())),
+            (other, _) => Err(other),
+        };
+        (caller, exchange)
+    }
+
+    /// One page of a collection, from its first URL or from a link the server gave (verbatim).
+    pub async fn page(&self, page: &PageCall) -> (Read, Option<Millis>) {
+        let mut prefer = format!("odata.maxpagesize={},{LOOKUP_ANNOTATION}", page.rows_max);
+        if page.track_changes {
+            prefer = format!("odata.track-changes,{prefer}");
+        }
+        let exchange = self.exchange(Request::get(page.url.clone()).header("Prefer", prefer)).await;
+        let date = exchange.server_date();
+        (self.read(page.asked, exchange), date)
+    }
+}
+
+/// A page to ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageCall {
+    /// URL of our own making, or a link verbatim.
+    pub url: String,
+    /// Which of the two.
+    pub asked: Asked,
+    /// Whether to ask for change tracking: on first calls only.
+    pub track_changes: bool,
+    /// Most rows wanted.
+    pub rows_max: u32,
+}
+
+fn caller(response: &Response) -> Result<Caller, Outcome> {
+    let foreign = |_| Outcome::Retry("the answer to WhoAmI is not the server's".to_owned());
+    let mut caller: Caller = serde_json::from_slice(&response.body).map_err(foreign)?;
+    caller.lineage = response.headers.get(LINEAGE_HEADER).map(str::to_owned);
+    Ok(caller)
+}

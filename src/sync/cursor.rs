@@ -1,0 +1,104 @@
+//! Where a table's pull goes on. Pure.
+
+use crate::model::Millis;
+use crate::remote::{collection_url, sweep_url};
+use crate::replica::{Cursor, Feed, Target};
+use flette_odata::edm::Table;
+
+/// After so many sweeps, which never see deletions, all rows are pulled again.
+pub(super) const SWEEPS_MAX: u32 = 20;
+/// What a sweep goes by.
+const MODIFIED_ON: &str = "modifiedon";
+
+/// The next thing to do for a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// The shadow is filled: it takes the place of what is read.
+    Swap,
+    /// The shadow belongs to a pull that cannot go on: away with it first.
+    DropShadow,
+    /// Ask for a page.
+    Page {
+        /// A link verbatim, or a first call.
+        url: String,
+        /// What the call brings.
+        kind: Kind,
+        /// Where its rows go.
+        target: Target,
+        /// For a first call: the properties asked for.
+        fresh: Option<Vec<String>>,
+    },
+}
+
+/// What a call brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Every row.
+    All,
+    /// What changed.
+    Changes,
+}
+
+/// A first call, and what it means for the cursor.
+#[derive(Debug, Clone)]
+pub(super) struct Fresh {
+    /// The properties asked for.
+    pub(super) columns: Vec<String>,
+    /// What the call brings.
+    pub(super) kind: Kind,
+    /// Server time at the call, less an overlap: where the next sweep begins.
+    pub(super) at: Millis,
+}
+
+impl Fresh {
+    /// The first page of a first call is in.
+    pub(super) fn open(&self, cursor: &mut Cursor, target: Target) {
+        cursor.columns.clone_from(&self.columns);
+        cursor.watermark_next = Some(self.at);
+        match self.kind {
+            Kind::Changes => cursor.sweeps = cursor.sweeps.saturating_add(1),
+            Kind::All => (cursor.delta_link, cursor.watermark) = (None, None),
+        }
+        if target == Target::Shadow && cursor.shadow.is_none() {
+            cursor.shadow = Some(cursor.live.wrapping_add(1));
+        }
+    }
+}
+
+/// Decides from the cursor alone.
+pub(super) fn begin(cursor: &Cursor, table: &Table, root: &str) -> Begin {
+    let columns: Vec<String> = table.columns.iter().map(|column| column.property()).collect();
+    let same_columns = cursor.columns == columns;
+    let target = if cursor.shadow.is_some() { Target::Shadow } else { Target::Live };
+    if let (Some(link), true) = (&cursor.next_link, same_columns) {
+        return Begin::Page { url: link.clone(), kind: Kind::Changes, target, fresh: None };
+    }
+    let drained = cursor.delta_link.is_some() || cursor.watermark.is_some();
+    if cursor.shadow.is_some() {
+        return if drained && same_columns { Begin::Swap } else { Begin::DropShadow };
+    }
+    let all = || Begin::Page {
+        url: collection_url(root, table, &columns),
+        kind: Kind::All,
+        target: if cursor.next_segment == 0 { Target::Live } else { Target::Shadow },
+        fresh: Some(columns.clone()),
+    };
+    if !same_columns || !cursor.complete {
+        return all();
+    }
+    match (cursor.feed, &cursor.delta_link, cursor.watermark) {
+        (Feed::Delta, Some(link), _) => {
+            Begin::Page { url: link.clone(), kind: Kind::Changes, target: Target::Live, fresh: None }
+        }
+        (Feed::Sweep, _, Some(since))
+            if cursor.sweeps < SWEEPS_MAX && table.column(MODIFIED_ON).is_some() =>
+        {
+            let url = sweep_url(root, table, &columns, since);
+            Begin::Page { url, kind: Kind::Changes, target: Target::Live, fresh: Some(columns) }
+        }
+        (Feed::Delta | Feed::Sweep, _, _) => all(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! Whose value stands in a conflict, and which fields mean nothing apart.
+
+use crate::merge::Rule;
+use flette_odata::edm::{Column, ColumnKind, Table};
+use std::collections::BTreeMap;
+
+/// Rules by table and field; [`Rule::Newest`] where nothing is set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    tables: BTreeMap<String, Rule>,
+    fields: BTreeMap<(String, String), Rule>,
+}
+
+impl Policy {
+    /// The same policy with a rule for all fields, and the deletions, of a table.
+    pub fn with_table(mut self, table: &str, rule: Rule) -> Policy {
+        self.tables.insert(table.to_owned(), rule);
+        self
+    }
+
+    /// The same policy with a rule for one field; it comes before the table's.
+    pub fn with_field(mut self, table: &str, field: &str, rule: Rule) -> Policy {
+        self.fields.insert((table.to_owned(), field.to_owned()), rule);
+        self
+    }
+
+    /// The rule of a table: for rows as a whole.
+    pub fn table(&self, table: &str) -> Rule {
+        self.tables.get(table).copied().unwrap_or_default()
+    }
+
+    /// The rule of a field.
+    pub fn field(&self, table: &str, field: &str) -> Rule {
+        let own = self.fields.get(&(table.to_owned(), field.to_owned())).copied();
+        own.unwrap_or_else(|| self.table(table))
+    }
+}
+
+/// Parts of an address that only make sense together; `{prefix}` is `address1_` and so on.
+const ADDRESS_PARTS: [&str; 7] =
+    ["line1", "line2", "line3", "city", "stateorprovince", "postalcode", "country"];
+const ADDRESSES: [&str; 3] = ["address1_", "address2_", "address3_"];
+/// State and status reason must fit each other.
+const STATE: [&str; 2] = ["statecode", "statuscode"];
+/// What all money columns of a row are in.
+pub(super) const CURRENCY: &str = "transactioncurrencyid";
+
+/// The columns that merge as one value with `column`, itself among them, in the table's order. `currency_changes` says
+/// whether either side changed the row's currency: amounts mean nothing without it, but while it stands they are
+/// independent of each other.
+pub(super) fn group<'t>(table: &'t Table, column: &'t Column, currency_changes: bool) -> Vec<&'t Column> {
+    let name = column.logical_name.as_str();
+    let member: Box<dyn Fn(&Column) -> bool> = if let Some(prefix) = address_of(name) {
+        Box::new(move |c: &Column| address_of(&c.logical_name) == Some(prefix))
+    } else if STATE.contains(&name) {
+        Box::new(|c: &Column| STATE.contains(&c.logical_name.as_str()))
+    } else if currency_changes && in_currency(column) {
+        Box::new(in_currency)
+    } else {
+        return vec![column];
+    };
+    table.columns.iter().filter(|c| c.valid_for_update && member(c)).collect()
+}
+
+fn address_of(name: &str) -> Option<&'static str> {
+    let part = |prefix: &&str| name.strip_prefix(*prefix).is_some_and(|part| ADDRESS_PARTS.contains(&part));
+    ADDRESSES.into_iter().find(part)
+}
+
+fn in_currency(column: &Column) -> bool {
+    column.logical_name == CURRENCY || matches!(column.kind, ColumnKind::Money { .. })
+}

@@ -1,0 +1,416 @@
+//! What an incoming row, or its absence, means for the row's entries. Pure, and the one place where this is decided.
+//!
+//! Per field, or group of fields that mean nothing apart: base is the oldest entry's `old`, local the newest entry's
+//! `new`, and the merge of `crate::merge` decides. What stays in the journal gets the server's value as its base.
+
+use super::policy::{group, Policy, CURRENCY};
+use crate::journal::{fold, squash, Entry, EntryState, Squashed};
+use crate::merge::{merge, newer, Merged, Rule};
+use crate::model::{
+    Change, Clash, ETag, EntityRef, FieldEdit, Hlc, OpId, Row, Seq, ServerTime, Side, Value,
+};
+use flette_odata::edm::{Column, Table};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A row on this side.
+#[derive(Debug, Clone, Copy)]
+pub struct Local<'a> {
+    /// Its entries, in order; at least one.
+    pub entries: &'a [Entry],
+    /// What the server said last, before now.
+    pub mirror: Option<&'a Row>,
+}
+
+/// What the server says now.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)]
+pub enum Incoming<'a> {
+    Row { row: &'a Row, etag: &'a ETag },
+    /// The row was deleted, or may not be seen any more.
+    Gone,
+}
+
+/// What becomes of a row's entries.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Decision {
+    /// Entries that stay, as they are to be stored, in order. All others leave.
+    pub keep: Vec<Entry>,
+    /// Of these: entries that now mean another request than the one their operation stood for. Each needs an id of
+    /// its own, since the server may hold a receipt for the old one.
+    pub renew: BTreeSet<Seq>,
+    /// Of these: entries that had been sent and were merged. They need a new id too, unless the server is known to
+    /// have refused them.
+    pub merged_sent: BTreeSet<Seq>,
+    /// For the conflict log.
+    pub clashes: Vec<Clashed>,
+}
+
+/// A conflict without its identity.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub struct Clashed {
+    pub clash: Clash,
+    pub local_at: Hlc,
+    pub server_at: Option<ServerTime>,
+    pub server_author: Option<EntityRef>,
+    pub op: OpId,
+    pub winner: Side,
+}
+
+/// Decides. The mirror takes the incoming row in any case; this is about the journal alone.
+pub fn reconcile(table: &Table, local: Local, incoming: Incoming, policy: &Policy) -> Decision {
+    let Some(first) = local.entries.first() else { return Decision::default() };
+    match incoming {
+        Incoming::Gone => gone(local),
+        // The row is at the version that the entries build upon: it says nothing new.
+        Incoming::Row { etag, .. } if first.base.as_ref() == Some(etag) => {
+            Decision { keep: local.entries.to_vec(), ..Decision::default() }
+        }
+        Incoming::Row { row, etag } => Merge { table, policy, row, etag }.row(local),
+    }
+}
+
+/// The row is not there: a deletion is done, edits have nowhere to go and are kept in the conflict log.
+fn gone(local: Local) -> Decision {
+    let Some(last) = local.entries.last() else { return Decision::default() };
+    if matches!(last.change, Change::Delete) {
+        return Decision::default();
+    }
+    let entries: Vec<&Entry> = local.entries.iter().collect();
+    let edits = match squash(&entries) {
+        Some(Squashed::Request(request)) => edits_of(request.change),
+        Some(Squashed::Nothing) | None => Vec::new(),
+    };
+    let seen = fold(local.mirror.cloned(), local.entries);
+    let row = seen.unwrap_or_else(|| edits.iter().map(|e| (e.name.clone(), e.new.clone())).collect());
+    let clashed = Clashed {
+        clash: Clash::DeletedThere { row, edits },
+        local_at: last.at,
+        server_at: None,
+        server_author: None,
+        op: last.op,
+        winner: Side::Server,
+    };
+    Decision { clashes: vec![clashed], ..Decision::default() }
+}
+
+fn edits_of(change: Change) -> Vec<FieldEdit> {
+    match change {
+        Change::Create(row) => {
+            row.into_iter().map(|(name, new)| FieldEdit { name, old: Value::Null, new }).collect()
+        }
+        Change::Update(edits) => edits,
+        Change::Delete => Vec::new(),
+    }
+}
+
+/// The server's row, against which entries are merged.
+struct Merge<'a> {
+    table: &'a Table,
+    policy: &'a Policy,
+    row: &'a Row,
+    etag: &'a ETag,
+}
+
+/// One edit of a column, and the index of its entry.
+struct Step {
+    entry: usize,
+    edit: FieldEdit,
+}
+
+/// All that happened to one column here, after what the server is known to have taken.
+struct Chain {
+    base: Value,
+    steps: Vec<Step>,
+}
+
+/// A column with its three values.
+struct Member<'c> {
+    column: &'c Column,
+    base: Value,
+    local: Value,
+    server: Value,
+}
+
+/// What stays, by entry and column.
+type Kept = BTreeMap<usize, Vec<FieldEdit>>;
+
+impl Merge<'_> {
+    fn row(&self, local: Local) -> Decision {
+        let Some((last, earlier)) = local.entries.split_last() else { return Decision::default() };
+        if !matches!(last.change, Change::Delete) {
+            return self.fields(local);
+        }
+        if !self.edited_there(local) || self.deletion_wins(last) {
+            return self.delete(last);
+        }
+        let mut decision = match earlier.is_empty() {
+            true => Decision::default(),
+            false => self.fields(Local { entries: earlier, ..local }),
+        };
+        decision.clashes.push(self.clashed(Clash::DeletedHere, last.at, last.op, Side::Server));
+        decision
+    }
+
+    fn deletion_wins(&self, deletion: &Entry) -> bool {
+        match self.policy.table(&self.table.logical_name) {
+            Rule::Newest => newer(deletion.at, self.server_at()) == Side::Local,
+            Rule::Server => false,
+            Rule::Local => true,
+        }
+    }
+
+    /// The deletion stays, upon the row as it is now; edits before it went with the row.
+    fn delete(&self, deletion: &Entry) -> Decision {
+        let mut decision = Decision::default();
+        self.keep(&mut decision, deletion, Change::Delete);
+        decision
+    }
+
+    /// Whether anyone else changed a column since the mirror's row: a value there that neither the mirror nor a sent
+    /// entry explains. Without knowing the row as it was, yes.
+    fn edited_there(&self, local: Local) -> bool {
+        let before = match local.entries.first().map(|e| (&e.change, &e.state)) {
+            Some((Change::Create(created), EntryState::Sent)) => Some(created),
+            Some((Change::Create(_), EntryState::Waiting | EntryState::Parked(_))) => None,
+            Some((Change::Update(_) | Change::Delete, _)) | None => local.mirror,
+        };
+        let Some(before) = before else { return true };
+        let explained = |column: &Column, server: &Value| {
+            let name = &column.logical_name;
+            let known = before.get(name).is_none_or(|value| value == server);
+            known
+                || (column.is_lookup() && server.is_null() && local.mirror.is_none())
+                || sent_edits(local.entries).any(|edit| edit.name == *name && edit.new == *server)
+        };
+        self.columns().any(|column| match self.row.get(&column.logical_name) {
+            Some(server) => !explained(column, server),
+            None => false,
+        })
+    }
+
+    /// Columns a user can change. All others follow from these, or are the server's own.
+    fn columns(&self) -> impl Iterator<Item = &Column> {
+        self.table.columns.iter().filter(|column| column.valid_for_update)
+    }
+
+    fn fields(&self, local: Local) -> Decision {
+        let chains = self.chains(local.entries);
+        let mut decision = Decision::default();
+        let mut kept = Kept::new();
+        let mut done: BTreeSet<&str> = BTreeSet::new();
+        let currency = self.currency_changes(local, &chains);
+        for column in self.columns() {
+            let edited = chains.get(&column.logical_name).is_some_and(|chain| !chain.steps.is_empty());
+            if !edited || done.contains(column.logical_name.as_str()) {
+                continue;
+            }
+            let members: Vec<Member> = group(self.table, column, currency)
+                .into_iter()
+                .map(|column| self.member(column, local, &chains))
+                .collect();
+            done.extend(members.iter().map(|m| m.column.logical_name.as_str()));
+            self.group(local, &chains, &members, &mut kept, &mut decision);
+        }
+        for (at, edits) in kept {
+            if let Some(entry) = local.entries.get(at) {
+                self.keep(&mut decision, entry, Change::Update(edits));
+            }
+        }
+        decision
+    }
+
+    /// Merges one group and writes down what stays and what is logged.
+    fn group(
+        &self,
+        local: Local,
+        chains: &BTreeMap<String, Chain>,
+        members: &[Member],
+        kept: &mut Kept,
+        decision: &mut Decision,
+    ) {
+        let steps_of = |m: &Member| chains.get(&m.column.logical_name).map_or(&[][..], |chain| &chain.steps);
+        let newest = members.iter().filter_map(|m| steps_of(m).last()).map(|step| step.entry).max();
+        let Some((newest, entry)) = newest.and_then(|at| Some((at, local.entries.get(at)?))) else { return };
+        let side = newer(entry.at, self.server_at());
+        let base: Vec<&Value> = members.iter().map(|m| &m.base).collect();
+        let mine: Vec<&Value> = members.iter().map(|m| &m.local).collect();
+        let theirs: Vec<&Value> = members.iter().map(|m| &m.server).collect();
+        let merged = merge(&base, &mine, &theirs, self.rule(members), side);
+        let winner = match merged {
+            Merged::Server => return,
+            Merged::Local => None,
+            Merged::Conflict(winner) => Some(winner),
+        };
+        for member in members.iter().filter(|m| m.local != m.server) {
+            let name = &member.column.logical_name;
+            let steps = steps_of(member);
+            let lost = match winner {
+                None => false,
+                Some(Side::Local) => member.server != member.base,
+                Some(Side::Server) => member.local != member.base,
+            };
+            if let (true, Some(winner)) = (lost, winner) {
+                let by = steps.last().and_then(|step| local.entries.get(step.entry)).unwrap_or(entry);
+                let clash = Clash::Field {
+                    name: name.clone(),
+                    local: member.local.clone(),
+                    server: member.server.clone(),
+                };
+                decision.clashes.push(self.clashed(clash, by.at, by.op, winner));
+            }
+            match winner {
+                Some(Side::Server) => {}
+                // The group stands as a whole: what the server changed in it is put back.
+                Some(Side::Local) | None if steps.is_empty() => {
+                    kept.entry(newest).or_default().push(FieldEdit {
+                        name: name.clone(),
+                        old: member.server.clone(),
+                        new: member.local.clone(),
+                    });
+                }
+                Some(Side::Local) | None => keep_steps(steps, &member.server, kept),
+            }
+        }
+    }
+
+    /// The rule of a group: that of the first member that has one of its own.
+    fn rule(&self, members: &[Member]) -> Rule {
+        let rules = members.iter().map(|m| self.policy.field(&self.table.logical_name, &m.column.logical_name));
+        rules.into_iter().find(|rule| *rule != Rule::Newest).unwrap_or_default()
+    }
+
+    fn member<'c>(&self, column: &'c Column, local: Local, chains: &BTreeMap<String, Chain>) -> Member<'c> {
+        let name = &column.logical_name;
+        let now = self.row.get(name);
+        let (base, local) = match chains.get(name) {
+            Some(chain) => (
+                chain.base.clone(),
+                chain.steps.last().map_or_else(|| chain.base.clone(), |step| step.edit.new.clone()),
+            ),
+            None => {
+                let before = local.mirror.and_then(|row| row.get(name)).or(now).cloned().unwrap_or_default();
+                (before.clone(), before)
+            }
+        };
+        // A column that the answer does not hold says nothing.
+        let server = now.cloned().unwrap_or_else(|| base.clone());
+        Member { column, base, local, server }
+    }
+
+    fn currency_changes(&self, local: Local, chains: &BTreeMap<String, Chain>) -> bool {
+        self.table.column(CURRENCY).is_some_and(|column| {
+            let member = self.member(column, local, chains);
+            member.base != member.local || member.base != member.server
+        })
+    }
+
+    /// Per column what happened here. Everything up to the last value that was sent and now stands on the server
+    /// has been applied: it is history, not an edit.
+    fn chains(&self, entries: &[Entry]) -> BTreeMap<String, Chain> {
+        let mut chains: BTreeMap<String, Chain> = BTreeMap::new();
+        for (at, entry) in entries.iter().enumerate() {
+            match &entry.change {
+                Change::Create(created) => chains.extend(self.created(at, entry, created)),
+                Change::Update(edits) => {
+                    for edit in edits.iter().filter(|edit| self.is_column(&edit.name)) {
+                        let chain = chains
+                            .entry(edit.name.clone())
+                            .or_insert_with(|| Chain { base: edit.old.clone(), steps: Vec::new() });
+                        chain.steps.push(Step { entry: at, edit: edit.clone() });
+                    }
+                }
+                Change::Delete => {}
+            }
+        }
+        let sent = |step: &Step| entries.get(step.entry).is_some_and(|e| e.state == EntryState::Sent);
+        for (name, chain) in &mut chains {
+            let server = self.row.get(name);
+            let created = |step: &Step| {
+                entries.get(step.entry).is_some_and(|e| matches!(e.change, Change::Create(_)))
+            };
+            let applied = |step: &Step| sent(step) && !created(step) && Some(&step.edit.new) == server;
+            if let Some(at) = chain.steps.iter().rposition(applied) {
+                chain.base = server.cloned().unwrap_or_default();
+                chain.steps.drain(..=at);
+            }
+        }
+        chains
+    }
+
+    /// The columns of a new row whose id stands on the server. One that was sent is taken for ours: its values were
+    /// applied and are the base of what followed, but for lookups that could not be set yet. One that was never sent
+    /// merges as edits of columns that were empty.
+    fn created(&self, at: usize, entry: &Entry, created: &Row) -> Vec<(String, Chain)> {
+        let sent = entry.state == EntryState::Sent;
+        let chain = |column: &Column| {
+            let name = column.logical_name.clone();
+            let value = created.get(&name).cloned().unwrap_or_default();
+            let unset = column.is_lookup() && self.row.get(&name).is_some_and(Value::is_null);
+            if sent && !unset {
+                return (name, Chain { base: value, steps: Vec::new() });
+            }
+            let edit = FieldEdit { name: name.clone(), old: Value::Null, new: value };
+            let steps = if edit.new.is_null() { Vec::new() } else { vec![Step { entry: at, edit }] };
+            (name, Chain { base: Value::Null, steps })
+        };
+        self.columns().map(chain).collect()
+    }
+
+    fn is_column(&self, name: &str) -> bool {
+        self.table.column(name).is_some_and(|column| column.valid_for_update)
+    }
+
+    /// Keeps an entry with what is left of it, upon the server's row as it is now.
+    fn keep(&self, decision: &mut Decision, entry: &Entry, change: Change) {
+        let mut entry = Entry { base: Some(self.etag.clone()), ..entry.clone() };
+        if matches!(entry.change, Change::Create(_)) {
+            decision.renew.insert(entry.seq);
+            entry.change_set = None;
+        }
+        if entry.state == EntryState::Sent {
+            decision.merged_sent.insert(entry.seq);
+            entry.state = EntryState::Waiting;
+        }
+        entry.change = change;
+        decision.keep.push(entry);
+    }
+
+    fn clashed(&self, clash: Clash, local_at: Hlc, op: OpId, winner: Side) -> Clashed {
+        let server_author = match self.row.get("modifiedby") {
+            Some(Value::Lookup(who)) => Some(who.clone()),
+            Some(_) | None => None,
+        };
+        Clashed { clash, local_at, server_at: self.server_at(), server_author, op, winner }
+    }
+
+    fn server_at(&self) -> Option<ServerTime> {
+        match self.row.get("modifiedon") {
+            Some(Value::DateTime(at)) => Some(ServerTime(*at)),
+            Some(_) | None => None,
+        }
+    }
+}
+
+/// Edits that stay, the first of them upon the server's value. An edit that changes nothing any more is left out.
+fn keep_steps(steps: &[Step], server: &Value, kept: &mut Kept) {
+    let mut old = server.clone();
+    for step in steps {
+        let new = step.edit.new.clone();
+        if old != new {
+            let edit = FieldEdit { name: step.edit.name.clone(), old, new: new.clone() };
+            kept.entry(step.entry).or_default().push(edit);
+        }
+        old = new;
+    }
+}
+
+fn sent_edits(entries: &[Entry]) -> impl Iterator<Item = &FieldEdit> {
+    entries.iter().filter(|e| e.state == EntryState::Sent).flat_map(|e| match &e.change {
+        Change::Update(edits) => edits.as_slice(),
+        Change::Create(_) | Change::Delete => &[],
+    })
+}
+
+#[cfg(test)]
+mod tests;

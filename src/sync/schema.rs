@@ -1,0 +1,112 @@
+//! Learns tables and columns from the server's metadata, before any row.
+
+use super::step::{decide, Run, Stop};
+use super::{Phase, Stage};
+use crate::error::Result;
+use crate::journal::Entry;
+use crate::model::{Change, Clash, Millis, Side, Value};
+use crate::platform::Transport;
+use crate::remote::Outcome;
+use crate::replica::Draft;
+use crate::store::{Durability, Store};
+use crate::sync::reconcile::{Clashed, Decision};
+use flette_odata::edm::{Schema, Table};
+
+/// The schema is compared with the server's at least this often, milliseconds.
+const CHECK_INTERVAL_MILLIS: i64 = 60 * 60 * 1000;
+
+/// Brings the schema up to date when it is due.
+///
+/// # Errors
+/// Why it could not be read. Rows are not pulled then, since they could not be understood.
+pub(super) async fn refresh<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std::result::Result<(), Stop> {
+    if !due(run) {
+        return Ok(());
+    }
+    run.progress.set(Some(Stage { phase: Phase::Schema, table: String::new(), done: 0, total: None }));
+    let mut tables: Vec<Table> = Vec::new();
+    for answer in run.remote.definitions(&run.config.tables).await.map_err(Stop::Outcome)? {
+        match answer {
+            Ok(table) => tables.push(table),
+            Err(name) => run.problem(format!("table {name}: the server does not describe it")),
+        }
+    }
+    if tables.is_empty() {
+        return Err(Stop::Outcome(Outcome::Retry("the server describes no table in scope".to_owned())));
+    }
+    let schema = Schema { tables };
+    let conflicts = run
+        .replica
+        .transact(run.now(), Durability::Strict, &[], |draft| adopt(draft, &schema))
+        .await?;
+    run.count(|report| report.conflicts += conflicts);
+    Ok(())
+}
+
+fn due<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
+    let state = run.replica.state();
+    let missing = run.config.tables.iter().any(|name| state.schema.table(name).is_none());
+    let old = state
+        .record
+        .schema_checked
+        .is_none_or(|Millis(at)| !(0..CHECK_INTERVAL_MILLIS).contains(&run.now().0.saturating_sub(at)));
+    missing || old
+}
+
+/// Takes the schema over if it differs. Edits of columns that are gone move to the conflict log.
+fn adopt(draft: &mut Draft, schema: &Schema) -> Result<u64> {
+    draft.record.schema_checked = Some(draft.now());
+    if *draft.schema() == *schema {
+        return Ok(0);
+    }
+    draft.set_schema(schema.clone());
+    let entries: Vec<Entry> = draft.state().journal.iter().cloned().collect();
+    let mut conflicts = 0;
+    for entry in entries {
+        if let Some(decision) = schema.table(&entry.key.table).and_then(|table| without_dropped(table, &entry)) {
+            conflicts += decide(draft, std::slice::from_ref(&entry), decision, true);
+        }
+    }
+    Ok(conflicts)
+}
+
+/// An entry without the columns that its table no longer has; `None` when it has them all.
+fn without_dropped(table: &Table, entry: &Entry) -> Option<Decision> {
+    let mut decision = Decision::default();
+    let mut lose = |name: &str, value: &Value| {
+        decision.clashes.push(Clashed {
+            clash: Clash::Field { name: name.to_owned(), local: value.clone(), server: Value::Null },
+            local_at: entry.at,
+            server_at: None,
+            server_author: None,
+            op: entry.op,
+            winner: Side::Server,
+        });
+    };
+    let gone = |name: &str| table.column(name).is_none();
+    let change = match &entry.change {
+        Change::Create(row) => {
+            let mut row = row.clone();
+            row.retain(|name, value| {
+                if gone(name) && !value.is_null() {
+                    lose(name, value);
+                }
+                !gone(name)
+            });
+            Change::Create(row)
+        }
+        Change::Update(edits) => {
+            let (lost, kept): (Vec<_>, Vec<_>) = edits.iter().cloned().partition(|edit| gone(&edit.name));
+            lost.iter().for_each(|edit| lose(&edit.name, &edit.new));
+            Change::Update(kept)
+        }
+        Change::Delete => Change::Delete,
+    };
+    if change == entry.change {
+        return None;
+    }
+    if !matches!(&change, Change::Update(edits) if edits.is_empty()) {
+        decision.keep.push(Entry { change, ..entry.clone() });
+    }
+    Some(decision)
+}

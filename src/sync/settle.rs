@@ -1,0 +1,98 @@
+//! What an accepted request leaves of its row's entries. Pure.
+//!
+//! An answer settles only the entries it was sent for. Entries made meanwhile stay, upon the row as the server now has
+//! it; so does what the request could not say yet, such as a lookup that closed a circle of new rows.
+
+use super::reconcile::Decision;
+use crate::journal::{squash, Entry, EntryState, RowRequest, Squashed};
+use crate::model::{Change, ETag, FieldEdit, Row, Value};
+use flette_odata::edm::Table;
+
+/// Settles `request` by the row that the server answered. `entries` are all entries of the row, in order.
+pub(super) fn settle(
+    table: &Table,
+    request: &RowRequest,
+    entries: &[Entry],
+    row: &Row,
+    etag: &ETag,
+) -> Decision {
+    let (sent, later): (Vec<&Entry>, Vec<&Entry>) =
+        entries.iter().partition(|entry| request.seqs.contains(&entry.seq));
+    let mut decision = Decision::default();
+    let rest = unsaid(table, request, &sent, row);
+    if let (Some(first), false) = (sent.first(), rest.is_empty()) {
+        decision.renew.insert(first.seq);
+        decision.keep.push(Entry {
+            change: Change::Update(rest),
+            base: Some(etag.clone()),
+            change_set: None,
+            state: EntryState::Waiting,
+            ..(*first).clone()
+        });
+    }
+    let mut standing = row.clone();
+    for edit in decision.keep.iter().flat_map(|entry| edits(&entry.change)) {
+        standing.insert(edit.name.clone(), edit.new.clone());
+    }
+    for entry in later {
+        let change = rebased(&entry.change, &mut standing);
+        if !matches!(&change, Change::Update(edits) if edits.is_empty()) {
+            decision.keep.push(Entry { change, base: Some(etag.clone()), ..entry.clone() });
+        }
+    }
+    decision
+}
+
+/// What the entries say and the request did not.
+fn unsaid(table: &Table, request: &RowRequest, sent: &[&Entry], row: &Row) -> Vec<FieldEdit> {
+    let meant = match squash(sent) {
+        Some(Squashed::Request(meant)) => meant.change,
+        Some(Squashed::Nothing) | None => return Vec::new(),
+    };
+    let standing = |name: &str| row.get(name).cloned().unwrap_or_default();
+    let writable = |name: &str| table.column(name).filter(|column| column.valid_for_update);
+    match (meant, &request.change) {
+        (Change::Create(meant), Change::Create(said)) => meant
+            .into_iter()
+            .filter(|(name, new)| {
+                let unset = |is_lookup: bool| is_lookup && row.get(name).is_some_and(Value::is_null);
+                let missing = said.get(name) != Some(new);
+                !new.is_null() && writable(name).is_some_and(|c| missing || unset(c.is_lookup()))
+            })
+            .map(|(name, new)| FieldEdit { old: standing(&name), name, new })
+            .filter(|edit| edit.old != edit.new)
+            .collect(),
+        (Change::Update(meant), Change::Update(said)) => meant
+            .into_iter()
+            .filter(|edit| writable(&edit.name).is_some() && !said.iter().any(|s| s.name == edit.name))
+            .map(|edit| FieldEdit { old: standing(&edit.name), ..edit })
+            .filter(|edit| edit.old != edit.new)
+            .collect(),
+        (Change::Create(_) | Change::Update(_) | Change::Delete, _) => Vec::new(),
+    }
+}
+
+/// The change upon what stands now; `standing` moves on with it.
+fn rebased(change: &Change, standing: &mut Row) -> Change {
+    match change {
+        Change::Update(edits) => {
+            let rebase = |edit: &FieldEdit| {
+                let old = standing.insert(edit.name.clone(), edit.new.clone());
+                let old = old.unwrap_or_else(|| edit.old.clone());
+                (old != edit.new).then(|| FieldEdit { old, ..edit.clone() })
+            };
+            Change::Update(edits.iter().filter_map(rebase).collect())
+        }
+        Change::Create(_) | Change::Delete => change.clone(),
+    }
+}
+
+fn edits(change: &Change) -> &[FieldEdit] {
+    match change {
+        Change::Update(edits) => edits,
+        Change::Create(_) | Change::Delete => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! What all steps of a round share: its limits, why it stops, and how a decision becomes part of a transaction.
+
+use super::reconcile::Decision;
+use super::{Outside, Progress, Report, SyncConfig};
+use crate::error::{Error, Result};
+use crate::journal::{Entry, EntryState, Reason};
+use crate::mirror::SegmentBuilder;
+use crate::model::{Conflict, ETag, Key, Millis, OpId, Row, Seq};
+use crate::platform::Transport;
+use crate::remote::{Hold, Outcome, Remote};
+use crate::replica::{Draft, Replica, Target};
+use crate::store::Store;
+use flette_odata::edm::Schema;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// A round gives way after this long, milliseconds: a worker may be stopped after 30 s.
+pub(super) const BUDGET_MILLIS: i64 = 20_000;
+
+/// Why a round ends early.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// Its time is up; all is well.
+    Budget,
+    /// The server's answer, or the lack of one.
+    Outcome(Outcome),
+    /// The server knows the caller as somebody else.
+    OtherUser,
+    /// The replica could not be read or written.
+    Replica(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        Stop::Replica(error)
+    }
+}
+
+impl Stop {
+    /// What the report says of it.
+    pub(super) fn note(self, report: &mut Report) {
+        report.ok = false;
+        match self {
+            Stop::Budget => report.more = true,
+            Stop::OtherUser => {
+                report.signed_out = true;
+                report.problem = Some("another user is signed in".to_owned());
+            }
+            Stop::Replica(error) => report.problem = Some(error.to_string()),
+            Stop::Outcome(Outcome::Hold(Hold::SignedOut)) => {
+                report.signed_out = true;
+                report.problem = Some("the server wants you to sign in".to_owned());
+            }
+            Stop::Outcome(Outcome::Hold(Hold::Gateway)) => {
+                report.problem = Some("something on the way to the server refuses requests".to_owned());
+            }
+            Stop::Outcome(Outcome::Hold(Hold::Busy { retry_after_millis })) => {
+                report.retry_after_millis = retry_after_millis;
+                report.problem = Some("the server is busy".to_owned());
+            }
+            Stop::Outcome(Outcome::Retry(what)) => report.problem = Some(what),
+            Stop::Outcome(Outcome::Park(reason)) => report.problem = Some(words(&reason)),
+            Stop::Outcome(Outcome::Resolve(_) | Outcome::Done) => {
+                report.problem = Some("the server's answer makes no sense here".to_owned());
+            }
+        }
+    }
+}
+
+/// A refusal in words; the server's message may hold a value, so it is not among them.
+pub(super) fn words(reason: &Reason) -> String {
+    format!("the server refused ({} {})", reason.status, reason.code)
+}
+
+/// One round under way.
+pub(super) struct Run<'a, S: Store, T: Transport> {
+    pub(super) replica: &'a Replica<S>,
+    pub(super) remote: Remote<'a, T>,
+    pub(super) outside: &'a Outside<'a, T>,
+    pub(super) config: &'a SyncConfig,
+    pub(super) progress: &'a Progress,
+    pub(super) report: RefCell<Report>,
+    pub(super) deadline: Millis,
+}
+
+impl<S: Store, T: Transport> Run<'_, S, T> {
+    pub(super) fn now(&self) -> Millis {
+        (self.outside.now)()
+    }
+
+    pub(super) fn in_time(&self) -> std::result::Result<(), Stop> {
+        if self.now() < self.deadline {
+            Ok(())
+        } else {
+            Err(Stop::Budget)
+        }
+    }
+
+    pub(super) fn schema(&self) -> Rc<Schema> {
+        self.replica.state().schema.clone()
+    }
+
+    pub(super) fn count(&self, change: impl FnOnce(&mut Report)) {
+        change(&mut self.report.borrow_mut());
+    }
+
+    /// A problem that does not end the round. The first one is told.
+    pub(super) fn problem(&self, what: String) {
+        self.report.borrow_mut().problem.get_or_insert(what);
+    }
+}
+
+/// What the server told of a row: the row with its etag, or that it is gone.
+pub(super) type Told = (Key, Option<(Row, ETag)>);
+
+/// Writes told rows into the mirror; into the shadow too while one is being filled, so that the swap does not undo them.
+///
+/// # Errors
+/// [`Error::Damaged`] when a value does not fit its column, which decoding should have found.
+pub(super) fn mirror(draft: &mut Draft, told: &[Told]) -> Result<()> {
+    let mut by_table: BTreeMap<&str, Vec<&Told>> = BTreeMap::new();
+    for row in told {
+        by_table.entry(row.0.table.as_str()).or_default().push(row);
+    }
+    for (name, rows) in by_table {
+        draft.add_segment(name, Target::Live, builder(draft, name, &rows)?)?;
+        if draft.cursor(name).shadow.is_some() {
+            draft.add_segment(name, Target::Shadow, builder(draft, name, &rows)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn builder(draft: &Draft, name: &str, rows: &[&Told]) -> Result<SegmentBuilder> {
+    let schema = draft.schema();
+    let table = schema.table(name).ok_or_else(|| Error::Damaged(format!("no table {name} in the schema")))?;
+    let mut builder = SegmentBuilder::new(table);
+    for (key, told) in rows {
+        match told {
+            Some((row, etag)) => builder
+                .push_row(key.id, &etag.0, row)
+                .map_err(|wrong| Error::Damaged(format!("column {} of {name}", wrong.column)))?,
+            None => builder.push_tombstone(key.id),
+        }
+    }
+    Ok(builder)
+}
+
+/// Makes a decision about a row's `entries` part of the draft; gives the number of conflicts logged. `refused` says that
+/// the server is known not to have applied what was sent, so that it may go again under the same operation.
+pub(super) fn decide(draft: &mut Draft, entries: &[Entry], decision: Decision, refused: bool) -> u64 {
+    for entry in entries {
+        if !decision.keep.iter().any(|kept| kept.seq == entry.seq) {
+            draft.remove(entry.seq);
+        }
+    }
+    for mut entry in decision.keep {
+        let renew = decision.renew.contains(&entry.seq);
+        if renew || (!refused && decision.merged_sent.contains(&entry.seq)) {
+            entry.op = OpId(draft.new_id());
+        }
+        if !entries.contains(&entry) {
+            draft.put(entry);
+        }
+    }
+    let mut logged = 0;
+    for clashed in decision.clashes {
+        let (key, id) = (entries[0].key.clone(), draft.new_id());
+        logged += 1;
+        draft.log(Conflict {
+            id,
+            key,
+            clash: clashed.clash,
+            local_at: clashed.local_at,
+            server_at: clashed.server_at,
+            server_author: clashed.server_author,
+            op: clashed.op,
+            winner: clashed.winner,
+            resolved: None,
+        });
+    }
+    logged
+}
+
+/// Parks entries; gives how many.
+pub(super) fn park(draft: &mut Draft, seqs: &[Seq], reason: &Reason) -> u64 {
+    let mut parked = 0;
+    for seq in seqs {
+        if let Some(mut entry) = draft.entry(*seq) {
+            entry.state = EntryState::Parked(reason.clone());
+            draft.put(entry);
+            parked += 1;
+        }
+    }
+    parked
+}

@@ -1,0 +1,59 @@
+// The control API of the worker, typed. Each call is one request to `/flette/...` on this origin.
+
+import type { Conflict, JournalEntry, Report, Status } from "./types.ts";
+
+/** A refusal of the control API: the error of the body, with its HTTP status. */
+export class FletteError extends Error {
+  /** HTTP status; 0 when no answer came. */
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.name = "FletteError";
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** Typed calls; no state. */
+export const control = {
+  status: () => json<Status>("GET", "status"),
+  sync: () => json<Report>("POST", "sync"),
+  goOffline: () => json<Report>("POST", "go-offline"),
+  goOnline: () => json<Report>("POST", "go-online"),
+  journal: async () => (await json<{ entries: JournalEntry[] }>("GET", "journal")).entries,
+  conflicts: async () => (await json<{ conflicts: Conflict[] }>("GET", "conflicts")).conflicts,
+  retry: (op: string) => call("POST", `journal/${encodeURIComponent(op)}/retry`),
+  discard: (op: string) => call("POST", `journal/${encodeURIComponent(op)}/discard`),
+  resolve: (id: string, take: "local" | "server") =>
+    call("POST", `conflicts/${encodeURIComponent(id)}/resolve`, { take }),
+  export: async () => (await call("GET", "export")).blob(),
+  signOut: (unsent: "keep-refuse" | "discard") => call("POST", "sign-out", { unsent }),
+};
+
+async function json<T>(method: string, path: string): Promise<T> {
+  return (await call(method, path)).json() as Promise<T>;
+}
+
+async function call(method: string, path: string, body?: unknown): Promise<Response> {
+  const headers: Record<string, string> = { Accept: "application/json" };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let response: Response;
+  try {
+    response = await fetch(`/flette/${path}`, {
+      method,
+      headers,
+      cache: "no-store",
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  } catch {
+    throw new FletteError(0, "", "The service worker did not answer.");
+  }
+  if (response.ok) return response;
+  const answer = (await response.json().catch(() => null)) as {
+    error?: { code?: string; message?: string };
+  } | null;
+  const message = answer?.error?.message ?? `The request was answered with status ${response.status}.`;
+  throw new FletteError(response.status, answer?.error?.code ?? "", message);
+}

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { agoText, summarise, waitingText } from "./summary.ts";
+import type { Status } from "./types.ts";
+
+const calm: Status = {
+  mode: "online",
+  chosen: false,
+  reachable: true,
+  primary: true,
+  pending: 0,
+  parked: 0,
+  conflicts: 0,
+  syncing: false,
+  progress: null,
+  last_sync: null,
+  synced: true,
+  generation: 1,
+  signed_in: true,
+  problem: null,
+  tables: [],
+  storage: { bytes: null, persisted: null },
+};
+
+test("the state has one label for each thing a user must tell apart", () => {
+  const check = (change: Partial<Status>, label: string, tone: string) => {
+    const summary = summarise({ ...calm, ...change });
+    assert.deepEqual([summary.label, summary.tone], [label, tone], JSON.stringify(change));
+  };
+  check({}, "Online", "calm");
+  check({ reachable: false }, "Offline", "away");
+  check({ mode: "offline" }, "Offline", "away");
+  check({ mode: "offline", chosen: true }, "Working offline", "away");
+  check({ mode: "offline", chosen: true, reachable: false }, "Working offline", "away");
+  check({ signed_in: false, reachable: false }, "Sign in to sync", "alert");
+  check({ problem: "The disk is full." }, "Sync problem", "alert");
+  check({ syncing: true }, "Syncing", "busy");
+});
+
+test("progress is a share of the whole only where the whole is known", () => {
+  const progress = { phase: "pull" as const, table: "contact", done: 2_500, total: 10_000 };
+  const known = summarise({ ...calm, syncing: true, progress });
+  assert.equal(known.share, 0.25);
+  assert.equal(known.detail, "2,500 of 10,000 rows.");
+  const open = summarise({ ...calm, syncing: true, progress: { ...progress, total: null } });
+  assert.equal(open.share, null);
+  const beyond = summarise({ ...calm, syncing: true, progress: { ...progress, done: 12_000 } });
+  assert.equal(beyond.share, 1);
+});
+
+test('"everything is saved" is said only when it is', () => {
+  assert.match(summarise(calm).detail, /Everything is saved/);
+  assert.doesNotMatch(summarise({ ...calm, synced: false }).detail, /Everything is saved/);
+});
+
+test("counts and times read like words", () => {
+  assert.equal(waitingText(0), "No changes waiting");
+  assert.equal(waitingText(1), "1 change waiting");
+  assert.equal(waitingText(1_200), "1,200 changes waiting");
+  const now = Date.parse("2026-01-15T12:00:00Z");
+  assert.equal(agoText(now - 10_000, now), "just now");
+  assert.equal(agoText(now + 60_000, now), "just now");
+  assert.equal(agoText(now - 240_000, now), "4 min ago");
+  assert.equal(agoText(now - 2 * 3_600_000, now), "2 h ago");
+});

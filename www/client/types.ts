@@ -1,0 +1,100 @@
+// What the control API of the worker answers. Names are those on the wire.
+
+/** Answer of `GET /flette/status`. */
+export interface Status {
+  mode: "online" | "offline";
+  /** Offline because the user chose so, not because the network is gone. */
+  chosen: boolean;
+  /** Whether the last request of a round reached the server; `null` before the first. */
+  reachable: boolean | null;
+  /** Whether this browser context may run rounds. */
+  primary: boolean;
+  /** Journal entries not yet accepted by the server. */
+  pending: number;
+  /** Entries the server refused for good; they wait for a human. */
+  parked: number;
+  /** Conflicts not yet looked at. */
+  conflicts: number;
+  syncing: boolean;
+  progress: Progress | null;
+  /** RFC 3339, or `null` before the first complete round. */
+  last_sync: string | null;
+  /** Nothing is waiting and a pull after the last push succeeded. */
+  synced: boolean;
+  generation: number;
+  /** `false` from a 401 until the next sign-in. */
+  signed_in: boolean;
+  problem: string | null;
+  tables: { name: string; set: string; rows: number; complete: boolean }[];
+  storage: { bytes: number | null; persisted: boolean | null };
+}
+
+/** Where a running round is. `total` is `null` where the server does not tell. */
+export interface Progress {
+  phase: "schema" | "pull" | "push";
+  table: string;
+  done: number;
+  total: number | null;
+}
+
+/** Outcome of one round: one pull and one push. */
+export interface Report {
+  ok: boolean;
+  /** Work is left: ask again. */
+  more: boolean;
+  pushed: number;
+  pulled: number;
+  conflicts: number;
+  parked: number;
+  problem: string | null;
+  /** The server asked for patience; milliseconds. */
+  retry_after_millis: number | null;
+}
+
+/** One waiting change. */
+export interface JournalEntry {
+  /** Id of the operation, for retry and discard. */
+  op: string;
+  seq: number;
+  table: string;
+  /** Entity set name, as in URLs. */
+  set: string;
+  id: string;
+  /** What names the row, where the replica knows it. */
+  name?: string | null;
+  kind: "create" | "update" | "delete";
+  /** When the change was made; RFC 3339. */
+  at: string;
+  state: "waiting" | "sent" | "parked";
+  reason: { status: number; code: string; message: string } | null;
+  fields: { name: string; old: unknown; new: unknown }[];
+}
+
+/** Who made a change. */
+export interface Author {
+  /** `systemuserid` */
+  id: string;
+  name: string | null;
+}
+
+/** One entry of the conflict log. */
+export interface Conflict {
+  id: string;
+  table: string;
+  set: string;
+  row: string;
+  kind: "field" | "deleted-there" | "deleted-here";
+  field: string | null;
+  local: unknown;
+  server: unknown;
+  local_at: string | null;
+  server_at: string | null;
+  local_author: Author | null;
+  server_author: Author | null;
+  /** What names the row, where the replica knows it. */
+  name?: string | null;
+  /** Of `deleted-there`: the edits that found no row. */
+  edits?: { name: string; old: unknown; new: unknown }[];
+  winner: "local" | "server";
+  resolved: null | "local" | "server";
+}

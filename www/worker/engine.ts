@@ -1,0 +1,74 @@
+// The one engine of this worker: the WebAssembly module is started once per worker life, on the first request that
+// needs it, while the session is read; a replica is opened once per user.
+
+import init, { Flette } from "flette-engine";
+import { matchPrecache } from "workbox-precaching";
+import { currentSession, databaseName, type Session } from "./session.ts";
+
+/** Path prefix of the API that the engine answers. */
+export const API_ROOT = "/api/data/v9.2/";
+/** Tables that go offline, in pull order: what others point to comes first. */
+const TABLES = ["systemuser", "account", "contact", "task"];
+/** Rows per pulled page: Dataverse's own maximum. */
+const PAGE_SIZE = 5_000;
+const MODULE = "/flette_bg.wasm";
+
+let module: Promise<unknown> | null = null;
+let opened: { database: string; engine: Promise<Flette> } | null = null;
+
+/** Starts the module unless that was done. A failed start is tried again by the next call. */
+function start(): Promise<unknown> {
+  module ??= init({ module_or_path: moduleResponse() }).catch((error: unknown) => {
+    module = null;
+    throw error;
+  });
+  return module;
+}
+
+async function moduleResponse(): Promise<Response> {
+  return (await matchPrecache(MODULE)) ?? fetch(MODULE);
+}
+
+/** The engine of the signed-in user, or `null` when nobody is signed in. Rejects when it cannot be opened. */
+export async function currentEngine(): Promise<Flette | null> {
+  // Both at once; when nobody is signed in, the module is warm for the sign-in that follows.
+  const [session] = await Promise.all([currentSession(), start()]);
+  return session ? engineOf(session) : null;
+}
+
+/** Deletes the signed-out user's replica. Rejects when it cannot be deleted; it then stays. */
+export async function destroyEngine(): Promise<void> {
+  const before = await opened?.engine;
+  await before?.destroy();
+  opened = null;
+}
+
+/** Ends the engine's life before another user's. */
+export async function closeEngine(): Promise<void> {
+  const before = opened;
+  opened = null;
+  await before?.engine.then((engine) => engine.close()).catch(() => undefined);
+}
+
+async function engineOf(session: Session): Promise<Flette> {
+  const database = databaseName(session);
+  if (opened?.database === database) return opened.engine;
+  const before = opened;
+  const engine = Flette.open({
+    root: API_ROOT,
+    database,
+    user: session.userid,
+    business_unit: session.businessunitid,
+    organization: session.organizationid,
+    tables: TABLES,
+    page_size: PAGE_SIZE,
+  });
+  const current = { database, engine };
+  opened = current;
+  engine.catch(() => {
+    // The next request tries again: a full disk or a blocked upgrade may pass.
+    if (opened === current) opened = null;
+  });
+  await before?.engine.then((old) => old.close()).catch(() => undefined);
+  return engine;
+}

@@ -1,0 +1,89 @@
+// When this worker runs rounds by itself: after local writes, on start, on Background Sync, on a page's message.
+
+import type { Flette, Report } from "flette-engine";
+import { CHANNEL, type Hint, SYNC_TAG } from "../client/protocol.ts";
+import { currentEngine } from "./engine.ts";
+
+/** Quiet time after a local write before it is sent. */
+const DEBOUNCE_MILLIS = 300;
+/** Rounds in a row when more is left; a longer first sync is driven by a page. */
+const ROUNDS_MAX = 50;
+
+const channel = new BroadcastChannel(CHANNEL);
+let running: Promise<boolean> | null = null;
+let again = false;
+let pause: Promise<void> | null = null;
+let turn: Promise<unknown> = Promise.resolve();
+
+/**
+ * Runs `act` when no other round of this worker runs: two at a time would take each other for another context and
+ * give way.
+ */
+export function inTurn<T>(act: () => Promise<T>): Promise<T> {
+  const mine = turn.then(act);
+  turn = mine.catch(() => undefined);
+  return mine;
+}
+
+/** Tells open pages to look again. */
+export function hint(type: Hint["type"]): void {
+  channel.postMessage({ type } satisfies Hint);
+}
+
+/** A round soon: calls within the pause share one. Resolves when it ended; never rejects. */
+export function roundSoon(): Promise<void> {
+  pause ??= new Promise<void>((done) => setTimeout(done, DEBOUNCE_MILLIS)).then(async () => {
+    pause = null;
+    await rounds();
+  });
+  return pause;
+}
+
+/** Rounds until nothing is left. Resolves to whether the server has everything. Never rejects. */
+export function rounds(): Promise<boolean> {
+  if (running) {
+    again = true;
+    return running;
+  }
+  running = loop().finally(() => {
+    running = null;
+  });
+  return running;
+}
+
+async function loop(): Promise<boolean> {
+  let done = true;
+  try {
+    const engine = await currentEngine();
+    if (!engine || (await heldBack(engine))) return true;
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      again = false;
+      hint("status");
+      const report = await inTurn(() => engine.round());
+      hint(changed(report) ? "data" : "status");
+      done = report.ok && !report.more;
+      if (!report.ok || (!report.more && !again)) break;
+    }
+  } catch {
+    done = false;
+  }
+  if (!done) await askForSync();
+  return done;
+}
+
+/** Whether the user chose to work offline, or has to sign in first. */
+async function heldBack(engine: Flette): Promise<boolean> {
+  const answer = await engine.handle(new Request(new URL("/flette/status", self.location.origin)));
+  const status = (await answer.json()) as { mode?: string; chosen?: boolean };
+  return status.mode === "offline" && status.chosen === true;
+}
+
+const changed = (report: Report) => report.pulled + report.pushed + report.conflicts + report.parked > 0;
+
+/** Where the browser has Background Sync, it wakes a worker when the network is back, with all pages closed. */
+async function askForSync() {
+  const registration = (self as unknown as ServiceWorkerGlobalScope).registration as {
+    sync?: { register(tag: string): Promise<void> };
+  };
+  await registration.sync?.register(SYNC_TAG).catch(() => undefined);
+}
