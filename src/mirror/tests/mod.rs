@@ -12,6 +12,14 @@ use flette_odata::edm::{LookupTarget, OnDelete, OptionItem, Required, TextFormat
 use flette_odata::{Column, ColumnKind, Decimal, EntityRef, Row, Table, Uuid, Value};
 use proptest::prelude::*;
 
+/// So many cases, or what `PROPTEST_CASES` says.
+pub(super) fn config(cases: u32) -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(cases),
+    }
+}
+
 /// A table with a column of every type.
 pub(super) fn table() -> Table {
     let decimal = |text: &str| Decimal::parse(text).unwrap();
