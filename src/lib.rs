@@ -6,6 +6,7 @@
 pub mod api;
 #[cfg(target_arch = "wasm32")]
 pub mod browser;
+pub mod engine;
 pub mod error;
 pub mod journal;
 pub mod merge;

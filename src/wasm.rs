@@ -26,12 +26,14 @@ pub struct OpenOptions {
     /// Name of the IndexedDB database, made of origin, organization id and user id.
     database: String,
     /// `systemuserid` of the user, a GUID.
+    #[tsify(type = "string")]
     user: Uuid,
     /// `businessunitid` of the user, a GUID.
+    #[tsify(type = "string")]
     business_unit: Uuid,
     /// `organizationid`, a GUID; what `WhoAmI` answers offline.
     #[serde(default)]
-    #[tsify(optional)]
+    #[tsify(optional, type = "string")]
     organization: Uuid,
     /// Logical names in scope, in pull order.
     tables: Vec<String>,
@@ -50,6 +52,7 @@ fn page_rows() -> u32 {
 
 /// What a round came to.
 #[derive(Debug, Serialize, Tsify)]
+#[tsify(missing_as_null)]
 pub struct Report {
     /// Whether everything that could be sent was sent, and everything pulled.
     ok: bool,

@@ -77,8 +77,8 @@ struct Import {
     /// Table to fill, by entity set or logical name (accounts, contacts, tasks)
     #[arg(long, value_name = "TABLE")]
     table: String,
-    /// Put a column of the file into an attribute. "contact.ATTRIBUTE" (or "account.ATTRIBUTE") makes a row of its own that
-    /// is linked to the imported one. Columns named like an attribute need no mapping.
+    /// Put a column of the file into an attribute. "contact.ATTRIBUTE" (or "account.ATTRIBUTE") makes a row
+    /// of its own that is linked to the imported one. Columns named like an attribute need no mapping.
     #[arg(long, value_name = "COLUMN=ATTRIBUTE")]
     map: Vec<Mapping>,
     /// User who will own the rows
@@ -142,7 +142,8 @@ fn run_serve(serve: Serve) -> Result<()> {
             let _ = told.send(true);
         });
         let late = async {
-            // Ends only when the server was told to stop; a client that keeps its request open must not hold it up.
+            // Ends only when the server was told to stop; a client that keeps its request open must not
+            // hold it up.
             if stop.wait_for(|told| *told).await.is_ok() {
                 tokio::time::sleep(Duration::from_secs(SHUTDOWN_SECONDS_MAX)).await;
             }
@@ -157,21 +158,24 @@ fn run_serve(serve: Serve) -> Result<()> {
 }
 
 /// Waits for SIGTERM or SIGINT.
+#[cfg(unix)]
 async fn stopped() {
     let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-        if let Ok(mut terminate) = terminate {
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminate) => {
             tokio::select! {
                 _ = interrupt => {}
                 _ = terminate.recv() => {}
             }
-            return;
         }
+        Err(_) => drop(interrupt.await),
     }
-    #[cfg(not(unix))]
-    let _ = interrupt.await;
+}
+
+/// Waits for an interrupt.
+#[cfg(not(unix))]
+async fn stopped() {
+    drop(tokio::signal::ctrl_c().await);
 }
 
 fn run_import(import: &Import) -> Result<()> {

@@ -1,7 +1,8 @@
 //! Flette's reference CRM server: a subset of the Dataverse Web API on SQLite.
 //!
-//! `web` speaks HTTP and knows who is calling; `api` answers one request of the Web API; `db` holds all SQL; `schema` says
-//! which tables there are; `import` and `demo` fill them. The wire format is `flette_odata`'s, shared with the engine.
+//! `web` speaks HTTP and knows who is calling; `api` answers one request of the Web API; `db` holds all
+//! SQL; `schema` says which tables there are; `import` and `demo` fill them. The wire format is
+//! `flette_odata`'s, shared with the engine.
 
 pub mod api;
 pub mod auth;

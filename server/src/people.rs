@@ -1,4 +1,5 @@
-//! The organisation, its business units and users: what a new database starts with, and the users of the demo.
+//! The organisation, its business units and users: what a new database starts with, and the users of the
+//! demo.
 
 use crate::auth::hash_password;
 use crate::db::meta::Fact;
@@ -42,7 +43,8 @@ fn unit_id(unit: &str) -> Uuid {
     id_of(&format!("unit/{unit}"))
 }
 
-/// Gives a new database its root business unit and administrator, who cannot sign in before a password is set.
+/// Gives a new database its root business unit and administrator, who cannot sign in before a password is
+/// set.
 ///
 /// # Errors
 /// 500 when the database fails.

@@ -35,8 +35,6 @@ pub struct Config {
     pub tables: Vec<String>,
     /// Rows asked for per pulled page, `1..=5000`.
     pub page_size: u32,
-    /// Value of the `Authorization` header of rounds; none where a cookie speaks for the user.
-    pub authorization: Option<String>,
 }
 
 /// What is known only while the engine runs.
@@ -130,7 +128,6 @@ impl<P: Platform + 'static> Engine<P> {
             tables: self.config.tables.clone(),
             page_size: self.config.page_size,
             policy: Policy::default(),
-            authorization: self.config.authorization.clone(),
         };
         let now = || self.platform.now();
         let random = |bytes: &mut [u8]| self.platform.random(bytes);

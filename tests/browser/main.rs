@@ -4,6 +4,7 @@
 mod locks;
 mod lost;
 mod stores;
+mod surface;
 mod transport;
 
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_service_worker);

@@ -52,6 +52,11 @@ function Page() {
     centreOpen.set(true);
     replace("#/contacts");
   }, [page, view]);
+  useEffect(() => {
+    const main = document.getElementById("main");
+    main?.scrollTo(0, 0);
+    main?.focus({ preventScroll: true });
+  }, [page, id]);
   if (!id) return <ListPage key={view.set} view={view} />;
   return <RecordPage key={`${view.set}/${id}`} view={view} id={id} />;
 }

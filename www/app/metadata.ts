@@ -130,7 +130,8 @@ function column(attribute: Json): Column {
   return {
     name,
     property: kind === "lookup" ? `_${name}_value` : name,
-    label: attribute.DisplayName?.UserLocalizedLabel?.Label ?? name,
+    // "Address 1: City": the group says the rest.
+    label: (attribute.DisplayName?.UserLocalizedLabel?.Label ?? name).replace(/^Address 1: /, ""),
     kind,
     required: level === "ApplicationRequired" || level === "SystemRequired",
     create: attribute.IsValidForCreate !== false,

@@ -129,14 +129,23 @@ export interface Toast {
 }
 
 export const toasts = store<readonly Toast[]>([]);
-const TOAST_MILLIS = 6_000;
+const TOAST_MILLIS = 3_000;
+/** Long enough to undo. */
+const TOAST_ACTION_MILLIS = 6_000;
 const TOAST_BAD_MILLIS = 12_000;
 let lastToast = 0;
 
 export function toast(text: string, options: Partial<Omit<Toast, "id" | "text">> = {}): void {
   const next: Toast = { id: ++lastToast, text, tone: "plain", ...options };
+  // One plain notice at a time; those that offer or warn stay.
+  for (const old of toasts.get()) if (old.tone === "plain" && !old.action) endToast(old.id);
   toasts.change((all) => [...all, next]);
-  setTimeout(() => endToast(next.id), next.tone === "bad" ? TOAST_BAD_MILLIS : TOAST_MILLIS);
+  setTimeout(() => endToast(next.id), toastMillis(next));
+}
+
+function toastMillis({ tone, action }: Toast): number {
+  if (tone === "bad") return TOAST_BAD_MILLIS;
+  return action ? TOAST_ACTION_MILLIS : TOAST_MILLIS;
 }
 
 export function endToast(id: number): void {

@@ -60,12 +60,21 @@ export interface JournalEntry {
   /** Entity set name, as in URLs. */
   set: string;
   id: string;
+  /** What names the row, where the replica knows it. */
+  name?: string | null;
   kind: "create" | "update" | "delete";
   /** When the change was made; RFC 3339. */
   at: string;
   state: "waiting" | "sent" | "parked";
   reason: { status: number; code: string; message: string } | null;
   fields: { name: string; old: unknown; new: unknown }[];
+}
+
+/** Who made a change. */
+export interface Author {
+  /** `systemuserid` */
+  id: string;
+  name: string | null;
 }
 
 /** One entry of the conflict log. */
@@ -80,8 +89,12 @@ export interface Conflict {
   server: unknown;
   local_at: string | null;
   server_at: string | null;
-  local_author: string | null;
-  server_author: string | null;
+  local_author: Author | null;
+  server_author: Author | null;
+  /** What names the row, where the replica knows it. */
+  name?: string | null;
+  /** Of `deleted-there`: the edits that found no row. */
+  edits?: { name: string; old: unknown; new: unknown }[];
   winner: "local" | "server";
   resolved: null | "local" | "server";
 }

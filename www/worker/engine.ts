@@ -36,7 +36,14 @@ export async function currentEngine(): Promise<Flette | null> {
   return session ? engineOf(session) : null;
 }
 
-/** Ends the engine's life after sign-out or before another user's. */
+/** Deletes the signed-out user's replica. Rejects when it cannot be deleted; it then stays. */
+export async function destroyEngine(): Promise<void> {
+  const before = await opened?.engine;
+  await before?.destroy();
+  opened = null;
+}
+
+/** Ends the engine's life before another user's. */
 export async function closeEngine(): Promise<void> {
   const before = opened;
   opened = null;
@@ -52,6 +59,7 @@ async function engineOf(session: Session): Promise<Flette> {
     database,
     user: session.userid,
     business_unit: session.businessunitid,
+    organization: session.organizationid,
     tables: TABLES,
     page_size: PAGE_SIZE,
   });

@@ -9,6 +9,7 @@ export interface OpenOptions {
   /** `systemuserid` */
   user: string;
   business_unit: string;
+  organization?: string;
   /** Logical names in scope, in pull order. */
   tables: string[];
   /** Rows per pulled page. */

@@ -13,6 +13,17 @@ const channel = new BroadcastChannel(CHANNEL);
 let running: Promise<boolean> | null = null;
 let again = false;
 let pause: Promise<void> | null = null;
+let turn: Promise<unknown> = Promise.resolve();
+
+/**
+ * Runs `act` when no other round of this worker runs: two at a time would take each other for another context and
+ * give way.
+ */
+export function inTurn<T>(act: () => Promise<T>): Promise<T> {
+  const mine = turn.then(act);
+  turn = mine.catch(() => undefined);
+  return mine;
+}
 
 /** Tells open pages to look again. */
 export function hint(type: Hint["type"]): void {
@@ -48,7 +59,7 @@ async function loop(): Promise<boolean> {
     for (let round = 0; round < ROUNDS_MAX; round++) {
       again = false;
       hint("status");
-      const report = await engine.round();
+      const report = await inTurn(() => engine.round());
       hint(changed(report) ? "data" : "status");
       done = report.ok && !report.more;
       if (!report.ok || (!report.more && !again)) break;

@@ -4,14 +4,16 @@
 import type { Flette } from "flette-engine";
 import { type Hello, type PageMessage, PROTOCOL, SYNC_TAG } from "../client/protocol.ts";
 import { json, problem, signedOutStatus, tagged } from "./answers.ts";
-import { API_ROOT, closeEngine, currentEngine } from "./engine.ts";
-import { hint, roundSoon, rounds } from "./rounds.ts";
+import { API_ROOT, closeEngine, currentEngine, destroyEngine } from "./engine.ts";
+import { hint, inTurn, roundSoon, rounds } from "./rounds.ts";
 import { currentSession, databaseName, dropSession, keepSession, sessionOf } from "./session.ts";
 import { serveShell } from "./shell.ts";
 
 declare const self: ServiceWorkerGlobalScope;
 
 const CONTROL_ROOT = "/flette/";
+/** Control requests that run a round. */
+const ROUNDS = /^\/flette\/(sync|go-offline|go-online)$/;
 /** CrmHttpError: no better code exists for "cannot answer now". */
 const UNAVAILABLE = "0x8006088a";
 const NOT_SIGNED_IN = "0x80044302";
@@ -76,7 +78,9 @@ async function answer(event: FetchEvent, url: URL): Promise<Response> {
     event.waitUntil(roundSoon());
   }
   try {
-    const response = await engine.handle(event.request);
+    const handle = () => engine.handle(event.request);
+    // These run a round themselves.
+    const response = await (ROUNDS.test(url.pathname) ? inTurn(handle) : handle());
     await after(event, url, response);
     return response;
   } catch (error) {
@@ -88,7 +92,7 @@ async function answer(event: FetchEvent, url: URL): Promise<Response> {
 async function after(event: FetchEvent, url: URL, response: Response) {
   if (event.request.method === "GET" || !response.ok) return;
   if (url.pathname === `${CONTROL_ROOT}sign-out`) {
-    await closeEngine();
+    await destroyEngine();
     await dropSession();
     hint("data");
   } else if (url.pathname.startsWith(CONTROL_ROOT)) {
@@ -131,12 +135,14 @@ async function who(event: FetchEvent): Promise<Response> {
   try {
     const response = await fetch(event.request);
     if (response.ok) await remember(event, response.clone());
-    if (response.status < 500) return response;
+    // When the session at the server has ended, the user's work here goes on; only rounds wait for a new sign-in.
+    if (response.status < 500 && response.status !== 401) return response;
+    const session = await currentSession().catch(() => null);
+    return session ? json({ ...session, signed_in: false }) : response;
   } catch {
-    // Out of reach: fall through to what is known.
+    const session = await currentSession().catch(() => null);
+    return session ? json(session) : unreachable();
   }
-  const session = await currentSession().catch(() => null);
-  return session ? json(session) : unreachable();
 }
 
 async function remember(event: FetchEvent, response: Response) {

@@ -12,8 +12,8 @@ use flette_odata::{EntityRef, Method, ODataError, Request, Response, Uuid};
 use std::collections::HashMap;
 
 impl Service {
-    /// Answers a batch. Without continue-on-error it stops at the first failure, whose status becomes the outer one; what
-    /// was done before it stays done.
+    /// Answers a batch. Without continue-on-error it stops at the first failure, whose status becomes the
+    /// outer one; what was done before it stays done.
     pub(super) fn batch(&self, call: &Call, request: &Request, items: Vec<BatchItem>) -> Response {
         let go_on = Prefer::parse(&request.headers).continue_on_error;
         let mut answers = Vec::with_capacity(items.len());

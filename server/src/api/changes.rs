@@ -1,8 +1,8 @@
 //! The feed of changes: a first read with a delta link at its end, then what changed since.
 //!
-//! The first page fixes how far the whole read goes (`until`); later pages only go on. Rows are read in the order of their
-//! versions, so a row that changes while a client pages drops out of this read and comes with the next delta: nothing falls
-//! between two tokens.
+//! The first page fixes how far the whole read goes (`until`); later pages only go on. Rows are read in the
+//! order of their versions, so a row that changes while a client pages drops out of this read and comes
+//! with the next delta: nothing falls between two tokens.
 
 use super::page::{check_version, link, read_delta_token, write_delta_token, Page};
 use super::read::{Listed, Sheet};
@@ -96,7 +96,8 @@ fn page(list: &Listed, stretch: Stretch, first: bool) -> Result<Vec<u8>> {
     let mut sheet = Sheet::new(list, &[])?;
     let (mut count, mut last, mut more) = (0, stretch.after, false);
     reader.changed(list.table, &sight, stretch, size + 1, &sheet.columns.clone(), |found| {
-        // Rows and tombstones are told in the order of their versions, so that one number says where a page ends.
+        // Rows and tombstones are told in the order of their versions, so that one number says where a page
+        // ends.
         while let Some(tombstone) = gone.next_if(|t| count < size && t.version < found.version()) {
             last = tombstone.version;
             count += 1;

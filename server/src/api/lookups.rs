@@ -1,4 +1,5 @@
-//! What stands around a row in an answer: names of lookups' targets, and expanded rows. Each is read once per answer.
+//! What stands around a row in an answer: names of lookups' targets, and expanded rows. Each is read once
+//! per answer.
 
 use crate::db::rows::Sight;
 use crate::db::Reader;

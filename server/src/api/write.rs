@@ -1,4 +1,5 @@
-//! Writes: create, update, upsert, delete with its cascades, links. Each runs inside one transaction of its caller.
+//! Writes: create, update, upsert, delete with its cascades, links. Each runs inside one transaction of its
+//! caller.
 
 use super::read::{applied, entity};
 use super::{row_url, table_for, Call};
@@ -125,8 +126,8 @@ fn upsert(
             Ok(false)
         }
         None => {
-            // The id may belong to a row out of the caller's sight. Only a create-only request is told that it is
-            // taken, since it must not be told that the row was made.
+            // The id may belong to a row out of the caller's sight. Only a create-only request is told that
+            // it is taken, since it must not be told that the row was made.
             if *condition == Condition::None && writer.is_taken(table, id)? {
                 return Err(ODataError::row_not_found(&table.logical_name, id));
             }
@@ -321,8 +322,8 @@ pub fn update_row(
     change(writer, call, (table, id), &current, values)
 }
 
-/// Creates a row of `owner` whose lookups may point to rows that come later; `finish` has the last word on it. For demo
-/// data, which is known to be whole in the end.
+/// Creates a row of `owner` whose lookups may point to rows that come later; `finish` has the last word on
+/// it. For demo data, which is known to be whole in the end.
 ///
 /// # Errors
 /// 400 when the values break a rule of the table.

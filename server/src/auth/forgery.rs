@@ -1,9 +1,10 @@
-//! Cross-site request forgery: a cookie is sent for foreign pages too, so a write by cookie must show that it comes from
-//! this origin. Bearer tokens need no such proof.
+//! Cross-site request forgery: a cookie is sent for foreign pages too, so a write by cookie must show that
+//! it comes from this origin. Bearer tokens need no such proof.
 //!
-//! Three walls: the cookie is `SameSite=Strict`; `Sec-Fetch-Site` and `Origin`, where the browser sends them, must name this
-//! origin; and the request must carry something that a foreign form cannot send without a preflight, which this server never
-//! grants: a JSON or multipart/mixed body, or an OData header. Every Dataverse client sends these anyway.
+//! Three walls: the cookie is `SameSite=Strict`; `Sec-Fetch-Site` and `Origin`, where the browser sends
+//! them, must name this origin; and the request must carry something that a foreign form cannot send
+//! without a preflight, which this server never grants: a JSON or multipart/mixed body, or an OData header.
+//! Every Dataverse client sends these anyway.
 
 use flette_odata::Headers;
 

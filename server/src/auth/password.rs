@@ -22,8 +22,8 @@ pub fn hash_password(password: &str) -> Result<String> {
     Ok(hash.to_string())
 }
 
-/// Whether a password fits a hash. Without a hash the work is done all the same, so that time does not tell which user
-/// names exist.
+/// Whether a password fits a hash. Without a hash the work is done all the same, so that time does not tell
+/// which user names exist.
 pub(super) fn verify(hash: Option<&str>, password: &str) -> bool {
     static NOBODY: OnceLock<Option<String>> = OnceLock::new();
     let nobody = NOBODY.get_or_init(|| hash_password("").ok());

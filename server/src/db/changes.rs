@@ -1,7 +1,7 @@
 //! Versions and tombstones: what the feed of changes is made of.
 //!
-//! Every change takes the next number of one counter, inside its transaction. There is one writer at a time, so numbers are
-//! committed in their order: a reader that sees counter N sees every change up to N.
+//! Every change takes the next number of one counter, inside its transaction. There is one writer at a
+//! time, so numbers are committed in their order: a reader that sees counter N sees every change up to N.
 
 use super::cells::{id_value, uuid};
 use super::layout::{COUNTER, TOMBSTONE};
@@ -68,8 +68,8 @@ impl Reader<'_> {
         Ok(self.fact(Fact::TombstoneFloor)?.and_then(|text| text.parse().ok()).unwrap_or_default())
     }
 
-    /// Rows that went out of sight within a stretch, in order, at most `limit`. A row that is in sight (again) is left out:
-    /// its own version tells of it.
+    /// Rows that went out of sight within a stretch, in order, at most `limit`. A row that is in sight
+    /// (again) is left out: its own version tells of it.
     pub fn tombstones(
         &self,
         table: &Table,

@@ -1,4 +1,5 @@
-//! `$filter` as SQL, with the two-valued logic of `flette_odata::filter::matches`: no comparison is ever unknown.
+//! `$filter` as SQL, with the two-valued logic of `flette_odata::filter::matches`: no comparison is ever
+//! unknown.
 
 use super::cells::to_sql;
 use super::{functions, name};
@@ -33,7 +34,8 @@ pub(super) fn condition(table: &Table, filter: &Filter) -> SimpleExpr {
     }
 }
 
-/// Joins parts as a balanced tree: a chain of hundreds would pass SQLite's limit on the depth of an expression (1000).
+/// Joins parts as a balanced tree: a chain of hundreds would pass SQLite's limit on the depth of an
+/// expression (1000).
 fn balanced(parts: &[Filter], one: &dyn Fn(&Filter) -> SimpleExpr, all: bool) -> SimpleExpr {
     match parts {
         [] => Expr::value(all),

@@ -1,5 +1,5 @@
-//! What SQLite is taught, so that a `$filter` or `$orderby` gives the very rows that the engine gives: the collation of
-//! `flette_odata::collate` for text, exact order for decimals, and the text functions.
+//! What SQLite is taught, so that a `$filter` or `$orderby` gives the very rows that the engine gives: the
+//! collation of `flette_odata::collate` for text, exact order for decimals, and the text functions.
 
 use flette_odata::{collate, Decimal};
 use rusqlite::functions::FunctionFlags;
@@ -21,7 +21,8 @@ pub(super) const ENDS_WITH: &str = "flette_ends_with";
 pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     connection.create_collation(TEXT, collate::compare)?;
     connection.create_collation(DECIMAL, compare_decimals)?;
-    let functions: [(&str, fn(&str, &str) -> bool); 3] =
+    type Matches = fn(&str, &str) -> bool;
+    let functions: [(&str, Matches); 3] =
         [(CONTAINS, collate::contains), (STARTS_WITH, collate::starts_with), (ENDS_WITH, collate::ends_with)];
     for (name, function) in functions {
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;

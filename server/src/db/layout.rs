@@ -80,7 +80,8 @@ fn table_statement(table: &Table) -> TableCreateStatement {
     statement
 }
 
-/// Indexes: the version (the feed), lookups (cascades, "my rows of"), the name and the time of change (lists).
+/// Indexes: the version (the feed), lookups (cascades, "my rows of"), the name and the time of change
+/// (lists).
 fn indexes(table: &Table) -> Vec<IndexCreateStatement> {
     let indexed = table.columns.iter().filter(|column| {
         let name = column.logical_name.as_str();

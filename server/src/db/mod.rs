@@ -1,7 +1,7 @@
 //! The database: everything SQL stands behind this module, so that another database can come beside SQLite.
 //!
-//! One writer at a time, any number of readers, each with a snapshot of its own. SQL is built by `sea-query` from names
-//! of the schema; what users send is bound, never glued.
+//! One writer at a time, any number of readers, each with a snapshot of its own. SQL is built by
+//! `sea-query` from names of the schema; what users send is bound, never glued.
 
 pub mod cells;
 pub mod changes;
@@ -138,8 +138,8 @@ impl Database {
         work(&Reader { connection: &transaction, schema: &self.schema })
     }
 
-    /// Runs `work` in one transaction: all of it is durable when this returns `Ok`, none of it otherwise. Blocks the
-    /// thread.
+    /// Runs `work` in one transaction: all of it is durable when this returns `Ok`, none of it otherwise.
+    /// Blocks the thread.
     ///
     /// # Errors
     /// What `work` returns; 500 or 503 when the database fails or stays locked.
@@ -171,8 +171,8 @@ fn connect(location: &Location) -> rusqlite::Result<Connection> {
     };
     connection.busy_timeout(Duration::from_millis(BUSY_MILLIS_MAX))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
-    // WAL: readers never wait for the writer. FULL: the log is synced at every commit, so what was acknowledged
-    // survives the loss of power, not only of the process.
+    // WAL: readers never wait for the writer. FULL: the log is synced at every commit, so what was
+    // acknowledged survives the loss of power, not only of the process.
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -32_000)?;
@@ -181,8 +181,8 @@ fn connect(location: &Location) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// The answer for a failure of the database itself; the cause goes to the log. SQLite's texts name tables and columns,
-/// never values.
+/// The answer for a failure of the database itself; the cause goes to the log. SQLite's texts name tables
+/// and columns, never values.
 pub(crate) fn failed(error: rusqlite::Error) -> ODataError {
     use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
     tracing::error!(%error, "database failed");

@@ -150,8 +150,8 @@ impl Writer<'_> {
         Ok(version)
     }
 
-    /// Changes columns of a row under the next version, which is returned. A row that changes its business unit leaves a
-    /// tombstone for the old one. `now` in milliseconds.
+    /// Changes columns of a row under the next version, which is returned. A row that changes its business
+    /// unit leaves a tombstone for the old one. `now` in milliseconds.
     pub fn update(
         &self,
         table: &Table,

@@ -17,8 +17,9 @@ pub const DEMO_ROWS: u64 = 1000;
 const ROWS_PER_TRANSACTION: u64 = 5000;
 const DAY_MILLIS: i64 = 86_400_000;
 
-/// Fills a database with `rows` contacts, a tenth as many accounts and a fifth as many tasks, once: a database that has
-/// its demo data is left alone. Killed half way it goes on where it stopped. `progress` hears how many contacts are done.
+/// Fills a database with `rows` contacts, a tenth as many accounts and a fifth as many tasks, once: a
+/// database that has its demo data is left alone. Killed half way it goes on where it stopped. `progress`
+/// hears how many contacts are done.
 ///
 /// # Errors
 /// 500 when the database fails.
@@ -29,7 +30,7 @@ pub fn fill(database: &Database, rows: u64, now: i64, progress: &mut dyn FnMut(u
     let owners = database.read(|reader| {
         ["demo", "demo", "demo", "anna", "ola"].iter().map(|name| people::caller(reader, name)).collect()
     })?;
-    let maker = Maker { owners, accounts: (rows / 10).max(1), contacts: rows, now };
+    let maker = Maker { owners, accounts: rows.div_ceil(10), contacts: rows, now };
     for kind in [Kind::Account, Kind::Contact, Kind::Task] {
         let total = maker.total(kind);
         let mut next = 0;

@@ -1,9 +1,9 @@
-//! Text of a file to values of a row. The checks themselves are those of a `POST`: the cells are put into a JSON body, which
-//! the Web API's own reader takes.
+//! Text of a file to values of a row. The checks themselves are those of a `POST`: the cells are put into a
+//! JSON body, which the Web API's own reader takes.
 
 use anyhow::{bail, Context, Result};
-use flette_odata::payload::{parse_write, WriteKind};
-use flette_odata::{ColumnKind, Decimal, Schema, Table, Uuid, Value};
+use flette_odata::payload::{parse_write, Write, WriteKind};
+use flette_odata::{ColumnKind, Decimal, Schema, Table};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -29,13 +29,7 @@ impl Cells {
             return Ok(());
         }
         if table.logical_name == "contact" && attribute == "fullname" {
-            let (first, last) = split_name(text);
-            for (attribute, part) in [("firstname", first), ("lastname", last)] {
-                if !part.is_empty() && !self.members.contains_key(attribute) {
-                    self.put(attribute, &part)?;
-                }
-            }
-            return Ok(());
+            return self.add_name(text);
         }
         let Some(column) = table.column(attribute) else { bail!("there is no attribute {attribute}") };
         let wrong = |what: &str| format!("{attribute}: {what} expected");
@@ -85,6 +79,17 @@ impl Cells {
         }
     }
 
+    /// A full name is taken apart; a first or last name that has its own column stays.
+    fn add_name(&mut self, name: &str) -> Result<()> {
+        let (first, last) = split_name(name);
+        for (attribute, part) in [("firstname", first), ("lastname", last)] {
+            if !part.is_empty() && !self.members.contains_key(attribute) {
+                self.put(attribute, &part)?;
+            }
+        }
+        Ok(())
+    }
+
     fn put(&mut self, attribute: &str, value: &impl serde::Serialize) -> Result<()> {
         let raw = serde_json::value::to_raw_value(value)?;
         self.members.insert(attribute.to_owned(), raw);
@@ -100,19 +105,14 @@ impl Cells {
     ///
     /// # Errors
     /// What a `POST` of them would answer.
-    pub(super) fn finish(
-        self,
-        schema: &Schema,
-        table: &Table,
-    ) -> Result<(Option<Uuid>, Vec<(String, Value)>)> {
+    pub(super) fn finish(self, schema: &Schema, table: &Table) -> Result<Write> {
         let body = serde_json::to_vec(&self.members)?;
-        let write = parse_write(&body, table, schema, WriteKind::Create, "/", &|_| None)?;
-        Ok((write.id, write.values))
+        Ok(parse_write(&body, table, schema, WriteKind::Create, "/", &|_| None)?)
     }
 }
 
-/// First and last name: the last word is the last name, with the small words before it (`del Valle Saavedra` stays whole
-/// only from its first small word on).
+/// First and last name: the last word is the last name, with the small words before it (`del Valle
+/// Saavedra` stays whole only from its first small word on).
 fn split_name(name: &str) -> (String, String) {
     let words: Vec<&str> = name.split_whitespace().collect();
     let small = words.iter().skip(1).position(|word| word.chars().next().is_some_and(char::is_lowercase));

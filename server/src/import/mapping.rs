@@ -1,4 +1,5 @@
-//! Which column of a file goes where: from the command line, from what is known of well-known files, or by name.
+//! Which column of a file goes where: from the command line, from what is known of well-known files, or by
+//! name.
 
 use anyhow::{bail, Result};
 use flette_odata::{ColumnKind, Schema, Table};

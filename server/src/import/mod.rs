@@ -1,5 +1,5 @@
-//! Loading files: CSV tables and vCards become rows, checked by the same rules as the Web API's. A file is loaded as a whole
-//! or not at all.
+//! Loading files: CSV tables and vCards become rows, checked by the same rules as the Web API's. A file is
+//! loaded as a whole or not at all.
 
 mod convert;
 mod mapping;
@@ -12,6 +12,7 @@ use crate::api::{create_row, update_row, Call, Profile};
 use crate::db::{Database, Reader, Writer};
 use crate::people;
 use anyhow::{anyhow, bail, Context, Result};
+use flette_odata::payload::Write;
 use flette_odata::{EntityRef, Schema, Table, Uuid, Value};
 use mapping::{Plan, Target};
 use std::path::Path;
@@ -156,13 +157,13 @@ fn load_record(writer: &Writer, call: &Call, plan: &Plan, record: &Record) -> Re
             }
         }
     }
-    let (id, mut values) = own.finish(writer.schema, plan.table)?;
+    let Write { id, mut values } = own.finish(writer.schema, plan.table)?;
     let id = id.unwrap_or_else(Uuid::now_v7);
     let Some(linked) = plan.linked.filter(|_| !other.is_empty()) else {
         create_row(writer, call, plan.table, id, values)?;
         return Ok(0);
     };
-    let (other_id, mut other_values) = other.finish(writer.schema, linked)?;
+    let Write { id: other_id, values: mut other_values } = other.finish(writer.schema, linked)?;
     let point = |table: &Table, id: Uuid| Value::Lookup(EntityRef { table: table.logical_name.clone(), id });
     if plan.table.logical_name == "account" {
         create_row(writer, call, plan.table, id, values)?;

@@ -41,8 +41,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Sheet> {
     Ok(sheet)
 }
 
-/// Some files (Northwind's are known for it) hold commas that nobody quoted: `Pavlova, Ltd.` A comma that parts cells has no
-/// blank after it, one inside a text has; so a cell that begins with a blank belongs to the one before it.
+/// Some files (Northwind's are known for it) hold commas that nobody quoted: `Pavlova, Ltd.` A comma that
+/// parts cells has no blank after it, one inside a text has; so a cell that begins with a blank belongs to
+/// the one before it.
 fn join_blanks(cells: Vec<String>) -> Vec<String> {
     let mut joined: Vec<String> = Vec::new();
     for cell in cells {

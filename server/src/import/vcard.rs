@@ -32,8 +32,8 @@ const COLUMNS: [&str; 23] = [
 
 /// Reads every card of a file.
 ///
-/// # Errors
-/// When the file is not UTF-8, a card is not closed, or something stands outside of cards; the error names the line.
+/// # Errors When the file is not UTF-8, a card is not closed, or something stands outside of cards; the
+/// error names the line.
 pub(super) fn read(bytes: &[u8]) -> Result<Sheet> {
     let text = std::str::from_utf8(bytes).context("the file is not UTF-8")?;
     let columns: Vec<String> =
@@ -55,7 +55,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Sheet> {
     }
 }
 
-/// Lines with their continuations: a line that begins with a blank, or follows a soft line break of quoted-printable.
+/// Lines with their continuations: a line that begins with a blank, or follows a soft line break of
+/// quoted-printable.
 fn unfold(text: &str) -> Vec<(u64, String)> {
     let mut lines: Vec<(u64, String)> = Vec::new();
     for (number, line) in (1u64..).zip(text.lines()) {
@@ -145,16 +146,13 @@ impl Property {
                 set(column, number);
             }
             "EMAIL" => {
-                if !set("emailaddress1", part(0)) {
-                    set("emailaddress2", part(0));
-                }
+                let _ = set("emailaddress1", part(0)) || set("emailaddress2", part(0));
             }
             "ADR" => {
-                if set("address1_line1", part(2)) {
-                    let rest = ["city", "stateorprovince", "postalcode", "country"];
-                    for (at, column) in rest.iter().enumerate() {
-                        set(&format!("address1_{column}"), part(at + 3));
-                    }
+                let rest = ["city", "stateorprovince", "postalcode", "country"];
+                let is_first = set("address1_line1", part(2));
+                for (at, column) in rest.iter().enumerate().filter(|_| is_first) {
+                    set(&format!("address1_{column}"), part(at + 3));
                 }
             }
             "URL" => drop(set("websiteurl", self.value.clone())),
@@ -203,8 +201,10 @@ mod tests {
     fn cards_become_rows_or_the_line_is_named() {
         let text = "BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Björn Müller\r\nN:Müller;Björn;;Dr.;\r\n\
             ORG:Über\\, Söhne;Verkauf\r\nitem1.TEL;TYPE=CELL:+47 1\r\nTEL;TYPE=\"work,voice\":+47 2\r\n\
-            ADR;TYPE=WORK:;;Storgata 1;Oslo;;0155;Norway\r\nNOTE:one\\ntwo\r\n  and more\r\nBDAY:1980-02-29\r\nEND:VCARD\r\n\
-            BEGIN:VCARD\nVERSION:2.1\nN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:S=C3=B8r=\n=C3=A5s;Anna\nEND:VCARD\n";
+            ADR;TYPE=WORK:;;Storgata 1;Oslo;;0155;Norway\r\n\
+            NOTE:one\\ntwo\r\n  and more\r\nBDAY:1980-02-29\r\nEND:VCARD\r\n\
+            BEGIN:VCARD\nVERSION:2.1\n\
+            N;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:S=C3=B8r=\n=C3=A5s;Anna\nEND:VCARD\n";
         let sheet = read(text.as_bytes()).unwrap();
         let cell = |row: usize, column: &str| {
             let at = sheet.columns.iter().position(|c| c == column).unwrap();

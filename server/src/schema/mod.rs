@@ -1,6 +1,6 @@
-//! The server's schema as data: tables with their standard columns, types, lengths, options, states and relationships.
-//! Everything else (SQL tables, metadata, checks) is derived from it. Ids of definitions are computed from names, so
-//! that they are the same on every server and after every restart.
+//! The server's schema as data: tables with their standard columns, types, lengths, options, states and
+//! relationships. Everything else (SQL tables, metadata, checks) is derived from it. Ids of definitions are
+//! computed from names, so that they are the same on every server and after every restart.
 
 mod account;
 mod builder;
@@ -13,7 +13,7 @@ use flette_odata::Schema;
 use uuid::Uuid;
 
 /// Name space of every id that is computed from a name.
-const IDS: Uuid = Uuid::from_u128(0x6a7d_b4b2_7a0c_4c2e_9a53_f1e77e00_0001);
+const IDS: Uuid = Uuid::from_u128(0x6a7d_b4b2_7a0c_4c2e_9a53_f1e7_7e00_0001);
 
 /// The id that belongs to a name, the same everywhere (UUID version 5).
 pub fn id_of(name: &str) -> Uuid {

@@ -1,4 +1,5 @@
-//! HTTP: routes, limits, sign-in, the site. What is asked of the Web API is handed to `api` on a blocking thread.
+//! HTTP: routes, limits, sign-in, the site. What is asked of the Web API is handed to `api` on a blocking
+//! thread.
 
 mod routes;
 mod sign_in;

@@ -15,7 +15,8 @@ struct SignIn {
     password: String,
 }
 
-/// `POST /oauth2/v2.0/token`, a form with `grant_type` `password` or `refresh_token`. Errors are OAuth's (RFC 6749 §5.2).
+/// `POST /oauth2/v2.0/token`, a form with `grant_type` `password` or `refresh_token`. Errors are OAuth's
+/// (RFC 6749 §5.2).
 pub(super) fn token(app: &App, asked: &Asked) -> Result<Response> {
     only(asked, "POST")?;
     let form = read_form(&asked.body);

@@ -1,7 +1,8 @@
 //! The web CRM's files, with the headers that keep foreign script out.
 //!
-//! A file is looked up by its canonical path, which must lie in the canonical folder: `..`, links that lead out and odd
-//! encodings end as 404. Pages the browser navigates to that are no file get `index.html`: the page has routes of its own.
+//! A file is looked up by its canonical path, which must lie in the canonical folder: `..`, links that lead
+//! out and odd encodings end as 404. Pages the browser navigates to that are no file get `index.html`: the
+//! page has routes of its own.
 
 use super::routes::Asked;
 use flette_odata::error::Result;
@@ -9,10 +10,11 @@ use flette_odata::{Headers, ODataError, Response};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-/// On HTML and on the worker. Trusted Types: script and HTML only through the policy `flette` (the page's own, which lets
-/// `/worker.js` be registered); webpack's and Workbox's own policies are named too.
+/// On HTML and on the worker. Trusted Types: script and HTML only through the policy `flette` (the page's
+/// own, which lets `/worker.js` be registered); webpack's and Workbox's own policies are named too.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
-    connect-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; manifest-src 'self'; base-uri 'none'; \
+    connect-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+    manifest-src 'self'; base-uri 'none'; \
     object-src 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
     trusted-types flette webpack workbox";
 

@@ -45,7 +45,8 @@ async fn a_change_set_links_its_rows_and_is_answered_in_order() {
         post(2, "contacts", r#"{"lastname":"Én","parentcustomerid_account@odata.bind":"$1"}"#),
         part(
             "Content-ID: 3\r\n",
-            "PATCH $1 HTTP/1.1\r\nContent-Type: application/json\r\n\r\n{\"primarycontactid@odata.bind\":\"$2\"}",
+            "PATCH $1 HTTP/1.1\r\nContent-Type: application/json\r\n\r\n\
+             {\"primarycontactid@odata.bind\":\"$2\"}",
         ),
     ]);
     let read = "/api/data/v9.2/accounts?$select=name&$expand=primarycontactid($select=fullname)";
@@ -111,9 +112,12 @@ async fn a_batch_that_cannot_be_read_does_nothing() {
 #[tokio::test]
 async fn bare_line_feeds_and_relative_urls_are_taken() {
     let server = Server::empty().await;
-    let body = "--dwa_1\nContent-Type: multipart/mixed;boundary=cs_1\n\n--cs_1\nContent-Type: application/http\n\
-        Content-Transfer-Encoding: binary\nContent-ID: 1\n\nPOST http://crm.example/api/data/v9.2/accounts HTTP/1.1\n\
-        Content-Type: application/json\n\n{\"name\":\"LF\"}\n--cs_1--\n--dwa_1\nContent-Type: application/http\n\
+    let body = "--dwa_1\nContent-Type: multipart/mixed;boundary=cs_1\n\n\
+        --cs_1\nContent-Type: application/http\n\
+        Content-Transfer-Encoding: binary\nContent-ID: 1\n\n\
+        POST http://crm.example/api/data/v9.2/accounts HTTP/1.1\n\
+        Content-Type: application/json\n\n{\"name\":\"LF\"}\n--cs_1--\n\
+        --dwa_1\nContent-Type: application/http\n\
         Content-Transfer-Encoding: binary\n\nGET accounts?$select=name&$top=1 HTTP/1.1\n\n\n--dwa_1--";
     let headers = [("Content-Type", "multipart/mixed;boundary=dwa_1")];
     let answer = server.send("POST", "$batch", &headers, body).await;

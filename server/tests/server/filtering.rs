@@ -2,9 +2,9 @@
 
 use super::support::database;
 use flette_odata::collate::value_order;
-use flette_odata::filter::{matches, parse_filter};
-use flette_odata::query::parse_query;
-use flette_odata::{Row, Value};
+use flette_odata::filter::{matches, parse_filter, Filter};
+use flette_odata::query::{parse_query, OrderBy};
+use flette_odata::{Column, Row, Value};
 use flette_server::db::listing::Listing;
 use flette_server::db::rows::Sight;
 use flette_server::{demo, people, web};
@@ -91,17 +91,16 @@ impl Dice {
 fn every_filter_chooses_the_rows_that_the_engine_chooses() {
     let database = database();
     people::add_demo_people(&database, web::now()).unwrap();
-    demo::fill(&database, 300, 1_790_000_000_000, &mut |_, _| {}).unwrap();
+    demo::fill(&database, 150, 1_790_000_000_000, &mut |_, _| {}).unwrap();
     let schema = database.schema().clone();
     let table = schema.table("contact").unwrap();
-    let columns: Vec<_> = table.columns.iter().collect();
-    let read = |filter: Option<&flette_odata::filter::Filter>, order: &[flette_odata::query::OrderBy]| {
+    let read = |filter: Option<&Filter>, order: &[OrderBy], columns: &[&Column]| {
         let mut rows: Vec<Row> = Vec::new();
         let sight = Sight::Everything;
         let listing = Listing { table, sight: &sight, filter, order, after: None, limit: 10_000 };
         database
             .read(|reader| {
-                reader.list(&listing, &columns, |found| {
+                reader.list(&listing, columns, |found| {
                     let cells = columns.iter().enumerate();
                     rows.push(cells.map(|(at, c)| (c.logical_name.clone(), found.value(at))).collect());
                     Ok(true)
@@ -110,6 +109,8 @@ fn every_filter_chooses_the_rows_that_the_engine_chooses() {
             .unwrap();
         rows
     };
+    let every: Vec<_> = table.columns.iter().collect();
+    let key: Vec<_> = table.column("contactid").into_iter().collect();
     // Money and coordinates, which the demo leaves empty.
     database
         .write(|writer| {
@@ -128,22 +129,22 @@ fn every_filter_chooses_the_rows_that_the_engine_chooses() {
             Ok(())
         })
         .unwrap();
-    let all = read(None, &[]);
-    assert_eq!(all.len(), 300);
+    let all = read(None, &[], &every);
+    assert_eq!(all.len(), 150);
     let mut dice = Dice(7);
     let mut some = 0;
-    for _ in 0..1500 {
+    for _ in 0..1000 {
         let text = dice.filter(3);
         let filter = parse_filter(&text, table).unwrap_or_else(|error| panic!("{text}: {error}"));
-        let expected: Vec<&Row> = all
-            .iter()
-            .filter(|row| matches(&filter, &|name| row.get(name).cloned().unwrap_or_default()))
-            .collect();
-        let rows = read(Some(&filter), &[]);
-        assert_eq!(rows.iter().collect::<Vec<_>>(), expected, "{text}");
+        let chosen =
+            all.iter().filter(|row| matches(&filter, &|name| row.get(name).cloned().unwrap_or_default()));
+        let expected: Vec<&Value> = chosen.map(|row| &row["contactid"]).collect();
+        let rows = read(Some(&filter), &[], &key);
+        let found: Vec<&Value> = rows.iter().map(|row| &row["contactid"]).collect();
+        assert_eq!(found, expected, "{text}");
         some += usize::from(!expected.is_empty() && expected.len() < all.len());
     }
-    assert!(some > 500, "only {some} filters told rows apart");
+    assert!(some > 300, "only {some} filters told rows apart");
     for text in [
         "lastname,firstname desc",
         "creditlimit desc",
@@ -152,7 +153,7 @@ fn every_filter_chooses_the_rows_that_the_engine_chooses() {
         "birthdate,donotphone",
     ] {
         let query = parse_query(&[("$orderby".to_owned(), text.to_owned())], table, &schema).unwrap();
-        let rows = read(None, &query.orderby);
+        let rows = read(None, &query.orderby, &every);
         let cell = |row: &Row, name: &str| row.get(name).cloned().unwrap_or_default();
         for pair in rows.windows(2) {
             let by = query.orderby.iter().map(|by| {
@@ -177,7 +178,7 @@ fn a_long_filter_does_not_exceed_what_the_database_can_parse() {
     let filter = parse_filter(&text, table).unwrap();
     let count = database.read(|reader| reader.count(table, &Sight::Everything, Some(&filter), 10)).unwrap();
     assert_eq!(count, 0);
-    let deep = format!("{}name eq 'x'{}", "not (".repeat(90), ")".repeat(90));
+    let deep = format!("{}name eq 'x'{}", "not (".repeat(45), ")".repeat(45));
     let filter = parse_filter(&deep, table).unwrap();
     assert_eq!(
         database.read(|reader| reader.count(table, &Sight::Everything, Some(&filter), 10)).unwrap(),

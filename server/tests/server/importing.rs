@@ -7,9 +7,12 @@ use flette_server::import::{Job, Summary};
 use flette_server::{people, web};
 use std::path::Path;
 
-const CUSTOMERS: &str = "customerID,companyName,contactName,contactTitle,address,city,region,postalCode,country,phone,fax\n\
-    BLONP,Blondel père et fils,Frédérique Citeaux,Marketing Manager,24, place Kléber,Strasbourg,NULL,67000,France,88.60,NULL\n\
-    BONAP,Bon app',José Pedro Freyre,Owner,\"12, rue des Bouchers\",Marseille,NULL,13008,France,91.24,91.25\n";
+const CUSTOMERS: &str = "customerID,companyName,contactName,contactTitle,address,city,\
+    region,postalCode,country,phone,fax\n\
+    BLONP,Blondel père et fils,Frédérique Citeaux,Marketing Manager,\
+    24, place Kléber,Strasbourg,NULL,67000,France,88.60,NULL\n\
+    BONAP,Bon app',José Pedro Freyre,Owner,\
+    \"12, rue des Bouchers\",Marseille,NULL,13008,France,91.24,91.25\n";
 
 fn load(database: &Database, table: &str, maps: &[&str], file: &Path) -> anyhow::Result<Summary> {
     let mappings: Vec<_> = maps.iter().map(|m| m.parse().unwrap()).collect();
@@ -32,7 +35,12 @@ async fn serve(database: Database) -> Server {
 /// What a list of customers must look like, whoever's it is.
 async fn check_customers(server: &Server, count: usize) {
     let accounts = server
-        .list("accounts?$select=name,address1_line1,address1_city,address1_stateorprovince,telephone1,_primarycontactid_value&$expand=primarycontactid($select=fullname,firstname,lastname,jobtitle,_parentcustomerid_value)")
+        .list(
+            "accounts?$select=name,address1_line1,address1_city,\
+             address1_stateorprovince,telephone1,\
+             _primarycontactid_value&$expand=primarycontactid($select=fullname,\
+             firstname,lastname,jobtitle,_parentcustomerid_value)",
+        )
         .await
         .rows();
     assert_eq!(accounts.len(), count);
@@ -127,7 +135,10 @@ async fn people_come_in_with_types_and_companies() {
     assert_eq!((summary.rows, summary.linked, summary.ignored), (2, 1, vec!["extra".to_owned()]));
     let server = serve(database).await;
     let rows = server
-        .list("contacts?$select=fullname,birthdate,gendercode,donotphone,creditlimit&$orderby=lastname&$expand=parentcustomerid_account($select=name)")
+        .list(
+            "contacts?$select=fullname,birthdate,gendercode,donotphone,creditlimit&$orderby=lastname\
+             &$expand=parentcustomerid_account($select=name)",
+        )
         .await
         .rows();
     let kari = &rows[0];

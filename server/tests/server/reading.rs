@@ -148,7 +148,10 @@ async fn a_row_is_read_with_its_etag_lookups_and_annotations() {
     ] {
         assert_eq!(server.send("GET", &plain, &headers, "").await.status, status, "{headers:?}");
     }
-    let url = format!("{plain}?$select=fullname&$expand=parentcustomerid_account($select=name),parentcustomerid_contact($select=fullname)");
+    let url = format!(
+        "{plain}?$select=fullname\
+        &$expand=parentcustomerid_account($select=name),parentcustomerid_contact($select=fullname)"
+    );
     let row = server.list(&url).await.json();
     assert_eq!(row["parentcustomerid_account"]["name"], "Søn & Co");
     assert!(row["parentcustomerid_contact"].is_null());
@@ -169,7 +172,8 @@ async fn the_service_tells_about_itself() {
     assert_eq!(server.get("WhoAmI").await.header("Flette-Lineage"), Some(lineage.as_str()));
     let xml = server.get("$metadata").await;
     assert!(xml.body.contains("EntityType Name=\"account\""), "{}", &xml.body[..200.min(xml.body.len())]);
-    let url = "EntityDefinitions(LogicalName='account')?$select=EntitySetName,ChangeTrackingEnabled&$expand=Attributes($select=LogicalName)";
+    let url = "EntityDefinitions(LogicalName='account')?$select=EntitySetName,ChangeTrackingEnabled\
+        &$expand=Attributes($select=LogicalName)";
     let definition = server.get(url).await;
     assert_eq!(definition.json()["EntitySetName"], "accounts", "{}", definition.body);
     assert_eq!(definition.json()["ChangeTrackingEnabled"], true);

@@ -200,8 +200,3 @@ pub fn shared() -> Option<PathBuf> {
     ];
     folders.into_iter().flatten().find(|folder| folder.join("data/northwind/customers.csv").is_file())
 }
-
-/// Runs the same check over every case of a table.
-pub fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
-}

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import type { Value } from "../form.ts";
 import { complaint as judge } from "../form.ts";
 import type { Column, Option } from "../metadata.ts";
-import { Icon } from "./icons.tsx";
+import { Icon, type IconName } from "./icons.tsx";
 import { Lookup } from "./lookup.tsx";
 
 /** From this share of the longest text on, what is left is shown. */
@@ -82,21 +82,7 @@ function Control(props: ControlProps) {
     case "memo":
       return <textarea {...shared} rows={4} readOnly={readOnly} value={text} onInput={typed} />;
     case "boolean":
-      return (
-        <label class="switch">
-          <input
-            {...shared}
-            type="checkbox"
-            disabled={readOnly}
-            checked={value === true}
-            onChange={(event) => onChange(event.currentTarget.checked)}
-          />
-          <span>
-            {column.options.find((option) => option.value === Number(value === true))?.label ??
-              (value ? "Yes" : "No")}
-          </span>
-        </label>
-      );
+      return <Bool {...props} shared={shared} />;
     case "option":
     case "status":
       return (
@@ -130,6 +116,46 @@ function Control(props: ControlProps) {
         </span>
       );
   }
+}
+
+/** A box to tick for "Yes" and "No"; a choice where the labels say something else ("Allow", "Do Not Allow"). */
+function Bool({
+  column,
+  value,
+  readOnly,
+  onChange,
+  shared,
+}: ControlProps & { shared: { id: string; name: string } }) {
+  const yes = column.options.find((option) => option.value === 1)?.label ?? "Yes";
+  const no = column.options.find((option) => option.value === 0)?.label ?? "No";
+  if (yes === "Yes" && no === "No") {
+    return (
+      <label class="switch">
+        <input
+          {...shared}
+          type="checkbox"
+          disabled={readOnly}
+          checked={value === true}
+          onChange={(event) => onChange(event.currentTarget.checked)}
+        />
+        <span>{value === true ? yes : no}</span>
+      </label>
+    );
+  }
+  return (
+    <select
+      {...shared}
+      disabled={readOnly}
+      value={value === null ? "" : String(value === true)}
+      onChange={(event) =>
+        onChange(event.currentTarget.value === "" ? null : event.currentTarget.value === "true")
+      }
+    >
+      {value === null ? <option value="">–</option> : null}
+      <option value="false">{no}</option>
+      <option value="true">{yes}</option>
+    </select>
+  );
 }
 
 function Options({ column, states }: { column: Column; states: Option[] }) {
@@ -169,19 +195,26 @@ function keyboard(column: Column): "numeric" | "decimal" | undefined {
 /** Call, write or visit from the form. */
 function Open({ column, text }: { column: Column; text: string }) {
   if (!text) return null;
-  const to =
-    column.format === "Phone"
-      ? `tel:${text.replace(/[^+\d]/g, "")}`
-      : column.format === "Email"
-        ? `mailto:${text}`
-        : column.format === "Url" && /^https?:\/\//i.test(text)
-          ? text
-          : null;
+  const to = opening(column, text);
   if (!to) return null;
   const outside = column.format === "Url" ? { target: "_blank", rel: "noopener noreferrer" } : {};
   return (
-    <a class="button icon-only" href={to} aria-label={`Open ${column.label}`} {...outside}>
-      <Icon name="external" />
+    <a class="button icon-only" href={to.href} aria-label={`${to.verb} ${text}`} {...outside}>
+      <Icon name={to.icon} />
     </a>
   );
+}
+
+function opening(column: Column, text: string): { href: string; verb: string; icon: IconName } | null {
+  switch (column.format) {
+    case "Phone":
+      return { href: `tel:${text.replace(/[^+\d]/g, "")}`, verb: "Call", icon: "phone" };
+    case "Email":
+      return { href: `mailto:${text}`, verb: "Write to", icon: "mail" };
+    case "Url":
+      // Nothing but a web address: a link made of data must not run script.
+      return /^https?:\/\//i.test(text) ? { href: text, verb: "Open", icon: "external" } : null;
+    default:
+      return null;
+  }
 }

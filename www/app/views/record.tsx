@@ -46,20 +46,24 @@ export function RecordPage({ view, id }: { view: TableView; id: string }) {
         </p>
       ) : null}
       {form.definition ? (
-        <Groups view={view} isNew={isNew} form={form} />
+        <div class="record-columns">
+          <Groups view={view} isNew={isNew} form={form} />
+          <div class="related-lists">
+            {isNew
+              ? null
+              : view.related.map((related) => (
+                  <RelatedList
+                    key={related.set}
+                    related={related}
+                    view={views[related.set]}
+                    parent={{ table: view.table, id, name: form.title }}
+                  />
+                ))}
+          </div>
+        </div>
       ) : (
         <p class="empty muted">Loading…</p>
       )}
-      {isNew || !form.definition
-        ? null
-        : view.related.map((related) => (
-            <RelatedList
-              key={related.set}
-              related={related}
-              view={views[related.set]}
-              parent={{ table: view.table, id, name: form.title }}
-            />
-          ))}
     </section>
   );
 }
@@ -155,7 +159,9 @@ function Groups({ view, isNew, form }: { view: TableView; isNew: boolean; form: 
       {view.groups.map((group) => {
         const columns = group.fields
           .map((name) => form.definition?.columns.get(name))
-          .filter((column) => column !== undefined);
+          // The server gives a new row its first status.
+          .filter((column) => column !== undefined)
+          .filter((column) => !(isNew && column.kind === "status"));
         if (columns.length === 0) return null;
         return (
           <fieldset key={group.title} class="group" disabled={form.saving}>

@@ -6,7 +6,7 @@ import { get } from "../api.ts";
 import { type Definition, definition } from "../metadata.ts";
 import { address } from "../router.ts";
 import { centreOpen, flette, readJournal } from "../state.ts";
-import { viewOfSet } from "../tables.ts";
+import { viewOfSet, viewOfTable } from "../tables.ts";
 import { dateText, plain } from "../words.ts";
 import { Icon } from "./icons.tsx";
 import { useAction } from "./state-bar.tsx";
@@ -23,7 +23,7 @@ const FIELDS_MAX = 6;
 
 export function ChangeItem({ entry }: { entry: JournalEntry }) {
   const [busy, run] = useAction();
-  const { name, words } = useRow(entry.set, entry.id, entry.fields);
+  const { name, words } = useRow(entry.set, entry.id, entry.fields, entry.name);
   const act = (attempt: string, action: () => Promise<unknown>) =>
     run(attempt, async () => {
       await action();
@@ -52,25 +52,8 @@ export function ChangeItem({ entry }: { entry: JournalEntry }) {
         </p>
       ) : null}
       {entry.kind === "delete" ? null : (
-        <dl class="changes">
-          {entry.fields.slice(0, FIELDS_MAX).map((field) => (
-            <div key={field.name}>
-              <dt>{words.label(field.name)}</dt>
-              <dd>
-                {entry.kind === "update" ? (
-                  <>
-                    <del>{words.value(field.name, field.old)}</del> <span aria-hidden="true">→</span>{" "}
-                  </>
-                ) : null}
-                <ins>{words.value(field.name, field.new)}</ins>
-              </dd>
-            </div>
-          ))}
-        </dl>
+        <Fields fields={entry.fields} update={entry.kind === "update"} words={words} />
       )}
-      {entry.fields.length > FIELDS_MAX ? (
-        <p class="muted small">and {entry.fields.length - FIELDS_MAX} more</p>
-      ) : null}
       <div class="buttons">
         {entry.state === "parked" ? (
           <button
@@ -97,15 +80,47 @@ export function ChangeItem({ entry }: { entry: JournalEntry }) {
   );
 }
 
+/** What was changed, the first few. */
+function Fields({
+  fields,
+  update,
+  words,
+}: {
+  fields: JournalEntry["fields"];
+  update: boolean;
+  words: Words;
+}) {
+  return (
+    <>
+      <dl class="changes">
+        {fields.slice(0, FIELDS_MAX).map((field) => (
+          <div key={field.name}>
+            <dt>{words.label(field.name)}</dt>
+            <dd>
+              {update ? (
+                <>
+                  <del>{words.value(field.name, field.old)}</del> <span aria-hidden="true">→</span>{" "}
+                </>
+              ) : null}
+              <ins>{words.value(field.name, field.new)}</ins>
+            </dd>
+          </div>
+        ))}
+      </dl>
+      {fields.length > FIELDS_MAX ? <p class="muted small">and {fields.length - FIELDS_MAX} more</p> : null}
+    </>
+  );
+}
+
 export function ConflictItem({ conflict }: { conflict: Conflict }) {
   const [busy, run] = useAction();
-  const { name, words } = useRow(conflict.set, conflict.row, []);
+  const { name, words } = useRow(conflict.set, conflict.row, conflictFields(conflict), conflict.name);
   const stands = conflict.resolved ?? conflict.winner;
   const side = (which: "local" | "server") => (
     <Side
       title={which === "local" ? "Mine" : "Server's"}
       value={conflict.field ? words.value(conflict.field, conflict[which]) : whole(conflict, which)}
-      author={which === "local" ? conflict.local_author : conflict.server_author}
+      author={(which === "local" ? conflict.local_author : conflict.server_author)?.name ?? ""}
       at={which === "local" ? conflict.local_at : conflict.server_at}
       stands={stands === which}
     >
@@ -137,6 +152,9 @@ export function ConflictItem({ conflict }: { conflict: Conflict }) {
         <RowLink set={conflict.set} id={conflict.row} name={name} gone={false} />
         <span class="muted">{conflict.field ? words.label(conflict.field) : KINDS[conflict.kind]}</span>
       </p>
+      {conflict.edits && conflict.edits.length > 0 ? (
+        <Fields fields={conflict.edits} update words={words} />
+      ) : null}
       <div class="sides">
         {side("local")}
         {side("server")}
@@ -158,7 +176,7 @@ function whole(conflict: Conflict, which: "local" | "server"): string {
 interface SideProps {
   title: string;
   value: string;
-  author: string | null;
+  author: string;
   at: string | null;
   stands: boolean;
   children: preact.ComponentChildren;
@@ -187,39 +205,68 @@ function RowLink({ set, id, name, gone }: { set: string; id: string; name: strin
   );
 }
 
+/** The values of a conflict in the shape of journal fields. */
+function conflictFields(conflict: Conflict): JournalEntry["fields"] {
+  if (conflict.field) return [{ name: conflict.field, old: conflict.server, new: conflict.local }];
+  return conflict.edits ?? [];
+}
+
 interface Words {
   label: (column: string) => string;
   value: (column: string, value: unknown) => string;
 }
 
 /** Name of a row and the words of its table. The name of a row that is gone comes from the change itself. */
-function useRow(set: string, id: string, fields: JournalEntry["fields"]): { name: string; words: Words } {
+function useRow(set: string, id: string, fields: JournalEntry["fields"], given: string | null | undefined) {
   const view = viewOfSet(set);
   const written = fields.find((field) => field.name === view?.name);
-  const [name, setName] = useState(written ? plain(written.new) : "");
+  const [name, setName] = useState(given || (written ? plain(written.new) : ""));
   const [known, setKnown] = useState<Definition | null>(null);
+  const [targets, setTargets] = useState<ReadonlyMap<string, string>>(new Map());
+  const key = JSON.stringify(fields);
   useEffect(() => {
     let current = true;
-    if (!view) return;
-    definition(view).then(
-      (next) => current && setKnown(next),
-      () => undefined,
-    );
-    get(set, id, [view.name]).then(
-      (row) => current && setName(String(row[view.name] ?? "")),
-      () => undefined,
-    );
+    const keep =
+      <T,>(set_: (value: T) => void) =>
+      (value: T) => {
+        if (current) set_(value);
+      };
+    const ignore = () => undefined;
+    if (!view) return undefined;
+    definition(view).then(keep(setKnown), ignore);
+    if (!given)
+      get(set, id, [view.name]).then(
+        keep((row) => setName(String(row[view.name] ?? ""))),
+        ignore,
+      );
+    lookupNames(JSON.parse(key) as JournalEntry["fields"]).then(keep(setTargets), ignore);
     return () => {
       current = false;
     };
-  }, [view, set, id]);
-  const column = (column_: string) => known?.columns.get(column_.replace(/^_(.+)_value$/, "$1"));
-  return {
-    name: name || `${view?.label ?? set} ${id.slice(0, 8)}`,
-    words: {
-      label: (each) => column(each)?.label ?? each,
-      value: (each, value) =>
-        column(each)?.options.find((option) => option.value === Number(value))?.label ?? plain(value),
-    },
+  }, [view, set, id, given, key]);
+  const column = (each: string) => known?.columns.get(each.replace(/^_(.+)_value$/, "$1"));
+  const words: Words = {
+    label: (each) => column(each)?.label ?? each,
+    value: (each, value) =>
+      column(each)?.options.find((option) => option.value === Number(value))?.label ??
+      targets.get((value as { id?: string } | null)?.id ?? "") ??
+      plain(value),
   };
+  return { name: name || `${view?.label ?? set} ${id.slice(0, 8)}`, words };
+}
+
+/** Names of the rows that lookups among the fields point to, by id. */
+async function lookupNames(fields: JournalEntry["fields"]): Promise<ReadonlyMap<string, string>> {
+  const names = new Map<string, string>();
+  const values = fields.flatMap((field) => [field.old, field.new]) as ({
+    table?: string;
+    id?: string;
+  } | null)[];
+  for (const value of values) {
+    const view = viewOfTable(value?.table ?? "");
+    if (!view || !value?.id || names.has(value.id)) continue;
+    const row = await get(view.set, value.id, [view.name]).catch(() => null);
+    if (row) names.set(value.id, String(row[view.name] ?? ""));
+  }
+  return names;
 }
