@@ -1,4 +1,4 @@
-//! Figures, not assertions: `cargo test --release --lib timing -- --ignored --nocapture`.
+//! Figures, not assertions: `cargo test --release --lib timing_tests -- --ignored --nocapture`.
 
 use super::*;
 use flette_odata::filter::{CompareOp, Filter, TextOp};

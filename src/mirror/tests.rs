@@ -1,11 +1,11 @@
 //! Laws of the mirror, held against plain maps of rows.
 
-mod damage;
-mod pages;
-mod queries;
-mod segments;
-mod tables;
-mod timing;
+mod damage_tests;
+mod pages_tests;
+mod queries_tests;
+mod segments_tests;
+mod tables_tests;
+mod timing_tests;
 
 use super::*;
 use flette_odata::edm::{LookupTarget, OnDelete, OptionItem, Required, TextFormat};
