@@ -5,7 +5,6 @@
 //! its place at the end, so that nobody sees an empty or half table.
 
 use super::cursor::{begin, Begin, Fresh, Kind};
-use super::join::join;
 use super::reconcile::{reconcile, Incoming, Local};
 use super::step::{decide, words, Run, Stop};
 use super::{Phase, Stage};
@@ -17,6 +16,7 @@ use crate::remote::{Asked, Outcome, PageCall, Read, Resolve};
 use crate::replica::{Cursor, Draft, Feed, Target};
 use crate::store::{Durability, Store};
 use flette_odata::edm::Table;
+use futures_util::future::join;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 

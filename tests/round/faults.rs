@@ -1,0 +1,235 @@
+//! Lost answers, refusals, expired tokens, restarts.
+
+use crate::support::{link, text, tick, Device, Fault, Server};
+use flette::journal::EntryState;
+use flette::model::Key;
+use flette::replica::Feed;
+use flette::store::Durability;
+use flette_odata::{Method, Request, Response};
+use flette_server::api::Profile;
+
+fn is_push(request: &Request) -> bool {
+    request.url.ends_with("$batch") && String::from_utf8_lossy(&request.body).contains("\r\nPATCH ")
+}
+
+#[test]
+fn a_lost_answer_neither_doubles_nor_loses_anything() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let old = online.create("contacts", r#"{"lastname":"Old","telephone1":"1"}"#);
+    let mut device = Device::synced(&server, "demo");
+    let account = device.create("account", &[("name", text("New"))]);
+    device.edit("contact", old, &[("telephone1", text("2"))]);
+    device.wire.fail(|request| is_push(request).then_some(Fault::LoseAnswer));
+    let report = device.round();
+    assert!(!report.ok && report.problem.is_some(), "{report:?}");
+    assert!(device.entries().iter().all(|e| e.state == EntryState::Sent));
+    // More is done before anyone knows; the device restarts.
+    device.edit("contact", old, &[("telephone1", text("3")), ("jobtitle", text("Boss"))]);
+    device.edit("account", account, &[("telephone1", text("9"))]);
+    device.restart();
+    device.wire.heal();
+    let report = device.sync();
+    assert_eq!((report.conflicts, report.parked), (0, 0));
+    assert!(device.entries().is_empty());
+    let row = online.json(&format!("contacts({old})"));
+    assert_eq!((row["telephone1"].as_str(), row["jobtitle"].as_str()), (Some("3"), Some("Boss")));
+    let accounts = online.json("accounts?$select=name,telephone1");
+    assert_eq!(accounts["value"].as_array().unwrap().len(), 1);
+    assert_eq!(accounts["value"][0]["telephone1"], "9");
+}
+
+#[test]
+fn a_lost_request_goes_again() {
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    let account = device.create("account", &[("name", text("New"))]);
+    device.wire.fail(|request| is_push(request).then_some(Fault::LoseRequest));
+    assert!(!device.round().ok);
+    device.edit("account", account, &[("name", text("Newer"))]);
+    device.wire.heal();
+    device.sync();
+    assert_eq!(server.user("admin").json(&format!("accounts({account})"))["name"], "Newer");
+    assert!(device.entries().is_empty());
+}
+
+#[test]
+fn a_create_whose_answer_was_lost_and_is_deleted_here_is_deleted_there() {
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    let (lost, never) = (
+        device.create("account", &[("name", text("Arrived"))]),
+        device.create("account", &[("name", text("Too"))]),
+    );
+    device.wire.fail(|request| is_push(request).then_some(Fault::LoseAnswer));
+    device.round();
+    device.wire.heal();
+    device.delete("account", lost);
+    device.delete("account", never);
+    device.sync();
+    assert!(device.entries().is_empty() && device.conflicts().is_empty(), "{:?}", device.conflicts());
+    assert!(server.user("admin").json("accounts")["value"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn a_row_made_here_and_deleted_there_after_a_lost_answer_does_not_come_back() {
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    let account = device.create("account", &[("name", text("Arrived"))]);
+    device.wire.fail(|request| is_push(request).then_some(Fault::LoseAnswer));
+    device.round();
+    device.wire.heal();
+    let online = server.user("admin");
+    online.delete("accounts", account);
+    device.sync();
+    assert!(device.row("account", account).is_none());
+    assert_eq!(online.ask(Method::Get, &format!("accounts({account})"), "").status, 404);
+    assert_eq!(device.conflicts().len(), 1);
+}
+
+#[test]
+fn signed_out_and_busy_hold_everything_and_lose_nothing() {
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    let account = device.create("account", &[("name", text("Waits"))]);
+    device.wire.fail(|_| Some(Fault::Answer(Response::empty(401))));
+    let report = device.round();
+    assert!(report.signed_out && report.reachable && !report.ok);
+    device.wire.fail(|request| {
+        is_push(request).then(|| Fault::Answer(Response::empty(429).header("Retry-After", "7")))
+    });
+    let report = device.round();
+    assert_eq!((report.retry_after_millis, report.signed_out), (Some(7000), false));
+    device.wire.fail(|_| Some(Fault::LoseRequest));
+    assert!(!device.round().reachable);
+    let page = Response { status: 200, headers: [("Content-Type", "text/html")].into_iter().collect(), body: b"<html>".to_vec() };
+    device.wire.fail(move |_| Some(Fault::Answer(page.clone())));
+    assert!(!device.round().ok);
+    assert_eq!(device.entries().len(), 1);
+    device.wire.heal();
+    device.sync();
+    assert_eq!(server.user("admin").json(&format!("accounts({account})"))["name"], "Waits");
+}
+
+#[test]
+fn another_user_never_sends_the_journal_of_the_first() {
+    let server = Server::start();
+    let mut device = Device::synced(&server, "demo");
+    device.create("account", &[("name", text("Mine"))]);
+    device.wire = server.user("admin");
+    let report = device.round();
+    assert!(report.signed_out && !report.ok);
+    assert!(server.user("admin").json("accounts")["value"].as_array().unwrap().is_empty());
+    assert_eq!(device.entries().len(), 1);
+}
+
+#[test]
+fn a_batch_that_is_too_large_goes_in_halves() {
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    (0..8).for_each(|n| drop(device.create("account", &[("name", text(&format!("A{n}")))])));
+    device.wire.fail(|request| {
+        let parts = String::from_utf8_lossy(&request.body).matches("\r\nPATCH ").count();
+        (parts > 3).then(|| Fault::Answer(Response::empty(413)))
+    });
+    assert_eq!(device.sync().pushed, 8);
+    assert!(device.entries().is_empty());
+}
+
+#[test]
+fn an_expired_token_pulls_everything_again_and_finds_deletions() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let ids: Vec<_> = (0..120).map(|n| online.create("contacts", &format!(r#"{{"lastname":"C{n}"}}"#))).collect();
+    let mut device = Device::synced(&server, "demo");
+    assert_eq!(device.count("contact"), 120);
+    tick();
+    device.edit("contact", ids[0], &[("jobtitle", text("edited"))]);
+    device.edit("contact", ids[1], &[("jobtitle", text("lost"))]);
+    let made = device.create("contact", &[("lastname", text("Made"))]);
+    online.delete("contacts", ids[1]);
+    online.delete("contacts", ids[2]);
+    online.patch("contacts", ids[0], r#"{"telephone1":"9"}"#);
+    device.change(|draft| {
+        let mut cursor = draft.cursor("contact");
+        cursor.delta_link = cursor.delta_link.map(|link| link.replace("deltatoken=", "deltatoken=0"));
+        draft.set_cursor("contact", cursor);
+    });
+    // Killed in the middle: pages fail after the first of the new pull, and the device restarts.
+    device.wire.fail(|request| request.url.contains("skiptoken").then_some(Fault::LoseRequest));
+    assert!(!device.round().ok);
+    assert_eq!(device.count("contact"), 120, "the old rows stand until all new ones are there");
+    device.restart();
+    device.wire.heal();
+    device.sync();
+    assert_eq!(device.count("contact"), 119);
+    assert!(device.row("contact", ids[2]).is_none());
+    assert_eq!(device.text("contact", ids[0], "jobtitle"), "edited");
+    assert_eq!(device.text("contact", ids[0], "telephone1"), "9");
+    assert_eq!(online.json(&format!("contacts({made})"))["lastname"], "Made");
+    assert_eq!(device.conflicts().len(), 1);
+    device.restart();
+    assert_eq!(device.count("contact"), 119);
+}
+
+#[test]
+fn without_organisation_level_read_changes_come_by_sweeps() {
+    let server = Server::with_profile(Profile::Dataverse);
+    let online = server.user("anna");
+    let id = online.create("contacts", r#"{"lastname":"Swept"}"#);
+    let gone = online.create("contacts", r#"{"lastname":"Gone"}"#);
+    let device = Device::synced(&server, "anna");
+    assert_eq!(device.replica.state().tables["contact"].cursor.feed, Feed::Sweep);
+    online.patch("contacts", id, r#"{"telephone1":"5"}"#);
+    online.delete("contacts", gone);
+    device.edit("contact", id, &[("jobtitle", text("Boss"))]);
+    device.sync();
+    assert_eq!(device.text("contact", id, "telephone1"), "5");
+    assert_eq!(online.json(&format!("contacts({id})"))["jobtitle"], "Boss");
+    // Deletions are found by the full pull that follows after some sweeps.
+    for _ in 0..25 {
+        device.sync();
+    }
+    assert!(device.row("contact", gone).is_none());
+    assert_eq!(device.count("contact"), 1);
+}
+
+#[test]
+fn a_killed_first_pull_goes_on_from_its_last_page() {
+    let server = Server::start();
+    let online = server.user("admin");
+    (0..120).for_each(|n| drop(online.create("accounts", &format!(r#"{{"name":"A{n}"}}"#))));
+    let mut device = Device::new(&server, "demo");
+    device.wire.fail(|request| (request.url.contains("skiptoken")).then_some(Fault::LoseRequest));
+    assert!(!device.round().ok);
+    device.restart();
+    assert_eq!(device.count("account"), 50);
+    assert!(!device.replica.state().tables["account"].cursor.complete);
+    device.wire.heal();
+    device.wire.log.borrow_mut().clear();
+    device.sync();
+    assert_eq!(device.count("account"), 120);
+    let first_calls = device.wire.log.borrow().iter().filter(|l| l.starts_with("GET accounts?$select")).count();
+    assert!(first_calls <= 4, "{first_calls}");
+}
+
+#[test]
+fn an_edit_made_while_its_row_is_being_sent_stays_and_goes_next() {
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    let id = device.create("account", &[("name", text("One"))]);
+    // The answer of a part is lost on the way, so that the entry stays sent while the user goes on.
+    device.wire.fail(|request| is_push(request).then_some(Fault::LoseAnswer));
+    device.round();
+    device.wire.heal();
+    device.edit("account", id, &[("name", text("Two"))]);
+    let contact = device.create("contact", &[("lastname", text("L")), ("parentcustomerid", link("account", id))]);
+    device.sync();
+    let online = server.user("admin");
+    assert_eq!(online.json(&format!("accounts({id})"))["name"], "Two");
+    assert_eq!(online.json(&format!("contacts({contact})"))["_parentcustomerid_value"], id.to_string());
+    let drained = device.replica.transact(device.now(), Durability::Strict, &[], |draft| {
+        Ok(draft.entries_of(&Key::new("account", id)).len())
+    });
+    assert_eq!(pollster::block_on(drained).unwrap(), 0);
+}

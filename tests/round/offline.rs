@@ -1,0 +1,132 @@
+//! What is made offline arrives: rows that point to each other, change sets, what is refused.
+
+use crate::support::{create, link, text, Device, Server, TABLES};
+use flette::model::{Key, Value};
+use flette_odata::{Method, Uuid};
+
+#[test]
+fn rows_made_offline_arrive_parents_first_whatever_the_order() {
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    let account = Uuid::now_v7();
+    let contact = device.create("contact", &[("lastname", text("Child")), ("parentcustomerid", link("account", account))]);
+    let task = device.create("task", &[("subject", text("Call")), ("regardingobjectid", link("contact", contact))]);
+    device.create_with_id("account", account, &[("name", text("Parent"))]);
+    device.edit("contact", contact, &[("telephone1", text("7"))]);
+    let report = device.sync();
+    assert_eq!((report.pushed, report.parked, report.conflicts), (3, 0, 0));
+    assert!(device.entries().is_empty());
+    let online = server.user("admin");
+    let row = online.json(&format!("contacts({contact})"));
+    assert_eq!(row["_parentcustomerid_value"], account.to_string());
+    assert_eq!(row["telephone1"], "7");
+    assert_eq!(online.json(&format!("tasks({task})"))["_regardingobjectid_value"], contact.to_string());
+}
+
+#[test]
+fn a_circle_of_new_rows_is_closed_once_all_of_them_stand() {
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    let account = Uuid::now_v7();
+    let contact = device.create("contact", &[("lastname", text("Boss")), ("parentcustomerid", link("account", account))]);
+    device.create_with_id("account", account, &[("name", text("Firm")), ("primarycontactid", link("contact", contact))]);
+    let own = Uuid::now_v7();
+    device.create_with_id("account", own, &[("name", text("Own")), ("parentaccountid", link("account", own))]);
+    device.sync();
+    assert!(device.entries().is_empty(), "{:?}", device.entries());
+    let online = server.user("admin");
+    let row = online.json(&format!("accounts({account})"));
+    assert_eq!(row["_primarycontactid_value"], contact.to_string());
+    assert_eq!(online.json(&format!("contacts({contact})"))["_parentcustomerid_value"], account.to_string());
+    let parent = online.json(&format!("accounts({own})"))["_parentaccountid_value"].clone();
+    // A server may refuse a row that is its own parent; then the user is told.
+    assert!(parent == own.to_string() || device.entries().iter().all(|e| e.is_parked()));
+}
+
+#[test]
+fn a_change_set_arrives_whole_or_not_at_all() {
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    let (good, bad) = (Uuid::now_v7(), Uuid::now_v7());
+    let who = (device.replica.state().record.user, device.replica.state().record.business_unit);
+    device.change(|draft| {
+        draft.begin_change_set();
+        create(draft, ("account", good), &[("name", text("Good"))], who.0, who.1);
+        create(draft, ("account", bad), &[("name", text(&"x".repeat(500)))], who.0, who.1);
+        draft.end_change_set();
+    });
+    let (one, two) = (Uuid::now_v7(), Uuid::now_v7());
+    device.change(|draft| {
+        draft.begin_change_set();
+        let to = link("account", two);
+        create(draft, ("contact", one), &[("lastname", text("One")), ("parentcustomerid", to)], who.0, who.1);
+        create(draft, ("account", two), &[("name", text("Two"))], who.0, who.1);
+        draft.end_change_set();
+    });
+    let report = device.round();
+    assert_eq!((report.pushed, report.parked), (2, 2), "{report:?}");
+    let online = server.user("admin");
+    let status = |path: String| online.ask(Method::Get, &path, "").status;
+    assert_eq!(status(format!("accounts({good})")), 404);
+    assert_eq!(online.json(&format!("contacts({one})"))["_parentcustomerid_value"], two.to_string());
+    assert!(device.entries().iter().all(|e| e.is_parked()));
+}
+
+#[test]
+fn a_refused_row_blocks_itself_and_its_dependents_only() {
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    let bad = device.create("account", &[("name", text(&"x".repeat(500)))]);
+    let child = device.create("contact", &[("lastname", text("Waits")), ("parentcustomerid", link("account", bad))]);
+    let free = device.create("account", &[("name", text("Free"))]);
+    let report = device.round();
+    assert_eq!((report.pushed, report.parked), (1, 1), "{report:?}");
+    let online = server.user("admin");
+    assert_eq!(online.json(&format!("accounts({free})"))["name"], "Free");
+    let states: Vec<(Uuid, bool)> = device.entries().iter().map(|e| (e.key.id, e.is_parked())).collect();
+    assert_eq!(states, [(bad, true), (child, false)]);
+    // The user sees what he made, and mends it: both go out.
+    assert_eq!(device.text("contact", child, "lastname"), "Waits");
+    device.change(|draft| {
+        for mut entry in draft.entries_of(&Key::new("account", bad)) {
+            entry.state = flette::journal::EntryState::Waiting;
+            draft.put(entry);
+        }
+        crate::support::edit(draft, &Key::new("account", bad), &[("name", text("Mended"))]);
+    });
+    device.sync();
+    assert!(device.entries().is_empty());
+    assert_eq!(online.json(&format!("contacts({child})"))["_parentcustomerid_value"], bad.to_string());
+}
+
+#[test]
+fn what_was_made_and_unmade_offline_is_never_told() {
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    let id = device.create("account", &[("name", text("Brief"))]);
+    device.delete("account", id);
+    let old = server.user("admin").create("accounts", r#"{"name":"Old"}"#);
+    device.sync();
+    device.edit("account", old, &[("name", text("New"))]);
+    device.edit("account", old, &[("name", text("Old"))]);
+    assert_eq!(device.sync().pushed, 0);
+    assert!(device.entries().is_empty());
+}
+
+#[test]
+fn more_rows_than_a_batch_holds_arrive_in_several() {
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    let ids: Vec<Uuid> = (0..205).map(|n| device.create("account", &[("name", text(&format!("A{n}")))])).collect();
+    let report = device.sync();
+    assert_eq!(report.pushed, 205);
+    let batches = device.wire.log.borrow().iter().filter(|l| l.contains("$batch") && l.contains("PATCH")).count();
+    assert_eq!(batches, 3);
+    let other = Device::synced(&server, "demo");
+    assert_eq!(other.count("account"), 205);
+    assert!(ids.iter().all(|id| other.row("account", *id).is_some()));
+    // Another client's pages were of 50 rows each.
+    assert_eq!(other.row("account", ids[0]).unwrap()["name"], text("A0"));
+    assert!(TABLES.iter().all(|t| other.replica.state().tables[*t].cursor.complete));
+    let _ = Value::Null;
+}
