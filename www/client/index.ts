@@ -53,6 +53,7 @@ export class FletteClient {
   private readonly listeners = new Set<(snapshot: Snapshot) => void>();
   private readonly dataListeners = new Set<() => void>();
   private readonly channel = new BroadcastChannel(CHANNEL);
+  private readonly stopped = new AbortController();
   private readonly intervalMillis: number;
   private registration: Registration | null = null;
   private poll: ReturnType<typeof setTimeout> | undefined;
@@ -170,6 +171,7 @@ export class FletteClient {
 
   /** Ends timers and listeners. */
   stop(): void {
+    this.stopped.abort();
     clearTimeout(this.poll);
     clearTimeout(this.retry);
     this.registration?.stop();
@@ -193,17 +195,24 @@ export class FletteClient {
       void this.refresh();
       if (event.data.type === "data") this.tell();
     };
-    addEventListener("online", () => {
-      this.failures = 0;
-      void this.syncQuietly();
-    });
-    document.addEventListener("visibilitychange", () => {
+    const { signal } = this.stopped;
+    addEventListener(
+      "online",
+      () => {
+        this.failures = 0;
+        void this.syncQuietly();
+      },
+      { signal },
+    );
+    const visible = () => {
       if (document.visibilityState !== "visible") return;
       const last = Date.parse(this.snapshot.status?.last_sync ?? "");
       if (!(Date.now() - last < STALE_MILLIS)) void this.syncQuietly();
       else void this.refresh();
-    });
-    setInterval(() => void this.syncQuietly(), this.intervalMillis);
+    };
+    document.addEventListener("visibilitychange", visible, { signal });
+    const timer = setInterval(() => void this.syncQuietly(), this.intervalMillis);
+    signal.addEventListener("abort", () => clearInterval(timer));
   }
 
   /** A round that nobody waits for: not while the user works offline, and without a rejection. */
