@@ -11,6 +11,8 @@ mod query;
 mod resolve;
 mod state;
 
+/// What the replica takes in: pages and rows as the server wrote them.
+pub use crate::mirror::{decode_page, decode_row, next_link_ahead, Item, Page, PageError, SegmentBuilder};
 pub use cursor::{Cursor, Feed};
 pub use draft::{Draft, Target};
 pub use idmap::IdMap;

@@ -30,7 +30,10 @@ impl Default for Limits {
 impl Limits {
     /// Half of what was sent, so that it goes in two; never less than one.
     pub(super) fn halved(self, sent: usize) -> Limits {
-        Limits { requests_max: (sent.min(self.requests_max) / 2).max(1), bytes_max: (self.bytes_max / 2).max(1) }
+        Limits {
+            requests_max: (sent.min(self.requests_max) / 2).max(1),
+            bytes_max: (self.bytes_max / 2).max(1),
+        }
     }
 }
 
@@ -124,15 +127,16 @@ fn waits_for_create(unit: &Unit, at: usize, creators: &BTreeMap<&Key, usize>) ->
 /// A deletion waits until earlier edits that take a link to its row away have been settled: the server may delete what
 /// still points to it.
 fn waits_for_unlink(unit: &Unit, earlier: &[Unit]) -> bool {
-    let deleted = |key: &Key| {
-        unit.requests.iter().any(|r| matches!(r.change, Change::Delete) && r.key == *key)
-    };
+    let deleted =
+        |key: &Key| unit.requests.iter().any(|r| matches!(r.change, Change::Delete) && r.key == *key);
     if !unit.requests.iter().any(|r| matches!(r.change, Change::Delete)) {
         return false;
     }
-    earlier.iter().flat_map(|u| &u.requests).flat_map(|r| links(&r.change)).any(|(old, _)| {
-        old.is_some_and(|from| deleted(&Key::new(from.table.clone(), from.id)))
-    })
+    earlier
+        .iter()
+        .flat_map(|u| &u.requests)
+        .flat_map(|r| links(&r.change))
+        .any(|(old, _)| old.is_some_and(|from| deleted(&Key::new(from.table.clone(), from.id))))
 }
 
 /// Rows that a change ceases to point to, and those it points to.

@@ -9,8 +9,10 @@ fn rows_made_offline_arrive_parents_first_whatever_the_order() {
     let server = Server::start();
     let device = Device::synced(&server, "demo");
     let account = Uuid::now_v7();
-    let contact = device.create("contact", &[("lastname", text("Child")), ("parentcustomerid", link("account", account))]);
-    let task = device.create("task", &[("subject", text("Call")), ("regardingobjectid", link("contact", contact))]);
+    let contact = device
+        .create("contact", &[("lastname", text("Child")), ("parentcustomerid", link("account", account))]);
+    let task =
+        device.create("task", &[("subject", text("Call")), ("regardingobjectid", link("contact", contact))]);
     device.create_with_id("account", account, &[("name", text("Parent"))]);
     device.edit("contact", contact, &[("telephone1", text("7"))]);
     let report = device.sync();
@@ -28,10 +30,19 @@ fn a_circle_of_new_rows_is_closed_once_all_of_them_stand() {
     let server = Server::start();
     let device = Device::synced(&server, "demo");
     let account = Uuid::now_v7();
-    let contact = device.create("contact", &[("lastname", text("Boss")), ("parentcustomerid", link("account", account))]);
-    device.create_with_id("account", account, &[("name", text("Firm")), ("primarycontactid", link("contact", contact))]);
+    let contact = device
+        .create("contact", &[("lastname", text("Boss")), ("parentcustomerid", link("account", account))]);
+    device.create_with_id(
+        "account",
+        account,
+        &[("name", text("Firm")), ("primarycontactid", link("contact", contact))],
+    );
     let own = Uuid::now_v7();
-    device.create_with_id("account", own, &[("name", text("Own")), ("parentaccountid", link("account", own))]);
+    device.create_with_id(
+        "account",
+        own,
+        &[("name", text("Own")), ("parentaccountid", link("account", own))],
+    );
     device.sync();
     assert!(device.entries().is_empty(), "{:?}", device.entries());
     let online = server.user("admin");
@@ -77,7 +88,8 @@ fn a_refused_row_blocks_itself_and_its_dependents_only() {
     let server = Server::start();
     let device = Device::synced(&server, "demo");
     let bad = device.create("account", &[("name", text(&"x".repeat(500)))]);
-    let child = device.create("contact", &[("lastname", text("Waits")), ("parentcustomerid", link("account", bad))]);
+    let child =
+        device.create("contact", &[("lastname", text("Waits")), ("parentcustomerid", link("account", bad))]);
     let free = device.create("account", &[("name", text("Free"))]);
     let report = device.round();
     assert_eq!((report.pushed, report.parked), (1, 1), "{report:?}");
@@ -117,10 +129,12 @@ fn what_was_made_and_unmade_offline_is_never_told() {
 fn more_rows_than_a_batch_holds_arrive_in_several() {
     let server = Server::start();
     let device = Device::synced(&server, "demo");
-    let ids: Vec<Uuid> = (0..205).map(|n| device.create("account", &[("name", text(&format!("A{n}")))])).collect();
+    let ids: Vec<Uuid> =
+        (0..205).map(|n| device.create("account", &[("name", text(&format!("A{n}")))])).collect();
     let report = device.sync();
     assert_eq!(report.pushed, 205);
-    let batches = device.wire.log.borrow().iter().filter(|l| l.contains("$batch") && l.contains("PATCH")).count();
+    let batches =
+        device.wire.log.borrow().iter().filter(|l| l.contains("$batch") && l.contains("PATCH")).count();
     assert_eq!(batches, 3);
     let other = Device::synced(&server, "demo");
     assert_eq!(other.count("account"), 205);
