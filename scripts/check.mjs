@@ -17,7 +17,10 @@ const tool = (name) => join(root, "node_modules/.bin", name);
 const CHECKS = [
   ["setup", () => setup().then(setupTests)],
   ["rustfmt", () => run("cargo", ["fmt", "--all", "--check"])],
-  ["clippy", () => run("cargo", ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])],
+  [
+    "clippy",
+    () => run("cargo", ["clippy", "--workspace", "--all-targets", "--keep-going", "--", "-D", "warnings"]),
+  ],
   ["clippy for wasm32", clippyForWasm],
   [
     "licences and sources",

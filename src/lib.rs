@@ -17,3 +17,5 @@ pub mod remote;
 pub mod replica;
 pub mod store;
 pub mod sync;
+#[cfg(target_arch = "wasm32")]
+pub mod wasm;

@@ -1,8 +1,7 @@
 //! The surface of the module in JavaScript: conversions, and nothing else.
 
 use crate::browser::{Browser, FetchTransport, IndexedDbStore};
-use crate::engine::{Config, Engine, CONTROL_ROOT};
-use crate::replica::Identity;
+use crate::engine::{Config, Engine, Identity, CONTROL_ROOT};
 use flette_odata::{Method, ODataError, Request, Response};
 use js_sys::Uint8Array;
 use serde::{Deserialize, Serialize};
@@ -147,18 +146,16 @@ fn config(options: OpenOptions) -> Config {
         },
         tables: options.tables,
         page_size: options.page_size,
-        authorization: options.authorization,
     }
 }
 
-/// The request, with a URL on this origin as a path.
+/// The request; its URL stays absolute, so that links in the answer are.
 async fn read(request: &web_sys::Request) -> Result<Request, ODataError> {
     let url = request.url();
     let url = url.split('#').next().unwrap_or_default();
-    let path = url.strip_prefix(&origin()).filter(|path| path.starts_with('/')).unwrap_or(url);
     let verb = request.method();
-    let method = Method::parse(&verb).ok_or_else(|| ODataError::method_not_allowed(&verb, path))?;
-    let mut read = Request::new(method, path);
+    let method = Method::parse(&verb).ok_or_else(|| ODataError::method_not_allowed(&verb, url))?;
+    let mut read = Request::new(method, url);
     for pair in request.headers().entries() {
         let fields = pair.ok().map(|pair| js_sys::Array::from(&pair));
         let text = |place: u32| fields.as_ref().and_then(|pair| pair.get(place).as_string());
@@ -172,14 +169,6 @@ async fn read(request: &web_sys::Request) -> Result<Request, ODataError> {
         read.body = Uint8Array::new(&body).to_vec();
     }
     Ok(read)
-}
-
-/// Scheme, host and port of this context.
-fn origin() -> String {
-    js_sys::Reflect::get(&js_sys::global(), &"origin".into())
-        .ok()
-        .and_then(|origin| origin.as_string())
-        .unwrap_or_default()
 }
 
 /// The answer. A status that must not have a body (Fetch Standard, 2.2.3) gets none.

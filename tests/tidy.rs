@@ -53,12 +53,12 @@ fn logic_holds_no_async_no_clock_no_store() {
 
 #[test]
 fn the_replica_knows_no_transport() {
-    hold(|source| rules::no_network_in_replica(source));
+    hold(rules::no_network_in_replica);
 }
 
 #[test]
 fn the_remote_knows_no_store() {
-    hold(|source| rules::no_store_in_remote(source));
+    hold(rules::no_store_in_remote);
 }
 
 #[test]
@@ -144,6 +144,9 @@ fn rules_find_what_breaks_them() {
         (rules::no_network_in_replica, "src/replica/mod.rs", "fn f<T: Transport>() {}", 1),
         (rules::no_store_in_remote, "src/remote/call.rs", "fn f<S: Store>() {}", 1),
         (rules::no_clock, "src/replica/mod.rs", "fn f(p: &P) { p.now() }", 1),
+        (rules::no_clock, "src/sync/pull.rs", "fn f(outside: &O) { (outside.now)(); outside.now() }", 0),
+        (rules::no_clock, "src/sync/pull.rs", "fn f() { Millis::now() }", 1),
+        (rules::no_clock, "src/sync/schedule.rs", "fn f(outside: &O) { outside.now() }", 1),
         (rules::no_clock, "odata/src/time.rs", "fn f() { chrono::Utc::now() }", 1),
         (rules::no_clock, "src/replica/mod.rs", "fn f(now: Millis) { g(now, row.now) }", 0),
         (rules::no_panic, "server/src/main.rs", "fn f() { a.unwrap(); panic!() }", 2),

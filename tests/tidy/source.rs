@@ -29,9 +29,12 @@ pub fn read_folder(root: &Path, folder: &str) -> Vec<Source> {
     for entry in entries {
         let name = entry.expect("an entry").file_name().into_string().expect("a name in Unicode");
         let path = format!("{folder}/{name}");
+        if is_for_tests(&name) {
+            continue;
+        }
         if root.join(&path).is_dir() {
             sources.extend(read_folder(root, &path));
-        } else if name.ends_with(".rs") && !is_for_tests(&name) {
+        } else if name.ends_with(".rs") {
             let text = std::fs::read_to_string(root.join(&path)).expect("a text in UTF-8");
             sources.push(Source::new(&path, &text));
         }
@@ -39,14 +42,15 @@ pub fn read_folder(root: &Path, folder: &str) -> Vec<Source> {
     sources
 }
 
-/// Files that are compiled for tests only, or only called by tests.
+/// Files and folders that are compiled for tests only, or only called by tests.
 fn is_for_tests(name: &str) -> bool {
-    ["tests.rs", "fixture.rs", "conformance.rs"].contains(&name) || name.ends_with("_tests.rs")
+    ["tests", "tests.rs", "fixture.rs", "conformance.rs"].contains(&name) || name.ends_with("_tests.rs")
 }
 
 impl Source {
     pub fn new(path: &str, text: &str) -> Source {
-        let stream: TokenStream = text.parse().unwrap_or_else(|error| panic!("{path}: {error}"));
+        let stream = text.parse::<TokenStream>().map_err(|error| format!("{path}: {error}"));
+        let stream = stream.expect("source that can be parsed");
         let mut tokens = Vec::new();
         flatten(stream, &mut tokens);
         Source { path: path.to_owned(), text: text.to_owned(), tokens }

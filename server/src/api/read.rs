@@ -92,7 +92,7 @@ impl Listed<'_> {
             Ok(true)
         })?;
         let next = (more && left > count).then(|| {
-            let token = Page::Rows { after: last, taken: taken + count };
+            let token = Page::Rows { after: last, taken: taken.saturating_add(count) };
             link(self.call.root, self.url, "$skiptoken", &token.write())
         });
         let total = match self.query.count {

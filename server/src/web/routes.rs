@@ -102,7 +102,7 @@ fn api(app: &App, root: &str, asked: Asked) -> Result<Response> {
     }
     check_content_type(method, &asked)?;
     let host = asked.headers.get("Host").unwrap_or("localhost");
-    let root = format!("http://{host}{root}/");
+    let root = format!("{}://{host}{root}/", scheme(&asked.headers));
     let mut request = Request { method, url: asked.url, headers: asked.headers, body: asked.body };
     // The root itself is also known without its last slash.
     if request.url.split('?').next().is_some_and(|path| root.ends_with(&format!("{path}/"))) {
@@ -110,6 +110,14 @@ fn api(app: &App, root: &str, asked: Asked) -> Result<Response> {
         request.url.insert(at, '/');
     }
     Ok(app.service.answer(&caller, &root, &request, now))
+}
+
+/// How the caller reaches this server: a proxy in front of it may speak TLS.
+pub(super) fn scheme(headers: &Headers) -> &'static str {
+    match headers.get("X-Forwarded-Proto") {
+        Some("https") => "https",
+        _ => "http",
+    }
 }
 
 /// 403: a page of another site made the browser send this.

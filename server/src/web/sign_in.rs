@@ -1,6 +1,6 @@
 //! Signing in and out: tokens for programs, a cookie for the page.
 
-use super::routes::{forged, only, Asked};
+use super::routes::{forged, only, scheme, Asked};
 use super::{now, App};
 use crate::auth::{self, Proof, Tokens, BEARER_SECONDS, COOKIE, SESSION_SECONDS};
 use crate::db::meta::Fact;
@@ -75,7 +75,7 @@ pub(super) fn sign_in(app: &App, asked: &Asked) -> Result<Response> {
     let database = app.service.database();
     let caller = auth::check_password(database, &body.username, &body.password)?;
     let token = auth::start_session(database, &caller, now())?;
-    Ok(identity(app, &caller)?.header("Set-Cookie", cookie(&token, SESSION_SECONDS)))
+    Ok(identity(app, &caller)?.header("Set-Cookie", cookie(asked, &token, SESSION_SECONDS)))
 }
 
 /// `POST /auth/sign-out`: the session ends, here and in the browser. Nobody signed in is no error.
@@ -88,7 +88,7 @@ pub(super) fn sign_out(app: &App, asked: &Asked) -> Result<Response> {
         let hash = auth::token_hash(token);
         app.service.database().write(|writer| writer.end_session(&hash))?;
     }
-    Ok(Response::empty(204).header("Set-Cookie", cookie("", 0)))
+    Ok(Response::empty(204).header("Set-Cookie", cookie(asked, "", 0)))
 }
 
 /// `GET /auth/who`: who is signed in, or 401.
@@ -109,6 +109,8 @@ fn identity(app: &App, caller: &Caller) -> Result<Response> {
     Ok(plain_json(200, &body))
 }
 
-fn cookie(token: &str, seconds: i64) -> String {
-    format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}")
+fn cookie(asked: &Asked, token: &str, seconds: i64) -> String {
+    // Without TLS a browser would not keep a `Secure` cookie, except on localhost.
+    let secure = if scheme(&asked.headers) == "https" { "; Secure" } else { "" };
+    format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
 }

@@ -169,3 +169,56 @@ async fn the_feed_obeys_rights_in_the_open_profile_and_is_closed_in_the_other() 
     assert_eq!(demo.send("GET", "contacts?$select=fullname", TRACK, "").await.status, 200);
     assert_eq!(anna.send("GET", "contacts?$select=fullname", &[], "").await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_change_falls_between_two_tokens_while_many_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = flette_server::db::Location::File(folder.path().join("crm.sqlite"));
+    let schema = std::sync::Arc::new(flette_server::schema::schema());
+    let database = flette_server::db::Database::open(&location, schema, "Test").unwrap();
+    flette_server::people::found(&database, 0).unwrap();
+    flette_server::people::add_demo_people(&database, 0).unwrap();
+    let server = Server::over(database, Profile::Open, None).sign_in("demo").await;
+    let (rows, delta) = server.drain("contacts?$select=fullname", TRACK).await;
+    assert!(rows.is_empty());
+    let writers: Vec<_> = (0..4)
+        .map(|writer| {
+            let server = server.clone();
+            tokio::spawn(async move {
+                for number in 0..25 {
+                    let body = format!(r#"{{"lastname":"{writer}-{number}"}}"#);
+                    let id = server.create("contacts", &body).await;
+                    match number % 5 {
+                        0 => assert_eq!(
+                            server.send("DELETE", &format!("contacts({id})"), &[], "").await.status,
+                            204
+                        ),
+                        1 => {
+                            let answer = server
+                                .send("PATCH", &format!("contacts({id})"), &[], r#"{"firstname":"N"}"#)
+                                .await;
+                            assert_eq!(answer.status, 204);
+                        }
+                        _ => {}
+                    }
+                }
+            })
+        })
+        .collect();
+    // The follower never reads anew: what one delta leaves out, no later one brings.
+    let (mut replica, mut delta, mut polls) = (Replica::new(), delta.unwrap(), 0);
+    loop {
+        let done = writers.iter().all(tokio::task::JoinHandle::is_finished);
+        let (rows, next) = server.drain(&delta, &[("Prefer", "odata.maxpagesize=3")]).await;
+        apply(&mut replica, &rows);
+        (delta, polls) = (next.unwrap(), polls + 1);
+        if done {
+            break;
+        }
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert!(polls > 2, "the follower was not under way while they wrote");
+    assert_eq!((replica.len(), replica), (80, truth(&server).await));
+}

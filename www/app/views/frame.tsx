@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { install, installPrompt, keepStorage, persisted } from "../persist.ts";
 import { address, route } from "../router.ts";
-import { flette, snapshot } from "../state.ts";
+import { flette, snapshot, toast } from "../state.ts";
 import { useStore } from "../store.ts";
 import { sets, views } from "../tables.ts";
 import { Icon, Mark } from "./icons.tsx";
@@ -66,6 +66,11 @@ function InstallButton() {
   );
 }
 
+async function protect() {
+  if (await keepStorage()) toast("Your changes are protected.");
+  else toast("The browser did not agree. Install the app, or sync soon.", { tone: "bad" });
+}
+
 function Notices() {
   const { status, updateReady, reloadNeeded } = useStore(snapshot);
   const kept = useStore(persisted);
@@ -94,7 +99,7 @@ function Notices() {
       {kept === false && status && status.pending + status.parked > 0 ? (
         <p class="notice" role="status" data-testid="notice-storage">
           This browser may clear unsent changes when its disk is full. Installing the app protects them.
-          <button type="button" class="button small quiet" onClick={() => keepStorage()}>
+          <button type="button" class="button small quiet" onClick={protect}>
             Protect
           </button>
         </p>

@@ -97,7 +97,7 @@ function Overview() {
         {waitingText(status.pending)} ·{" "}
         {status.last_sync ? `last sync ${agoText(Date.parse(status.last_sync), now)}` : "not synced yet"}
       </p>
-      {status.problem ? (
+      {status.problem && status.reachable !== false ? (
         <p class="problem" data-testid="sync-problem">
           {status.problem}
         </p>
@@ -184,7 +184,7 @@ function Tables() {
   return (
     <details class="settled" data-testid="tables">
       <summary>On this device</summary>
-      <table class="plain">
+      <table class="on-device">
         <thead>
           <tr>
             <th scope="col">Table</th>

@@ -52,7 +52,7 @@ export function ChangeItem({ entry }: { entry: JournalEntry }) {
         </p>
       ) : null}
       {entry.kind === "delete" ? null : (
-        <Fields fields={entry.fields} update={entry.kind === "update"} words={words} />
+        <Fields fields={shownFields(entry)} update={entry.kind === "update"} words={words} />
       )}
       <div class="buttons">
         {entry.state === "parked" ? (
@@ -78,6 +78,14 @@ export function ChangeItem({ entry }: { entry: JournalEntry }) {
       </div>
     </li>
   );
+}
+
+/** Of a new row what its form shows: not what the replica fills in by itself. */
+function shownFields(entry: JournalEntry): JournalEntry["fields"] {
+  const view = viewOfSet(entry.set);
+  if (!view || entry.kind !== "create") return entry.fields;
+  const shown = view.groups.flatMap((group) => group.fields);
+  return shown.flatMap((name) => entry.fields.filter((field) => field.name === name));
 }
 
 /** What was changed, the first few. */

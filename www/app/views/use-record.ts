@@ -6,7 +6,7 @@ import { changed, complaint, payload, type Value, type Values, valuesOf } from "
 import { type Column, type Definition, definition as read } from "../metadata.ts";
 import { keepStorage } from "../persist.ts";
 import { address, replace, setGuard } from "../router.ts";
-import { ask, rowsVersion, toast } from "../state.ts";
+import { ask, rowsVersion, snapshot, toast } from "../state.ts";
 import { useStore } from "../store.ts";
 import type { TableView } from "../tables.ts";
 import { explain } from "../words.ts";
@@ -92,7 +92,7 @@ export function useRecord(view: TableView, id: string, query: URLSearchParams, u
       setProblem("");
       rowsVersion.change((before) => before + 1);
       void keepStorage();
-      toast(`${view.label} saved.`);
+      toast(savedText(view));
       return true;
     } catch (error) {
       setProblem(explain(error, `save this ${view.label.toLowerCase()}`));
@@ -148,6 +148,12 @@ async function initial(columns: Column[], query: URLSearchParams): Promise<Value
 function nameTyped(view: TableView, values: Values): string {
   const parts = view.name === "fullname" ? [values.firstname, values.lastname] : [values[view.name]];
   return parts.filter((part) => typeof part === "string" && part !== "").join(" ");
+}
+
+function savedText(view: TableView): string {
+  return snapshot.get().status?.mode === "offline"
+    ? `${view.label} saved on this device.`
+    : `${view.label} saved.`;
 }
 
 /** What is wrong with the named fields, or with all of them. */

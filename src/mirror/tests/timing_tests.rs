@@ -1,4 +1,4 @@
-//! Figures, not assertions: `cargo test --release --lib timing -- --ignored --nocapture`.
+//! Figures, not assertions: `cargo test --release --lib timing_tests -- --ignored --nocapture`.
 
 use super::*;
 use flette_odata::filter::{CompareOp, Filter, TextOp};
@@ -59,8 +59,8 @@ fn page(number: usize) -> String {
     let title = ["Manager", "Owner", "Sales Representative", "Purchasing Agent", "Accountant"];
     let mut body = String::from("{\"@odata.context\":\"c\",\"@odata.nextLink\":\"n\",\"value\":[");
     for at in number * PAGE_ROWS..(number + 1) * PAGE_ROWS {
-        let mix = key(at as u128).as_u128() as u64;
-        let pick = |shift: u32, count: u64| ((mix >> shift) % count) as usize;
+        let mix = key(at as u128).as_u64_pair().1;
+        let pick = |shift: u32, count: u64| usize::try_from((mix >> shift) % count).unwrap();
         let (first, last) = (first[pick(3, 10)], last[pick(9, 10)]);
         let separator = if at % PAGE_ROWS == 0 { "" } else { "," };
         write!(

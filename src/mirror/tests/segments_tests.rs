@@ -1,7 +1,7 @@
 use super::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(config(64))]
 
     #[test]
     fn what_is_sealed_is_read_back(changes in prop::collection::vec(change(1000), 0..40)) {

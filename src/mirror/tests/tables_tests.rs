@@ -53,7 +53,7 @@ fn mirror_of(segments: &[Vec<Change>], order: &[usize]) -> MirrorTable {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(config(64))]
 
     #[test]
     fn the_newest_item_counts_in_whatever_order_segments_come((segments, order) in history()) {

@@ -77,7 +77,7 @@ fn cell(row: &Row) -> impl Fn(&str) -> Value + '_ {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(config(256))]
 
     #[test]
     fn a_scan_finds_what_every_row_by_itself_would_say(

@@ -1,16 +1,24 @@
 //! Laws of the mirror, held against plain maps of rows.
 
-mod damage;
-mod pages;
-mod queries;
-mod segments;
-mod tables;
-mod timing;
+mod damage_tests;
+mod pages_tests;
+mod queries_tests;
+mod segments_tests;
+mod tables_tests;
+mod timing_tests;
 
 use super::*;
 use flette_odata::edm::{LookupTarget, OnDelete, OptionItem, Required, TextFormat};
 use flette_odata::{Column, ColumnKind, Decimal, EntityRef, Row, Table, Uuid, Value};
 use proptest::prelude::*;
+
+/// So many cases, or what `PROPTEST_CASES` says.
+pub(super) fn config(cases: u32) -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(cases),
+    }
+}
 
 /// A table with a column of every type.
 pub(super) fn table() -> Table {

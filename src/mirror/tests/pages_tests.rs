@@ -69,7 +69,7 @@ fn page(items: &[String], links_first: bool) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(config(64))]
 
     #[test]
     fn rows_and_tombstones_are_read_whatever_the_order_of_members(

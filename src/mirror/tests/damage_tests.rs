@@ -59,7 +59,7 @@ fn read_all(segment: &Segment) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(config(512))]
 
     #[test]
     fn a_lying_head_never_panics(changes in prop::collection::vec((any::<Index>(), any::<u8>()), 1..4)) {
