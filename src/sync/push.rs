@@ -91,7 +91,11 @@ async fn send<S: Store, T: Transport>(
     let groups: Vec<Vec<(&RowCall, &Table)>> = groups.collect();
     let answers = match run.remote.batch(&groups, boundary(run)).await {
         Ok(answers) => answers,
-        Err(Outcome::Resolve(Resolve::TooLarge(reason)) | Outcome::Park(reason)) => {
+        Err(Outcome::Resolve(Resolve::TooLarge(reason))) => {
+            return smaller(run, pass, wave, reason).await.map(|()| Vec::new());
+        }
+        // One request that breaks the batch must not hold up the others: it is found by halving.
+        Err(Outcome::Park(reason)) if reason.status == 400 => {
             return smaller(run, pass, wave, reason).await.map(|()| Vec::new());
         }
         Err(other) => return Err(Stop::Outcome(other)),

@@ -160,6 +160,9 @@ pub(super) fn decide(draft: &mut Draft, entries: &[Entry], decision: Decision, r
         if renew || (!refused && decision.merged_sent.contains(&entry.seq)) {
             entry.op = OpId(draft.new_id());
         }
+        if refused && entry.state == EntryState::Sent {
+            entry.state = EntryState::Waiting;
+        }
         if !entries.contains(&entry) {
             draft.put(entry);
         }

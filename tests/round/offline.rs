@@ -144,3 +144,64 @@ fn more_rows_than_a_batch_holds_arrive_in_several() {
     assert!(TABLES.iter().all(|t| other.replica.state().tables[*t].cursor.complete));
     let _ = Value::Null;
 }
+
+#[test]
+fn many_small_changes_do_not_pile_up_as_segments() {
+    let server = Server::start();
+    let mut device = Device::synced(&server, "demo");
+    let id = device.create("account", &[("name", text("A0"))]);
+    for n in 1..30 {
+        device.edit("account", id, &[("name", text(&format!("A{n}")))]);
+        device.sync();
+    }
+    let segments =
+        |device: &Device| device.replica.state().tables["account"].mirror.as_ref().unwrap().numbers().len();
+    assert!(segments(&device) < 16, "{}", segments(&device));
+    device.restart();
+    assert_eq!(device.text("account", id, "name"), "A29");
+    assert!(segments(&device) < 16, "{}", segments(&device));
+}
+
+#[test]
+fn a_link_taken_away_arrives_before_the_row_it_pointed_to_goes() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let account = online.create("accounts", r#"{"name":"Old"}"#);
+    let bind =
+        format!(r#"{{"lastname":"Kept","parentcustomerid_account@odata.bind":"/accounts({account})"}}"#);
+    let contact = online.create("contacts", &bind);
+    let device = Device::synced(&server, "demo");
+    device.edit("contact", contact, &[("parentcustomerid", Value::Null)]);
+    device.delete("account", account);
+    device.sync();
+    assert_eq!(online.ask(Method::Get, &format!("accounts({account})"), "").status, 404);
+    assert!(online.json(&format!("contacts({contact})"))["_parentcustomerid_value"].is_null());
+}
+
+#[test]
+fn a_change_set_that_meets_another_edit_is_merged_and_still_arrives_whole() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let ids: Vec<Uuid> =
+        (0..2).map(|n| online.create("accounts", &format!(r#"{{"name":"A{n}"}}"#))).collect();
+    let device = Device::synced(&server, "demo");
+    device.change(|draft| {
+        draft.begin_change_set();
+        for id in &ids {
+            crate::support::edit(draft, &Key::new("account", *id), &[("telephone1", text("1"))]);
+        }
+        draft.end_change_set();
+    });
+    online.patch("accounts", ids[1], r#"{"websiteurl":"http://there"}"#);
+    device.wire.log.borrow_mut().clear();
+    device.sync();
+    for id in &ids {
+        assert_eq!(online.json(&format!("accounts({id})"))["telephone1"], "1");
+    }
+    assert_eq!(device.text("account", ids[1], "websiteurl"), "http://there");
+    let log = device.wire.log.borrow();
+    let sets: Vec<usize> =
+        log.iter().filter(|l| l.contains("PATCH")).map(|l| l.matches("Content-ID").count()).collect();
+    assert_eq!(sets, [2, 2]);
+    assert!(device.entries().is_empty());
+}
