@@ -30,9 +30,9 @@ const AHEAD_MILLIS_MIN: i64 = 2_000;
 /// Why it ended early. A table that the server refuses is told as a problem and does not stop the others.
 pub(super) async fn pull<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std::result::Result<bool, Stop> {
     let mut whole = true;
-    for name in &run.config.tables {
+    for name in order(run) {
         let schema = run.schema();
-        let Some(table) = schema.table(name) else {
+        let Some(table) = schema.table(&name) else {
             whole = false;
             continue;
         };
@@ -47,6 +47,17 @@ pub(super) async fn pull<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std::re
         whole &= ended == End::Whole;
     }
     Ok(whole)
+}
+
+/// Tables whose pull is unfinished come first: a worker that never lives long still gets through them all.
+fn order<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Vec<String> {
+    let state = run.replica.state();
+    let finished = |name: &&String| {
+        let cursor = state.tables.get(*name).map(|table| &table.cursor);
+        cursor.is_some_and(|c| c.complete && c.next_link.is_none() && c.shadow.is_none())
+    };
+    let (finished, unfinished): (Vec<&String>, Vec<&String>) = run.config.tables.iter().partition(finished);
+    unfinished.into_iter().chain(finished).cloned().collect()
 }
 
 /// How a table's pull ended.

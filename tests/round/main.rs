@@ -4,6 +4,7 @@
 
 mod chance;
 mod faults;
+mod meanwhile;
 mod meeting;
 mod offline;
 mod support;

@@ -208,7 +208,7 @@ pub struct Device {
     business_unit: Uuid,
 }
 
-fn chance() -> flette::replica::Random {
+pub fn chance() -> flette::replica::Random {
     let state = Cell::new(Uuid::new_v4().as_u128() | 1);
     Box::new(move |bytes: &mut [u8]| {
         for byte in bytes {
