@@ -3,7 +3,9 @@
 
 import "./styles/tokens.css";
 import "./styles/base.css";
+import "./styles/notices.css";
 import "./styles/frame.css";
+import "./styles/state.css";
 import "./styles/list.css";
 import "./styles/record.css";
 import "./styles/sync.css";

@@ -15,10 +15,18 @@ export async function lookAtStorage(): Promise<void> {
  * shows that the data matters (the first save, "Work offline", installation).
  */
 export async function keepStorage(): Promise<boolean> {
+  askedOnce = true;
   if (persisted.get()) return true;
   const kept = (await navigator.storage?.persist?.().catch(() => false)) ?? false;
   persisted.set(kept);
   return kept;
+}
+
+let askedOnce = false;
+
+/** The same, but once per page: for the first save. */
+export async function keepStorageOnce(): Promise<void> {
+  if (!askedOnce) await keepStorage();
 }
 
 interface InstallPrompt extends Event {

@@ -77,6 +77,7 @@ export async function signIn(username: string, password: string): Promise<string
     return "The server cannot be reached. Try again in a moment.";
   }
   rowsVersion.change((version) => version + 1);
+  await flette().identify();
   if (snapshot.get().worker === true) {
     await flette().refresh();
     void flette()

@@ -69,7 +69,7 @@ const accounts: TableView = {
   sort: "name",
   groups: [
     { title: "Account", fields: ["name", "accountnumber", "primarycontactid", "parentaccountid"] },
-    { title: "Reach", fields: ["telephone1", "telephone2", "fax", "emailaddress1", "websiteurl"] },
+    { title: "Phone and web", fields: ["telephone1", "telephone2", "fax", "emailaddress1", "websiteurl"] },
     address,
     {
       title: "Business",
@@ -114,7 +114,7 @@ const contacts: TableView = {
       fields: ["salutation", "firstname", "lastname", "jobtitle", "department", "parentcustomerid"],
     },
     {
-      title: "Reach",
+      title: "Phone and web",
       fields: ["telephone1", "mobilephone", "emailaddress1", "websiteurl", "preferredcontactmethodcode"],
     },
     address,

@@ -53,6 +53,7 @@ export class FletteClient {
   private readonly listeners = new Set<(snapshot: Snapshot) => void>();
   private readonly dataListeners = new Set<() => void>();
   private readonly channel = new BroadcastChannel(CHANNEL);
+  private readonly stopped = new AbortController();
   private readonly intervalMillis: number;
   private registration: Registration | null = null;
   private poll: ReturnType<typeof setTimeout> | undefined;
@@ -118,6 +119,16 @@ export class FletteClient {
     return this.running;
   }
 
+  /**
+   * Tells the worker who is signed in; to be called after a sign-in. A worker that takes over the page while the sign-in
+   * is under way sees neither its request nor its answer.
+   */
+  async identify(): Promise<void> {
+    if (navigator.serviceWorker?.controller) {
+      await fetch("/auth/who", { cache: "no-store" }).catch(() => undefined);
+    }
+  }
+
   /** Brings everything up to date, then cuts the line. */
   goOffline(): Promise<Report> {
     return this.act(() => control.goOffline());
@@ -160,6 +171,7 @@ export class FletteClient {
 
   /** Ends timers and listeners. */
   stop(): void {
+    this.stopped.abort();
     clearTimeout(this.poll);
     clearTimeout(this.retry);
     this.registration?.stop();
@@ -170,8 +182,8 @@ export class FletteClient {
 
   private async controlled() {
     this.change({ worker: true });
-    // Teaches a worker that was installed after the sign-in who the user is.
-    await fetch("/auth/who", { cache: "no-store" }).catch(() => undefined);
+    // A worker that was installed after the sign-in learns who the user is.
+    await this.identify();
     if (!(await this.registration?.agrees())) this.change({ reloadNeeded: true });
     await this.refresh();
     this.tell();
@@ -183,17 +195,24 @@ export class FletteClient {
       void this.refresh();
       if (event.data.type === "data") this.tell();
     };
-    addEventListener("online", () => {
-      this.failures = 0;
-      void this.syncQuietly();
-    });
-    document.addEventListener("visibilitychange", () => {
+    const { signal } = this.stopped;
+    addEventListener(
+      "online",
+      () => {
+        this.failures = 0;
+        void this.syncQuietly();
+      },
+      { signal },
+    );
+    const visible = () => {
       if (document.visibilityState !== "visible") return;
       const last = Date.parse(this.snapshot.status?.last_sync ?? "");
       if (!(Date.now() - last < STALE_MILLIS)) void this.syncQuietly();
       else void this.refresh();
-    });
-    setInterval(() => void this.syncQuietly(), this.intervalMillis);
+    };
+    document.addEventListener("visibilitychange", visible, { signal });
+    const timer = setInterval(() => void this.syncQuietly(), this.intervalMillis);
+    signal.addEventListener("abort", () => clearInterval(timer));
   }
 
   /** A round that nobody waits for: not while the user works offline, and without a rejection. */

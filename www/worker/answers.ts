@@ -2,6 +2,14 @@
 
 const JSON_TYPE = "application/json; odata.metadata=minimal";
 
+/** CrmHttpError: no better code exists for "cannot answer now". */
+export const UNAVAILABLE = "0x8006088a";
+
+/** The server gave no answer. */
+export function unreachable(): Response {
+  return problem(503, UNAVAILABLE, "The server cannot be reached.");
+}
+
 /** Where an API answer came from. */
 export type Source = "replica" | "network";
 

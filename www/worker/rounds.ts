@@ -12,6 +12,8 @@ const ROUNDS_MAX = 50;
 const channel = new BroadcastChannel(CHANNEL);
 let running: Promise<boolean> | null = null;
 let again = false;
+/** Asked before rounds; set by the worker, as the answer depends on rounds in turn. */
+let mayRun: () => Promise<boolean> = () => Promise.resolve(true);
 let pause: Promise<void> | null = null;
 let turn: Promise<unknown> = Promise.resolve();
 
@@ -23,6 +25,11 @@ export function inTurn<T>(act: () => Promise<T>): Promise<T> {
   const mine = turn.then(act);
   turn = mine.catch(() => undefined);
   return mine;
+}
+
+/** Sets what is asked before rounds start. */
+export function askBeforeRounds(ask: () => Promise<boolean>): void {
+  mayRun = ask;
 }
 
 /** Tells open pages to look again. */
@@ -55,7 +62,7 @@ async function loop(): Promise<boolean> {
   let done = true;
   try {
     const engine = await currentEngine();
-    if (!engine || (await heldBack(engine))) return true;
+    if (!engine || (await heldBack(engine)) || !(await mayRun())) return true;
     for (let round = 0; round < ROUNDS_MAX; round++) {
       again = false;
       hint("status");

@@ -3,20 +3,21 @@
 
 import type { Flette } from "flette-engine";
 import { type Hello, type PageMessage, PROTOCOL, SYNC_TAG } from "../client/protocol.ts";
-import { json, problem, signedOutStatus, tagged } from "./answers.ts";
-import { API_ROOT, closeEngine, currentEngine, destroyEngine } from "./engine.ts";
-import { hint, inTurn, roundSoon, rounds } from "./rounds.ts";
-import { currentSession, databaseName, dropSession, keepSession, sessionOf } from "./session.ts";
+import { problem, signedOutStatus, tagged, UNAVAILABLE, unreachable } from "./answers.ts";
+import { API_ROOT, currentEngine, destroyEngine } from "./engine.ts";
+import { askBeforeRounds, hint, inTurn, roundSoon, rounds } from "./rounds.ts";
+import { dropSession } from "./session.ts";
 import { serveShell } from "./shell.ts";
+import { isSameUser, learn, signIn, who } from "./user.ts";
 
 declare const self: ServiceWorkerGlobalScope;
 
 const CONTROL_ROOT = "/flette/";
 /** Control requests that run a round. */
 const ROUNDS = /^\/flette\/(sync|go-offline|go-online)$/;
-/** CrmHttpError: no better code exists for "cannot answer now". */
-const UNAVAILABLE = "0x8006088a";
 const NOT_SIGNED_IN = "0x80044302";
+
+askBeforeRounds(isSameUser);
 
 let started = false;
 let first = false;
@@ -28,9 +29,9 @@ self.addEventListener("fetch", (event) => {
   if (url.pathname.startsWith(API_ROOT) || url.pathname.startsWith(CONTROL_ROOT)) {
     event.respondWith(answer(event, url));
   } else if (url.pathname === "/auth/sign-in" && request.method === "POST") {
-    event.respondWith(signIn(event));
+    event.respondWith(signIn(event.request, (work) => event.waitUntil(work)));
   } else if (url.pathname === "/auth/who" && request.method === "GET") {
-    event.respondWith(who(event));
+    event.respondWith(who(event.request, (work) => event.waitUntil(work)));
   }
 });
 
@@ -72,20 +73,25 @@ async function answer(event: FetchEvent, url: URL): Promise<Response> {
   } catch (error) {
     return withoutEngine(event.request, control, error);
   }
-  if (!engine) return withoutSession(event.request, url, control);
+  if (!engine) return withoutSession(event, url, control);
   if (!started) {
     started = true;
     event.waitUntil(roundSoon());
   }
   try {
     const handle = () => engine.handle(event.request);
-    // These run a round themselves.
-    const response = await (ROUNDS.test(url.pathname) ? inTurn(handle) : handle());
+    const response = await (ROUNDS.test(url.pathname) ? inTurn(() => withRound(handle)) : handle());
     await after(event, url, response);
     return response;
   } catch (error) {
     return problem(503, UNAVAILABLE, `The offline engine failed: ${reason(error)}`);
   }
+}
+
+/** A control request that runs a round: only as the user whose changes would be sent. */
+async function withRound(handle: () => Promise<Response>): Promise<Response> {
+  if (await isSameUser()) return handle();
+  return problem(409, NOT_SIGNED_IN, "Another user is signed in at the server. Reload the page.");
 }
 
 /** What an answered request sets in motion. */
@@ -104,8 +110,13 @@ async function after(event: FetchEvent, url: URL, response: Response) {
   }
 }
 
-async function withoutSession(request: Request, url: URL, control: boolean): Promise<Response> {
-  if (!control) return fetch(request).catch(() => unreachable());
+async function withoutSession(event: FetchEvent, url: URL, control: boolean): Promise<Response> {
+  if (!control) {
+    const response = await fetch(event.request).catch(() => unreachable());
+    // Somebody is signed in after all: the sign-in passed by this worker.
+    if (response.ok) event.waitUntil(learn());
+    return response;
+  }
   if (url.pathname === `${CONTROL_ROOT}status`) return signedOutStatus();
   return problem(401, NOT_SIGNED_IN, "Nobody is signed in on this device.");
 }
@@ -117,50 +128,6 @@ async function withoutEngine(request: Request, control: boolean, error: unknown)
   return fetch(request)
     .then((response) => tagged(response, "network"))
     .catch(refusal);
-}
-
-async function signIn(event: FetchEvent): Promise<Response> {
-  let response: Response;
-  try {
-    response = await fetch(event.request);
-  } catch {
-    return unreachable();
-  }
-  if (response.ok) await remember(event, response.clone());
-  return response;
-}
-
-/** Who is signed in: the server's answer, or without one what was last known. */
-async function who(event: FetchEvent): Promise<Response> {
-  try {
-    const response = await fetch(event.request);
-    if (response.ok) await remember(event, response.clone());
-    // When the session at the server has ended, the user's work here goes on; only rounds wait for a new sign-in.
-    if (response.status < 500 && response.status !== 401) return response;
-    const session = await currentSession().catch(() => null);
-    return session ? json({ ...session, signed_in: false }) : response;
-  } catch {
-    const session = await currentSession().catch(() => null);
-    return session ? json(session) : unreachable();
-  }
-}
-
-async function remember(event: FetchEvent, response: Response) {
-  try {
-    const session = sessionOf(await response.json());
-    if (!session) return;
-    const before = await currentSession();
-    await keepSession(session);
-    if (!before || databaseName(before) !== databaseName(session)) await closeEngine();
-    hint("data");
-    event.waitUntil(roundSoon());
-  } catch {
-    // The answer stands; without a session the app works online.
-  }
-}
-
-function unreachable(): Response {
-  return problem(503, UNAVAILABLE, "The server cannot be reached.");
 }
 
 function reason(error: unknown): string {

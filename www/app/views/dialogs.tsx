@@ -1,17 +1,29 @@
 // Questions and notices.
 
+import type { RefObject } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { endToast, question, toasts } from "../state.ts";
 import { useStore } from "../store.ts";
 import { Icon } from "./icons.tsx";
 
+/** Shows a dialog as modal while `shown` is truthy; then the focus goes back to where it was. */
+export function useModal(shown: unknown): RefObject<HTMLDialogElement | null> {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const element = dialog.current;
+    if (!shown || !element) return undefined;
+    const before = document.activeElement;
+    element.showModal();
+    // The element has left the page by then, so the browser cannot do it.
+    return () => (before as HTMLElement | null)?.focus?.();
+  }, [shown]);
+  return dialog;
+}
+
 /** The question of `ask()`, in a modal dialog. Escape answers nothing. */
 export function QuestionDialog() {
   const asked = useStore(question);
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    if (asked) dialog.current?.showModal();
-  }, [asked]);
+  const dialog = useModal(asked);
   if (!asked) return null;
   return (
     <dialog

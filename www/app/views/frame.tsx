@@ -1,6 +1,7 @@
 // The frame around every page: navigation, state bar, notices.
 
 import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
 import { install, installPrompt, keepStorage, persisted } from "../persist.ts";
 import { address, route } from "../router.ts";
 import { flette, snapshot, toast } from "../state.ts";
@@ -66,6 +67,16 @@ function InstallButton() {
   );
 }
 
+/** The tab that asked reloads by itself; the others are told. Unsaved edits are guarded by the browser's question. */
+function update() {
+  const stop = snapshot.subscribe(({ reloadNeeded }) => {
+    if (!reloadNeeded) return;
+    stop();
+    location.reload();
+  });
+  flette().activateUpdate();
+}
+
 async function protect() {
   if (await keepStorage()) toast("Your changes are protected.");
   else toast("The browser did not agree. Install the app, or sync soon.", { tone: "bad" });
@@ -74,6 +85,7 @@ async function protect() {
 function Notices() {
   const { status, updateReady, reloadNeeded } = useStore(snapshot);
   const kept = useStore(persisted);
+  const [dismissed, setDismissed] = useState(false);
   return (
     <div class="notices">
       {reloadNeeded ? (
@@ -86,21 +98,19 @@ function Notices() {
       ) : updateReady ? (
         <p class="notice" role="status" data-testid="notice-update">
           Update ready.
-          <button
-            type="button"
-            class="button small main"
-            onClick={() => flette().activateUpdate()}
-            data-testid="update-reload"
-          >
+          <button type="button" class="button small main" onClick={update} data-testid="update-reload">
             Reload
           </button>
         </p>
       ) : null}
-      {kept === false && status && status.pending + status.parked > 0 ? (
+      {!dismissed && kept === false && status && status.pending + status.parked > 0 ? (
         <p class="notice" role="status" data-testid="notice-storage">
-          This browser may clear unsent changes when its disk is full. Installing the app protects them.
+          Unsent changes are on this device only, and the browser may clear them when its disk is full.
           <button type="button" class="button small quiet" onClick={protect}>
             Protect
+          </button>
+          <button type="button" class="button small link" onClick={() => setDismissed(true)}>
+            Not now
           </button>
         </p>
       ) : null}

@@ -1,8 +1,9 @@
 // Sign-in, as a page of its own or, when the session ended, in a dialog over the work.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { account, signIn } from "../state.ts";
 import { store, useStore } from "../store.ts";
+import { useModal } from "./dialogs.tsx";
 import { Mark } from "./icons.tsx";
 
 /** Whether the dialog is asked for. */
@@ -76,10 +77,7 @@ export function SignInPage() {
 
 export function SignInDialog() {
   const open = useStore(signInOpen);
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    if (open) dialog.current?.showModal();
-  }, [open]);
+  const dialog = useModal(open);
   if (!open) return null;
   return (
     <dialog

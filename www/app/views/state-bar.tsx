@@ -1,7 +1,7 @@
 // Always visible: connection, progress, what waits, last sync, conflicts; and the three things to do about them.
 
 import { useEffect, useState } from "preact/hooks";
-import { agoText, summarise, waitingText } from "../../client/index.ts";
+import { agoText, type Report, summarise, waitingText } from "../../client/index.ts";
 import { keepStorage } from "../persist.ts";
 import { centreOpen, flette, snapshot, toast } from "../state.ts";
 import { useStore } from "../store.ts";
@@ -61,11 +61,16 @@ export function StateBar() {
           {label}
         </span>
         {status?.syncing ? (
-          <progress
-            aria-label="Sync progress"
-            data-testid="progress"
-            {...(summary.share === null ? {} : { value: summary.share, max: 1 })}
-          />
+          <>
+            <progress
+              aria-label="Sync progress"
+              data-testid="progress"
+              {...(summary.share === null ? {} : { value: summary.share, max: 1 })}
+            />
+            <span class="ago" data-testid="progress-text">
+              {status.progress && status.progress.done > 0 ? summary.detail : ""}
+            </span>
+          </>
         ) : (
           <span class="ago" data-testid="last-sync" data-at={status?.last_sync ?? ""}>
             {status?.last_sync ? `synced ${agoText(Date.parse(status.last_sync), now)}` : ""}
@@ -121,6 +126,16 @@ function Counts() {
   );
 }
 
+/** Says why a round that the user asked for did not finish. */
+function tell(report: Report) {
+  if (report.ok) return;
+  const unreachable = snapshot.get().status?.reachable === false;
+  const why = unreachable
+    ? "The server cannot be reached."
+    : (report.problem ?? "Not everything could be synced.");
+  toast(`${why} The copy on this device stays as it is.`);
+}
+
 /** "Sync now" and "Work offline" or "Go online". */
 export function StateButtons() {
   const { status, worker } = useStore(snapshot);
@@ -140,7 +155,7 @@ export function StateButtons() {
   }
   const goOffline = async () => {
     await keepStorage();
-    await run("go offline", () => flette().goOffline());
+    await run("go offline", async () => tell(await flette().goOffline()));
   };
   return (
     <span class="state-buttons">
@@ -149,7 +164,7 @@ export function StateButtons() {
           type="button"
           class="button small main"
           disabled={busy}
-          onClick={() => run("go online", () => flette().goOnline())}
+          onClick={() => run("go online", async () => tell(await flette().goOnline()))}
           data-testid="go-online"
         >
           <Icon name="cloud" />
@@ -161,7 +176,7 @@ export function StateButtons() {
             type="button"
             class="button small quiet"
             disabled={busy || status.syncing}
-            onClick={() => run("sync", () => flette().sync())}
+            onClick={() => run("sync", async () => tell(await flette().sync()))}
             data-testid="sync-now"
           >
             <Icon name="sync" />

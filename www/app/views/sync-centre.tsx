@@ -1,21 +1,19 @@
 // The sync centre: what waits, what the server refused and why, and conflicts with both values. Slides in from the
 // side; also the page `#/sync`.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { agoText, type Conflict, type JournalEntry, summarise, waitingText } from "../../client/index.ts";
 import { exportUnsent } from "../export.ts";
 import { ask, centreOpen, flette, rowsVersion, snapshot, waiting } from "../state.ts";
 import { useStore } from "../store.ts";
+import { useModal } from "./dialogs.tsx";
 import { Icon } from "./icons.tsx";
 import { StateButtons, useAction, useNow } from "./state-bar.tsx";
 import { ChangeItem, ConflictItem } from "./sync-items.tsx";
 
 export function SyncCentre() {
   const open = useStore(centreOpen);
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    if (open) dialog.current?.showModal();
-  }, [open]);
+  const dialog = useModal(open);
   if (!open) return null;
   const close = () => centreOpen.set(false);
   return (

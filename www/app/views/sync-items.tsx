@@ -157,7 +157,7 @@ export function ConflictItem({ conflict }: { conflict: Conflict }) {
     >
       <p class="item-head">
         <Icon name="conflict" />
-        <RowLink set={conflict.set} id={conflict.row} name={name} gone={false} />
+        <RowLink set={conflict.set} id={conflict.row} name={name} gone={conflict.kind === "deleted-there"} />
         <span class="muted">{conflict.field ? words.label(conflict.field) : KINDS[conflict.kind]}</span>
       </p>
       {conflict.edits && conflict.edits.length > 0 ? (

@@ -4,7 +4,7 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { create, get, type Row, update } from "../api.ts";
 import { changed, complaint, payload, type Value, type Values, valuesOf } from "../form.ts";
 import { type Column, type Definition, definition as read } from "../metadata.ts";
-import { keepStorage } from "../persist.ts";
+import { keepStorageOnce } from "../persist.ts";
 import { address, replace, setGuard } from "../router.ts";
 import { ask, rowsVersion, snapshot, toast } from "../state.ts";
 import { useStore } from "../store.ts";
@@ -55,7 +55,10 @@ export function useRecord(view: TableView, id: string, query: URLSearchParams, u
         setProblem("");
       },
       (error: unknown) => {
-        if (current) setProblem(explain(error, `open this ${view.label.toLowerCase()}`));
+        if (!current) return;
+        // A record that is gone is not shown any longer.
+        if ((error as { status?: number }).status === 404) setLoaded(null);
+        setProblem(explain(error, `open this ${view.label.toLowerCase()}`));
       },
     );
     return () => {
@@ -91,7 +94,7 @@ export function useRecord(view: TableView, id: string, query: URLSearchParams, u
       if (!isNew) setLoaded(await load(view, id, new URLSearchParams()));
       setProblem("");
       rowsVersion.change((before) => before + 1);
-      void keepStorage();
+      void keepStorageOnce();
       toast(savedText(view));
       return true;
     } catch (error) {

@@ -71,7 +71,7 @@ async function signOut() {
     const count = (status?.pending ?? 0) + (status?.parked ?? 0);
     const choice = await ask({
       title: "Unsent changes",
-      text: `${count || "Some"} changes have not reached the server. Signing out deletes this device's copy.`,
+      text: `${count === 1 ? "One change has" : `${count || "Some"} changes have`} not reached the server. Signing out deletes this device's copy.`,
       choices: [
         { value: "stay", label: "Stay signed in", tone: "main" },
         { value: "export", label: "Export, then sign out" },
