@@ -100,5 +100,11 @@ pub(super) fn begin(cursor: &Cursor, table: &Table, root: &str) -> Begin {
     }
 }
 
+/// Whether a full pull asks for change tracking: unless it was refused, and then again after some sweeps, since rights
+/// change.
+pub(super) fn may_track(cursor: &Cursor) -> bool {
+    cursor.feed == Feed::Delta || cursor.sweeps >= SWEEPS_MAX
+}
+
 #[cfg(test)]
 mod tests;

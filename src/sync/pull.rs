@@ -4,7 +4,7 @@
 //! from the last committed page. A table's first pull fills what is read; a later full one fills a shadow that takes
 //! its place at the end, so that nobody sees an empty or half table.
 
-use super::cursor::{begin, Begin, Fresh, Kind};
+use super::cursor::{begin, may_track, Begin, Fresh, Kind};
 use super::page::commit;
 use super::reconcile::{reconcile, Incoming, Local};
 use super::step::{decide, words, Run, Stop};
@@ -95,7 +95,7 @@ async fn from_where_it_stands<S: Store, T: Transport>(
             let call = PageCall {
                 url,
                 asked: if fresh.is_some() { Asked::Read } else { Asked::Link },
-                track_changes: kind == Kind::All && cursor.feed == Feed::Delta && table.change_tracking,
+                track_changes: kind == Kind::All && table.change_tracking && may_track(&cursor),
                 rows_max: run.config.page_size,
             };
             let fresh = fresh.map(|columns| Fresh { columns, kind, at: Millis(0) });
@@ -213,7 +213,7 @@ pub(super) fn forget(draft: &mut Draft, name: &str, feed: Option<Feed>) {
     let mut cursor = draft.cursor(name);
     (cursor.next_link, cursor.delta_link) = (None, None);
     (cursor.watermark, cursor.watermark_next) = (None, None);
-    cursor.feed = feed.unwrap_or(cursor.feed);
+    (cursor.feed, cursor.sweeps) = (feed.unwrap_or(cursor.feed), 0);
     if cursor != draft.cursor(name) {
         draft.set_cursor(name, cursor);
     }

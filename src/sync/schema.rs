@@ -110,3 +110,46 @@ fn without_dropped(table: &Table, entry: &Entry) -> Option<Decision> {
     }
     Some(decision)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::EntryState;
+    use crate::model::{DeviceId, ETag, FieldEdit, Hlc, Key, OpId, Row, Seq};
+    use uuid::Uuid;
+
+    fn entry(change: Change) -> Entry {
+        Entry {
+            seq: Seq(1),
+            op: OpId(Uuid::nil()),
+            key: Key::new("account", Uuid::nil()),
+            change,
+            at: Hlc { wall: Millis(0), counter: 0, device: DeviceId(1) },
+            base: Some(ETag("1".to_owned())),
+            change_set: None,
+            state: EntryState::Waiting,
+        }
+    }
+
+    fn edit(name: &str) -> FieldEdit {
+        FieldEdit { name: name.to_owned(), old: Value::Null, new: Value::Text("x".to_owned()) }
+    }
+
+    #[test]
+    fn edits_of_a_dropped_column_move_to_the_log_and_the_others_stay() {
+        let mut table = flette_server::schema::schema().table("account").cloned().unwrap();
+        let both = entry(Change::Update(vec![edit("name"), edit("telephone1")]));
+        assert_eq!(without_dropped(&table, &both), None);
+        table.columns.retain(|column| column.logical_name != "telephone1");
+        let decision = without_dropped(&table, &both).unwrap();
+        assert_eq!(decision.keep, [entry(Change::Update(vec![edit("name")]))]);
+        let [clashed] = decision.clashes.as_slice() else { panic!("{decision:?}") };
+        assert!(matches!(&clashed.clash, Clash::Field { name, .. } if name == "telephone1"));
+        let only = without_dropped(&table, &entry(Change::Update(vec![edit("telephone1")]))).unwrap();
+        assert_eq!((only.keep.len(), only.clashes.len()), (0, 1));
+        let row: Row = [edit("name"), edit("telephone1")].into_iter().map(|e| (e.name, e.new)).collect();
+        let created = without_dropped(&table, &entry(Change::Create(row))).unwrap();
+        let Change::Create(row) = &created.keep[0].change else { panic!("a create") };
+        assert_eq!((row.len(), created.clashes.len()), (1, 1));
+    }
+}

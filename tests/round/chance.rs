@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-const SEEDS: u64 = 8;
+const SEEDS: u64 = 4;
 const STEPS: u32 = 60;
 const COLUMNS: [&str; 5] = ["telephone1", "jobtitle", "address1_city", "address1_line1", "lastname"];
 

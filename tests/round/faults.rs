@@ -244,3 +244,53 @@ fn an_edit_made_while_its_row_is_being_sent_stays_and_goes_next() {
     });
     assert_eq!(pollster::block_on(drained).unwrap(), 0);
 }
+
+#[test]
+fn another_lineage_pulls_everything_again_and_keeps_the_journal() {
+    let (before, restored) = (Server::start(), Server::start());
+    let lost = before.user("admin").create("contacts", r#"{"lastname":"Lost"}"#);
+    let edited = before.user("admin").create("contacts", r#"{"lastname":"Edited","telephone1":"1"}"#);
+    let online = restored.user("admin");
+    let kept = online.ask(
+        Method::Post,
+        "contacts",
+        &format!(r#"{{"contactid":"{edited}","lastname":"Edited","telephone1":"1","jobtitle":"restored"}}"#),
+    );
+    assert_eq!(kept.status, 204);
+    let mut device = Device::synced(&before, "demo");
+    let made = device.create("account", &[("name", text("Made"))]);
+    device.edit("contact", edited, &[("telephone1", text("2"))]);
+    device.edit("contact", lost, &[("telephone1", text("3"))]);
+    device.wire = restored.user("demo");
+    device.config.root = restored.root();
+    device.sync();
+    assert_eq!(online.json(&format!("accounts({made})"))["name"], "Made");
+    assert_eq!(online.json(&format!("contacts({edited})"))["telephone1"], "2");
+    assert_eq!(device.text("contact", edited, "jobtitle"), "restored");
+    assert!(device.row("contact", lost).is_none());
+    assert_eq!((device.conflicts().len(), device.entries().len(), device.count("contact")), (1, 0, 1));
+}
+
+#[test]
+fn two_thousand_waiting_rows_arrive_in_slices() {
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    let (rows, user) = (2_000_u32, device.replica.state().record.user);
+    let unit = device.replica.state().record.business_unit;
+    device.change(|draft| {
+        for n in 0..rows {
+            let id = flette_odata::Uuid::now_v7();
+            crate::support::create(draft, ("account", id), &[("name", text(&format!("A{n}")))], user, unit);
+        }
+    });
+    let mut pushed = 0;
+    loop {
+        let report = device.round();
+        pushed += report.pushed;
+        assert!(report.ok || report.more, "{report:?}");
+        if report.ok {
+            break;
+        }
+    }
+    assert_eq!((pushed, device.entries().len()), (u64::from(rows), 0));
+}

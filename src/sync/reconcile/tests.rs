@@ -213,6 +213,34 @@ fn the_lines_of_an_address_are_one_value() {
 }
 
 #[test]
+fn state_and_status_stand_or_fall_together() {
+    let table = contact();
+    let state = |state: i64, status: i64| -> Row {
+        [("statecode".to_owned(), Value::Int(state)), ("statuscode".to_owned(), Value::Int(status))].into()
+    };
+    let edit = |name: &str, old, new| FieldEdit {
+        name: name.to_owned(),
+        old: Value::Int(old),
+        new: Value::Int(new),
+    };
+    let closing = Change::Update(vec![edit("statecode", 0, 1), edit("statuscode", 1, 2)]);
+    let mirror = modified(state(0, 1), 1000);
+    for (at, winner, kept) in [(EARLY, Side::Server, 0), (LATE, Side::Local, 1)] {
+        let entries = [entry(1, at, closing.clone())];
+        let (server, version) = (modified(state(0, 3), 10_000), etag("2"));
+        let local = Local { entries: &entries, mirror: Some(&mirror) };
+        let incoming = Incoming::Row { row: &server, etag: &version };
+        let decision = reconcile(&table, local, incoming, &Policy::default());
+        assert_eq!(decision.keep.len(), kept);
+        assert!(decision.clashes.iter().all(|clashed| clashed.winner == winner));
+        let seen = fold(Some(server.clone()), &decision.keep).unwrap();
+        let pair = (seen["statecode"].clone(), seen["statuscode"].clone());
+        let expected = if winner == Side::Local { (1, 2) } else { (0, 3) };
+        assert_eq!(pair, (Value::Int(expected.0), Value::Int(expected.1)));
+    }
+}
+
+#[test]
 fn rules_come_before_time_in_a_conflict_only() {
     let policy =
         Policy::default().with_table("contact", Rule::Local).with_field("contact", "jobtitle", Rule::Server);
