@@ -1,17 +1,8 @@
 //! One local operation that the server has not accepted yet.
 
 use crate::error::{Error, Result};
-use crate::model::{Change, ChangeSetId, ETag, Hlc, Key, OpId, Seq};
+use crate::model::{Change, ChangeSetId, ETag, Hlc, Key, OpId, Reason, Seq};
 use serde::{Deserialize, Serialize};
-
-/// Why an entry is parked: the server's answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct Reason {
-    pub status: u16,
-    pub code: String,
-    pub message: String,
-}
 
 /// Where an entry stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,8 @@ mod fold;
 mod plan;
 mod squash;
 
-pub use entry::{Entry, EntryState, Reason};
+pub use crate::model::Reason;
+pub use entry::{Entry, EntryState};
 pub use fold::fold;
 pub use plan::{plan, Unit};
 pub use squash::{squash, RowRequest, Squashed};

@@ -33,7 +33,8 @@ pub fn plan<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Unit> {
 /// Rows that cannot be sent now.
 fn blocked(rows: &BTreeMap<Key, Vec<&Entry>>) -> BTreeSet<Key> {
     // A deletion made after a refused edit says what the user wants: it goes.
-    let deleted = |es: &[&Entry]| es.last().is_some_and(|e| matches!(e.change, Change::Delete) && !e.is_parked());
+    let deleted =
+        |es: &[&Entry]| es.last().is_some_and(|e| matches!(e.change, Change::Delete) && !e.is_parked());
     let parked = |es: &[&Entry]| es.iter().any(|e| e.is_parked()) && !deleted(es);
     let mut blocked: BTreeSet<Key> =
         rows.iter().filter(|(_, es)| parked(es)).map(|(k, _)| k.clone()).collect();
@@ -109,7 +110,9 @@ fn unit(rows: Vec<Vec<&Entry>>) -> Unit {
     for entries in rows {
         let entries = to_send(entries, group_sent);
         match squash(&entries) {
-            Some(Squashed::Request(request)) if is_empty(&request.change) => unit.nothing.extend(request.seqs),
+            Some(Squashed::Request(request)) if is_empty(&request.change) => {
+                unit.nothing.extend(request.seqs)
+            }
             Some(Squashed::Request(request)) => unit.requests.push(request),
             // A create whose answer was lost may stand on the server: its deletion must be told.
             Some(Squashed::Nothing) if entries.iter().any(|e| is_sent(e)) => {
@@ -238,7 +241,8 @@ impl Walk {
 /// Takes a lookup that would close a circle out of a request. The entry keeps it, so it is sent by the next plan, when
 /// both rows stand.
 fn postpone(change: &mut Change, target: &Key) {
-    let points = |value: &Value| matches!(value, Value::Lookup(to) if to.id == target.id && to.table == target.table);
+    let points =
+        |value: &Value| matches!(value, Value::Lookup(to) if to.id == target.id && to.table == target.table);
     match change {
         Change::Create(row) => row.values_mut().filter(|v| points(v)).for_each(|v| *v = Value::Null),
         Change::Update(edits) => edits.retain(|edit| !points(&edit.new)),

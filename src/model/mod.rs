@@ -10,5 +10,5 @@ pub use conflict::{Clash, Conflict, Side};
 pub use flette_odata::{EntityRef, Row, Value};
 pub use hlc::{Hlc, HlcClock, COUNTER_MAX};
 pub use ids::{ChangeSetId, DeviceId, ETag, Key, OpId, Seq};
-pub use patch::{Change, FieldEdit};
+pub use patch::{Change, FieldEdit, Reason};
 pub use time::{Millis, ServerTime};

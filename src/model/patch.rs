@@ -33,3 +33,12 @@ impl Change {
         }
     }
 }
+
+/// Why an entry is parked: the server's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Reason {
+    pub status: u16,
+    pub code: String,
+    pub message: String,
+}

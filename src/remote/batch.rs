@@ -53,13 +53,13 @@ impl RowCall {
                 .header("Repeatability-Request-ID", op.0.to_string())
                 .header("Repeatability-First-Sent", format_http_date(at.wall.0))
         };
-        let representation = |request: Request| {
-            request.header("Prefer", format!("return=representation,{LOOKUP_ANNOTATION}"))
-        };
+        let representation =
+            |request: Request| request.header("Prefer", format!("return=representation,{LOOKUP_ANNOTATION}"));
         match self {
             RowCall::Read { .. } => Request::get(url).header("Prefer", LOOKUP_ANNOTATION),
             RowCall::Create { op, at, body, .. } => {
-                let request = Request::new(Method::Patch, url).json(body.clone()).header("If-None-Match", "*");
+                let request =
+                    Request::new(Method::Patch, url).json(body.clone()).header("If-None-Match", "*");
                 repeatable(representation(request), op, at)
             }
             RowCall::Update { op, at, base, body, .. } => {
@@ -95,8 +95,8 @@ pub struct RowAnswer {
 pub type Group<'a> = Vec<(&'a RowCall, &'a Table)>;
 
 impl<T: Transport> Remote<'_, T> {
-    /// Sends all groups in one batch, one group after the other; a failed group does not stop the next. Returns one list
-    /// of answers a group, in the order of its requests, or what became of the batch as a whole.
+    /// Sends all groups in one batch, one group after the other; a failed group does not stop the next. Returns one
+    /// list of answers a group, in the order of its requests, or what became of the batch as a whole.
     ///
     /// # Errors
     /// When the batch itself was not done; then nothing is known of any part.
@@ -126,9 +126,10 @@ impl<T: Transport> Remote<'_, T> {
 
 pub(super) fn multipart(response: &Response) -> Option<Result<Vec<BatchAnswer>, String>> {
     let kind = response.headers.get("Content-Type")?;
-    kind.trim_start().to_ascii_lowercase().starts_with("multipart/").then(|| {
-        parse_batch_response(kind, &response.body).map_err(|error| error.message)
-    })
+    kind.trim_start()
+        .to_ascii_lowercase()
+        .starts_with("multipart/")
+        .then(|| parse_batch_response(kind, &response.body).map_err(|error| error.message))
 }
 
 fn item(group: &Group<'_>, root: &str, number: &mut u32) -> BatchItem {
@@ -167,7 +168,8 @@ fn assign(groups: &[Group<'_>], answers: Vec<BatchAnswer>, now: Millis) -> Vec<V
             .enumerate()
             .map(|(at, (call, table))| row_answer(call, table, responses.get(at), now))
             .collect();
-        in_order &= group.iter().zip(&row).all(|((call, table), answer)| names_other(call, table, answer).is_none());
+        in_order &=
+            group.iter().zip(&row).all(|((call, table), answer)| names_other(call, table, answer).is_none());
         assigned.push(row);
     }
     if !in_order {
@@ -199,7 +201,9 @@ fn row_answer(call: &RowCall, table: &Table, response: Option<&Response>, now: M
     let whole = answer.body.is_empty() || id_in(&answer.body, table).is_some();
     match (&answer.outcome, call) {
         // A success whose row cannot be read is no success.
-        (Outcome::Done, RowCall::Read { .. } | RowCall::Create { .. } | RowCall::Update { .. }) if !whole => lost(),
+        (Outcome::Done, RowCall::Read { .. } | RowCall::Create { .. } | RowCall::Update { .. }) if !whole => {
+            lost()
+        }
         _ => answer,
     }
 }
@@ -231,4 +235,106 @@ fn distrust(groups: &[Group<'_>], assigned: &mut [Vec<RowAnswer>]) {
 fn id_in(body: &[u8], table: &Table) -> Option<Uuid> {
     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
     object.get(&table.primary_id)?.as_str()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{DeviceId, Hlc};
+    use flette_odata::ODataError;
+
+    fn account() -> Table {
+        flette_server::schema::schema().table("account").cloned().unwrap()
+    }
+
+    fn call(id: u128) -> RowCall {
+        RowCall::Update {
+            key: Key::new("account", Uuid::from_u128(id)),
+            op: OpId(Uuid::from_u128(id)),
+            at: Hlc { wall: Millis(0), counter: 0, device: DeviceId(1) },
+            base: ETag("W/\"1\"".to_owned()),
+            body: b"{}".to_vec(),
+        }
+    }
+
+    fn row(id: u128) -> Response {
+        Response::json(200, format!(r#"{{"accountid":"{}"}}"#, Uuid::from_u128(id)).into_bytes())
+    }
+
+    fn single(response: Response) -> BatchAnswer {
+        BatchAnswer::Single(response)
+    }
+
+    /// Outcomes of requests for rows 1, 2 and, as one change set, 3 and 4.
+    #[track_caller]
+    fn check(answers: Vec<BatchAnswer>, expected: &[&[&str]]) {
+        let table = account();
+        let calls = [call(1), call(2), call(3), call(4)];
+        let groups: Vec<Group> = vec![
+            vec![(&calls[0], &table)],
+            vec![(&calls[1], &table)],
+            vec![(&calls[2], &table), (&calls[3], &table)],
+        ];
+        let name = |answer: &RowAnswer| match &answer.outcome {
+            Outcome::Done => format!("done {}", id_in(&answer.body, &table).map_or(0, |id| id.as_u128())),
+            Outcome::Retry(_) => "retry".to_owned(),
+            Outcome::Park(reason) => format!("park {}", reason.status),
+            other => format!("{other:?}"),
+        };
+        let assigned = assign(&groups, answers, Millis(0));
+        let names: Vec<Vec<String>> = assigned.iter().map(|group| group.iter().map(name).collect()).collect();
+        assert_eq!(names, expected);
+    }
+
+    fn set(parts: &[(u32, u128)]) -> BatchAnswer {
+        BatchAnswer::ChangeSet(parts.iter().map(|(n, id)| (Some(n.to_string()), row(*id))).collect())
+    }
+
+    fn refused() -> Response {
+        ODataError::bad_payload("no").to_response()
+    }
+
+    #[test]
+    fn each_request_gets_its_own_answer() {
+        check(
+            vec![single(row(1)), single(refused()), set(&[(3, 3), (4, 4)])],
+            &[&["done 1"], &["park 400"], &["done 3", "done 4"]],
+        );
+        // Within a change set by Content-ID, whatever the order.
+        check(
+            vec![single(row(1)), single(row(2)), set(&[(4, 4), (3, 3)])],
+            &[&["done 1"], &["done 2"], &["done 3", "done 4"]],
+        );
+        // One error answer stands for a change set.
+        check(
+            vec![single(row(1)), single(row(2)), single(refused())],
+            &[&["done 1"], &["done 2"], &["park 400", "park 400"]],
+        );
+    }
+
+    #[test]
+    fn answers_out_of_place_or_missing_are_not_trusted_unless_they_name_their_row() {
+        check(
+            vec![single(row(2)), single(row(1)), set(&[(3, 3), (4, 4)])],
+            &[&["retry"], &["retry"], &["done 3", "done 4"]],
+        );
+        check(vec![single(row(1)), single(refused())], &[&["done 1"], &["retry"], &["retry", "retry"]]);
+        check(
+            vec![single(row(1)), single(refused()), set(&[(3, 3), (4, 4)]), single(row(9))],
+            &[&["done 1"], &["retry"], &["done 3", "done 4"]],
+        );
+        check(
+            vec![single(row(1)), single(row(2)), set(&[(3, 3)])],
+            &[&["done 1"], &["done 2"], &["done 3", "retry"]],
+        );
+    }
+
+    #[test]
+    fn a_success_that_cannot_be_read_is_none() {
+        let cut = Response::json(200, br#"{"accountid":"0000"#.to_vec());
+        check(
+            vec![single(cut), single(Response::empty(204)), single(refused())],
+            &[&["retry"], &["done 0"], &["park 400", "park 400"]],
+        );
+    }
 }

@@ -1,7 +1,6 @@
 //! Writes a change as the JSON body of a request: only what may be written, lookups as `nav@odata.bind`.
 
-use crate::journal::Reason;
-use crate::model::{EntityRef, FieldEdit, Row, Value};
+use crate::model::{EntityRef, FieldEdit, Reason, Row, Value};
 use flette_odata::edm::{Column, ColumnKind, LookupTarget, Schema, Table};
 use flette_odata::render::{write_text, write_value};
 use uuid::Uuid;
@@ -121,5 +120,78 @@ impl Body {
         }
         self.text.push(b'}');
         self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flette_odata::Decimal;
+
+    fn schema() -> Schema {
+        flette_server::schema::schema()
+    }
+
+    fn link(table: &str, id: u128) -> Value {
+        Value::Lookup(EntityRef { table: table.to_owned(), id: Uuid::from_u128(id) })
+    }
+
+    fn with<R>(table: &str, write: impl Fn(BodyWriter) -> R) -> R {
+        let schema = schema();
+        let resolve =
+            |to: &EntityRef| if to.id == Uuid::from_u128(1) { Uuid::from_u128(0xff) } else { to.id };
+        write(BodyWriter { schema: &schema, table: schema.table(table).unwrap(), resolve: &resolve })
+    }
+
+    fn edit(name: &str, old: Value, new: Value) -> FieldEdit {
+        FieldEdit { name: name.to_owned(), old, new }
+    }
+
+    #[test]
+    fn a_create_says_what_has_a_value_and_may_be_set() {
+        let row: Row = [
+            ("accountid", Value::Guid(Uuid::from_u128(7))),
+            ("name", Value::Text("A \"quoted\" name".to_owned())),
+            ("telephone1", Value::Null),
+            ("revenue", Value::Decimal(Decimal::parse("90071992547409.93").unwrap())),
+            ("primarycontactid", link("contact", 1)),
+            ("modifiedon", Value::DateTime(0)),
+            ("unknown", Value::Int(1)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        let body = with("account", |writer| writer.create(&row)).unwrap();
+        assert_eq!(
+            String::from_utf8(body).unwrap(),
+            r#"{"name":"A \"quoted\" name","primarycontactid@odata.bind":"/contacts(00000000-0000-0000-0000-0000000000ff)","revenue":90071992547409.9300}"#
+        );
+        let empty = with("account", |writer| writer.create(&Row::new())).unwrap();
+        assert_eq!(empty, b"{}");
+    }
+
+    #[test]
+    fn an_update_says_the_changed_columns_only_and_clears_by_null() {
+        let edits = [
+            edit("telephone1", Value::Text("1".to_owned()), Value::Null),
+            edit("parentcustomerid", link("contact", 2), Value::Null),
+            edit("ownerid", link("systemuser", 2), link("systemuser", 3)),
+            edit("fullname", Value::Null, Value::Text("computed".to_owned())),
+        ];
+        let body = with("contact", |writer| writer.update(&edits)).unwrap().unwrap();
+        assert_eq!(
+            String::from_utf8(body).unwrap(),
+            concat!(
+                r#"{"telephone1":null,"parentcustomerid_contact@odata.bind":null,"#,
+                r#""ownerid@odata.bind":"/systemusers(00000000-0000-0000-0000-000000000003)"}"#
+            )
+        );
+        assert_eq!(with("contact", |writer| writer.update(&edits[3..])), Ok(None));
+    }
+
+    #[test]
+    fn a_lookup_to_a_table_out_of_scope_cannot_be_written() {
+        let edits = [edit("parentcustomerid", Value::Null, link("lead", 2))];
+        let reason = with("contact", |writer| writer.update(&edits)).unwrap_err();
+        assert_eq!((reason.status, reason.message.contains("'lead'")), (NOT_SENT, true));
     }
 }

@@ -1,7 +1,6 @@
 //! What an answer of the server means for what was asked. Pure; the table of the synchronisation model in code.
 
-use crate::journal::Reason;
-use crate::model::Millis;
+use crate::model::{Millis, Reason};
 use crate::platform::TransportError;
 use flette_odata::time::parse_http_date;
 use flette_odata::Response;
@@ -217,7 +216,11 @@ mod tests {
         check(&ASKED, &Response::empty(204), "done");
         check(&ASKED, &Response::json(200, b"{}".to_vec()), "done");
         check(&ASKED, &Response::json(201, b"{}".to_vec()), "done");
-        let page = Response { status: 200, headers: [("Content-Type", "text/html")].into_iter().collect(), body: vec![] };
+        let page = Response {
+            status: 200,
+            headers: [("Content-Type", "text/html")].into_iter().collect(),
+            body: vec![],
+        };
         check(&ASKED, &page, "retry");
         let hidden = Response::json(200, b" <!doctype html>".to_vec());
         check(&ASKED, &hidden, "retry");

@@ -3,7 +3,7 @@
 use super::{Cursor, Record, SeenRow, State};
 use crate::error::{Error, Result};
 use crate::journal::{Entry, EntryState};
-use crate::mirror::{Segment, SegmentBuilder};
+use crate::mirror::{Merged, Segment, SegmentBuilder};
 use crate::model::{Change, ChangeSetId, Conflict, ETag, FieldEdit, Hlc, Key, Millis, OpId, Row, Seq};
 use flette_odata::edm::Schema;
 use std::collections::BTreeMap;
@@ -48,6 +48,8 @@ pub struct Effects {
     pub cursors: BTreeMap<String, Cursor>,
     /// Segment generations deleted.
     pub dropped: Vec<(String, u32)>,
+    /// Segments merged into one.
+    pub compacted: Vec<(String, Merged)>,
     /// Tables whose shadow becomes what is read.
     pub swapped: Vec<String>,
     /// Id pairs added.
@@ -266,6 +268,16 @@ impl<'a> Draft<'a> {
         self.effects.swapped.push(table.to_owned());
         cursor.live = shadow;
         self.set_cursor(table, cursor);
+    }
+
+    /// Merges small segments of what is read, where that is worth it and the table is in memory; tells whether it was.
+    /// To be done in a transaction of its own.
+    pub fn compact(&mut self, table: &str) -> bool {
+        let mirror = self.state.tables.get(table).and_then(|t| t.mirror.as_ref());
+        let merged = mirror.and_then(|mirror| mirror.merge(&mirror.plan()?));
+        let worth = merged.is_some();
+        self.effects.compacted.extend(merged.map(|merged| (table.to_owned(), merged)));
+        worth
     }
 
     /// Throws away a shadow begun earlier.

@@ -11,6 +11,8 @@ mod query;
 mod resolve;
 mod state;
 
+/// What the replica takes in: pages and rows as the server wrote them.
+pub use crate::mirror::{decode_page, decode_row, next_link_ahead, Item, Page, PageError, SegmentBuilder};
 pub use cursor::{Cursor, Feed};
 pub use draft::{Draft, Target};
 pub use idmap::IdMap;
@@ -181,6 +183,10 @@ fn writes(state: &State, effects: &draft::Effects, record: &Record) -> Result<Ve
         let key = load::segment_key(&segment.table, segment.generation, segment.number);
         put(Table::Segment, key, segment.bytes.clone());
     }
+    for (table, merged) in &effects.compacted {
+        let generation = state.tables.get(table).map(|t| t.cursor.live).unwrap_or_default();
+        put(Table::Segment, load::segment_key(table, generation, merged.number), merged.bytes.clone());
+    }
     for (local, server) in &effects.ids {
         put(Table::IdMap, IdMap::store_key(local), server.as_bytes().to_vec());
     }
@@ -198,6 +204,13 @@ fn writes(state: &State, effects: &draft::Effects, record: &Record) -> Result<Ve
                 writes.push(Write::Delete { table: Table::Journal, key });
             }
             None => {}
+        }
+    }
+    for (table, merged) in &effects.compacted {
+        let generation = state.tables.get(table).map(|t| t.cursor.live).unwrap_or_default();
+        for number in merged.replaces.iter().filter(|number| **number != merged.number) {
+            let key = load::segment_key(table, generation, *number);
+            writes.push(Write::Delete { table: Table::Segment, key });
         }
     }
     for (table, generation) in &effects.dropped {
@@ -248,6 +261,14 @@ impl State {
                 mirror.add(added.number, added.segment);
             } else if added.target == Target::Shadow {
                 mirror.get_or_insert_with(|| MirrorTable::new(&definition)).add(added.number, added.segment);
+            }
+        }
+        for (name, merged) in effects.compacted {
+            let Some(table) = self.tables.get_mut(&name) else { continue };
+            let applied = table.mirror.as_mut().is_none_or(|mirror| mirror.apply(merged).is_ok());
+            if !applied {
+                // It is stored, so it is read again when next needed.
+                table.mirror = None;
             }
         }
         for name in effects.swapped {

@@ -4,6 +4,7 @@
 //! step is one transaction that makes sense alone: a round may be killed at any await and is taken up by the next one.
 
 mod cursor;
+mod page;
 mod policy;
 mod pull;
 mod push;

@@ -5,20 +5,17 @@
 //! its place at the end, so that nobody sees an empty or half table.
 
 use super::cursor::{begin, Begin, Fresh, Kind};
+use super::page::commit;
 use super::reconcile::{reconcile, Incoming, Local};
 use super::step::{decide, words, Run, Stop};
 use super::{Phase, Stage};
-use crate::error::{Error, Result};
-use crate::mirror::{decode_page, next_link_ahead, Item, Page, PageError};
 use crate::model::{ETag, Key, Millis};
 use crate::platform::Transport;
 use crate::remote::{Asked, Outcome, PageCall, Read, Resolve};
-use crate::replica::{Cursor, Draft, Feed, Target};
+use crate::replica::{next_link_ahead, Draft, Feed, Target};
 use crate::store::{Durability, Store};
 use flette_odata::edm::Table;
 use futures_util::future::join;
-use std::collections::{BTreeMap, BTreeSet};
-use uuid::Uuid;
 
 /// How often one table's pull begins anew within a round.
 const RESTARTS_MAX: u32 = 3;
@@ -33,9 +30,9 @@ const AHEAD_MILLIS_MIN: i64 = 2_000;
 /// Why it ended early. A table that the server refuses is told as a problem and does not stop the others.
 pub(super) async fn pull<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std::result::Result<bool, Stop> {
     let mut whole = true;
-    for name in &run.config.tables {
+    for name in order(run) {
         let schema = run.schema();
-        let Some(table) = schema.table(name) else {
+        let Some(table) = schema.table(&name) else {
             whole = false;
             continue;
         };
@@ -50,6 +47,17 @@ pub(super) async fn pull<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std::re
         whole &= ended == End::Whole;
     }
     Ok(whole)
+}
+
+/// Tables whose pull is unfinished come first: a worker that never lives long still gets through them all.
+fn order<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Vec<String> {
+    let state = run.replica.state();
+    let finished = |name: &&String| {
+        let cursor = state.tables.get(*name).map(|table| &table.cursor);
+        cursor.is_some_and(|c| c.complete && c.next_link.is_none() && c.shadow.is_none())
+    };
+    let (finished, unfinished): (Vec<&String>, Vec<&String>) = run.config.tables.iter().partition(finished);
+    unfinished.into_iter().chain(finished).cloned().collect()
 }
 
 /// How a table's pull ended.
@@ -76,7 +84,7 @@ async fn from_where_it_stands<S: Store, T: Transport>(
         }
         Begin::DropShadow => {
             run.replica
-                .transact(run.now(), Durability::Relaxed, &[], |draft| {
+                .transact(run.at(), Durability::Relaxed, &[], |draft| {
                     draft.drop_shadow(name);
                     Ok(())
                 })
@@ -111,7 +119,7 @@ async fn pages<S: Store, T: Transport>(
 ) -> std::result::Result<Option<Outcome>, Stop> {
     let follow = |url: String| PageCall { url, asked: Asked::Link, track_changes: false, ..first.clone() };
     let (mut read, date) = run.remote.page(&first).await;
-    let now = run.now();
+    let now = run.at();
     let corrected = || run.replica.state().record.clock.corrected(now);
     if let Some(fresh) = &mut fresh {
         fresh.at = Millis(date.unwrap_or_else(corrected).0.saturating_sub(OVERLAP_MILLIS));
@@ -122,7 +130,7 @@ async fn pages<S: Store, T: Transport>(
             Read::Body(body) => body,
             Read::Not(outcome) => return Ok(Some(outcome)),
         };
-        let time_left = run.deadline.0.saturating_sub(run.now().0);
+        let time_left = run.deadline.0.saturating_sub(run.at().0);
         let ahead = next_link_ahead(&body).filter(|_| time_left > AHEAD_MILLIS_MIN);
         let next = async {
             match &ahead {
@@ -149,171 +157,6 @@ async fn pages<S: Store, T: Transport>(
             Some(page) if ahead.as_ref() == Some(&link) => page,
             Some(_) | None => run.remote.page(&follow(link)).await.0,
         };
-    }
-}
-
-/// What a committed page came to.
-#[derive(Debug, Default)]
-struct Committed {
-    next_link: Option<String>,
-    items: u64,
-    conflicts: u64,
-}
-
-/// Takes one page over: rows into a segment, their entries reconciled, the cursor moved, all at once.
-async fn commit<S: Store, T: Transport>(
-    run: &Run<'_, S, T>,
-    table: &Table,
-    target: Target,
-    body: &[u8],
-    fresh: Option<Fresh>,
-) -> std::result::Result<Committed, Stop> {
-    let name = table.logical_name.as_str();
-    let page = match decode_page(body, table) {
-        Ok(page) => page,
-        Err(error) => return Err(unreadable(run, name, &error).await),
-    };
-    let edited = edited_rows(&run.replica.state().journal, name);
-    let touched = target == Target::Live && page.items().any(|item| edited.contains(&id_of(item)));
-    let mut decoded = Some(page);
-    let mut strict = touched;
-    loop {
-        // A shadow is only right in memory when it was read whole before it is added to.
-        let tables: &[&str] = if strict || target == Target::Shadow { &[name] } else { &[] };
-        let durability = if strict { Durability::Strict } else { Durability::Relaxed };
-        let committed = run
-            .replica
-            .transact(run.now(), durability, tables, |draft| {
-                let page = match decoded.take() {
-                    Some(page) => page,
-                    None => decode_page(body, table)
-                        .map_err(|e| Error::Damaged(format!("page of {name}: {e:?}")))?,
-                };
-                let part = Part { table, target, fresh: fresh.as_ref(), strict };
-                take_over(draft, &part, page, &run.config.policy)
-            })
-            .await?;
-        match committed {
-            Some(committed) => return Ok(committed),
-            None => strict = true,
-        }
-    }
-}
-
-/// A page that does not fit: by the schema, which then is read again, or by being no page at all.
-async fn unreadable<S: Store, T: Transport>(run: &Run<'_, S, T>, name: &str, error: &PageError) -> Stop {
-    let what = match error {
-        PageError::WrongType { column } | PageError::UnknownTarget { column } => {
-            let forget = run.replica.transact(run.now(), Durability::Relaxed, &[], |draft| {
-                draft.record.schema_checked = None;
-                Ok(())
-            });
-            if let Err(error) = forget.await {
-                return Stop::Replica(error);
-            }
-            format!("column {column} of {name} does not fit the schema known here")
-        }
-        PageError::Malformed(_) | PageError::NoId => format!("a page of {name} could not be read"),
-    };
-    Stop::Outcome(Outcome::Retry(what))
-}
-
-fn edited_rows(journal: &crate::journal::Journal, name: &str) -> BTreeSet<Uuid> {
-    journal.keys_of(name).map(|key| key.id).collect()
-}
-
-fn id_of(item: Item) -> Uuid {
-    match item {
-        Item::Row(id) | Item::Tombstone(id) => id,
-    }
-}
-
-/// A page's place in the pull.
-struct Part<'a> {
-    table: &'a Table,
-    target: Target,
-    fresh: Option<&'a Fresh>,
-    strict: bool,
-}
-
-/// `None`: rows with entries came up that were not there before, and the transaction must be a strict one.
-fn take_over(draft: &mut Draft, part: &Part, page: Page, policy: &super::Policy) -> Result<Option<Committed>> {
-    let name = part.table.logical_name.as_str();
-    let edited = match part.target {
-        Target::Live => edited_rows(&draft.state().journal, name),
-        // Entries are reconciled with a shadow when it is swapped in, not before: until then they show upon the old rows.
-        Target::Shadow => BTreeSet::new(),
-    };
-    // Of an id that comes twice, the last item counts.
-    let mut met: BTreeMap<Uuid, (usize, Item)> = BTreeMap::new();
-    for (at, item) in page.items().enumerate().filter(|(_, item)| edited.contains(&id_of(*item))) {
-        met.insert(id_of(item), (at, item));
-    }
-    if !met.is_empty() && !part.strict {
-        return Ok(None);
-    }
-    let mut committed = Committed {
-        next_link: page.next_link.clone(),
-        items: u64::from(page.rows) + u64::from(page.tombstones),
-        conflicts: 0,
-    };
-    for (id, (at, item)) in met {
-        committed.conflicts += reconcile_item(draft, part.table, &page, (id, at, item), policy);
-    }
-    let mut cursor = draft.cursor(name);
-    if let Some(fresh) = part.fresh {
-        fresh.open(&mut cursor, part.target);
-    }
-    draft.set_cursor(name, cursor);
-    let (next_link, delta_link) = (page.next_link, page.delta_link);
-    draft.add_segment(name, part.target, page.segment)?;
-    let mut cursor = draft.cursor(name);
-    if next_link.is_some() {
-        draft.record.pull_due = true;
-    } else {
-        close(&mut cursor, part.target, delta_link);
-    }
-    cursor.next_link = next_link;
-    if cursor != draft.cursor(name) {
-        draft.set_cursor(name, cursor);
-    }
-    Ok(Some(committed))
-}
-
-fn reconcile_item(
-    draft: &mut Draft,
-    table: &Table,
-    page: &Page,
-    (id, at, item): (Uuid, usize, Item),
-    policy: &super::Policy,
-) -> u64 {
-    let key = Key::new(table.logical_name.clone(), id);
-    let entries = draft.entries_of(&key);
-    let known = draft.state().mirror_row(&key).map(|(row, _)| row);
-    let local = Local { entries: &entries, mirror: known.as_ref() };
-    let decision = match item {
-        Item::Tombstone(_) => reconcile(table, local, Incoming::Gone, policy),
-        Item::Row(_) => {
-            let (row, etag) = (page.row(at), ETag(page.etag(at).unwrap_or_default()));
-            reconcile(table, local, Incoming::Row { row: &row, etag: &etag }, policy)
-        }
-    };
-    decide(draft, &entries, decision, false)
-}
-
-/// The last page is in.
-fn close(cursor: &mut Cursor, target: Target, delta_link: Option<String>) {
-    match delta_link {
-        Some(link) => (cursor.delta_link, cursor.feed) = (Some(link), Feed::Delta),
-        // An answer without one leaves the old one good; where there never was one, the server does not track.
-        None if cursor.delta_link.is_some() => {}
-        None => cursor.feed = Feed::Sweep,
-    }
-    if let Some(next) = cursor.watermark_next.take() {
-        cursor.watermark = Some(next);
-    }
-    if target == Target::Live {
-        cursor.complete = true;
     }
 }
 
@@ -350,7 +193,7 @@ async fn refused<S: Store, T: Transport>(
         return Ok(End::Refused);
     };
     run.replica
-        .transact(run.now(), Durability::Relaxed, &[], |draft| {
+        .transact(run.at(), Durability::Relaxed, &[], |draft| {
             forget(draft, name, feed);
             Ok(())
         })
@@ -378,7 +221,7 @@ async fn swap<S: Store, T: Transport>(run: &Run<'_, S, T>, table: &Table) -> std
     let policy = &run.config.policy;
     let conflicts = run
         .replica
-        .transact(run.now(), Durability::Strict, &[name], |draft| {
+        .transact(run.at(), Durability::Strict, &[name], |draft| {
             let state = draft.state();
             let keys: Vec<Key> = state.journal.keys_of(name).cloned().collect();
             let mut conflicts = 0;

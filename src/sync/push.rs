@@ -11,11 +11,10 @@ use super::wave::{take, Limits, Ready, Wave};
 use super::{Phase, Stage};
 use crate::error::Result;
 use crate::journal::{EntryState, Reason};
-use crate::mirror::{decode_row, Item};
 use crate::model::{Change, ETag, Key, Row, Seq};
 use crate::platform::Transport;
 use crate::remote::{Outcome, Resolve, RowAnswer, RowCall};
-use crate::replica::Draft;
+use crate::replica::{decode_row, Draft, Item};
 use crate::store::{Durability, Store};
 use flette_odata::edm::{Schema, Table};
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,7 +45,7 @@ pub(super) async fn push<S: Store, T: Transport>(
         run.in_time()?;
         let wave = run
             .replica
-            .transact(run.now(), Durability::Strict, &[], |draft| take(draft, &pass.waiting, pass.limits))
+            .transact(run.at(), Durability::Strict, &[], |draft| take(draft, &pass.waiting, pass.limits))
             .await?;
         run.count(|report| report.parked += wave.parked);
         if wave.is_empty() {
@@ -92,7 +91,11 @@ async fn send<S: Store, T: Transport>(
     let groups: Vec<Vec<(&RowCall, &Table)>> = groups.collect();
     let answers = match run.remote.batch(&groups, boundary(run)).await {
         Ok(answers) => answers,
-        Err(Outcome::Resolve(Resolve::TooLarge(reason)) | Outcome::Park(reason)) => {
+        Err(Outcome::Resolve(Resolve::TooLarge(reason))) => {
+            return smaller(run, pass, wave, reason).await.map(|()| Vec::new());
+        }
+        // One request that breaks the batch must not hold up the others: it is found by halving.
+        Err(Outcome::Park(reason)) if reason.status == 400 => {
             return smaller(run, pass, wave, reason).await.map(|()| Vec::new());
         }
         Err(other) => return Err(Stop::Outcome(other)),
@@ -101,7 +104,7 @@ async fn send<S: Store, T: Transport>(
         wave.units.iter().flatten().zip(answers.into_iter().flatten()).collect();
     let sums = run
         .replica
-        .transact(run.now(), Durability::Strict, &[], |draft| take_over(draft, &schema, &answered))
+        .transact(run.at(), Durability::Strict, &[], |draft| take_over(draft, &schema, &answered))
         .await?;
     pass.sent += sums.done;
     run.count(|report| {
@@ -160,7 +163,7 @@ async fn smaller<S: Store, T: Transport>(
         let seqs: Vec<Seq> = single.iter().flat_map(|ready| ready.request.seqs.clone()).collect();
         let parked = run
             .replica
-            .transact(run.now(), Durability::Strict, &[], |draft| Ok(park(draft, &seqs, &reason)))
+            .transact(run.at(), Durability::Strict, &[], |draft| Ok(park(draft, &seqs, &reason)))
             .await?;
         run.count(|report| report.parked += parked);
         run.problem(words(&reason));
@@ -250,13 +253,12 @@ async fn resolve<S: Store, T: Transport>(
             .filter_map(|(row, call)| Some(vec![(call, schema.table(&row.key.table)?)]))
             .collect();
         let answers = run.remote.batch(&groups, boundary(run)).await.map_err(Stop::Outcome)?;
-        let answered: Vec<(&Unclear, RowAnswer)> =
-            chunk.iter().zip(answers.into_iter().flatten()).collect();
+        let answered: Vec<(&Unclear, RowAnswer)> = chunk.iter().zip(answers.into_iter().flatten()).collect();
         let tables: BTreeSet<&str> = chunk.iter().map(|row| row.key.table.as_str()).collect();
         let tables: Vec<&str> = tables.into_iter().collect();
         let sums = run
             .replica
-            .transact(run.now(), Durability::Strict, &tables, |draft| {
+            .transact(run.at(), Durability::Strict, &tables, |draft| {
                 learn(draft, &schema, &answered, &run.config.policy)
             })
             .await?;
@@ -337,4 +339,3 @@ fn boundary<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Uuid {
 pub(super) fn any_unanswered<'a>(mut entries: impl Iterator<Item = &'a crate::journal::Entry>) -> bool {
     entries.any(|entry| entry.state == EntryState::Sent)
 }
-

@@ -6,9 +6,7 @@
 use super::policy::{group, Policy, CURRENCY};
 use crate::journal::{fold, squash, Entry, EntryState, Squashed};
 use crate::merge::{merge, newer, Merged, Rule};
-use crate::model::{
-    Change, Clash, ETag, EntityRef, FieldEdit, Hlc, OpId, Row, Seq, ServerTime, Side, Value,
-};
+use crate::model::{Change, Clash, ETag, EntityRef, FieldEdit, Hlc, OpId, Row, Seq, ServerTime, Side, Value};
 use flette_odata::edm::{Column, Table};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +23,10 @@ pub struct Local<'a> {
 #[derive(Debug, Clone, Copy)]
 #[allow(missing_docs)]
 pub enum Incoming<'a> {
-    Row { row: &'a Row, etag: &'a ETag },
+    Row {
+        row: &'a Row,
+        etag: &'a ETag,
+    },
     /// The row was deleted, or may not be seen any more.
     Gone,
 }
@@ -276,7 +277,8 @@ impl Merge<'_> {
 
     /// The rule of a group: that of the first member that has one of its own.
     fn rule(&self, members: &[Member]) -> Rule {
-        let rules = members.iter().map(|m| self.policy.field(&self.table.logical_name, &m.column.logical_name));
+        let rules =
+            members.iter().map(|m| self.policy.field(&self.table.logical_name, &m.column.logical_name));
         rules.into_iter().find(|rule| *rule != Rule::Newest).unwrap_or_default()
     }
 
@@ -326,9 +328,8 @@ impl Merge<'_> {
         let sent = |step: &Step| entries.get(step.entry).is_some_and(|e| e.state == EntryState::Sent);
         for (name, chain) in &mut chains {
             let server = self.row.get(name);
-            let created = |step: &Step| {
-                entries.get(step.entry).is_some_and(|e| matches!(e.change, Change::Create(_)))
-            };
+            let created =
+                |step: &Step| entries.get(step.entry).is_some_and(|e| matches!(e.change, Change::Create(_)));
             let applied = |step: &Step| sent(step) && !created(step) && Some(&step.edit.new) == server;
             if let Some(at) = chain.steps.iter().rposition(applied) {
                 chain.base = server.cloned().unwrap_or_default();

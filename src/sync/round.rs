@@ -72,6 +72,20 @@ async fn steps<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(), Stop> 
     if whole {
         synchronised(run).await?;
     }
+    compact(run).await
+}
+
+/// Merges small segments, one transaction each, so that reading stays cheap however often rows came in.
+async fn compact<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(), Stop> {
+    for name in &run.config.tables {
+        let mut more = true;
+        while more && run.in_time().is_ok() {
+            more = run
+                .replica
+                .transact(run.at(), Durability::Relaxed, &[], |draft| Ok(draft.compact(name)))
+                .await?;
+        }
+    }
     Ok(())
 }
 
@@ -84,7 +98,7 @@ fn to_send<S: Store, T: Transport>(run: &Run<'_, S, T>, pass: &push::Pass) -> bo
 
 fn pulls_first<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
     let state = run.replica.state();
-    let now = state.record.clock.corrected(run.now());
+    let now = state.record.clock.corrected(run.at());
     let recent = |Millis(at): Millis| now.0.saturating_sub(at) < PULL_FIRST_MILLIS;
     push::any_unanswered(state.journal.iter()) || !state.record.last_sync.is_some_and(recent)
 }
@@ -105,7 +119,7 @@ async fn hello<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(), Stop> 
     let restored = known.is_some() && caller.lineage.is_some() && known != caller.lineage;
     let durability = if restored { Durability::Strict } else { Durability::Relaxed };
     run.replica
-        .transact(run.now(), durability, &[], |draft| {
+        .transact(run.at(), durability, &[], |draft| {
             if let Some(date) = exchange.server_date() {
                 draft.record.clock.measure(exchange.sent, exchange.received, date);
             }
@@ -137,7 +151,7 @@ fn begin_anew(draft: &mut Draft, tables: &[String]) {
 /// Everything is in. It counts only if nothing was sent since, which the record knows.
 async fn synchronised<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(), Stop> {
     run.replica
-        .transact(run.now(), Durability::Relaxed, &[], |draft| {
+        .transact(run.at(), Durability::Relaxed, &[], |draft| {
             draft.record.pull_due = false;
             draft.record.last_sync = Some(draft.corrected_now());
             Ok(())

@@ -54,7 +54,8 @@ mod tests {
 
     #[test]
     fn the_next_round_follows_from_how_this_one_ended() {
-        let at = |report: Report, failures| next_round_at(&report, failures, Millis(1_000_000), 0).map(|m| m.0);
+        let at =
+            |report: Report, failures| next_round_at(&report, failures, Millis(1_000_000), 0).map(|m| m.0);
         let failed = Report::default();
         assert_eq!(at(Report { ok: true, ..Report::default() }, 0), Some(1_000_000 + ROUND_INTERVAL_MILLIS));
         assert_eq!(at(Report { more: true, ..Report::default() }, 0), Some(1_000_000));

@@ -34,11 +34,9 @@ pub(super) async fn refresh<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std:
     if tables.is_empty() {
         return Err(Stop::Outcome(Outcome::Retry("the server describes no table in scope".to_owned())));
     }
-    let schema = Schema { tables };
-    let conflicts = run
-        .replica
-        .transact(run.now(), Durability::Strict, &[], |draft| adopt(draft, &schema))
-        .await?;
+    let (schema, at) = (Schema { tables }, run.at());
+    let conflicts =
+        run.replica.transact(at, Durability::Strict, &[], |draft| adopt(draft, &schema, at)).await?;
     run.count(|report| report.conflicts += conflicts);
     Ok(())
 }
@@ -49,13 +47,13 @@ fn due<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
     let old = state
         .record
         .schema_checked
-        .is_none_or(|Millis(at)| !(0..CHECK_INTERVAL_MILLIS).contains(&run.now().0.saturating_sub(at)));
+        .is_none_or(|Millis(at)| !(0..CHECK_INTERVAL_MILLIS).contains(&run.at().0.saturating_sub(at)));
     missing || old
 }
 
 /// Takes the schema over if it differs. Edits of columns that are gone move to the conflict log.
-fn adopt(draft: &mut Draft, schema: &Schema) -> Result<u64> {
-    draft.record.schema_checked = Some(draft.now());
+fn adopt(draft: &mut Draft, schema: &Schema, at: Millis) -> Result<u64> {
+    draft.record.schema_checked = Some(at);
     if *draft.schema() == *schema {
         return Ok(0);
     }
@@ -63,7 +61,9 @@ fn adopt(draft: &mut Draft, schema: &Schema) -> Result<u64> {
     let entries: Vec<Entry> = draft.state().journal.iter().cloned().collect();
     let mut conflicts = 0;
     for entry in entries {
-        if let Some(decision) = schema.table(&entry.key.table).and_then(|table| without_dropped(table, &entry)) {
+        if let Some(decision) =
+            schema.table(&entry.key.table).and_then(|table| without_dropped(table, &entry))
+        {
             conflicts += decide(draft, std::slice::from_ref(&entry), decision, true);
         }
     }

@@ -4,11 +4,10 @@ use super::reconcile::Decision;
 use super::{Outside, Progress, Report, SyncConfig};
 use crate::error::{Error, Result};
 use crate::journal::{Entry, EntryState, Reason};
-use crate::mirror::SegmentBuilder;
 use crate::model::{Conflict, ETag, Key, Millis, OpId, Row, Seq};
 use crate::platform::Transport;
 use crate::remote::{Hold, Outcome, Remote};
-use crate::replica::{Draft, Replica, Target};
+use crate::replica::{Draft, Replica, SegmentBuilder, Target};
 use crate::store::Store;
 use flette_odata::edm::Schema;
 use std::cell::RefCell;
@@ -85,12 +84,13 @@ pub(super) struct Run<'a, S: Store, T: Transport> {
 }
 
 impl<S: Store, T: Transport> Run<'_, S, T> {
-    pub(super) fn now(&self) -> Millis {
+    /// This device's time, as told from outside.
+    pub(super) fn at(&self) -> Millis {
         (self.outside.now)()
     }
 
     pub(super) fn in_time(&self) -> std::result::Result<(), Stop> {
-        if self.now() < self.deadline {
+        if self.at() < self.deadline {
             Ok(())
         } else {
             Err(Stop::Budget)
@@ -114,7 +114,7 @@ impl<S: Store, T: Transport> Run<'_, S, T> {
 /// What the server told of a row: the row with its etag, or that it is gone.
 pub(super) type Told = (Key, Option<(Row, ETag)>);
 
-/// Writes told rows into the mirror; into the shadow too while one is being filled, so that the swap does not undo them.
+/// Writes told rows into the mirror; into the shadow too while one is filled, so that the swap does not undo them.
 ///
 /// # Errors
 /// [`Error::Damaged`] when a value does not fit its column, which decoding should have found.
@@ -147,8 +147,8 @@ fn builder(draft: &Draft, name: &str, rows: &[&Told]) -> Result<SegmentBuilder> 
     Ok(builder)
 }
 
-/// Makes a decision about a row's `entries` part of the draft; gives the number of conflicts logged. `refused` says that
-/// the server is known not to have applied what was sent, so that it may go again under the same operation.
+/// Makes a decision about a row's `entries` part of the draft; gives the number of conflicts logged. `refused` says
+/// that the server is known not to have applied what was sent, so that it may go again under the same operation.
 pub(super) fn decide(draft: &mut Draft, entries: &[Entry], decision: Decision, refused: bool) -> u64 {
     for entry in entries {
         if !decision.keep.iter().any(|kept| kept.seq == entry.seq) {
@@ -159,6 +159,9 @@ pub(super) fn decide(draft: &mut Draft, entries: &[Entry], decision: Decision, r
         let renew = decision.renew.contains(&entry.seq);
         if renew || (!refused && decision.merged_sent.contains(&entry.seq)) {
             entry.op = OpId(draft.new_id());
+        }
+        if refused && entry.state == EntryState::Sent {
+            entry.state = EntryState::Waiting;
         }
         if !entries.contains(&entry) {
             draft.put(entry);

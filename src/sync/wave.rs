@@ -30,7 +30,10 @@ impl Default for Limits {
 impl Limits {
     /// Half of what was sent, so that it goes in two; never less than one.
     pub(super) fn halved(self, sent: usize) -> Limits {
-        Limits { requests_max: (sent.min(self.requests_max) / 2).max(1), bytes_max: (self.bytes_max / 2).max(1) }
+        Limits {
+            requests_max: (sent.min(self.requests_max) / 2).max(1),
+            bytes_max: (self.bytes_max / 2).max(1),
+        }
     }
 }
 
@@ -66,15 +69,15 @@ impl Wave {
 /// Never; fallible as all that runs in a transaction.
 pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits) -> Result<Wave> {
     let units = plan(draft.state().journal.iter());
-    let creators = creators(&units);
-    let mut wave = Wave::default();
+    let (creators, unlinked) = (creators(&units), unlinked(&units));
+    let requests = units.iter().map(|unit| unit.requests.len()).sum::<usize>();
+    let mut wave = Wave { left: u64::try_from(requests).unwrap_or(u64::MAX), ..Wave::default() };
     let (mut bytes, mut requests) = (0, 0);
     for (at, unit) in units.iter().enumerate() {
         unit.nothing.iter().for_each(|seq| draft.remove(*seq));
-        wave.left += u64::try_from(unit.requests.len()).unwrap_or_default();
         let free = unit.requests.iter().all(|r| !waiting.contains(&r.key))
             && !waits_for_create(unit, at, &creators)
-            && !waits_for_unlink(unit, &units[..at]);
+            && !waits_for_unlink(unit, at, &unlinked);
         if !free || unit.requests.is_empty() || requests >= limits.requests_max {
             continue;
         }
@@ -121,18 +124,22 @@ fn waits_for_create(unit: &Unit, at: usize, creators: &BTreeMap<&Key, usize>) ->
     })
 }
 
+/// Rows that a unit takes a link away from, and the first unit that does.
+fn unlinked(units: &[Unit]) -> BTreeMap<Key, usize> {
+    let mut unlinked = BTreeMap::new();
+    for (at, unit) in units.iter().enumerate() {
+        for from in unit.requests.iter().flat_map(|r| links(&r.change)).filter_map(|(old, _)| old) {
+            unlinked.entry(Key::new(from.table.clone(), from.id)).or_insert(at);
+        }
+    }
+    unlinked
+}
+
 /// A deletion waits until earlier edits that take a link to its row away have been settled: the server may delete what
 /// still points to it.
-fn waits_for_unlink(unit: &Unit, earlier: &[Unit]) -> bool {
-    let deleted = |key: &Key| {
-        unit.requests.iter().any(|r| matches!(r.change, Change::Delete) && r.key == *key)
-    };
-    if !unit.requests.iter().any(|r| matches!(r.change, Change::Delete)) {
-        return false;
-    }
-    earlier.iter().flat_map(|u| &u.requests).flat_map(|r| links(&r.change)).any(|(old, _)| {
-        old.is_some_and(|from| deleted(&Key::new(from.table.clone(), from.id)))
-    })
+fn waits_for_unlink(unit: &Unit, at: usize, unlinked: &BTreeMap<Key, usize>) -> bool {
+    let deletions = unit.requests.iter().filter(|r| matches!(r.change, Change::Delete));
+    deletions.into_iter().any(|r| unlinked.get(&r.key).is_some_and(|earlier| *earlier < at))
 }
 
 /// Rows that a change ceases to point to, and those it points to.

@@ -88,9 +88,7 @@ test("same field on both sides: the newer edit wins, whichever side it is on; th
   await page.evaluate(() => {
     location.hash = "#/sync";
   });
-  const mine = await page.waitForSelector(
-    `[data-testid="conflict"][data-id="${lost.id}"] [data-testid="take-local"]`,
-  );
+  const mine = await page.waitForSelector(`[data-conflict="${lost.id}"] [data-testid="take-mine"]`);
   await mine.click();
   await until(
     "the loser stands again",

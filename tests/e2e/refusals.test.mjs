@@ -33,7 +33,7 @@ const cases = {
   "a doubled member": ["PATCH", "contacts({id})", '{"firstname": "x", "firstname": "y"}'],
   "no object": ["POST", "contacts", "[]"],
   "a verb that does not fit": ["PATCH", "contacts", { firstname: "x" }],
-  "a create without what is needed": ["POST", "accounts", { telephone1: "1" }],
+  "null where a value is needed": ["PATCH", "contacts({id})", { statecode: null }],
   "an id that is taken": ["POST", "contacts", { contactid: "{id}", lastname: "x" }],
   "a bad filter": ["GET", "contacts?$filter=lastname eq 'O'Bryan'", undefined],
   "a filter on an unknown column": ["GET", "contacts?$filter=nosuch eq 1", undefined],

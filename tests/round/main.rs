@@ -1,7 +1,10 @@
 //! Rounds against the real server over TCP, with stores in memory.
 #![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
 
+mod chance;
 mod faults;
+mod meanwhile;
 mod meeting;
 mod offline;
 mod support;

@@ -9,8 +9,10 @@ fn rows_made_offline_arrive_parents_first_whatever_the_order() {
     let server = Server::start();
     let device = Device::synced(&server, "demo");
     let account = Uuid::now_v7();
-    let contact = device.create("contact", &[("lastname", text("Child")), ("parentcustomerid", link("account", account))]);
-    let task = device.create("task", &[("subject", text("Call")), ("regardingobjectid", link("contact", contact))]);
+    let contact = device
+        .create("contact", &[("lastname", text("Child")), ("parentcustomerid", link("account", account))]);
+    let task =
+        device.create("task", &[("subject", text("Call")), ("regardingobjectid", link("contact", contact))]);
     device.create_with_id("account", account, &[("name", text("Parent"))]);
     device.edit("contact", contact, &[("telephone1", text("7"))]);
     let report = device.sync();
@@ -28,10 +30,19 @@ fn a_circle_of_new_rows_is_closed_once_all_of_them_stand() {
     let server = Server::start();
     let device = Device::synced(&server, "demo");
     let account = Uuid::now_v7();
-    let contact = device.create("contact", &[("lastname", text("Boss")), ("parentcustomerid", link("account", account))]);
-    device.create_with_id("account", account, &[("name", text("Firm")), ("primarycontactid", link("contact", contact))]);
+    let contact = device
+        .create("contact", &[("lastname", text("Boss")), ("parentcustomerid", link("account", account))]);
+    device.create_with_id(
+        "account",
+        account,
+        &[("name", text("Firm")), ("primarycontactid", link("contact", contact))],
+    );
     let own = Uuid::now_v7();
-    device.create_with_id("account", own, &[("name", text("Own")), ("parentaccountid", link("account", own))]);
+    device.create_with_id(
+        "account",
+        own,
+        &[("name", text("Own")), ("parentaccountid", link("account", own))],
+    );
     device.sync();
     assert!(device.entries().is_empty(), "{:?}", device.entries());
     let online = server.user("admin");
@@ -77,7 +88,8 @@ fn a_refused_row_blocks_itself_and_its_dependents_only() {
     let server = Server::start();
     let device = Device::synced(&server, "demo");
     let bad = device.create("account", &[("name", text(&"x".repeat(500)))]);
-    let child = device.create("contact", &[("lastname", text("Waits")), ("parentcustomerid", link("account", bad))]);
+    let child =
+        device.create("contact", &[("lastname", text("Waits")), ("parentcustomerid", link("account", bad))]);
     let free = device.create("account", &[("name", text("Free"))]);
     let report = device.round();
     assert_eq!((report.pushed, report.parked), (1, 1), "{report:?}");
@@ -117,10 +129,12 @@ fn what_was_made_and_unmade_offline_is_never_told() {
 fn more_rows_than_a_batch_holds_arrive_in_several() {
     let server = Server::start();
     let device = Device::synced(&server, "demo");
-    let ids: Vec<Uuid> = (0..205).map(|n| device.create("account", &[("name", text(&format!("A{n}")))])).collect();
+    let ids: Vec<Uuid> =
+        (0..205).map(|n| device.create("account", &[("name", text(&format!("A{n}")))])).collect();
     let report = device.sync();
     assert_eq!(report.pushed, 205);
-    let batches = device.wire.log.borrow().iter().filter(|l| l.contains("$batch") && l.contains("PATCH")).count();
+    let batches =
+        device.wire.log.borrow().iter().filter(|l| l.contains("$batch") && l.contains("PATCH")).count();
     assert_eq!(batches, 3);
     let other = Device::synced(&server, "demo");
     assert_eq!(other.count("account"), 205);
@@ -129,4 +143,65 @@ fn more_rows_than_a_batch_holds_arrive_in_several() {
     assert_eq!(other.row("account", ids[0]).unwrap()["name"], text("A0"));
     assert!(TABLES.iter().all(|t| other.replica.state().tables[*t].cursor.complete));
     let _ = Value::Null;
+}
+
+#[test]
+fn many_small_changes_do_not_pile_up_as_segments() {
+    let server = Server::start();
+    let mut device = Device::synced(&server, "demo");
+    let id = device.create("account", &[("name", text("A0"))]);
+    for n in 1..30 {
+        device.edit("account", id, &[("name", text(&format!("A{n}")))]);
+        device.sync();
+    }
+    let segments =
+        |device: &Device| device.replica.state().tables["account"].mirror.as_ref().unwrap().numbers().len();
+    assert!(segments(&device) < 16, "{}", segments(&device));
+    device.restart();
+    assert_eq!(device.text("account", id, "name"), "A29");
+    assert!(segments(&device) < 16, "{}", segments(&device));
+}
+
+#[test]
+fn a_link_taken_away_arrives_before_the_row_it_pointed_to_goes() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let account = online.create("accounts", r#"{"name":"Old"}"#);
+    let bind =
+        format!(r#"{{"lastname":"Kept","parentcustomerid_account@odata.bind":"/accounts({account})"}}"#);
+    let contact = online.create("contacts", &bind);
+    let device = Device::synced(&server, "demo");
+    device.edit("contact", contact, &[("parentcustomerid", Value::Null)]);
+    device.delete("account", account);
+    device.sync();
+    assert_eq!(online.ask(Method::Get, &format!("accounts({account})"), "").status, 404);
+    assert!(online.json(&format!("contacts({contact})"))["_parentcustomerid_value"].is_null());
+}
+
+#[test]
+fn a_change_set_that_meets_another_edit_is_merged_and_still_arrives_whole() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let ids: Vec<Uuid> =
+        (0..2).map(|n| online.create("accounts", &format!(r#"{{"name":"A{n}"}}"#))).collect();
+    let device = Device::synced(&server, "demo");
+    device.change(|draft| {
+        draft.begin_change_set();
+        for id in &ids {
+            crate::support::edit(draft, &Key::new("account", *id), &[("telephone1", text("1"))]);
+        }
+        draft.end_change_set();
+    });
+    online.patch("accounts", ids[1], r#"{"websiteurl":"http://there"}"#);
+    device.wire.log.borrow_mut().clear();
+    device.sync();
+    for id in &ids {
+        assert_eq!(online.json(&format!("accounts({id})"))["telephone1"], "1");
+    }
+    assert_eq!(device.text("account", ids[1], "websiteurl"), "http://there");
+    let log = device.wire.log.borrow();
+    let sets: Vec<usize> =
+        log.iter().filter(|l| l.contains("PATCH")).map(|l| l.matches("Content-ID").count()).collect();
+    assert_eq!(sets, [2, 2]);
+    assert!(device.entries().is_empty());
 }

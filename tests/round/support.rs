@@ -64,7 +64,13 @@ impl Server {
         assert_eq!(answer.status, 200);
         let token: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
         let authorization = format!("Bearer {}", token["access_token"].as_str().unwrap());
-        Wire { address: self.address, root: self.root(), authorization, faults: RefCell::default(), log: RefCell::default() }
+        Wire {
+            address: self.address,
+            root: self.root(),
+            authorization,
+            faults: RefCell::default(),
+            log: RefCell::default(),
+        }
     }
 }
 
@@ -168,7 +174,8 @@ fn exchange(address: SocketAddr, request: &Request) -> Result<Response, Transpor
     let mut stream = TcpStream::connect(address).map_err(unreachable)?;
     stream.set_read_timeout(Some(Duration::from_secs(20))).map_err(unreachable)?;
     let path = request.url.split_once(&address.to_string()).map_or(request.url.as_str(), |(_, path)| path);
-    let mut head = format!("{} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n", request.method.as_str());
+    let mut head =
+        format!("{} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n", request.method.as_str());
     for (name, value) in request.headers.iter() {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -201,7 +208,7 @@ pub struct Device {
     business_unit: Uuid,
 }
 
-fn chance() -> Box<dyn Fn(&mut [u8])> {
+pub fn chance() -> flette::replica::Random {
     let state = Cell::new(Uuid::new_v4().as_u128() | 1);
     Box::new(move |bytes: &mut [u8]| {
         for byte in bytes {
@@ -314,10 +321,21 @@ impl Device {
 }
 
 fn open(store: &MemoryStore, user: Uuid, business_unit: Uuid) -> Replica<MemoryStore> {
-    pollster::block_on(Replica::open(store.clone(), chance(), Identity { user, business_unit, organization: Uuid::nil() })).unwrap()
+    pollster::block_on(Replica::open(
+        store.clone(),
+        chance(),
+        Identity { user, business_unit, organization: Uuid::nil() },
+    ))
+    .unwrap()
 }
 
-pub fn create(draft: &mut Draft, (table, id): (&str, Uuid), values: &[(&str, Value)], user: Uuid, unit: Uuid) {
+pub fn create(
+    draft: &mut Draft,
+    (table, id): (&str, Uuid),
+    values: &[(&str, Value)],
+    user: Uuid,
+    unit: Uuid,
+) {
     let schema = draft.schema();
     let values = values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     let now = draft.corrected_now().0;

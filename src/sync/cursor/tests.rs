@@ -1,1 +1,108 @@
+use super::*;
 
+const ROOT: &str = "/api/data/v9.2/";
+
+fn account() -> Table {
+    flette_server::schema::schema().table("account").cloned().unwrap()
+}
+
+fn columns(table: &Table) -> Vec<String> {
+    table.columns.iter().map(|column| column.property()).collect()
+}
+
+/// A table that was pulled once, by delta.
+fn pulled(table: &Table) -> Cursor {
+    Cursor {
+        delta_link: Some("delta".to_owned()),
+        complete: true,
+        next_segment: 3,
+        columns: columns(table),
+        ..Cursor::default()
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Short {
+    Swap,
+    DropShadow,
+    All(Target),
+    Sweep,
+    Link(&'static str, Target),
+}
+
+#[track_caller]
+fn check(cursor: Cursor, expected: Short) {
+    let table = account();
+    let short = match begin(&cursor, &table, ROOT) {
+        Begin::Swap => Short::Swap,
+        Begin::DropShadow => Short::DropShadow,
+        Begin::Page { kind: Kind::All, target, url, fresh: Some(asked) } => {
+            assert!(url.starts_with("/api/data/v9.2/accounts?$select="), "{url}");
+            assert_eq!(asked, columns(&table));
+            Short::All(target)
+        }
+        Begin::Page { url, fresh: Some(_), target: Target::Live, .. } => {
+            assert!(url.contains("$filter=modifiedon%20ge%201970-01-01T00:00:07Z&$orderby="), "{url}");
+            Short::Sweep
+        }
+        Begin::Page { url, target, fresh: None, .. } if url == "delta" => Short::Link("delta", target),
+        Begin::Page { url, target, fresh: None, .. } if url == "next" => Short::Link("next", target),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(short, expected);
+}
+
+#[test]
+fn a_pull_goes_on_where_it_stands() {
+    let table = account();
+    let next = || Some("next".to_owned());
+    check(Cursor::default(), Short::All(Target::Live));
+    check(pulled(&table), Short::Link("delta", Target::Live));
+    check(Cursor { next_link: next(), ..pulled(&table) }, Short::Link("next", Target::Live));
+    check(
+        Cursor { next_link: next(), shadow: Some(1), ..pulled(&table) },
+        Short::Link("next", Target::Shadow),
+    );
+    check(Cursor { shadow: Some(1), ..pulled(&table) }, Short::Swap);
+    check(Cursor { shadow: Some(1), delta_link: None, ..pulled(&table) }, Short::DropShadow);
+}
+
+#[test]
+fn what_cannot_go_on_begins_anew_beside_what_is_read() {
+    let table = account();
+    check(Cursor { delta_link: None, ..pulled(&table) }, Short::All(Target::Shadow));
+    check(Cursor { complete: false, ..pulled(&table) }, Short::All(Target::Shadow));
+    check(Cursor { columns: vec!["name".to_owned()], ..pulled(&table) }, Short::All(Target::Shadow));
+    let other =
+        Cursor { columns: Vec::new(), shadow: Some(1), next_link: Some("next".to_owned()), ..pulled(&table) };
+    check(other, Short::DropShadow);
+}
+
+#[test]
+fn sweeps_go_by_the_watermark_and_end_in_a_full_pull() {
+    let table = account();
+    let swept = |sweeps| Cursor {
+        feed: Feed::Sweep,
+        delta_link: None,
+        watermark: Some(Millis(7000)),
+        sweeps,
+        ..pulled(&table)
+    };
+    check(swept(0), Short::Sweep);
+    check(swept(SWEEPS_MAX - 1), Short::Sweep);
+    check(swept(SWEEPS_MAX), Short::All(Target::Shadow));
+    check(Cursor { shadow: Some(1), ..swept(0) }, Short::Swap);
+}
+
+#[test]
+fn a_first_page_opens_the_cursor_for_its_kind() {
+    let fresh = |kind| Fresh { columns: vec!["name".to_owned()], kind, at: Millis(5) };
+    let mut cursor = Cursor { watermark: Some(Millis(1)), ..pulled(&account()) };
+    fresh(Kind::Changes).open(&mut cursor, Target::Live);
+    assert_eq!(
+        (cursor.sweeps, cursor.watermark, cursor.watermark_next),
+        (1, Some(Millis(1)), Some(Millis(5)))
+    );
+    fresh(Kind::All).open(&mut cursor, Target::Shadow);
+    assert_eq!((cursor.delta_link, cursor.watermark, cursor.shadow), (None, None, Some(1)));
+}

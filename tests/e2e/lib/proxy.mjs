@@ -35,7 +35,9 @@ export class FaultProxy {
   async stop() {
     this.cut();
     this.#agent.destroy();
-    await new Promise((done) => this.server.close(done));
+    const closed = new Promise((done) => this.server.close(done));
+    this.server.closeAllConnections();
+    await closed;
   }
 
   /** No connection from here on; those that stand are reset. */

@@ -1,8 +1,7 @@
 // A real flette-server in a process of its own, on a database file of its own.
 
 import { spawn, spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, existsSync, mkdirSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -23,13 +22,6 @@ export function sampleFolder() {
 
 /** Whether the Northwind files are at hand: 91 customers and 29 suppliers. */
 export const hasNorthwind = !sampleFolder().startsWith(join(root, "tests/data"));
-
-/** A folder that is gone after the test. */
-export function scratch(t) {
-  const folder = mkdtempSync(join(tmpdir(), "flette-e2e-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
-  return folder;
-}
 
 /** Copies a database with Northwind and `rows` generated contacts to `path`; it is made once per server build. */
 export async function sampleDatabase(path, rows) {

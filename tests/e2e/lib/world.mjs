@@ -1,17 +1,19 @@
 // One world per test: a server, a proxy in front of it, and browsers that know only the proxy.
 
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Browser } from "./browser.mjs";
 import { FaultProxy } from "./proxy.mjs";
-import { Server, sampleDatabase, scratch, site } from "./server.mjs";
+import { Server, sampleDatabase, site } from "./server.mjs";
 
 export const API = "/api/data/v9.2/";
 const WAIT_MILLIS_MAX = 60_000;
 
 /** A world with Northwind and generated contacts; everything in it ends with the test. */
 export async function world(t, { rows = 300, profile } = {}) {
-  const folder = scratch(t);
+  const folder = mkdtempSync(join(tmpdir(), "flette-e2e-"));
   const database = join(folder, "crm.sqlite");
   await sampleDatabase(database, rows);
   const server = await new Server(database, { site, profile }).start();
@@ -21,6 +23,7 @@ export async function world(t, { rows = 300, profile } = {}) {
     for (const browser of browsers) await browser.close();
     await proxy.stop();
     await server.stop();
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   });
   return {
     folder,
@@ -139,10 +142,7 @@ export async function until(what, check, millis = WAIT_MILLIS_MAX) {
     } catch (error) {
       last = error;
     }
-    if (Date.now() > end)
-      throw new Error(
-        `${what} did not happen within ${millis} ms; last: ${JSON.stringify(last) ?? last} ${last}`,
-      );
+    if (Date.now() > end) throw new Error(`${what} did not happen within ${millis} ms; last: ${last}`);
     await sleep(100);
   }
 }
@@ -151,9 +151,9 @@ export async function until(what, check, millis = WAIT_MILLIS_MAX) {
 export function synced(page, what = "the sync") {
   return until(what, async () => {
     const now = await status(page);
-    return (
-      now.synced && now.pending === 0 && now.tables.every((table) => table.complete) && !now.syncing && now
-    );
+    const whole = now.synced && now.pending === 0 && now.tables.every((table) => table.complete);
+    if (!whole || now.syncing) throw new Error(JSON.stringify(now));
+    return now;
   });
 }
 

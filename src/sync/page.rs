@@ -1,0 +1,184 @@
+//! Takes one page over: rows into a segment, their entries reconciled, the cursor moved, all in one transaction.
+
+use super::cursor::Fresh;
+use super::reconcile::{reconcile, Incoming, Local};
+use super::step::{decide, Run, Stop};
+use crate::error::{Error, Result};
+use crate::model::{ETag, Key};
+use crate::platform::Transport;
+use crate::remote::Outcome;
+use crate::replica::{decode_page, Cursor, Draft, Feed, Item, Page, PageError, Target};
+use crate::store::{Durability, Store};
+use flette_odata::edm::Table;
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+/// What a committed page came to.
+#[derive(Debug, Default)]
+pub(super) struct Committed {
+    pub(super) next_link: Option<String>,
+    pub(super) items: u64,
+    pub(super) conflicts: u64,
+}
+
+/// Takes one page over: rows into a segment, their entries reconciled, the cursor moved, all at once.
+pub(super) async fn commit<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    table: &Table,
+    target: Target,
+    body: &[u8],
+    fresh: Option<Fresh>,
+) -> std::result::Result<Committed, Stop> {
+    let name = table.logical_name.as_str();
+    let page = match decode_page(body, table) {
+        Ok(page) => page,
+        Err(error) => return Err(unreadable(run, name, &error).await),
+    };
+    let edited = edited_rows(&run.replica.state().journal, name);
+    let touched = target == Target::Live && page.items().any(|item| edited.contains(&id_of(item)));
+    let mut decoded = Some(page);
+    let mut strict = touched;
+    loop {
+        // A shadow is only right in memory when it was read whole before it is added to.
+        let tables: &[&str] = if strict || target == Target::Shadow { &[name] } else { &[] };
+        let durability = if strict { Durability::Strict } else { Durability::Relaxed };
+        let committed = run
+            .replica
+            .transact(run.at(), durability, tables, |draft| {
+                let page = match decoded.take() {
+                    Some(page) => page,
+                    None => decode_page(body, table)
+                        .map_err(|e| Error::Damaged(format!("page of {name}: {e:?}")))?,
+                };
+                let part = Part { table, target, fresh: fresh.as_ref(), strict };
+                take_over(draft, &part, page, &run.config.policy)
+            })
+            .await?;
+        match committed {
+            Some(committed) => return Ok(committed),
+            None => strict = true,
+        }
+    }
+}
+
+/// A page that does not fit: by the schema, which then is read again, or by being no page at all.
+async fn unreadable<S: Store, T: Transport>(run: &Run<'_, S, T>, name: &str, error: &PageError) -> Stop {
+    let what = match error {
+        PageError::WrongType { column } | PageError::UnknownTarget { column } => {
+            let forget = run.replica.transact(run.at(), Durability::Relaxed, &[], |draft| {
+                draft.record.schema_checked = None;
+                Ok(())
+            });
+            if let Err(error) = forget.await {
+                return Stop::Replica(error);
+            }
+            format!("column {column} of {name} does not fit the schema known here")
+        }
+        PageError::Malformed(_) | PageError::NoId => format!("a page of {name} could not be read"),
+    };
+    Stop::Outcome(Outcome::Retry(what))
+}
+
+fn edited_rows(journal: &crate::journal::Journal, name: &str) -> BTreeSet<Uuid> {
+    journal.keys_of(name).map(|key| key.id).collect()
+}
+
+fn id_of(item: Item) -> Uuid {
+    match item {
+        Item::Row(id) | Item::Tombstone(id) => id,
+    }
+}
+
+/// A page's place in the pull.
+struct Part<'a> {
+    table: &'a Table,
+    target: Target,
+    fresh: Option<&'a Fresh>,
+    strict: bool,
+}
+
+/// `None`: rows with entries came up that were not there before, and the transaction must be a strict one.
+fn take_over(
+    draft: &mut Draft,
+    part: &Part,
+    page: Page,
+    policy: &super::Policy,
+) -> Result<Option<Committed>> {
+    let name = part.table.logical_name.as_str();
+    let edited = match part.target {
+        Target::Live => edited_rows(&draft.state().journal, name),
+        // Entries meet a shadow when it is swapped in, not before: until then they show upon the old rows.
+        Target::Shadow => BTreeSet::new(),
+    };
+    // Of an id that comes twice, the last item counts.
+    let mut met: BTreeMap<Uuid, (usize, Item)> = BTreeMap::new();
+    for (at, item) in page.items().enumerate().filter(|(_, item)| edited.contains(&id_of(*item))) {
+        met.insert(id_of(item), (at, item));
+    }
+    if !met.is_empty() && !part.strict {
+        return Ok(None);
+    }
+    let mut committed = Committed {
+        next_link: page.next_link.clone(),
+        items: u64::from(page.rows) + u64::from(page.tombstones),
+        conflicts: 0,
+    };
+    for (id, (at, item)) in met {
+        committed.conflicts += reconcile_item(draft, part.table, &page, (id, at, item), policy);
+    }
+    let mut cursor = draft.cursor(name);
+    if let Some(fresh) = part.fresh {
+        fresh.open(&mut cursor, part.target);
+    }
+    draft.set_cursor(name, cursor);
+    let (next_link, delta_link) = (page.next_link, page.delta_link);
+    draft.add_segment(name, part.target, page.segment)?;
+    let mut cursor = draft.cursor(name);
+    if next_link.is_some() {
+        draft.record.pull_due = true;
+    } else {
+        close(&mut cursor, part.target, delta_link);
+    }
+    cursor.next_link = next_link;
+    if cursor != draft.cursor(name) {
+        draft.set_cursor(name, cursor);
+    }
+    Ok(Some(committed))
+}
+
+fn reconcile_item(
+    draft: &mut Draft,
+    table: &Table,
+    page: &Page,
+    (id, at, item): (Uuid, usize, Item),
+    policy: &super::Policy,
+) -> u64 {
+    let key = Key::new(table.logical_name.clone(), id);
+    let entries = draft.entries_of(&key);
+    let known = draft.state().mirror_row(&key).map(|(row, _)| row);
+    let local = Local { entries: &entries, mirror: known.as_ref() };
+    let decision = match item {
+        Item::Tombstone(_) => reconcile(table, local, Incoming::Gone, policy),
+        Item::Row(_) => {
+            let (row, etag) = (page.row(at), ETag(page.etag(at).unwrap_or_default()));
+            reconcile(table, local, Incoming::Row { row: &row, etag: &etag }, policy)
+        }
+    };
+    decide(draft, &entries, decision, false)
+}
+
+/// The last page is in.
+fn close(cursor: &mut Cursor, target: Target, delta_link: Option<String>) {
+    match delta_link {
+        Some(link) => (cursor.delta_link, cursor.feed) = (Some(link), Feed::Delta),
+        // An answer without one leaves the old one good; where there never was one, the server does not track.
+        None if cursor.delta_link.is_some() => {}
+        None => cursor.feed = Feed::Sweep,
+    }
+    if let Some(next) = cursor.watermark_next.take() {
+        cursor.watermark = Some(next);
+    }
+    if target == Target::Live {
+        cursor.complete = true;
+    }
+}

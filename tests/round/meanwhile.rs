@@ -1,0 +1,150 @@
+//! What happens while a request is under way: the user goes on, or the worker is killed.
+
+use crate::support::{chance, edit, text, Device, Server, Wire};
+use flette::model::{Key, Millis};
+use flette::platform::{Transport, TransportError};
+use flette::replica::Replica;
+use flette::store::memory::MemoryStore;
+use flette::store::Durability;
+use flette::sync::{round, Outside, Progress, Report};
+use flette_odata::{Request, Response, Uuid};
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+/// Edits a row each time a push is on its way, before it arrives.
+struct Busy<'a> {
+    wire: &'a Wire,
+    replica: &'a Replica<MemoryStore>,
+    id: Uuid,
+    now: Millis,
+    edits: Cell<u32>,
+}
+
+impl Transport for Busy<'_> {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        if String::from_utf8_lossy(&request.body).contains("\r\nPATCH ") && self.edits.get() < 3 {
+            self.edits.set(self.edits.get() + 1);
+            let (key, value) = (Key::new("account", self.id), text(&format!("edit {}", self.edits.get())));
+            let change = self.replica.transact(self.now, Durability::Strict, &["account"], |draft| {
+                edit(draft, &key, &[("name", value.clone()), ("telephone1", value.clone())]);
+                Ok(())
+            });
+            change.await.unwrap();
+        }
+        self.wire.send(request).await
+    }
+}
+
+#[test]
+fn edits_made_while_their_row_is_being_sent_are_neither_lost_nor_taken_for_sent() {
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    let id = device.create("account", &[("name", text("made"))]);
+    let busy =
+        Busy { wire: &device.wire, replica: &device.replica, id, now: device.now(), edits: Cell::new(0) };
+    let (now, random) = (|| device.now(), chance());
+    let outside = Outside { transport: &busy, now: &now, random: &random };
+    let report = pollster::block_on(round(&device.replica, &outside, &device.config, &Progress::default()));
+    assert!(report.ok, "{report:?}");
+    assert_eq!((busy.edits.get(), report.conflicts), (3, 0));
+    device.sync();
+    assert!(device.entries().is_empty());
+    let row = server.user("admin").json(&format!("accounts({id})"));
+    assert_eq!((row["name"].as_str(), row["telephone1"].as_str()), (Some("edit 3"), Some("edit 3")));
+}
+
+/// Stops answering at its n-th request, which arrives or does not.
+struct Killed<'a> {
+    wire: &'a Wire,
+    left: Cell<u32>,
+    arrives: bool,
+}
+
+impl Transport for Killed<'_> {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        self.left.set(self.left.get().saturating_sub(1));
+        if self.left.get() > 0 {
+            return self.wire.send(request).await;
+        }
+        if self.arrives {
+            self.wire.send(request).await?;
+        }
+        std::future::pending().await
+    }
+}
+
+/// A round that is dropped at its n-th request; `None` when it did not come so far.
+fn killed_round(device: &Device, nth: u32, arrives: bool) -> Option<Report> {
+    let killed = Killed { wire: &device.wire, left: Cell::new(nth), arrives };
+    let (now, random) = (|| device.now(), chance());
+    let outside = Outside { transport: &killed, now: &now, random: &random };
+    let progress = Progress::default();
+    let mut round = pin!(round(&device.replica, &outside, &device.config, &progress));
+    match round.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(report) => Some(report),
+        Poll::Pending => None,
+    }
+}
+
+#[test]
+fn a_round_killed_at_any_request_is_taken_up_by_the_next() {
+    let mut nth = 0;
+    loop {
+        nth += 1;
+        let mut ended = 0;
+        for arrives in [false, true] {
+            let server = Server::start();
+            let online = server.user("admin");
+            let old = online.create("contacts", r#"{"lastname":"Old"}"#);
+            let other = online.create("contacts", r#"{"lastname":"Other"}"#);
+            let mut device = Device::synced(&server, "demo");
+            let made = device.create("account", &[("name", text("Made"))]);
+            device.edit("contact", old, &[("jobtitle", text("here"))]);
+            device.delete("contact", other);
+            online.patch("contacts", old, r#"{"telephone1":"there"}"#);
+            ended += u32::from(killed_round(&device, nth, arrives).is_some());
+            device.restart();
+            device.sync();
+            assert!(device.entries().is_empty() && device.conflicts().is_empty(), "{nth} {arrives}");
+            let row = online.json(&format!("contacts({old})"));
+            assert_eq!((row["jobtitle"].as_str(), row["telephone1"].as_str()), (Some("here"), Some("there")));
+            assert_eq!(online.json("contacts")["value"].as_array().unwrap().len(), 1);
+            assert_eq!(online.json("accounts")["value"].as_array().unwrap().len(), 1);
+            assert_eq!(device.text("account", made, "name"), "Made");
+            assert_eq!(device.count("contact"), 1);
+        }
+        if ended == 2 {
+            break;
+        }
+    }
+    assert!(nth > 8, "{nth} requests");
+}
+
+#[test]
+fn a_first_pull_killed_at_any_request_is_taken_up_by_the_next() {
+    let server = Server::start();
+    let online = server.user("admin");
+    for n in 0..120 {
+        online.create("contacts", &format!(r#"{{"lastname":"C{n}"}}"#));
+    }
+    let mut device = Device::new(&server, "demo");
+    device.config.page_size = 25;
+    // Each life of the worker ends at its fourth request, too early for a whole round.
+    let mut lives = 0;
+    let complete = |device: &Device| {
+        crate::support::TABLES
+            .iter()
+            .all(|name| device.replica.state().tables.get(*name).is_some_and(|table| table.cursor.complete))
+    };
+    while !complete(&device) {
+        assert!(killed_round(&device, 4, lives % 2 == 0).is_none());
+        device.restart();
+        lives += 1;
+        assert!(lives < 40, "no progress");
+    }
+    assert!(lives >= 3, "{lives}");
+    assert_eq!(device.count("contact"), 120);
+    assert_eq!(device.replica.state().tables["contact"].cursor.shadow, None);
+}
