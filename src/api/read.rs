@@ -96,7 +96,11 @@ impl Reader<'_> {
 
     fn collection(&self, table: &str, query: &Query, prefer: &Prefer) -> Result<Response> {
         let definition = self.table(table)?;
-        let page = prefer.page_size_max.unwrap_or(PAGE_ROWS_MAX).clamp(1, PAGE_ROWS_MAX);
+        // `$top` and a page size conflict in Dataverse; here, as at the server, `$top` wins and pages have full size.
+        let page = match query.top {
+            Some(_) => PAGE_ROWS_MAX,
+            None => prefer.page_size_max.unwrap_or(PAGE_ROWS_MAX).clamp(1, PAGE_ROWS_MAX),
+        };
         let token = query.skip_token.as_deref().map(Token::read).transpose()?;
         let left = token.as_ref().and_then(|t| t.left).or(query.top);
         let limit = left.map_or(page, |left| left.min(page));
@@ -135,7 +139,7 @@ impl Reader<'_> {
     fn count(&self, table: &str, query: &Query) -> Result<Response> {
         let ask = Ask { table, filter: query.filter.as_ref(), limit: Some(0), ..Ask::default() };
         let total = u64::try_from(self.state.find(&ask).total).unwrap_or(u64::MAX).min(COUNT_MAX);
-        let mut response = Response::empty(200).header("Content-Type", "text/plain");
+        let mut response = Response::empty(200).header("Content-Type", "text/plain; charset=utf-8");
         response.body = total.to_string().into_bytes();
         Ok(response)
     }

@@ -100,7 +100,13 @@ pub(super) fn apply(draft: &mut Draft, operation: &Operation, door: Door<'_>) ->
             let (key, seen) = existing(draft, table, *id, &Condition::None)?;
             let definition = find(table)?;
             let unknown = || ODataError::segment_not_found(navigation);
-            let (column, _) = definition.navigation(navigation).ok_or_else(unknown)?;
+            let (column, targets) = definition.navigation(navigation).ok_or_else(unknown)?;
+            if let (None, Some(Value::Lookup(to))) = (target, seen.row.get(&column.logical_name)) {
+                // The lookup points to another target of the same column: this link is not there to be removed.
+                if targets.iter().all(|t| t.table != to.table) {
+                    return Ok(Done { key, outcome: Outcome::Quiet });
+                }
+            }
             let value = target.clone().map_or(Value::Null, Value::Lookup);
             update(draft, definition, &key, &seen, vec![(column.logical_name.clone(), value)], door)?;
             Ok(Done { key, outcome: Outcome::Quiet })
@@ -203,6 +209,6 @@ pub(super) fn respond(state: &crate::replica::State, done: &Done, root: &str) ->
             let reader = Reader { state, root, url: "" };
             Ok(reader.entity(&done.key.table, &seen, query, prefer, status)?)
         }
-        _ => Ok(Response::empty(204).header("OData-EntityId", id.clone()).header("Location", id)),
+        _ => Ok(Response::empty(204).header("OData-EntityId", id)),
     }
 }

@@ -111,8 +111,12 @@ impl State {
             return mirror.map(|(row, etag)| SeenRow { row, etag: etag.0, pending: false });
         };
         let etag = format!("W/\"local-{}\"", last.seq.0);
+        let owner = mirror.as_ref().and_then(|(row, _)| row.get("ownerid").cloned());
         let mut row = fold(mirror.map(|(row, _)| row), entries.iter().copied())?;
         if let Some(table) = self.schema.table(&key.table) {
+            if table.owned && row.get("ownerid") != owner.as_ref() {
+                self.follow_owner(table, &mut row);
+            }
             self.follow(table, &mut row, last.at.wall);
         }
         Some(SeenRow { row, etag, pending: true })
@@ -129,6 +133,18 @@ impl State {
         if table.column("modifiedby").is_some() {
             let user = EntityRef { table: "systemuser".to_owned(), id: self.record.user };
             row.insert("modifiedby".to_owned(), Value::Lookup(user));
+        }
+    }
+
+    /// Columns that follow from a new owner: who he is, and his business unit as far as he is known.
+    fn follow_owner(&self, table: &flette_odata::Table, row: &mut Row) {
+        for (name, value) in rules::owner_followers(table, row) {
+            row.insert(name, value);
+        }
+        let Some(Value::Lookup(owner)) = row.get("ownerid") else { return };
+        let owner = self.mirror_row(&Key::new(owner.table.clone(), owner.id));
+        if let Some(unit @ Value::Lookup(_)) = owner.and_then(|(mut row, _)| row.remove("businessunitid")) {
+            row.insert("owningbusinessunit".to_owned(), unit);
         }
     }
 
