@@ -125,6 +125,10 @@ fn mask(json: &mut Value, exact: bool) {
 fn parts(body: &str) -> String {
     let mut out = String::new();
     for line in body.split("\r\n") {
+        if line.starts_with("Flette-Lineage: ") {
+            // Said by the server alone, to engines.
+            continue;
+        }
         if line.starts_with("REQ_ID: ") {
             out.push_str("REQ_ID");
         } else if let Some(etag) = line.strip_prefix("ETag: ") {

@@ -20,7 +20,7 @@ pub fn fill(text: &str) -> String {
         if !text.contains(&format!("{{{letter}")) {
             continue;
         }
-        for at in 0..count + 10 {
+        for at in 0..count + 16 {
             let digit = if letter == 't' { 'd' } else { letter };
             text = text
                 .replace(&format!("{{{letter}{at}}}"), &format!("{digit}0000000-0000-4000-8000-{at:012}"));
@@ -43,7 +43,7 @@ const ACCOUNTS: [&str; 14] = [
     r#"{"name":"Zebra","creditlimit":5000000,"lastusedincampaign":"2024-02-29T23:59:59Z","address1_city":"Bergen"}"#,
     r#"{"name":"Åsen","lastusedincampaign":"1969-12-31T23:59:59Z","numberofemployees":10,"parentaccountid@odata.bind":"/accounts({a0})"}"#,
     r#"{"name":"Aasen","lastusedincampaign":"2024-03-01T00:00:00Z","parentaccountid@odata.bind":"accounts({a1})","statecode":1,"statuscode":2}"#,
-    r#"{"name":"İstanbul ıI","accountnumber":"A-1","ownerid@odata.bind":"/systemusers({anna})","overriddencreatedon":"2001-02-03T04:05:06Z"}"#,
+    r#"{"name":"İstanbul ıI","accountnumber":"A-1","parentaccountid@odata.bind":"/accounts({a1})","ownerid@odata.bind":"/systemusers({anna})","overriddencreatedon":"2001-02-03T04:05:06Z"}"#,
     r#"{"name":"日本 𝒳 emoji 😀","accountnumber":"a-1","telephone1":"1","importsequencenumber":7}"#,
     r#"{"telephone1":"nameless","numberofemployees":5}"#,
     r#"{"name":"10","numberofemployees":10,"revenue":10,"address1_line1":"Main Street 1","address1_city":"Oslo","address1_postalcode":"0150","address1_stateorprovince":"OS","address1_country":"Norway"}"#,
@@ -61,7 +61,7 @@ const CONTACTS: [&str; 12] = [
     r#"{"lastname":"Tie","numberofchildren":3,"gendercode":1}"#,
     r#"{"lastname":"Tie","numberofchildren":3,"gendercode":1,"statecode":1}"#,
     r#"{"lastname":"tie","numberofchildren":3,"gendercode":2,"ownerid@odata.bind":"/systemusers({ola})"}"#,
-    r#"{"lastname":"%","firstname":"_","address1_line1":"a","address1_line2":"b","address1_city":"c"}"#,
+    r#"{"lastname":"%","firstname":"_","address1_line1":"a","address1_line2":"b","address1_city":"c","ownerid@odata.bind":"/systemusers({anna})","parentcustomerid_account@odata.bind":"/accounts({a0})"}"#,
     r#"{"lastname":"[a-z]","middlename":"\\","lastusedincampaign":"2024-02-29T12:00:00Z"}"#,
 ];
 
@@ -72,7 +72,7 @@ const TASKS: [&str; 8] = [
     r#"{"subject":"Write","percentcomplete":100,"statecode":1}"#,
     r#"{"subject":"Wait","statuscode":4,"isbilled":true}"#,
     r#"{"subject":"Later","statecode":2,"statuscode":6,"actualdurationminutes":90}"#,
-    r#"{"subject":"Über","description":"long","sortdate":"2026-05-01T08:00:01Z","category":"Sales"}"#,
+    r#"{"subject":"Über","description":"long","sortdate":"2026-05-01T08:00:01Z","category":"Sales","ownerid@odata.bind":"/systemusers({anna})","regardingobjectid_account_task@odata.bind":"/accounts({a9})"}"#,
     r#"{"percentcomplete":0,"category":"sales"}"#,
 ];
 

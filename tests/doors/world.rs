@@ -108,12 +108,19 @@ pub struct World {
     made: RefCell<Vec<(Uuid, Uuid)>>,
     /// Whether etags and stamps must agree too.
     exact: bool,
+    /// Whether the engine must answer by itself.
+    offline: bool,
     mismatches: RefCell<Vec<String>>,
     asked: RefCell<usize>,
 }
 
 impl World {
     pub fn new(known: Known) -> World {
+        World::of("demo", known)
+    }
+
+    /// The world of a user who sees all, or only his own business unit.
+    pub fn of(user: &str, known: Known) -> World {
         let server = Server::start();
         let online = server.user("demo");
         match known {
@@ -121,6 +128,7 @@ impl World {
             Known::Older => seeds::plant(&online, seeds::Values::Older),
             Known::Nothing => {}
         }
+        let online = server.user(user);
         let who = online.json("WhoAmI");
         let id = |name: &str| who[name].as_str().unwrap().parse::<Uuid>().unwrap();
         let identity = Identity {
@@ -135,7 +143,7 @@ impl World {
             tables: TABLES.map(str::to_owned).to_vec(),
             page_size: 50,
         };
-        let desk = Desk { store: MemoryStore::new(), wire: server.user("demo"), chance: chance() };
+        let desk = Desk { store: MemoryStore::new(), wire: server.user(user), chance: chance() };
         let engine = pollster::block_on(Engine::open(desk, config)).unwrap();
         let base = server.root();
         let world = World {
@@ -145,6 +153,7 @@ impl World {
             base,
             made: RefCell::default(),
             exact: known == Known::All,
+            offline: true,
             mismatches: RefCell::default(),
             asked: RefCell::new(0),
         };
@@ -160,6 +169,13 @@ impl World {
     /// The same world, in which only what both sides can know is compared.
     pub fn loosely(mut self) -> World {
         self.exact = false;
+        self
+    }
+
+    /// The same world with the server in reach: what the replica cannot answer is asked there.
+    pub fn with_the_line_open(mut self) -> World {
+        self.control("go-online");
+        self.offline = false;
         self
     }
 
@@ -180,7 +196,8 @@ impl World {
             Side::Server => self.online.forward(request),
             Side::Engine => {
                 let response = pollster::block_on(self.engine.handle(request));
-                assert_eq!(response.headers.get("Flette-Source"), Some("replica"));
+                let source = response.headers.get("Flette-Source");
+                assert!(source == Some("replica") || !self.offline && source == Some("network"));
                 response
             }
         }
@@ -267,6 +284,15 @@ impl World {
         if found != status {
             let title = format!("{} {} {:?} {}", ask.method.as_str(), ask.path, ask.headers, ask.body);
             self.mismatches.borrow_mut().push(format!("{title}\n  the server says {found} and not {status}"));
+        }
+    }
+
+    /// Every row of every table, as both doors tell it.
+    pub fn read_back(&self) {
+        // By id: ids that the doors chose are later than those of the seeds, in the order in which they were made.
+        for (set, key) in [("accounts", "accountid"), ("contacts", "contactid"), ("tasks", "activityid")] {
+            let path = format!("{set}?$orderby={key}&$count=true");
+            self.check(200, &Ask::get(&path, "Prefer: odata.include-annotations=\"*\""));
         }
     }
 
