@@ -145,8 +145,8 @@ fn create(
     if draft.row(key).is_some() {
         return Err(ODataError::duplicate_key().into());
     }
-    // A row that has entries and is not seen was deleted: its id never comes back.
-    if !draft.entries_of(key).is_empty() {
+    // A row that has entries and is not seen was deleted, or it went with another: its id never comes back.
+    if !draft.entries_of(key).is_empty() || draft.state().is_gone(key) {
         return Err(ODataError::row_not_found(&key.table, key.id).into());
     }
     check_targets(draft, &values, door)?;

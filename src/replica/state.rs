@@ -1,5 +1,6 @@
 //! What the replica knows in memory: a reading of the store, kept in step by every commit.
 
+use super::aftermath::Aftermath;
 use super::{Cursor, IdMap};
 use crate::error::{Error, Result};
 use crate::journal::{fold, Entry, Journal};
@@ -9,7 +10,8 @@ use crate::store::Revision;
 use flette_odata::edm::Schema;
 use flette_odata::rules;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use uuid::Uuid;
 
@@ -100,11 +102,37 @@ pub struct State {
     pub conflicts: BTreeMap<Uuid, Conflict>,
     /// Small things.
     pub record: Record,
+    /// What hangs on rows deleted here, as far as it was asked for since the last change.
+    pub(super) aftermath: OnceCell<Aftermath>,
 }
 
 impl State {
+    fn aftermath(&self) -> &Aftermath {
+        self.aftermath.get_or_init(|| Aftermath::of(self))
+    }
+
+    /// Whether the row was deleted here, or went with one that was.
+    pub fn is_gone(&self, key: &Key) -> bool {
+        self.aftermath().is_gone(key)
+    }
+
+    /// Rows of a table that are not as mirror alone says.
+    pub(super) fn touched(&self, table: &str) -> BTreeSet<Key> {
+        self.journal.keys_of(table).chain(self.aftermath().of_table(table)).cloned().collect()
+    }
+
     /// The row with `entries`, which are the row's own, in order.
     pub fn see<'a>(&self, key: &Key, entries: impl Iterator<Item = &'a Entry>) -> Option<SeenRow> {
+        let seen = self.fold_with(key, entries)?;
+        self.aftermath().upon(self.schema.table(&key.table), key, seen)
+    }
+
+    /// The row by mirror and journal alone.
+    pub(super) fn folded(&self, key: &Key) -> Option<SeenRow> {
+        self.fold_with(key, self.journal.of(key))
+    }
+
+    fn fold_with<'a>(&self, key: &Key, entries: impl Iterator<Item = &'a Entry>) -> Option<SeenRow> {
         let mirror = self.mirror_row(key);
         let entries: Vec<&Entry> = entries.collect();
         let Some(last) = entries.last() else {

@@ -5,6 +5,7 @@
 
 mod answers;
 mod batches;
+mod queries;
 mod reads;
 mod refusals;
 mod seeds;

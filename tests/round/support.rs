@@ -123,7 +123,7 @@ impl Wire {
         if !body.is_empty() {
             request = request.json(body.as_bytes().to_vec());
         }
-        exchange(self.address, &self.sign(request)).unwrap()
+        self.forward(request)
     }
 
     /// Sends a request as it is, signed.
