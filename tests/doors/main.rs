@@ -5,6 +5,8 @@
 
 mod answers;
 mod batches;
+mod dice;
+mod edits;
 mod queries;
 mod reads;
 mod refusals;
