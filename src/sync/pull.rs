@@ -138,19 +138,25 @@ async fn pages<S: Store, T: Transport>(
                 None => None,
             }
         };
-        let (asked_ahead, committed) = join(next, commit(run, table, target, &body, fresh.take())).await;
+        let fresh = fresh.take();
+        let this = async {
+            let committed = commit(run, table, target, &body, fresh).await?;
+            done += committed.items;
+            run.count(|report| {
+                report.pulled += committed.items;
+                report.conflicts += committed.conflicts;
+            });
+            // Told at once, not when the next page is there.
+            run.progress.set(Some(Stage {
+                phase: Phase::Pull,
+                table: table.logical_name.clone(),
+                done,
+                total: None,
+            }));
+            Ok::<_, Stop>(committed)
+        };
+        let (asked_ahead, committed) = join(next, this).await;
         let committed = committed?;
-        done += committed.items;
-        run.count(|report| {
-            report.pulled += committed.items;
-            report.conflicts += committed.conflicts;
-        });
-        run.progress.set(Some(Stage {
-            phase: Phase::Pull,
-            table: table.logical_name.clone(),
-            done,
-            total: None,
-        }));
         let Some(link) = committed.next_link else { return Ok(None) };
         run.in_time()?;
         read = match asked_ahead {

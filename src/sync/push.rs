@@ -68,12 +68,14 @@ struct Unclear {
     key: Key,
     /// It was a create, and the server says that the id is taken.
     exists: Option<Reason>,
+    /// It was an update, and the server did not find the row, or one that it points to.
+    missing: Option<Reason>,
     refused: bool,
 }
 
 impl From<Key> for Unclear {
     fn from(key: Key) -> Unclear {
-        Unclear { key, exists: None, refused: false }
+        Unclear { key, exists: None, missing: None, refused: false }
     }
 }
 
@@ -134,10 +136,13 @@ fn after<S: Store, T: Transport>(
             }
             Outcome::Done | Outcome::Park(_) | Outcome::Resolve(Resolve::TooLarge(_)) => {}
             Outcome::Resolve(Resolve::Exists(reason)) => {
-                unclear.push(Unclear { key, exists: Some(reason), refused: true });
+                unclear.push(Unclear { key, exists: Some(reason), missing: None, refused: true });
             }
-            Outcome::Resolve(Resolve::Changed(_) | Resolve::Gone(_) | Resolve::Expired) => {
-                unclear.push(Unclear { key, exists: None, refused: true });
+            Outcome::Resolve(Resolve::Gone(reason)) => {
+                unclear.push(Unclear { key, exists: None, missing: Some(reason), refused: true });
+            }
+            Outcome::Resolve(Resolve::Changed(_) | Resolve::Expired) => {
+                unclear.push(Unclear { key, exists: None, missing: None, refused: true });
             }
             Outcome::Retry(what) => {
                 pass.waiting.insert(key);
@@ -303,9 +308,16 @@ fn learn(
         match &answer.outcome {
             Outcome::Done => {
                 let Some((_, row, etag)) = representation(schema, key, &answer.body) else { continue };
-                let incoming = Incoming::Row { row: &row, etag: &etag };
-                let decision = reconcile(table, local, incoming, policy);
-                sums.conflicts += decide(draft, &entries, decision, unclear.refused);
+                let unchanged = entries.first().is_some_and(|entry| entry.base.as_ref() == Some(&etag));
+                match &unclear.missing {
+                    // The row stands as it was: what is missing is a row that the edit points to.
+                    Some(reason) if unchanged => sums.parked += park(draft, &seqs, reason),
+                    Some(_) | None => {
+                        let incoming = Incoming::Row { row: &row, etag: &etag };
+                        let decision = reconcile(table, local, incoming, policy);
+                        sums.conflicts += decide(draft, &entries, decision, unclear.refused);
+                    }
+                }
                 told.push((key.clone(), Some((row, etag))));
             }
             Outcome::Resolve(Resolve::Gone(_)) => match &unclear.exists {

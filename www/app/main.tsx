@@ -6,6 +6,7 @@ import "./styles/base.css";
 import "./styles/notices.css";
 import "./styles/frame.css";
 import "./styles/state.css";
+import "./styles/avatar.css";
 import "./styles/list.css";
 import "./styles/record.css";
 import "./styles/sync.css";

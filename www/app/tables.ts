@@ -7,7 +7,7 @@ export interface ListColumn {
   label: string;
   kind?: "name" | "phone" | "email" | "lookup" | "moment" | "day" | "option";
   /** How much room the screen must have. */
-  from?: "tablet" | "desktop";
+  from?: "tablet" | "desktop" | "wide";
 }
 
 /** A list of rows that point to the shown one. */
@@ -62,7 +62,7 @@ const accounts: TableView = {
     { property: "telephone1", label: "Phone", kind: "phone" },
     { property: "address1_city", label: "City", from: "tablet" },
     { property: "_primarycontactid_value", label: "Primary contact", kind: "lookup", from: "tablet" },
-    { property: "emailaddress1", label: "Email", kind: "email", from: "desktop" },
+    { property: "emailaddress1", label: "Email", kind: "email", from: "wide" },
     { property: "modifiedon", label: "Changed", kind: "moment", from: "desktop" },
   ],
   search: ["name", "accountnumber", "telephone1", "emailaddress1", "address1_city"],
@@ -100,7 +100,7 @@ const contacts: TableView = {
   labels: "Contacts",
   columns: [
     { property: "fullname", label: "Name", kind: "name" },
-    { property: "jobtitle", label: "Job title", from: "desktop" },
+    { property: "jobtitle", label: "Job title", from: "wide" },
     { property: "_parentcustomerid_value", label: "Company", kind: "lookup", from: "tablet" },
     { property: "telephone1", label: "Phone", kind: "phone" },
     { property: "emailaddress1", label: "Email", kind: "email", from: "tablet" },

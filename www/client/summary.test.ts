@@ -35,6 +35,9 @@ test("the state has one label for each thing a user must tell apart", () => {
   check({ signed_in: false, reachable: false }, "Sign in to sync", "alert");
   check({ problem: "The disk is full." }, "Sync problem", "alert");
   check({ syncing: true }, "Syncing", "busy");
+  const progress = { phase: "push" as const, table: "contact", done: 0, total: null };
+  check({ syncing: true, reachable: false, progress }, "Offline", "away");
+  check({ syncing: true, reachable: false, progress: { ...progress, done: 1 } }, "Sending changes", "busy");
 });
 
 test("progress is a share of the whole only where the whole is known", () => {

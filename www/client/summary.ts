@@ -21,9 +21,12 @@ export function summarise(status: Status | null): Summary {
   if (!status) {
     return { tone: "calm", label: "Online", detail: "The offline copy is being prepared.", share: null };
   }
-  if (status.syncing && status.progress) return syncing(status.progress);
-  if (status.syncing)
+  // A try to reach a server that was away is no sync until something comes through: the state must not flicker.
+  const trying = status.reachable === false && (status.progress?.done ?? 0) === 0;
+  if (status.syncing && !trying) {
+    if (status.progress) return syncing(status.progress);
     return { tone: "busy", label: "Syncing", detail: "Talking to the server.", share: null };
+  }
   if (!status.signed_in) {
     const detail = "The server wants you to sign in again. Your changes are kept on this device.";
     return { tone: "alert", label: "Sign in to sync", detail, share: null };

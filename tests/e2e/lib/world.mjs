@@ -131,6 +131,17 @@ export async function signIn(page, origin, user = "demo") {
   await page.click("[data-testid=sign-in]");
 }
 
+/** Signs in once more by the button that the state bar offers when the session has ended. */
+export async function signInAgain(page, user = "demo") {
+  const button = await page.waitForSelector("[data-testid=sign-in-again]");
+  await button.click();
+  const form = "[data-testid=sign-in-dialog] [data-testid=sign-in-form]";
+  await page.waitForSelector(form, { visible: true });
+  await page.type(`${form} [data-testid=username]`, user);
+  await page.type(`${form} [data-testid=password]`, "flette");
+  await page.click(`${form} [data-testid=sign-in]`);
+}
+
 /** Waits until `check` gives something true; says what was last seen otherwise. */
 export async function until(what, check, millis = WAIT_MILLIS_MAX) {
   const end = Date.now() + millis;

@@ -60,7 +60,7 @@ export function StateBar() {
         <span role="status" aria-live="polite" data-testid="state-label">
           {label}
         </span>
-        {status?.syncing ? (
+        {status && summary.tone === "busy" ? (
           <>
             <progress
               aria-label="Sync progress"
@@ -175,7 +175,7 @@ export function StateButtons() {
           <button
             type="button"
             class="button small quiet"
-            disabled={busy || status.syncing}
+            disabled={busy || summarise(status).tone === "busy"}
             onClick={() => run("sync", async () => tell(await flette().sync()))}
             data-testid="sync-now"
           >

@@ -71,7 +71,11 @@ function Content() {
       <EntrySection
         title="Waiting changes"
         entries={unsent}
-        none="No changes waiting: everything you saved has been sent."
+        none={
+          parked.length > 0
+            ? "Nothing else is waiting."
+            : "No changes waiting: everything you saved has been sent."
+        }
       />
       {entries.length > 0 ? <ExportButton /> : null}
       <Tables />
