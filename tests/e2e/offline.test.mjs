@@ -26,11 +26,12 @@ test("the first sync shows progress; then the app opens, lists, searches and ope
   const accounts = (await w.admin.get("accounts?$select=name")).value;
   assert.equal(rows.account, accounts.length);
   if (hasNorthwind) {
-    const [customers, suppliers] = [91, 29];
+    const [customers, suppliers, generated] = [91, 29, 1_000];
     const named = (name) => accounts.filter((account) => account.name === name).length;
     assert.equal(named("Alfreds Futterkiste"), 1);
     assert.equal(named("Exotic Liquids"), 1);
-    assert.ok(accounts.length >= customers + suppliers);
+    assert.equal(accounts.length, customers + suppliers + generated);
+    assert.equal(rows.contact, customers + suppliers + 10_000);
   }
 
   await w.server.stop();
