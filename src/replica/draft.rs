@@ -169,7 +169,10 @@ impl<'a> Draft<'a> {
             for entry in entries {
                 self.remove(entry.seq);
             }
-            return;
+            // Its id may turn out to be taken: then there is a row that the user sees and wants gone.
+            if self.state.mirror_row(&key).is_none() {
+                return;
+            }
         }
         let base = self.base_of(&key);
         self.append(key, Change::Delete, base);

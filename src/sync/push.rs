@@ -135,6 +135,8 @@ fn after<S: Store, T: Transport>(
                 unclear.push(Unclear::from(key));
             }
             Outcome::Done | Outcome::Park(_) | Outcome::Resolve(Resolve::TooLarge(_)) => {}
+            Outcome::Resolve(Resolve::Exists(_)) if ready.first => {}
+            Outcome::Resolve(Resolve::Changed(_)) if ready.is_create() => {}
             Outcome::Resolve(Resolve::Exists(reason)) => {
                 unclear.push(Unclear { key, exists: Some(reason), missing: None, refused: true });
             }
@@ -210,6 +212,14 @@ fn take_over(draft: &mut Draft, schema: &Schema, answered: &[(&Ready, RowAnswer)
             Outcome::Park(reason) | Outcome::Resolve(Resolve::TooLarge(reason)) => {
                 sums.parked += park(draft, &request.seqs, reason);
             }
+            // Sent for the first time, so what stands under its id was not made by it: a human decides.
+            Outcome::Resolve(Resolve::Exists(reason)) if ready.first => {
+                sums.parked += park(draft, &request.seqs, reason);
+            }
+            // Another row of its change set has changed: none of the set was applied, and all of it goes again.
+            Outcome::Resolve(Resolve::Changed(_)) if ready.is_create() && ready.first => {
+                unsend(draft, &request.seqs);
+            }
             Outcome::Resolve(
                 Resolve::Changed(_) | Resolve::Gone(_) | Resolve::Exists(_) | Resolve::Expired,
             )
@@ -219,6 +229,13 @@ fn take_over(draft: &mut Draft, schema: &Schema, answered: &[(&Ready, RowAnswer)
     }
     mirror(draft, &told)?;
     Ok(sums)
+}
+
+fn unsend(draft: &mut Draft, seqs: &[Seq]) {
+    for mut entry in seqs.iter().filter_map(|seq| draft.entry(*seq)).collect::<Vec<_>>() {
+        entry.state = EntryState::Waiting;
+        draft.put(entry);
+    }
 }
 
 fn representation<'s>(schema: &'s Schema, key: &Key, body: &[u8]) -> Option<(&'s Table, Row, ETag)> {

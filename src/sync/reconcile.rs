@@ -67,6 +67,12 @@ pub fn reconcile(table: &Table, local: Local, incoming: Incoming, policy: &Polic
         Incoming::Row { etag, .. } if first.base.as_ref() == Some(etag) => {
             Decision { keep: local.entries.to_vec(), ..Decision::default() }
         }
+        // Never sent, so the row under its id was not made by it. The server refuses it, and a human decides.
+        Incoming::Row { .. }
+            if matches!(first.change, Change::Create(_)) && first.state != EntryState::Sent =>
+        {
+            Decision { keep: local.entries.to_vec(), ..Decision::default() }
+        }
         Incoming::Row { row, etag } => Merge { table, policy, row, etag }.row(local),
     }
 }
@@ -313,7 +319,7 @@ impl Merge<'_> {
         let mut chains: BTreeMap<String, Chain> = BTreeMap::new();
         for (at, entry) in entries.iter().enumerate() {
             match &entry.change {
-                Change::Create(created) => chains.extend(self.created(at, entry, created)),
+                Change::Create(created) => chains.extend(self.created(at, created)),
                 Change::Update(edits) => {
                     for edit in edits.iter().filter(|edit| self.is_column(&edit.name)) {
                         let chain = chains
@@ -339,16 +345,14 @@ impl Merge<'_> {
         chains
     }
 
-    /// The columns of a new row whose id stands on the server. One that was sent is taken for ours: its values were
-    /// applied and are the base of what followed, but for lookups that could not be set yet. One that was never sent
-    /// merges as edits of columns that were empty.
-    fn created(&self, at: usize, entry: &Entry, created: &Row) -> Vec<(String, Chain)> {
-        let sent = entry.state == EntryState::Sent;
+    /// The columns of a new row that was sent and stands on the server: its values were applied and are the base of
+    /// what followed, but for lookups that could not be set yet.
+    fn created(&self, at: usize, created: &Row) -> Vec<(String, Chain)> {
         let chain = |column: &Column| {
             let name = column.logical_name.clone();
             let value = created.get(&name).cloned().unwrap_or_default();
             let unset = column.is_lookup() && self.row.get(&name).is_some_and(Value::is_null);
-            if sent && !unset {
+            if !unset {
                 return (name, Chain { base: value, steps: Vec::new() });
             }
             let edit = FieldEdit { name: name.clone(), old: Value::Null, new: value };
