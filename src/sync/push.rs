@@ -4,7 +4,7 @@
 //! over all its answers. A row that is refused or that fails is set aside; nothing else waits for it but what depends
 //! on it.
 
-use super::reconcile::{reconcile, Incoming, Local};
+use super::reconcile::{is_foreign, reconcile, Incoming, Local};
 use super::settle::settle;
 use super::step::{decide, mirror, park, words, Run, Stop, Told};
 use super::wave::{take, Limits, Ready, Wave};
@@ -326,7 +326,9 @@ fn learn(
             Outcome::Done => {
                 let Some((_, row, etag)) = representation(schema, key, &answer.body) else { continue };
                 let unchanged = entries.first().is_some_and(|entry| entry.base.as_ref() == Some(&etag));
-                match &unclear.missing {
+                let foreign = entries.first().is_some_and(|first| is_foreign(first, &row));
+                match unclear.missing.as_ref().or(unclear.exists.as_ref()) {
+                    Some(reason) if foreign => sums.parked += park(draft, &seqs, reason),
                     // The row stands as it was: what is missing is a row that the edit points to.
                     Some(reason) if unchanged => sums.parked += park(draft, &seqs, reason),
                     Some(_) | None => {

@@ -67,14 +67,21 @@ pub fn reconcile(table: &Table, local: Local, incoming: Incoming, policy: &Polic
         Incoming::Row { etag, .. } if first.base.as_ref() == Some(etag) => {
             Decision { keep: local.entries.to_vec(), ..Decision::default() }
         }
-        // Never sent, so the row under its id was not made by it. The server refuses it, and a human decides.
-        Incoming::Row { .. }
-            if matches!(first.change, Change::Create(_)) && first.state != EntryState::Sent =>
-        {
+        // The server refuses the create, and a human decides.
+        Incoming::Row { row, .. } if is_foreign(first, row) => {
             Decision { keep: local.entries.to_vec(), ..Decision::default() }
         }
         Incoming::Row { row, etag } => Merge { table, policy, row, etag }.row(local),
     }
+}
+
+/// Whether a row stands under the id of a create that did not make it: the create was never sent, or the row was made
+/// by somebody else.
+pub(super) fn is_foreign(first: &Entry, row: &Row) -> bool {
+    let Change::Create(created) = &first.change else { return false };
+    let makers = (created.get("createdby"), row.get("createdby"));
+    let other = matches!(makers, (Some(Value::Lookup(mine)), Some(Value::Lookup(maker))) if mine != maker);
+    first.state != EntryState::Sent || other
 }
 
 /// The row is not there: a deletion is done, edits have nowhere to go and are kept in the conflict log.

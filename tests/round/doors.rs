@@ -49,6 +49,23 @@ fn a_create_under_an_id_that_is_taken_is_kept_for_the_user() {
 }
 
 #[test]
+fn a_row_of_another_hand_is_not_taken_for_a_create_whose_answer_was_lost() {
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    let online = server.user("admin");
+    let id = online.create("accounts", r#"{"name":"Theirs"}"#);
+    device.create_with_id("account", id, &[("name", text("Mine"))]);
+    device.wire.fail(|r| r.url.ends_with("$batch").then_some(Fault::LoseRequest));
+    device.round();
+    device.wire.heal();
+    device.round();
+    let entries = device.entries();
+    let [entry] = entries.as_slice() else { panic!("the edit is lost: {:?}", device.conflicts()) };
+    assert!(entry.is_parked());
+    assert_eq!(online.json(&format!("accounts({id})"))["name"], "Theirs");
+}
+
+#[test]
 fn a_row_that_is_not_here_yet_is_not_denied_and_not_made_up() {
     let server = Server::start();
     let online = server.user("admin");
