@@ -237,9 +237,10 @@ export class FletteClient {
         throw error;
       });
       this.lastReport = report;
-      this.failures = report.ok ? 0 : this.failures + 1;
+      this.failures = report.ok || report.more ? 0 : this.failures + 1;
       if (report.pulled + report.pushed + report.conflicts > 0) this.tell();
-      if (!report.ok || !report.more || round >= ROUNDS_MAX) return report;
+      // A round whose time was up is not "ok" yet: the next one goes on from there.
+      if (!report.more || round >= ROUNDS_MAX) return report;
     }
   }
 

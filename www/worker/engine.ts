@@ -40,8 +40,12 @@ export async function currentEngine(): Promise<Flette | null> {
 /** Deletes the signed-out user's replica. Rejects when it cannot be deleted; it then stays. */
 export async function destroyEngine(): Promise<void> {
   const before = await opened?.engine;
-  await before?.destroy();
-  opened = null;
+  try {
+    await before?.destroy();
+  } finally {
+    // Closed in any case: where the replica stays, the next request opens it anew.
+    opened = null;
+  }
 }
 
 /** Ends the engine's life before another user's. */
