@@ -44,6 +44,11 @@ impl From<ODataError> for Error {
 }
 
 impl Error {
+    /// A record that cannot be read: says what and where, never what stands there, as the parser's own words may.
+    pub(crate) fn unreadable(what: &str, error: &serde_json::Error) -> Error {
+        Error::Damaged(format!("{what}: {:?} at column {}", error.classify(), error.column()))
+    }
+
     /// The error as an answer: refusals as they are, a full disk as 507, all else as 503.
     pub fn to_odata(&self) -> ODataError {
         match self {

@@ -3,6 +3,7 @@
 use super::write::{apply, is_write, respond, Done};
 use super::{Answer, Door};
 use crate::error::{Error, Result};
+use crate::model::Key;
 use crate::replica::{Draft, Replica};
 use crate::store::{Durability, Store};
 use flette_odata::batch::{
@@ -64,6 +65,7 @@ fn goes_elsewhere<S: Store>(
     root: &str,
 ) -> bool {
     let state = replica.state();
+    let known = |key: &Key| super::is_known(&state, key);
     let (mut beyond, mut writes_here) = (false, false);
     for item in items {
         let BatchItem::Single(part) = item else {
@@ -71,8 +73,10 @@ fn goes_elsewhere<S: Store>(
             continue;
         };
         match read_part(part, root, schema, &HashMap::new()) {
-            Ok(operation) if super::not_here(&state, &operation, door).is_some() => beyond = true,
-            Ok(operation) => writes_here |= is_write(&operation),
+            Ok(operation) => match super::not_here(&state, &operation, door, &known) {
+                Some(_) => beyond = true,
+                None => writes_here |= is_write(&operation),
+            },
             Err(error) => beyond |= matches!(error.status, 404 | 501),
         }
     }
@@ -83,6 +87,11 @@ async fn single<S: Store>(replica: &Replica<S>, part: Part, door: Door<'_>, root
     let url = url_of(&part.request.url, root);
     let request = Request { url, ..part.request };
     let inner = Door { root, ..door };
+    // An earlier item may have waited while a round, or another context, put the rows out of memory.
+    let tables: Vec<&str> = door.scope.iter().map(String::as_str).collect();
+    if let Err(error) = replica.load(&tables).await {
+        return error.to_odata().to_response();
+    }
     match Box::pin(super::route(replica, &request, inner)).await {
         Ok(Answer::Here(response) | Answer::Elsewhere(response)) => response,
         Err(error) => error.to_odata().to_response(),
@@ -149,7 +158,8 @@ fn draft_set(draft: &mut Draft, parts: &[Part], door: Door<'_>, root: &str) -> R
     draft.begin_change_set();
     for part in parts {
         let operation = read_part(part, root, &schema, &rows)?;
-        if let Some(reason) = super::not_here(draft.state(), &operation, door) {
+        let known = |key: &Key| draft.row(key).is_some() || !draft.entries_of(&draft.resolve(key)).is_empty();
+        if let Some(reason) = super::not_here(draft.state(), &operation, door, &known) {
             return Err(Error::Refused(reason));
         }
         let one = apply(draft, &operation, door)?;

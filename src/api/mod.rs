@@ -9,9 +9,10 @@ mod read;
 mod write;
 
 use crate::error::Result;
-use crate::model::Millis;
-use crate::replica::{Replica, State};
+use crate::model::{Key, Millis};
+use crate::replica::{Cursor, Replica, State};
 use crate::store::Store;
+use flette_odata::condition::Condition;
 use flette_odata::operation::{self, Operation};
 use flette_odata::{ODataError, Request, Response, Schema};
 
@@ -69,7 +70,8 @@ async fn route<S: Store>(replica: &Replica<S>, request: &Request, door: Door<'_>
         Ok(operation) => operation,
         Err(error) => return Ok(unreadable(request, &schema, error)),
     };
-    if let Some(reason) = not_here(&replica.state(), &operation, door) {
+    if let Some(reason) = not_here(&replica.state(), &operation, door, &|key| is_known(&replica.state(), key))
+    {
         return Ok(Answer::Elsewhere(reason.to_response()));
     }
     match operation {
@@ -107,7 +109,15 @@ fn not_synced() -> ODataError {
 }
 
 /// Why an operation is none of the replica's.
-fn not_here(state: &State, operation: &Operation, door: Door<'_>) -> Option<ODataError> {
+///
+/// A row that is `known` has been seen or changed here. Of any other the replica says nothing before it has all rows:
+/// neither that it is not there, nor that a write makes it.
+fn not_here(
+    state: &State,
+    operation: &Operation,
+    door: Door<'_>,
+    known: &dyn Fn(&Key) -> bool,
+) -> Option<ODataError> {
     let beyond = |what: &str| Some(ODataError::not_implemented(format!("{what} is not available offline.")));
     match operation {
         Operation::Batch(_) | Operation::Service | Operation::Metadata | Operation::Definitions { .. } => {
@@ -125,24 +135,40 @@ fn not_here(state: &State, operation: &Operation, door: Door<'_>) -> Option<ODat
             Some(_) => beyond("Change tracking"),
             None => table_not_here(state, table, door),
         },
-        Operation::ReadRow { table, id, .. } => table_not_here(state, table, door).or_else(|| {
-            let known = state.row(&crate::model::Key::new(table.clone(), *id)).is_some();
-            (!known && !is_complete(state, table)).then(|| ODataError::row_not_found(table, *id))
-        }),
         Operation::Create { table, .. }
-        | Operation::Update { table, .. }
-        | Operation::SetProperty { table, .. }
-        | Operation::Delete { table, .. }
-        | Operation::SetReference { table, .. } => table_not_here(state, table, door),
+        | Operation::Update { table, condition: Condition::IfNoneMatchAny, .. } => {
+            table_not_here(state, table, door)
+        }
+        Operation::ReadRow { table, id, .. }
+        | Operation::Update { table, id, .. }
+        | Operation::SetProperty { table, id, .. }
+        | Operation::Delete { table, id, .. }
+        | Operation::SetReference { table, id, .. } => table_not_here(state, table, door).or_else(|| {
+            let missing = !is_complete(state, table) && !known(&Key::new(table.clone(), *id));
+            let read = matches!(operation, Operation::ReadRow { .. });
+            match (missing, read) {
+                (false, _) => None,
+                (true, true) => Some(ODataError::row_not_found(table, *id)),
+                (true, false) => beyond("A row that was not synchronised yet"),
+            }
+        }),
     }
 }
 
 fn table_not_here(state: &State, table: &str, door: Door<'_>) -> Option<ODataError> {
-    let pulled = state.tables.get(table).is_some_and(|t| t.cursor.complete || t.cursor.next_link.is_some());
+    // Rows that are here are shown while others are pulled, or pulled again.
+    let begun = |cursor: &Cursor| cursor.complete || cursor.next_link.is_some() || cursor.next_segment > 0;
+    let pulled = state.tables.get(table).is_some_and(|t| begun(&t.cursor));
     if door.covers(table) && pulled {
         return None;
     }
     Some(ODataError::not_implemented(format!("The table '{table}' is not available offline.")))
+}
+
+/// Whether a row was seen, or changed, here.
+fn is_known(state: &State, key: &Key) -> bool {
+    let key = Key::new(key.table.clone(), state.id_map.resolve(key));
+    state.journal.of(&key).next().is_some() || state.mirror_row(&key).is_some()
 }
 
 /// Whether every row of the table that the user may see is in the replica.

@@ -52,6 +52,7 @@ pub(super) fn status(state: &State, config: &Config, live: &Live) -> Status {
     let reachable = live.reachable.get();
     let offline = record.offline_chosen || reachable == Some(false);
     let tables: Vec<TableStatus> = config.tables.iter().map(|name| table(state, name)).collect();
+    let whole = tables.iter().all(|table| table.complete);
     Status {
         mode: if offline { "offline" } else { "online" },
         chosen: record.offline_chosen,
@@ -63,7 +64,7 @@ pub(super) fn status(state: &State, config: &Config, live: &Live) -> Status {
         syncing: live.syncing.get(),
         progress: live.progress.get().map(|stage| progress(&stage)),
         last_sync: record.last_sync.map(|at| format_datetime(at.0)),
-        synced: state.journal.is_empty() && !record.pull_due && record.last_sync.is_some(),
+        synced: whole && state.journal.is_empty() && !record.pull_due && record.last_sync.is_some(),
         generation: record.generation,
         signed_in: live.signed_in.get(),
         problem: live.problem.borrow().clone(),

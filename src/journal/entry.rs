@@ -52,7 +52,7 @@ impl Entry {
     /// # Errors
     /// Never for an entry made by this crate; serialisation is fallible by type.
     pub fn encode(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec(self).map_err(|e| Error::Damaged(format!("journal entry {}: {e}", self.seq.0)))
+        serde_json::to_vec(self).map_err(|e| Error::unreadable("journal entry", &e))
     }
 
     /// Reads the stored form.
@@ -60,6 +60,17 @@ impl Entry {
     /// # Errors
     /// [`Error::Damaged`] when the bytes are no entry.
     pub fn decode(bytes: &[u8]) -> Result<Entry> {
-        serde_json::from_slice(bytes).map_err(|e| Error::Damaged(format!("journal entry: {e}")))
+        serde_json::from_slice(bytes).map_err(|e| Error::unreadable("journal entry", &e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_entry_is_not_quoted() {
+        let error = Entry::decode(br#"{"seq":"Jane Doe"}"#).unwrap_err();
+        assert!(!error.to_string().contains("Jane"), "{error}");
     }
 }

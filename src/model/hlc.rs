@@ -23,6 +23,9 @@ pub const COUNTER_MAX: u32 = 65_535;
 /// Most samples of the clock offset that are kept.
 const SAMPLES_MAX: usize = 8;
 
+/// How far two good samples may differ by rounding alone, milliseconds.
+const NOISE_MILLIS: i64 = 2_000;
+
 /// One measurement of server time minus device time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Sample {
@@ -84,6 +87,12 @@ impl HlcClock {
         let offset_millis = server_date.0.saturating_add(500).saturating_sub(middle);
         // Half a second is the resolution of `Date`: what lies within it is noise, and would make good clocks worse.
         let offset_millis = if offset_millis.abs() <= 1000 { 0 } else { offset_millis };
+        // The device's clock was set since an earlier sample when the two differ by more than their trips explain.
+        self.samples.retain(|sample| {
+            let trips_millis = sample.round_trip_millis.saturating_add(round_trip_millis) / 2;
+            let apart_millis = sample.offset_millis.saturating_sub(offset_millis).saturating_abs();
+            apart_millis <= trips_millis.saturating_add(NOISE_MILLIS)
+        });
         if self.samples.len() == SAMPLES_MAX {
             self.samples.remove(0);
         }
@@ -123,5 +132,14 @@ mod tests {
         assert_eq!(clock.offset_millis(), day + 500 - 5);
         clock.measure(Millis(9000), Millis(8000), Millis(0));
         assert_eq!(clock.offset_millis(), day + 500 - 5);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_right_is_believed_at_once() {
+        let mut clock = HlcClock::new(DeviceId(1));
+        let day = 86_400_000;
+        clock.measure(Millis(0), Millis(10), Millis(day));
+        clock.measure(Millis(day), Millis(day + 80), Millis(day));
+        assert_eq!(clock.offset_millis(), 0);
     }
 }

@@ -74,6 +74,9 @@ const KEY_TAKEN: &str = "0x80060892";
 /// The id is taken; sent under 412.
 const ID_TAKEN: &str = "0x80040237";
 
+/// A row is not at the version that was named; sent under 412, for a whole change set too.
+const VERSION_CHANGED: &str = "0x80060882";
+
 /// Most seconds of a `Retry-After` that are believed: one day.
 const RETRY_AFTER_SECONDS_MAX: u64 = 86_400;
 
@@ -124,6 +127,7 @@ fn refusal(asked: Asked, status: u16, error: Option<ErrorBody>) -> Outcome {
         (_, 404) if foreign => Outcome::Retry("not found, and not in the server's words (404)".to_owned()),
         (Asked::Delete, 404) => Outcome::Done,
         (Asked::Update | Asked::Read, 404) => Outcome::Resolve(Resolve::Gone(reason())),
+        (Asked::Create, 412) if error.is(VERSION_CHANGED) => Outcome::Resolve(Resolve::Changed(reason())),
         (Asked::Create, 409 | 412) if !error.is(DUPLICATE_FOUND) && !error.is(KEY_TAKEN) => {
             Outcome::Resolve(Resolve::Exists(reason()))
         }
@@ -282,7 +286,7 @@ mod tests {
         check(&[Asked::Create], &coded(412, "0x80040237"), "exists");
         check(&[Asked::Create], &coded(412, ""), "exists");
         check(&[Asked::Create], &coded(409, ""), "exists");
-        check(&[Asked::Update, Asked::Delete], &coded(412, "0x80060882"), "changed");
+        check(&WRITES, &coded(412, "0x80060882"), "changed");
         check(&[Asked::Update, Asked::Delete], &coded(412, ""), "changed");
         check(&[Asked::Update, Asked::Read], &coded(404, "0x80040217"), "gone");
         check(&[Asked::Delete], &coded(404, ""), "done");

@@ -171,16 +171,19 @@ impl<'a> Draft<'a> {
             let entries = self.entries_of(&key);
             let unheard = entries.first().is_some_and(|e| matches!(e.change, Change::Create(_)))
                 && entries.iter().all(|e| e.state != EntryState::Sent && e.change_set.is_none());
-            if !unheard {
-                let base = self.base_of(&key);
-                self.append(key, Change::Delete, base);
-                continue;
+            if unheard {
+                for entry in entries {
+                    self.remove(entry.seq);
+                }
+                // Its id may turn out to be taken: then there is a row that the user sees and wants gone.
+                if self.state.mirror_row(&key).is_none() {
+                    // Nobody will hear of the row, so nobody but us can follow its relationships.
+                    next.extend(self.leave(&key));
+                    continue;
+                }
             }
-            for entry in entries {
-                self.remove(entry.seq);
-            }
-            // Nobody will hear of the row, so nobody but us can follow its relationships.
-            next.extend(self.leave(&key));
+            let base = self.base_of(&key);
+            self.append(key, Change::Delete, base);
         }
     }
 

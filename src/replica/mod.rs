@@ -100,7 +100,23 @@ impl<S: Store> Replica<S> {
         })
     }
 
-    async fn load_tables(&self, tables: &[&str], _guard: &MutexGuard<'_, ()>) -> Result<()> {
+    /// What is read belongs to the cursors known here only if no other context has written since.
+    async fn load_tables(&self, tables: &[&str], guard: &MutexGuard<'_, ()>) -> Result<()> {
+        for _ in 0..STALE_RETRIES_MAX {
+            if self.is_loaded(tables) {
+                return Ok(());
+            }
+            self.read_tables(tables, guard).await?;
+            let revision = self.store.revision().await?;
+            if revision == self.state.borrow().revision {
+                return Ok(());
+            }
+            self.reload().await?;
+        }
+        Err(StoreError::Stale.into())
+    }
+
+    async fn read_tables(&self, tables: &[&str], _guard: &MutexGuard<'_, ()>) -> Result<()> {
         for name in tables {
             if !self.is_loaded(&[name]) {
                 let (table, cursor) = {

@@ -8,7 +8,7 @@ use flette_odata::{rules, ODataError, Table};
 use uuid::Uuid;
 
 impl Draft<'_> {
-    /// Makes the `take` side's value stand, as a new local change where it does not stand already.
+    /// Makes the `take` side's value stand, as a new local change. Where that side won already, nothing changes.
     ///
     /// # Errors
     /// 404 for an unknown conflict or a row that is gone; 409 for one that was resolved before.
@@ -21,13 +21,10 @@ impl Draft<'_> {
             );
         }
         match (&conflict.clash, take) {
-            (Clash::Field { name, local, server }, _) => {
-                let value = match take {
-                    Side::Local => local,
-                    Side::Server => server,
-                };
-                self.set_field(&conflict, name, value)?;
-            }
+            // It stands, or what came after it does.
+            (_, side) if side == conflict.winner => {}
+            (Clash::Field { name, local, .. }, Side::Local) => self.set_field(&conflict, name, local)?,
+            (Clash::Field { name, server, .. }, Side::Server) => self.set_field(&conflict, name, server)?,
             (Clash::DeletedThere { row, .. }, Side::Local) => self.create_again(&conflict.key, row)?,
             (Clash::DeletedHere, Side::Local) if self.row(&conflict.key).is_some() => {
                 self.delete(&conflict.key)
@@ -41,6 +38,10 @@ impl Draft<'_> {
 
     fn set_field(&mut self, conflict: &Conflict, name: &str, value: &Value) -> Result<()> {
         let key = &conflict.key;
+        let schema = self.schema();
+        if schema.table(&key.table).is_none_or(|table| table.column(name).is_none()) {
+            return Err(ODataError::bad_request(format!("There is no column '{name}' any more.")).into());
+        }
         let seen = self.row(key).ok_or_else(|| ODataError::row_not_found(&key.table, key.id))?;
         let old = seen.row.get(name).cloned().unwrap_or_default();
         self.update(key, vec![FieldEdit { name: name.to_owned(), old, new: value.clone() }]);

@@ -86,6 +86,13 @@ pub struct TableState {
     pub bytes: u64,
 }
 
+/// Changes with all that the row is made of: its entries, one taken back included, and what the server last said.
+fn local_etag(last: &Entry, entries: usize, mirror: Option<&ETag>) -> String {
+    let upon: String =
+        mirror.map(|etag| etag.0.chars().filter(char::is_ascii_alphanumeric).collect()).unwrap_or_default();
+    format!("W/\"local-{}-{entries}-{upon}\"", last.seq.0)
+}
+
 /// Everything the replica holds in memory.
 pub struct State {
     /// What the store was at when this was read.
@@ -138,7 +145,7 @@ impl State {
         let Some(last) = entries.last() else {
             return mirror.map(|(row, etag)| SeenRow { row, etag: etag.0, pending: false });
         };
-        let etag = format!("W/\"local-{}\"", last.seq.0);
+        let etag = local_etag(last, entries.len(), mirror.as_ref().map(|(_, etag)| etag));
         let owner = mirror.as_ref().and_then(|(row, _)| row.get("ownerid").cloned());
         let mut row = fold(mirror.map(|(row, _)| row), entries.iter().copied())?;
         if let Some(table) = self.schema.table(&key.table) {
@@ -207,7 +214,7 @@ impl State {
     /// # Errors
     /// Never for a record made by this crate; serialisation is fallible by type.
     pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
-        serde_json::to_vec(value).map_err(|e| Error::Damaged(e.to_string()))
+        serde_json::to_vec(value).map_err(|e| Error::unreadable("a record", &e))
     }
 
     /// Reads what [`State::encode`] wrote.
@@ -215,6 +222,6 @@ impl State {
     /// # Errors
     /// [`Error::Damaged`] naming `what` when the bytes are no such value.
     pub fn decode<T: for<'a> Deserialize<'a>>(what: &str, bytes: &[u8]) -> Result<T> {
-        serde_json::from_slice(bytes).map_err(|e| Error::Damaged(format!("{what}: {e}")))
+        serde_json::from_slice(bytes).map_err(|e| Error::unreadable(what, &e))
     }
 }

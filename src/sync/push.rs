@@ -4,7 +4,7 @@
 //! over all its answers. A row that is refused or that fails is set aside; nothing else waits for it but what depends
 //! on it.
 
-use super::reconcile::{reconcile, Incoming, Local};
+use super::reconcile::{is_foreign, reconcile, Incoming, Local};
 use super::settle::settle;
 use super::step::{decide, mirror, park, words, Run, Stop, Told};
 use super::wave::{take, Limits, Ready, Wave};
@@ -135,6 +135,8 @@ fn after<S: Store, T: Transport>(
                 unclear.push(Unclear::from(key));
             }
             Outcome::Done | Outcome::Park(_) | Outcome::Resolve(Resolve::TooLarge(_)) => {}
+            Outcome::Resolve(Resolve::Exists(_)) if ready.first => {}
+            Outcome::Resolve(Resolve::Changed(_)) if ready.is_create() => {}
             Outcome::Resolve(Resolve::Exists(reason)) => {
                 unclear.push(Unclear { key, exists: Some(reason), missing: None, refused: true });
             }
@@ -210,6 +212,14 @@ fn take_over(draft: &mut Draft, schema: &Schema, answered: &[(&Ready, RowAnswer)
             Outcome::Park(reason) | Outcome::Resolve(Resolve::TooLarge(reason)) => {
                 sums.parked += park(draft, &request.seqs, reason);
             }
+            // Sent for the first time, so what stands under its id was not made by it: a human decides.
+            Outcome::Resolve(Resolve::Exists(reason)) if ready.first => {
+                sums.parked += park(draft, &request.seqs, reason);
+            }
+            // Another row of its change set has changed: none of the set was applied, and all of it goes again.
+            Outcome::Resolve(Resolve::Changed(_)) if ready.is_create() && ready.first => {
+                unsend(draft, &request.seqs);
+            }
             Outcome::Resolve(
                 Resolve::Changed(_) | Resolve::Gone(_) | Resolve::Exists(_) | Resolve::Expired,
             )
@@ -219,6 +229,13 @@ fn take_over(draft: &mut Draft, schema: &Schema, answered: &[(&Ready, RowAnswer)
     }
     mirror(draft, &told)?;
     Ok(sums)
+}
+
+fn unsend(draft: &mut Draft, seqs: &[Seq]) {
+    for mut entry in seqs.iter().filter_map(|seq| draft.entry(*seq)).collect::<Vec<_>>() {
+        entry.state = EntryState::Waiting;
+        draft.put(entry);
+    }
 }
 
 fn representation<'s>(schema: &'s Schema, key: &Key, body: &[u8]) -> Option<(&'s Table, Row, ETag)> {
@@ -309,7 +326,9 @@ fn learn(
             Outcome::Done => {
                 let Some((_, row, etag)) = representation(schema, key, &answer.body) else { continue };
                 let unchanged = entries.first().is_some_and(|entry| entry.base.as_ref() == Some(&etag));
-                match &unclear.missing {
+                let foreign = entries.first().is_some_and(|first| is_foreign(first, &row));
+                match unclear.missing.as_ref().or(unclear.exists.as_ref()) {
+                    Some(reason) if foreign => sums.parked += park(draft, &seqs, reason),
                     // The row stands as it was: what is missing is a row that the edit points to.
                     Some(reason) if unchanged => sums.parked += park(draft, &seqs, reason),
                     Some(_) | None => {

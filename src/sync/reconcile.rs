@@ -67,8 +67,21 @@ pub fn reconcile(table: &Table, local: Local, incoming: Incoming, policy: &Polic
         Incoming::Row { etag, .. } if first.base.as_ref() == Some(etag) => {
             Decision { keep: local.entries.to_vec(), ..Decision::default() }
         }
+        // The server refuses the create, and a human decides.
+        Incoming::Row { row, .. } if is_foreign(first, row) => {
+            Decision { keep: local.entries.to_vec(), ..Decision::default() }
+        }
         Incoming::Row { row, etag } => Merge { table, policy, row, etag }.row(local),
     }
+}
+
+/// Whether a row stands under the id of a create that did not make it: the create was never sent, or the row was made
+/// by somebody else.
+pub(super) fn is_foreign(first: &Entry, row: &Row) -> bool {
+    let Change::Create(created) = &first.change else { return false };
+    let makers = (created.get("createdby"), row.get("createdby"));
+    let other = matches!(makers, (Some(Value::Lookup(mine)), Some(Value::Lookup(maker))) if mine != maker);
+    first.state != EntryState::Sent || other
 }
 
 /// The row is not there: a deletion is done, edits have nowhere to go and are kept in the conflict log.
@@ -313,7 +326,7 @@ impl Merge<'_> {
         let mut chains: BTreeMap<String, Chain> = BTreeMap::new();
         for (at, entry) in entries.iter().enumerate() {
             match &entry.change {
-                Change::Create(created) => chains.extend(self.created(at, entry, created)),
+                Change::Create(created) => chains.extend(self.created(at, created)),
                 Change::Update(edits) => {
                     for edit in edits.iter().filter(|edit| self.is_column(&edit.name)) {
                         let chain = chains
@@ -339,16 +352,14 @@ impl Merge<'_> {
         chains
     }
 
-    /// The columns of a new row whose id stands on the server. One that was sent is taken for ours: its values were
-    /// applied and are the base of what followed, but for lookups that could not be set yet. One that was never sent
-    /// merges as edits of columns that were empty.
-    fn created(&self, at: usize, entry: &Entry, created: &Row) -> Vec<(String, Chain)> {
-        let sent = entry.state == EntryState::Sent;
+    /// The columns of a new row that was sent and stands on the server: its values were applied and are the base of
+    /// what followed, but for lookups that could not be set yet.
+    fn created(&self, at: usize, created: &Row) -> Vec<(String, Chain)> {
         let chain = |column: &Column| {
             let name = column.logical_name.clone();
             let value = created.get(&name).cloned().unwrap_or_default();
             let unset = column.is_lookup() && self.row.get(&name).is_some_and(Value::is_null);
-            if sent && !unset {
+            if !unset {
                 return (name, Chain { base: value, steps: Vec::new() });
             }
             let edit = FieldEdit { name: name.clone(), old: Value::Null, new: value };

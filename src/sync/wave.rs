@@ -42,6 +42,14 @@ impl Limits {
 pub(super) struct Ready {
     pub(super) request: RowRequest,
     pub(super) call: RowCall,
+    /// Whether nothing of it was sent before.
+    pub(super) first: bool,
+}
+
+impl Ready {
+    pub(super) fn is_create(&self) -> bool {
+        matches!(self.call, RowCall::Create { .. })
+    }
 }
 
 /// What goes now.
@@ -175,7 +183,11 @@ fn ready(draft: &mut Draft, unit: &Unit, wave: &mut Wave) -> Option<Vec<Ready>> 
     let mut ready = Vec::new();
     for request in &unit.requests {
         match call(draft, request) {
-            Ok(Some(call)) => ready.push(Ready { request: request.clone(), call }),
+            Ok(Some(call)) => {
+                let sent = |seq: &Seq| draft.entry(*seq).is_some_and(|e| e.state == EntryState::Sent);
+                let first = !request.seqs.iter().any(sent);
+                ready.push(Ready { request: request.clone(), call, first });
+            }
             // Only columns that follow from others: there is nothing to tell.
             Ok(None) => request.seqs.iter().for_each(|seq| draft.remove(*seq)),
             Err(reason) => {

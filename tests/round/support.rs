@@ -5,7 +5,7 @@ use flette::model::{Conflict, EntityRef, FieldEdit, Key, Millis, Row, Value};
 use flette::platform::{Transport, TransportError};
 use flette::replica::{Draft, Identity, Replica};
 use flette::store::memory::MemoryStore;
-use flette::store::Durability;
+use flette::store::{Batch, Durability, KeyRange, Store, Table, Write as Put};
 use flette::sync::{round, Outside, Policy, Progress, Report, SyncConfig};
 use flette_odata::{rules, Method, Request, Response, Uuid};
 use flette_server::api::{Profile, Service};
@@ -254,6 +254,21 @@ impl Device {
     /// Everything in memory is lost; what was committed is read again.
     pub fn restart(&mut self) {
         self.replica = open(&self.store, self.user, self.business_unit);
+    }
+
+    /// Another context on the same store, as it reads it now.
+    pub fn twin(&self) -> Replica<MemoryStore> {
+        open(&self.store, self.user, self.business_unit)
+    }
+
+    /// Overwrites the first stored segment of a table.
+    pub fn damage(&self, table: &str) {
+        let keys = KeyRange::prefix(table.as_bytes());
+        let first = pollster::block_on(self.store.scan(Table::Segment, keys, 1)).unwrap();
+        let write = Put::Put { table: Table::Segment, key: first[0].0.clone(), value: vec![0; 9] };
+        let expected = pollster::block_on(self.store.revision()).unwrap();
+        let batch = Batch { expected, durability: Durability::Strict, writes: vec![write] };
+        pollster::block_on(self.store.commit(batch)).unwrap();
     }
 
     pub fn now(&self) -> Millis {

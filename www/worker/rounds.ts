@@ -69,7 +69,8 @@ async function loop(): Promise<boolean> {
       const report = await inTurn(() => engine.round());
       hint(changed(report) ? "data" : "status");
       done = report.ok && !report.more;
-      if (!report.ok || (!report.more && !again)) break;
+      // A round whose time was up is not "ok" yet: the next one goes on from there.
+      if (!report.more && (!report.ok || !again)) break;
     }
   } catch {
     done = false;

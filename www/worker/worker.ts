@@ -103,7 +103,7 @@ async function after(event: FetchEvent, url: URL, response: Response) {
     hint("data");
   } else if (url.pathname.startsWith(CONTROL_ROOT)) {
     hint("data");
-    if (/\/(retry|resolve)$/.test(url.pathname)) event.waitUntil(roundSoon());
+    if (/\/(retry|discard|resolve)$/.test(url.pathname)) event.waitUntil(roundSoon());
   } else {
     hint("data");
     event.waitUntil(roundSoon());

@@ -297,9 +297,12 @@ fn a_sent_create_that_stands_was_applied() {
     check(&chain, "", "telephone1=1 lastname=n", &["2 telephone1:1>2"], &[]);
     check(&chain[..1], "", "telephone1=1 lastname=changed", &[], &[]);
     check(&chain, "", "telephone1=9 lastname=n", &["2 telephone1:9>2"], &["telephone1 2/9 Local"]);
-    // Never sent: the id was used by another hand, and the rows merge field by field.
-    let decision = check(&[create], "", "telephone1=7", &["1 lastname:>n"], &["telephone1 1/7 Server"]);
-    assert_eq!(decision.renew, BTreeSet::from([Seq(1)]));
+    // Never sent: the id was used by another hand. Its defaults, such as the owner, are no edits of that row.
+    let (server, version) = (modified(row("telephone1=7"), 10_000), etag("2"));
+    let local = Local { entries: std::slice::from_ref(&create), mirror: None };
+    let incoming = Incoming::Row { row: &server, etag: &version };
+    let decision = reconcile(&contact(), local, incoming, &Policy::default());
+    assert_eq!(decision, Decision { keep: vec![create], ..Decision::default() });
 }
 
 #[test]

@@ -1,0 +1,184 @@
+//! The front door beside rounds: what the app is told, and what becomes of its writes, while rows are missing, change
+//! meanwhile, or turn out to be somebody else's.
+
+use crate::support::{create, edit, text, tick, Device, Fault, Server};
+use flette::api::{self, Answer, Door};
+use flette::model::{Change, Key, Side};
+use flette_odata::{Method, ODataError, Request, Response, Uuid};
+
+fn ask(device: &Device, method: Method, path: &str, body: &str) -> Answer {
+    let door = Door { root: "/api/data/v9.2/", scope: &device.config.tables, now: device.now() };
+    let mut request = Request::new(method, format!("/api/data/v9.2/{path}"));
+    if !body.is_empty() {
+        request = request.json(body.as_bytes().to_vec());
+    }
+    pollster::block_on(api::answer(&device.replica, &request, door))
+}
+
+#[track_caller]
+fn here(answer: Answer) -> Response {
+    match answer {
+        Answer::Here(response) => response,
+        Answer::Elsewhere(response) => panic!("not answered here: {}", response.status),
+    }
+}
+
+#[track_caller]
+fn elsewhere(answer: &Answer) {
+    assert!(matches!(answer, Answer::Elsewhere(_)), "{answer:?}");
+}
+
+#[test]
+fn a_create_under_an_id_that_is_taken_is_kept_for_the_user() {
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    let online = server.user("admin");
+    let id = online.create("accounts", r#"{"name":"Theirs"}"#);
+    device.create_with_id("account", id, &[("name", text("Mine"))]);
+    device.round();
+    assert_eq!(online.json(&format!("accounts({id})"))["name"], "Theirs");
+    let entries = device.entries();
+    let [entry] = entries.as_slice() else { panic!("the edit is lost: {:?}", device.conflicts()) };
+    assert!(entry.is_parked());
+    assert!(matches!(&entry.change, Change::Create(row) if row["name"] == text("Mine")));
+    assert_eq!(device.text("account", id, "name"), "Theirs");
+    device.delete("account", id);
+    assert_eq!(device.row("account", id), None);
+    device.sync();
+    assert_eq!(online.ask(Method::Get, &format!("accounts({id})"), "").status, 404);
+}
+
+#[test]
+fn a_row_of_another_hand_is_not_taken_for_a_create_whose_answer_was_lost() {
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    let online = server.user("admin");
+    let id = online.create("accounts", r#"{"name":"Theirs"}"#);
+    device.create_with_id("account", id, &[("name", text("Mine"))]);
+    device.wire.fail(|r| r.url.ends_with("$batch").then_some(Fault::LoseRequest));
+    device.round();
+    device.wire.heal();
+    device.round();
+    let entries = device.entries();
+    let [entry] = entries.as_slice() else { panic!("the edit is lost: {:?}", device.conflicts()) };
+    assert!(entry.is_parked());
+    assert_eq!(online.json(&format!("accounts({id})"))["name"], "Theirs");
+}
+
+#[test]
+fn a_row_that_is_not_here_yet_is_not_denied_and_not_made_up() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let ids: Vec<Uuid> =
+        (0..60).map(|n| online.create("accounts", &format!(r#"{{"name":"A{n}"}}"#))).collect();
+    let device = Device::new(&server, "demo");
+    let cut = |r: &Request| r.url.contains("/accounts?") && r.url.contains("skiptoken");
+    device.wire.fail(move |request| cut(request).then_some(Fault::LoseRequest));
+    device.round();
+    let (known, missing): (Vec<Uuid>, Vec<Uuid>) =
+        ids.into_iter().partition(|id| device.row("account", *id).is_some());
+    let path = format!("accounts({})", missing[0]);
+    elsewhere(&ask(&device, Method::Patch, &path, r#"{"name":"x"}"#));
+    elsewhere(&ask(&device, Method::Delete, &path, ""));
+    elsewhere(&ask(&device, Method::Put, &format!("{path}/name"), r#"{"value":"x"}"#));
+    assert!(device.entries().is_empty());
+    let path = format!("accounts({})", known[0]);
+    assert_eq!(here(ask(&device, Method::Patch, &path, r#"{"name":"x"}"#)).status, 204);
+    assert_eq!(here(ask(&device, Method::Delete, &path, "")).status, 204);
+    // What was deleted here is not asked for, nor changed, behind the journal's back.
+    assert_eq!(here(ask(&device, Method::Get, &path, "")).status, 404);
+    assert_eq!(here(ask(&device, Method::Delete, &path, "")).status, 404);
+}
+
+#[test]
+fn an_etag_is_not_good_any_more_when_the_row_below_the_edits_has_changed() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let id = online.create("accounts", r#"{"name":"Before"}"#);
+    let device = Device::synced(&server, "demo");
+    device.edit("account", id, &[("telephone1", text("1"))]);
+    let is_write = |r: &Request| String::from_utf8_lossy(&r.body).contains("\r\nPATCH ");
+    device.wire.fail(move |request| is_write(request).then_some(Fault::LoseRequest));
+    device.round();
+    let etag = || device.replica.state().row(&Key::new("account", id)).unwrap().etag;
+    let before = etag();
+    online.patch("accounts", id, r#"{"name":"After"}"#);
+    device.round();
+    assert_eq!(device.text("account", id, "name"), "After");
+    assert_eq!(device.text("account", id, "telephone1"), "1");
+    assert_ne!(etag(), before);
+}
+
+#[test]
+fn a_context_that_stood_by_reads_what_another_has_swapped_in() {
+    let server = Server::start();
+    server.user("admin").create("accounts", r#"{"name":"One"}"#);
+    let device = Device::synced(&server, "demo");
+    let other = device.twin();
+    let delta = |r: &Request| r.url.contains("/accounts") && r.url.contains("deltatoken");
+    let expired = || ODataError::new(410, "0x80044352", "expired").to_response();
+    device.wire.fail(move |request| delta(request).then(|| Fault::Answer(expired())));
+    device.sync();
+    pollster::block_on(other.load(&["account"])).unwrap();
+    assert_eq!(other.state().tables["account"].mirror.as_ref().unwrap().len(), device.count("account"));
+}
+
+#[test]
+fn a_damaged_segment_leaves_the_rest_of_the_table_readable() {
+    let server = Server::start();
+    server.user("admin").create("accounts", r#"{"name":"One"}"#);
+    let mut device = Device::synced(&server, "demo");
+    device.damage("account");
+    device.restart();
+    let made = device.create("account", &[("name", text("Made here"))]);
+    let answer = here(ask(&device, Method::Get, &format!("accounts({made})"), ""));
+    assert_eq!((answer.status, answer.headers.get("Flette-Incomplete")), (200, Some("account")));
+    device.sync();
+    assert_eq!(device.count("account"), 2);
+}
+
+#[test]
+fn keeping_what_stands_changes_nothing_and_works_without_the_row() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let id = online.create("accounts", r#"{"name":"Before"}"#);
+    let device = Device::synced(&server, "demo");
+    for name in ["First", "Second"] {
+        device.edit("account", id, &[("name", text(&format!("Mine {name}")))]);
+        tick();
+        online.patch("accounts", id, &format!(r#"{{"name":"{name}"}}"#));
+        device.sync();
+    }
+    let conflicts = device.conflicts();
+    let [first, second] = conflicts.as_slice() else { panic!("{conflicts:?}") };
+    let resolve = |id, side| device.change(|draft| draft.resolve_conflict(id, side).is_ok());
+    assert!(resolve(first.id, Side::Server));
+    assert_eq!((device.entries().len(), device.text("account", id, "name")), (0, "Second".to_owned()));
+    online.delete("accounts", id);
+    device.sync();
+    assert!(!resolve(second.id, Side::Local));
+    assert!(resolve(second.id, Side::Server));
+    assert!(device.conflicts().iter().all(|c| c.resolved == Some(Side::Server)));
+}
+
+#[test]
+fn a_change_set_with_a_new_row_survives_that_another_of_its_rows_changed() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let id = online.create("accounts", r#"{"name":"Before"}"#);
+    let device = Device::synced(&server, "demo");
+    let who = (device.replica.state().record.user, device.replica.state().record.business_unit);
+    let made = Uuid::now_v7();
+    device.change(|draft| {
+        draft.begin_change_set();
+        create(draft, ("account", made), &[("name", text("Made"))], who.0, who.1);
+        edit(draft, &Key::new("account", id), &[("telephone1", text("1"))]);
+        draft.end_change_set();
+    });
+    online.patch("accounts", id, r#"{"name":"After"}"#);
+    device.sync();
+    assert!(device.entries().is_empty(), "{:?}", device.entries());
+    assert_eq!(online.json(&format!("accounts({made})"))["name"], "Made");
+    let row = online.json(&format!("accounts({id})"));
+    assert_eq!((row["name"].as_str(), row["telephone1"].as_str()), (Some("After"), Some("1")));
+}
