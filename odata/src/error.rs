@@ -58,6 +58,11 @@ impl ODataError {
         Self::new(404, "0x80060888", format!("Resource not found for the segment '{segment}'."))
     }
 
+    /// 400 `0x8004112a`: a `$skiptoken` that was not given out here, or for another query.
+    pub fn bad_skip_token() -> Self {
+        Self::new(400, "0x8004112a", "Paging cookie is malformed or does not fit the query.")
+    }
+
     /// 405 `0x8004023b`: the verb does not fit the resource.
     pub fn method_not_allowed(method: &str, resource: &str) -> Self {
         Self::new(405, "0x8004023b", format!("The method {method} is not allowed on {resource}."))

@@ -1,5 +1,7 @@
 //! HTTP in, HTTP out: the one shape of request and answer at both doors of the engine and in a `$batch` part.
 
+use crate::error::ODataError;
+
 /// The verbs of the Web API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -103,6 +105,31 @@ impl Request {
     /// A `GET`.
     pub fn get(url: impl Into<String>) -> Self {
         Self::new(Method::Get, url)
+    }
+
+    /// Whether a body says that it is what its resource needs: JSON, or multipart for a batch. Not for the parts of a
+    /// batch, which some clients leave unnamed.
+    ///
+    /// # Errors
+    /// 415 `0x80048d19` when it does not.
+    pub fn check_content_type(&self) -> crate::error::Result<()> {
+        if self.method == Method::Get || self.body.is_empty() {
+            return Ok(());
+        }
+        let content_type = self.headers.get("Content-Type").unwrap_or_default();
+        let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let path = self.url.split(['?', '#']).next().unwrap_or_default();
+        let expected = match path.ends_with("/$batch") || path.ends_with("/%24batch") {
+            true => "multipart/mixed",
+            false => "application/json",
+        };
+        match kind == expected {
+            true => Ok(()),
+            false => {
+                let message = format!("The content type must be {expected}.");
+                Err(ODataError::new(415, "0x80048d19", message))
+            }
+        }
     }
 
     /// The same request with one header set.

@@ -175,7 +175,9 @@ fn system_lookup(table: &str, id: Uuid) -> Value {
 }
 
 /// `owninguser` and `owningteam`: which of both the owner is.
-fn owner_followers(table: &Table, row: &Row) -> Vec<(String, Value)> {
+/// The columns that follow from a row's owner alone, where the table has them: `owninguser`, `owningteam`. The business
+/// unit is the owner's, and so the store's to know.
+pub fn owner_followers(table: &Table, row: &Row) -> Vec<(String, Value)> {
     let owner = row.get("ownerid");
     let only = |target: &str| match owner {
         Some(Value::Lookup(to)) if to.table == target => Value::Lookup(to.clone()),

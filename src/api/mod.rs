@@ -52,6 +52,9 @@ impl Door<'_> {
 
 /// Answers one request.
 pub async fn answer<S: Store>(replica: &Replica<S>, request: &Request, door: Door<'_>) -> Answer {
+    if let Err(error) = request.check_content_type() {
+        return Answer::Here(error.to_response());
+    }
     let tables: Vec<&str> = door.scope.iter().map(String::as_str).collect();
     let answered = match replica.load(&tables).await {
         Ok(()) => route(replica, request, door).await,

@@ -27,7 +27,9 @@ pub(super) fn answer(state: &State, operation: &Operation, door: Door<'_>, root:
             let known = metadata::definitions(&state.schema, path, options, root);
             match known {
                 Ok(body) => Ok(Response::json(200, body)),
-                Err(error) => return Answer::Elsewhere(error.to_response()),
+                Err(error) => {
+                    return Answer::Elsewhere(super::offline_error(&state.schema, error).to_response())
+                }
             }
         }
         Operation::ReadCollection { table, query, prefer } => reader.collection(table, query, prefer),
@@ -96,8 +98,15 @@ impl Reader<'_> {
 
     fn collection(&self, table: &str, query: &Query, prefer: &Prefer) -> Result<Response> {
         let definition = self.table(table)?;
-        let page = prefer.page_size_max.unwrap_or(PAGE_ROWS_MAX).clamp(1, PAGE_ROWS_MAX);
+        // `$top` and a page size conflict in Dataverse; here, as at the server, `$top` wins and pages have full size.
+        let page = match query.top {
+            Some(_) => PAGE_ROWS_MAX,
+            None => prefer.page_size_max.unwrap_or(PAGE_ROWS_MAX).clamp(1, PAGE_ROWS_MAX),
+        };
         let token = query.skip_token.as_deref().map(Token::read).transpose()?;
+        if token.as_ref().is_some_and(|t| t.after.values.len() != query.orderby.len()) {
+            return Err(ODataError::bad_skip_token());
+        }
         let left = token.as_ref().and_then(|t| t.left).or(query.top);
         let limit = left.map_or(page, |left| left.min(page));
         let ask = Ask {
@@ -135,7 +144,7 @@ impl Reader<'_> {
     fn count(&self, table: &str, query: &Query) -> Result<Response> {
         let ask = Ask { table, filter: query.filter.as_ref(), limit: Some(0), ..Ask::default() };
         let total = u64::try_from(self.state.find(&ask).total).unwrap_or(u64::MAX).min(COUNT_MAX);
-        let mut response = Response::empty(200).header("Content-Type", "text/plain");
+        let mut response = Response::empty(200).header("Content-Type", "text/plain; charset=utf-8");
         response.body = total.to_string().into_bytes();
         Ok(response)
     }
@@ -280,7 +289,8 @@ struct Token {
 
 impl Token {
     fn write(&self) -> Result<String> {
-        let bytes = serde_json::to_vec(&(&self.after, self.left)).map_err(|_| malformed())?;
+        let bytes =
+            serde_json::to_vec(&(&self.after, self.left)).map_err(|_| ODataError::bad_skip_token())?;
         Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
@@ -291,12 +301,8 @@ impl Token {
             [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
             _ => None,
         });
-        let bytes: Vec<u8> = bytes.collect::<Option<_>>().ok_or_else(malformed)?;
-        let (after, left) = serde_json::from_slice(&bytes).map_err(|_| malformed())?;
+        let bytes: Vec<u8> = bytes.collect::<Option<_>>().ok_or_else(ODataError::bad_skip_token)?;
+        let (after, left) = serde_json::from_slice(&bytes).map_err(|_| ODataError::bad_skip_token())?;
         Ok(Token { after, left })
     }
-}
-
-fn malformed() -> ODataError {
-    ODataError::bad_request("The $skiptoken is not one that was given out here.")
 }

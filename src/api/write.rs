@@ -53,6 +53,8 @@ pub(super) async fn answer<S: Store>(
 pub(super) struct Done {
     /// The row.
     pub(super) key: Key,
+    /// The row as this write left it: a later one of the same change set may change it again.
+    seen: Option<SeenRow>,
     outcome: Outcome,
 }
 
@@ -68,6 +70,12 @@ enum Outcome {
 /// # Errors
 /// What the server would refuse, with its status and code.
 pub(super) fn apply(draft: &mut Draft, operation: &Operation, door: Door<'_>) -> Result<Done> {
+    let (key, outcome) = carry_out(draft, operation, door)?;
+    let seen = draft.row(&key);
+    Ok(Done { key, seen, outcome })
+}
+
+fn carry_out(draft: &mut Draft, operation: &Operation, door: Door<'_>) -> Result<(Key, Outcome)> {
     let schema = draft.schema();
     let find = |name: &str| schema.table(name).ok_or_else(|| ODataError::segment_not_found(name));
     match operation {
@@ -75,7 +83,7 @@ pub(super) fn apply(draft: &mut Draft, operation: &Operation, door: Door<'_>) ->
             let id = write.id.unwrap_or_else(|| draft.new_id());
             let key = Key::new(table.clone(), id);
             create(draft, find(table)?, &key, write.values.clone(), door)?;
-            Ok(Done { key, outcome: Outcome::Created { query: query.clone(), prefer: prefer.clone() } })
+            Ok((key, Outcome::Created { query: query.clone(), prefer: prefer.clone() }))
         }
         Operation::Update { table, id, write, condition, prefer, query } => {
             let key = draft.resolve(&Key::new(table.clone(), *id));
@@ -85,30 +93,36 @@ pub(super) fn apply(draft: &mut Draft, operation: &Operation, door: Door<'_>) ->
             let Some(seen) = seen else {
                 check_writable(find(table)?, &write.values, WriteKind::Create)?;
                 create(draft, find(table)?, &key, write.values.clone(), door)?;
-                return Ok(Done { key, outcome: Outcome::Created { query, prefer } });
+                return Ok((key, Outcome::Created { query, prefer }));
             };
             check_writable(find(table)?, &write.values, WriteKind::Update)?;
             update(draft, find(table)?, &key, &seen, write.values.clone(), door)?;
-            Ok(Done { key, outcome: Outcome::Updated { query, prefer } })
+            Ok((key, Outcome::Updated { query, prefer }))
         }
         Operation::SetProperty { table, id, column, value, condition } => {
             let (key, seen) = existing(draft, table, *id, condition)?;
             update(draft, find(table)?, &key, &seen, vec![(column.clone(), value.clone())], door)?;
-            Ok(Done { key, outcome: Outcome::Quiet })
+            Ok((key, Outcome::Quiet))
         }
         Operation::SetReference { table, id, navigation, target } => {
             let (key, seen) = existing(draft, table, *id, &Condition::None)?;
             let definition = find(table)?;
             let unknown = || ODataError::segment_not_found(navigation);
-            let (column, _) = definition.navigation(navigation).ok_or_else(unknown)?;
+            let (column, targets) = definition.navigation(navigation).ok_or_else(unknown)?;
+            if let (None, Some(Value::Lookup(to))) = (target, seen.row.get(&column.logical_name)) {
+                // The lookup points to another target of the same column: this link is not there to be removed.
+                if targets.iter().all(|t| t.table != to.table) {
+                    return Ok((key, Outcome::Quiet));
+                }
+            }
             let value = target.clone().map_or(Value::Null, Value::Lookup);
             update(draft, definition, &key, &seen, vec![(column.logical_name.clone(), value)], door)?;
-            Ok(Done { key, outcome: Outcome::Quiet })
+            Ok((key, Outcome::Quiet))
         }
         Operation::Delete { table, id, condition } => {
             let (key, _) = existing(draft, table, *id, condition)?;
             draft.delete(&key);
-            Ok(Done { key, outcome: Outcome::Quiet })
+            Ok((key, Outcome::Quiet))
         }
         _ => Err(ODataError::not_implemented("The request is no write.").into()),
     }
@@ -131,8 +145,8 @@ fn create(
     if draft.row(key).is_some() {
         return Err(ODataError::duplicate_key().into());
     }
-    // A row that has entries and is not seen was deleted: its id never comes back.
-    if !draft.entries_of(key).is_empty() {
+    // A row that has entries and is not seen was deleted, or it went with another: its id never comes back.
+    if !draft.entries_of(key).is_empty() || draft.state().is_gone(key) {
         return Err(ODataError::row_not_found(&key.table, key.id).into());
     }
     check_targets(draft, &values, door)?;
@@ -197,12 +211,11 @@ pub(super) fn respond(state: &crate::replica::State, done: &Done, root: &str) ->
         Outcome::Created { query, prefer } => (201, query, prefer),
         Outcome::Updated { query, prefer } => (200, query, prefer),
     };
-    let seen = state.row(&done.key);
-    match seen {
+    match &done.seen {
         Some(seen) if prefer.representation => {
             let reader = Reader { state, root, url: "" };
-            Ok(reader.entity(&done.key.table, &seen, query, prefer, status)?)
+            Ok(reader.entity(&done.key.table, seen, query, prefer, status)?)
         }
-        _ => Ok(Response::empty(204).header("OData-EntityId", id.clone()).header("Location", id)),
+        _ => Ok(Response::empty(204).header("OData-EntityId", id)),
     }
 }

@@ -6,7 +6,7 @@ use crate::journal::{Entry, EntryState};
 use crate::mirror::{Merged, Segment, SegmentBuilder};
 use crate::model::{Change, ChangeSetId, Conflict, ETag, FieldEdit, Hlc, Key, Millis, OpId, Row, Seq};
 use flette_odata::edm::Schema;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use uuid::Uuid;
 
@@ -161,21 +161,30 @@ impl<'a> Draft<'a> {
 
     /// Journals a row's deletion. A row that the server never heard of takes its entries with it.
     pub fn delete(&mut self, key: &Key) {
-        let key = self.resolve(key);
-        let entries = self.entries_of(&key);
-        let unheard = entries.first().is_some_and(|e| matches!(e.change, Change::Create(_)))
-            && entries.iter().all(|e| e.state != EntryState::Sent && e.change_set.is_none());
-        if unheard {
-            for entry in entries {
-                self.remove(entry.seq);
+        let mut next = vec![self.resolve(key)];
+        // A list and not recursion: a chain of rows may be long.
+        let mut done = BTreeSet::new();
+        while let Some(key) = next.pop() {
+            if !done.insert(key.clone()) {
+                continue;
             }
-            // Its id may turn out to be taken: then there is a row that the user sees and wants gone.
-            if self.state.mirror_row(&key).is_none() {
-                return;
+            let entries = self.entries_of(&key);
+            let unheard = entries.first().is_some_and(|e| matches!(e.change, Change::Create(_)))
+                && entries.iter().all(|e| e.state != EntryState::Sent && e.change_set.is_none());
+            if unheard {
+                for entry in entries {
+                    self.remove(entry.seq);
+                }
+                // Its id may turn out to be taken: then there is a row that the user sees and wants gone.
+                if self.state.mirror_row(&key).is_none() {
+                    // Nobody will hear of the row, so nobody but us can follow its relationships.
+                    next.extend(self.leave(&key));
+                    continue;
+                }
             }
+            let base = self.base_of(&key);
+            self.append(key, Change::Delete, base);
         }
-        let base = self.base_of(&key);
-        self.append(key, Change::Delete, base);
     }
 
     /// The etag a new entry builds upon: that of the row's first entry, else the mirror's.

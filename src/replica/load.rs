@@ -8,6 +8,7 @@ use crate::mirror::{MirrorTable, Segment};
 use crate::model::{Conflict, DeviceId};
 use crate::store::{KeyRange, Pair, Store, Table};
 use flette_odata::edm;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -47,7 +48,16 @@ pub(super) async fn state<S: Store>(store: &S, random: &Random, identity: Identi
         let cursor: Cursor = State::decode("cursor", &value)?;
         tables.insert(name, TableState { cursor, ..TableState::default() });
     }
-    Ok(State { revision, schema: Rc::new(schema), tables, journal, id_map, conflicts, record })
+    Ok(State {
+        revision,
+        schema: Rc::new(schema),
+        tables,
+        journal,
+        id_map,
+        conflicts,
+        record,
+        aftermath: OnceCell::new(),
+    })
 }
 
 fn new_record(random: &Random, identity: Identity) -> Record {

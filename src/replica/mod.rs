@@ -3,6 +3,7 @@
 //! Every change goes through [`Replica::transact`]: read, decide, commit by compare-and-swap, and only then show. A
 //! reader never sees what is not durable.
 
+mod aftermath;
 mod cursor;
 mod draft;
 mod idmap;
@@ -124,7 +125,9 @@ impl<S: Store> Replica<S> {
                     (table, state.tables.get(*name).map(|t| t.cursor.clone()).unwrap_or_default())
                 };
                 let loaded = load::table(&self.store, &table, cursor).await?;
-                self.state.borrow_mut().tables.insert((*name).to_owned(), loaded);
+                let mut state = self.state.borrow_mut();
+                state.tables.insert((*name).to_owned(), loaded);
+                state.aftermath.take();
             }
         }
         Ok(())
@@ -241,6 +244,7 @@ impl State {
     fn apply(&mut self, effects: draft::Effects, record: Record, revision: crate::store::Revision) {
         self.revision = revision;
         self.record = record;
+        self.aftermath.take();
         if let Some(schema) = effects.schema {
             self.schema = schema;
             // Rows are decoded by the schema: those in memory are read again when next needed.

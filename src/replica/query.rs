@@ -48,7 +48,7 @@ impl State {
     /// Answers from memory; the table must be loaded. A table that is not there has no rows.
     pub fn find(&self, ask: &Ask) -> Found {
         let local: HashMap<Uuid, Option<SeenRow>> =
-            self.journal.keys_of(ask.table).map(|key| (key.id, self.row(key))).collect();
+            self.touched(ask.table).iter().map(|key| (key.id, self.row(key))).collect();
         let mut seen: Vec<(Position, SeenRow)> = Vec::new();
         for (id, row) in &local {
             if let Some(row) = row.as_ref().filter(|r| passes(ask.filter, &r.row)) {

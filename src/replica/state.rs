@@ -1,5 +1,6 @@
 //! What the replica knows in memory: a reading of the store, kept in step by every commit.
 
+use super::aftermath::Aftermath;
 use super::{Cursor, IdMap};
 use crate::error::{Error, Result};
 use crate::journal::{fold, Entry, Journal};
@@ -9,7 +10,8 @@ use crate::store::Revision;
 use flette_odata::edm::Schema;
 use flette_odata::rules;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use uuid::Uuid;
 
@@ -107,19 +109,49 @@ pub struct State {
     pub conflicts: BTreeMap<Uuid, Conflict>,
     /// Small things.
     pub record: Record,
+    /// What hangs on rows deleted here, as far as it was asked for since the last change.
+    pub(super) aftermath: OnceCell<Aftermath>,
 }
 
 impl State {
+    fn aftermath(&self) -> &Aftermath {
+        self.aftermath.get_or_init(|| Aftermath::of(self))
+    }
+
+    /// Whether the row was deleted here, or went with one that was.
+    pub fn is_gone(&self, key: &Key) -> bool {
+        self.aftermath().is_gone(key)
+    }
+
+    /// Rows of a table that are not as mirror alone says.
+    pub(super) fn touched(&self, table: &str) -> BTreeSet<Key> {
+        self.journal.keys_of(table).chain(self.aftermath().of_table(table)).cloned().collect()
+    }
+
     /// The row with `entries`, which are the row's own, in order.
     pub fn see<'a>(&self, key: &Key, entries: impl Iterator<Item = &'a Entry>) -> Option<SeenRow> {
+        let seen = self.fold_with(key, entries)?;
+        self.aftermath().upon(self.schema.table(&key.table), key, seen)
+    }
+
+    /// The row by mirror and journal alone.
+    pub(super) fn folded(&self, key: &Key) -> Option<SeenRow> {
+        self.fold_with(key, self.journal.of(key))
+    }
+
+    fn fold_with<'a>(&self, key: &Key, entries: impl Iterator<Item = &'a Entry>) -> Option<SeenRow> {
         let mirror = self.mirror_row(key);
         let entries: Vec<&Entry> = entries.collect();
         let Some(last) = entries.last() else {
             return mirror.map(|(row, etag)| SeenRow { row, etag: etag.0, pending: false });
         };
         let etag = local_etag(last, entries.len(), mirror.as_ref().map(|(_, etag)| etag));
+        let owner = mirror.as_ref().and_then(|(row, _)| row.get("ownerid").cloned());
         let mut row = fold(mirror.map(|(row, _)| row), entries.iter().copied())?;
         if let Some(table) = self.schema.table(&key.table) {
+            if table.owned && row.get("ownerid") != owner.as_ref() {
+                self.follow_owner(table, &mut row);
+            }
             self.follow(table, &mut row, last.at.wall);
         }
         Some(SeenRow { row, etag, pending: true })
@@ -136,6 +168,18 @@ impl State {
         if table.column("modifiedby").is_some() {
             let user = EntityRef { table: "systemuser".to_owned(), id: self.record.user };
             row.insert("modifiedby".to_owned(), Value::Lookup(user));
+        }
+    }
+
+    /// Columns that follow from a new owner: who he is, and his business unit as far as he is known.
+    fn follow_owner(&self, table: &flette_odata::Table, row: &mut Row) {
+        for (name, value) in rules::owner_followers(table, row) {
+            row.insert(name, value);
+        }
+        let Some(Value::Lookup(owner)) = row.get("ownerid") else { return };
+        let owner = self.mirror_row(&Key::new(owner.table.clone(), owner.id));
+        if let Some(unit @ Value::Lookup(_)) = owner.and_then(|(mut row, _)| row.remove("businessunitid")) {
+            row.insert("owningbusinessunit".to_owned(), unit);
         }
     }
 

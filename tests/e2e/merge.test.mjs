@@ -148,3 +148,21 @@ test("deleted here, edited there: the newer wins", async (t) => {
     ["deleted-here"],
   );
 });
+
+test("Background Sync sends what waits when no page is open any more", async (t) => {
+  const w = await world(t);
+  const train = await w.browser("train");
+  const page = await open(w, train);
+  const contact = await someContact(w);
+  const row = `contacts(${contact.contactid})`;
+  w.proxy.cut();
+  assert.equal((await send(page, "PATCH", row, { jobtitle: "By itself" }, { "If-Match": "*" })).status, 204);
+  const blank = await train.page();
+  await page.close();
+  // Long enough for the rounds that the edit and the page had started to fail.
+  await sleep(3000);
+  assert.equal((await w.admin.get(row)).jobtitle, contact.jobtitle);
+  w.proxy.restore();
+  await train.backgroundSync(blank, w.origin, "flette-round");
+  await until("the change arrives", async () => (await w.admin.get(row)).jobtitle === "By itself");
+});

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openList, openRecord, search, shown } from "./lib/page.mjs";
+import { fill, openList, openRecord, save, search, shown } from "./lib/page.mjs";
 import { hasNorthwind } from "./lib/server.mjs";
-import { send, signIn, status, synced, until, world } from "./lib/world.mjs";
+import { open, send, signIn, status, synced, until, world } from "./lib/world.mjs";
 
 test("the first sync shows progress; then the app opens, lists, searches and opens a record without a server", async (t) => {
   const w = await world(t, { rows: 10_000 });
@@ -26,11 +26,12 @@ test("the first sync shows progress; then the app opens, lists, searches and ope
   const accounts = (await w.admin.get("accounts?$select=name")).value;
   assert.equal(rows.account, accounts.length);
   if (hasNorthwind) {
-    const [customers, suppliers] = [91, 29];
+    const [customers, suppliers, generated] = [91, 29, 1_000];
     const named = (name) => accounts.filter((account) => account.name === name).length;
     assert.equal(named("Alfreds Futterkiste"), 1);
     assert.equal(named("Exotic Liquids"), 1);
-    assert.ok(accounts.length >= customers + suppliers);
+    assert.equal(accounts.length, customers + suppliers + generated);
+    assert.equal(rows.contact, customers + suppliers + 10_000);
   }
 
   await w.server.stop();
@@ -84,4 +85,32 @@ test("no answer of the API ever stands in a cache", async (t) => {
     urls.filter((path) => /^\/(api|auth|oauth2|flette)\//.test(path)),
     [],
   );
+});
+
+test("chosen offline: nothing leaves while the server is in reach; going online sends it and says so", async (t) => {
+  const w = await world(t);
+  const page = await open(w, await w.browser("plane"));
+  const contact = (await w.admin.get("contacts?$filter=jobtitle ne null&$orderby=fullname&$top=1")).value[0];
+  const row = `contacts(${contact.contactid})`;
+  await page.click('[data-testid="go-offline"]');
+  await page.waitForSelector('[data-testid="go-online"]');
+  assert.deepEqual([(await status(page)).mode, (await status(page)).chosen], ["offline", true]);
+
+  const before = w.proxy.log.length;
+  await openRecord(page, "contacts", contact.contactid);
+  await fill(page, "jobtitle", "In the air");
+  await save(page);
+  assert.equal((await send(page, "POST", "/flette/sync")).body.pushed, 0);
+  assert.equal((await send(page, "GET", "opportunities")).status, 501, "no request is passed on either");
+  const calls = w.proxy.log.slice(before).filter((call) => call.url.startsWith("/api/"));
+  assert.deepEqual(calls, []);
+  assert.equal((await w.admin.get(row)).jobtitle, contact.jobtitle);
+
+  await page.reload({ waitUntil: "load" });
+  const online = await page.waitForSelector('[data-testid="go-online"]');
+  assert.equal(await page.$eval('[data-testid="pending"]', (chip) => chip.dataset.count), "1");
+  await online.click();
+  await until("the change arrives", async () => (await w.admin.get(row)).jobtitle === "In the air");
+  await synced(page);
+  assert.equal((await status(page)).mode, "online");
 });

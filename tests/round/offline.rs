@@ -126,6 +126,46 @@ fn what_was_made_and_unmade_offline_is_never_told() {
 }
 
 #[test]
+fn what_hung_on_a_row_unmade_offline_goes_with_it_or_lets_it_go() {
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    let account = device.create("account", &[("name", text("Brief"))]);
+    let contact = device
+        .create("contact", &[("lastname", text("Brief")), ("parentcustomerid", link("account", account))]);
+    let task =
+        device.create("task", &[("subject", text("Brief")), ("regardingobjectid", link("contact", contact))]);
+    let child =
+        device.create("account", &[("name", text("Stays")), ("parentaccountid", link("account", account))]);
+    device.delete("account", account);
+    assert!(device.row("contact", contact).is_none() && device.row("task", task).is_none());
+    assert!(device.row("account", child).unwrap()["parentaccountid"].is_null());
+    let report = device.sync();
+    assert_eq!((report.pushed, report.parked), (1, 0), "{report:?}");
+    assert!(device.entries().is_empty());
+}
+
+#[test]
+fn rows_that_went_with_a_deleted_one_come_back_when_the_deletion_is_given_up() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let account = online.create("accounts", r#"{"name":"Old"}"#);
+    let bind =
+        format!(r#"{{"lastname":"Of it","parentcustomerid_account@odata.bind":"/accounts({account})"}}"#);
+    let contact = online.create("contacts", &bind);
+    let device = Device::synced(&server, "demo");
+    device.edit("contact", contact, &[("telephone1", text("1"))]);
+    device.delete("account", account);
+    assert!(device.row("contact", contact).is_none());
+    let deletion = device.entries().last().unwrap().op;
+    device.change(|draft| draft.discard(deletion).unwrap());
+    assert_eq!(device.text("contact", contact, "telephone1"), "1");
+    device.delete("account", account);
+    device.sync();
+    assert_eq!(online.ask(Method::Get, &format!("contacts({contact})"), "").status, 404);
+    assert!(device.row("contact", contact).is_none() && device.entries().is_empty());
+}
+
+#[test]
 fn more_rows_than_a_batch_holds_arrive_in_several() {
     let server = Server::start();
     let device = Device::synced(&server, "demo");

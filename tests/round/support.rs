@@ -123,6 +123,11 @@ impl Wire {
         if !body.is_empty() {
             request = request.json(body.as_bytes().to_vec());
         }
+        self.forward(request)
+    }
+
+    /// Sends a request as it is, signed.
+    pub fn forward(&self, request: Request) -> Response {
         exchange(self.address, &self.sign(request)).unwrap()
     }
 

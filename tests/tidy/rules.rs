@@ -12,11 +12,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("platform", &["store", "model", "odata"]),
     // The two doors name `Store` as the bound of the replica they are given; they hold no store.
     ("api", &["replica", "odata", "model", "store"]),
-    // A pulled page goes straight into the columns of the mirror; `platform` is the bound on the transport.
-    ("sync", &["replica", "remote", "merge", "journal", "mirror", "model", "store", "odata", "platform"]),
+    // `platform` is the bound on the transport.
+    ("sync", &["replica", "remote", "merge", "journal", "model", "store", "odata", "platform"]),
     ("replica", &["mirror", "journal", "store", "model", "odata"]),
-    // Why the server refused is kept in the journal's entry, in the journal's words.
-    ("remote", &["odata", "model", "platform", "journal"]),
+    ("remote", &["odata", "model", "platform"]),
     ("mirror", &["odata", "model"]),
     ("journal", &["model"]),
     ("merge", &["model"]),

@@ -12,6 +12,7 @@ import { control, FletteError } from "./control.ts";
 import { CHANNEL, type Hint } from "./protocol.ts";
 import { type Registration, register } from "./register.ts";
 import type { Report, Status } from "./types.ts";
+import { workerUrl } from "./worker-url.ts";
 
 export * from "./backoff.ts";
 export { control, FletteError } from "./control.ts";
@@ -22,6 +23,11 @@ export type * from "./types.ts";
 export interface Options {
   /** Path of the worker on this origin. Default `/worker.js`. */
   worker?: string;
+  /**
+   * Logical names of the tables that go offline, in pull order: what others point to comes first. Default: systemuser,
+   * account, contact, task. Another list is another worker, which takes over like a new version.
+   */
+  tables?: readonly string[];
   /** Time between rounds while nothing else asks for one, milliseconds. Default 15 minutes. */
   intervalMillis?: number;
 }
@@ -72,7 +78,7 @@ export class FletteClient {
     const client = new FletteClient(options);
     client.listen();
     try {
-      client.registration = await register(options.worker ?? "/worker.js", {
+      client.registration = await register(workerUrl(options.worker ?? "/worker.js", options.tables), {
         onUpdateReady: () => client.change({ updateReady: true }),
         onReplaced: () => client.change({ reloadNeeded: true }),
       });

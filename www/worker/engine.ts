@@ -3,12 +3,13 @@
 
 import init, { Flette } from "flette-engine";
 import { matchPrecache } from "workbox-precaching";
+import { tablesOf } from "../client/worker-url.ts";
 import { currentSession, databaseName, type Session } from "./session.ts";
 
 /** Path prefix of the API that the engine answers. */
 export const API_ROOT = "/api/data/v9.2/";
-/** Tables that go offline, in pull order: what others point to comes first. */
-const TABLES = ["systemuser", "account", "contact", "task"];
+/** Tables that go offline, as the page that registered this worker named them. */
+const TABLES = tablesOf(self.location.search);
 /** Rows per pulled page: Dataverse's own maximum. */
 const PAGE_SIZE = 5_000;
 const MODULE = "/flette_bg.wasm";

@@ -101,21 +101,25 @@ fn read_change_set(boundary: &str, content: &[u8]) -> Result<Vec<Part>> {
 
 /// Writes a batch response. An `outer_status` of 200 says that the batch was executed (or, with
 /// continue-on-error, gone through); without continue-on-error it is the status of the request that failed.
-/// Each change set gets a boundary of its own, derived from `boundary`.
+/// Each change set gets a boundary of its own, derived from `boundary`. In a batch, what names a row also says so by
+/// `Location`, and an error carries a `REQ_ID`.
 pub fn write_batch_response(answers: &[BatchAnswer], boundary: Uuid, outer_status: u16) -> Response {
     let outer = format!("batchresponse_{boundary}");
     let mut body = Vec::new();
     for (at, answer) in (1u128..).zip(answers) {
         open_part(&mut body, &outer);
         match answer {
-            BatchAnswer::Single(response) => write_answer(&mut body, None, response),
+            BatchAnswer::Single(response) => {
+                let request_id = derived(boundary, REQUEST_IDS_FROM + at);
+                write_answer(&mut body, None, &as_part(response, Some(request_id)));
+            }
             BatchAnswer::ChangeSet(responses) => {
                 let inner = format!("changesetresponse_{}", derived(boundary, at));
                 line(&mut body, &format!("Content-Type: multipart/mixed; boundary={inner}"));
                 line(&mut body, "");
                 for (content_id, response) in responses {
                     open_part(&mut body, &inner);
-                    write_answer(&mut body, content_id.as_deref(), response);
+                    write_answer(&mut body, content_id.as_deref(), &as_part(response, None));
                 }
                 close_parts(&mut body, &inner);
             }
@@ -126,6 +130,20 @@ pub fn write_batch_response(answers: &[BatchAnswer], boundary: Uuid, outer_statu
     response.headers.set("Content-Type", format!("multipart/mixed; boundary={outer}"));
     response.body = body;
     response
+}
+
+/// Where the ids of failed requests begin: beyond the boundaries of change sets, of which a batch has fewer.
+const REQUEST_IDS_FROM: u128 = 1 << 32;
+
+fn as_part(response: &Response, request_id: Option<Uuid>) -> Response {
+    let mut part = response.clone();
+    if let Some(url) = response.headers.get("OData-EntityId") {
+        part.headers.set("Location", url);
+    }
+    if let Some(id) = request_id.filter(|_| response.status >= 400) {
+        part.headers.set("REQ_ID", id.to_string());
+    }
+    part
 }
 
 /// Writes a batch request: its `Content-Type` and body.

@@ -8,7 +8,7 @@ use flette_odata::batch::{
 use flette_odata::error::Result;
 use flette_odata::operation::{self, Operation};
 use flette_odata::prefer::Prefer;
-use flette_odata::{EntityRef, Method, ODataError, Request, Response, Uuid};
+use flette_odata::{EntityRef, ODataError, Request, Response, Uuid};
 use std::collections::HashMap;
 
 impl Service {
@@ -33,7 +33,11 @@ impl Service {
                 break;
             }
         }
-        write_batch_response(&answers, Uuid::new_v4(), status)
+        let response = write_batch_response(&answers, Uuid::new_v4(), status);
+        match go_on {
+            true => response.header("Preference-Applied", "odata.continue-on-error"),
+            false => response,
+        }
     }
 
     fn single(&self, call: &Call, part: Part) -> Response {
@@ -41,11 +45,11 @@ impl Service {
             let operation = parse(&part.request, call, self, &|_| None)?;
             if is_write(&operation) {
                 let effect = self.database.write(|writer| write::carry_out(writer, call, operation))?;
-                return Ok(located(effect.response, part.request.method));
+                return Ok(effect.response);
             }
             self.database.read(|reader| look_up(reader, call, &part.request.url, operation))
         };
-        answer().unwrap_or_else(|error| error_part(&error))
+        answer().unwrap_or_else(|error| error.to_response())
     }
 
     /// All of it or nothing; a failure is one answer for the whole set.
@@ -59,7 +63,7 @@ impl Service {
         });
         match answers {
             Ok(answers) => BatchAnswer::ChangeSet(answers),
-            Err(error) => BatchAnswer::Single(error_part(&error)),
+            Err(error) => BatchAnswer::Single(error.to_response()),
         }
     }
 
@@ -84,7 +88,7 @@ impl Service {
         if let (Some(id), Some(row)) = (&content_id, effect.row) {
             made.insert(format!("${id}"), row);
         }
-        Ok((content_id, located(effect.response, request.method)))
+        Ok((content_id, effect.response))
     }
 }
 
@@ -95,17 +99,4 @@ fn parse(
     references: &dyn Fn(&str) -> Option<EntityRef>,
 ) -> Result<Operation> {
     operation::parse(request, call.root, service.schema(), references)
-}
-
-/// In a batch, creates and updates also say where the row is by `Location`.
-fn located(response: Response, method: Method) -> Response {
-    match response.headers.get("OData-EntityId").map(str::to_owned) {
-        Some(url) if matches!(method, Method::Post | Method::Patch) => response.header("Location", url),
-        _ => response,
-    }
-}
-
-/// Errors in a batch carry an id of their own.
-fn error_part(error: &ODataError) -> Response {
-    error.to_response().header("REQ_ID", Uuid::new_v4().to_string())
 }

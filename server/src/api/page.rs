@@ -53,7 +53,7 @@ impl Page {
 
 /// 400: a token that cannot be understood.
 pub(super) fn bad_token() -> ODataError {
-    ODataError::new(400, "0x8004112a", "Paging cookie is malformed or does not fit the query.")
+    ODataError::bad_skip_token()
 }
 
 /// 410: a token that was right once, or for another database. The client reads everything anew.

@@ -69,4 +69,19 @@ export class Browser {
     await session.send("ServiceWorker.stopAllWorkers");
     await session.detach();
   }
+
+  /** Lets Background Sync fire, as the browser does when it thinks that there is a network again. */
+  async backgroundSync(page, origin, tag) {
+    const session = await page.createCDPSession();
+    const registered = new Promise((done) => {
+      session.on("ServiceWorker.workerRegistrationUpdated", ({ registrations }) => {
+        const ours = registrations.find((r) => r.scopeURL.startsWith(origin) && !r.isDeleted);
+        if (ours) done(ours.registrationId);
+      });
+    });
+    await session.send("ServiceWorker.enable");
+    const registrationId = await registered;
+    await session.send("ServiceWorker.dispatchSyncEvent", { origin, registrationId, tag, lastChance: false });
+    await session.detach();
+  }
 }

@@ -13,10 +13,11 @@ const START_MILLIS_MAX = 60_000;
 export const binary = process.env.FLETTE_SERVER ?? join(root, "target/release/flette-server");
 export const site = process.env.FLETTE_SITE ?? join(root, "dist");
 
-/** Folder of the Northwind files, or of the project's own small ones where these are not at hand. */
+/** Folder of the Northwind files (`FLETTE_SHARED` names another), or of the project's own where these are not at hand. */
 export function sampleFolder() {
-  const shared = [process.env.FLETTE_SHARED, join(root, "../shared"), join(root, "../../shared")];
-  const found = shared.find((folder) => folder && existsSync(join(folder, "data/northwind/customers.csv")));
+  const named = process.env.FLETTE_SHARED;
+  const shared = named ? [named] : [join(root, "../shared"), join(root, "../../shared")];
+  const found = shared.find((folder) => existsSync(join(folder, "data/northwind/customers.csv")));
   return found ? join(found, "data/northwind") : join(root, "tests/data");
 }
 

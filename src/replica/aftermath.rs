@@ -1,0 +1,173 @@
+//! What hangs on rows deleted here. The server deletes dependents or takes links away when it hears of a deletion; until
+//! then the same is derived, never journalled: the server does it, and giving the deletion up undoes it.
+
+use super::{Draft, SeenRow, State};
+use crate::model::{Change, EntityRef, FieldEdit, Key, Row, Value};
+use flette_odata::edm::{Column, ColumnKind, OnDelete, Table};
+use flette_odata::filter::{CompareOp, Filter};
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+/// See the module. Empty when no row of the replica was deleted here.
+#[derive(Debug, Default)]
+pub(super) struct Aftermath {
+    /// Rows deleted here, and those that go with them.
+    gone: BTreeSet<Key>,
+    /// Rows that stay, and point to rows that are gone.
+    unlinked: BTreeSet<Key>,
+}
+
+impl Aftermath {
+    /// Follows the relationships from every deleted row. The tables must be loaded.
+    pub(super) fn of(state: &State) -> Aftermath {
+        let tables = state.schema.tables.iter();
+        let keys = tables.flat_map(|table| state.journal.keys_of(&table.logical_name));
+        let deleted =
+            |key: &&Key| matches!(state.journal.of(key).last(), Some(e) if e.change == Change::Delete);
+        let mut next: Vec<Key> = keys.filter(deleted).cloned().collect();
+        let mut found = Aftermath { gone: next.iter().cloned().collect(), ..Aftermath::default() };
+        if next.is_empty() {
+            return found;
+        }
+        let edited = edited_links(state);
+        // A list and not recursion: a chain of rows may be as long as the table.
+        while let Some(target) = next.pop() {
+            let edited = edited.get(&target).into_iter().flatten().cloned();
+            for (key, on_delete) in untouched_links(state, &target).into_iter().chain(edited) {
+                match on_delete {
+                    OnDelete::Cascade if found.gone.insert(key.clone()) => next.push(key),
+                    OnDelete::RemoveLink => drop(found.unlinked.insert(key)),
+                    OnDelete::Cascade | OnDelete::Restrict | OnDelete::NoCascade => {}
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether the row is gone, by itself or with another.
+    pub(super) fn is_gone(&self, key: &Key) -> bool {
+        self.gone.contains(key)
+    }
+
+    /// Rows of a table that are not as mirror and journal alone say.
+    pub(super) fn of_table<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a Key> {
+        self.gone.iter().chain(&self.unlinked).filter(move |key| key.table == table)
+    }
+
+    /// The row without links to rows that are gone; `None` when it went with one.
+    pub(super) fn upon(&self, table: Option<&Table>, key: &Key, mut seen: SeenRow) -> Option<SeenRow> {
+        if self.is_gone(key) {
+            return None;
+        }
+        if self.unlinked.contains(key) {
+            for column in table.iter().flat_map(|table| &table.columns) {
+                let points_nowhere = |to: &EntityRef| {
+                    rule(column, &to.table) == Some(OnDelete::RemoveLink)
+                        && self.is_gone(&Key::new(to.table.clone(), to.id))
+                };
+                if link(&seen.row, column).is_some_and(points_nowhere) {
+                    seen.row.insert(column.logical_name.clone(), Value::Null);
+                }
+            }
+        }
+        Some(seen)
+    }
+}
+
+impl Draft<'_> {
+    /// Takes links to a row away that no longer is. Gives the rows that go with it.
+    ///
+    /// Only rows with entries can point to a row that the server never had.
+    pub(super) fn leave(&mut self, gone: &Key) -> Vec<Key> {
+        let mut follow = Vec::new();
+        for table in &self.schema().tables {
+            for key in self.keys_with_entries(&table.logical_name) {
+                let Some(seen) = self.row(&key) else { continue };
+                for column in &table.columns {
+                    let points_there =
+                        link(&seen.row, column).is_some_and(|to| to.id == gone.id && to.table == gone.table);
+                    match rule(column, &gone.table).filter(|_| points_there) {
+                        Some(OnDelete::Cascade) => follow.push(key.clone()),
+                        Some(OnDelete::RemoveLink) => {
+                            let name = column.logical_name.clone();
+                            let old = seen.row.get(&name).cloned().unwrap_or_default();
+                            self.update(&key, vec![FieldEdit { name, old, new: Value::Null }]);
+                        }
+                        Some(OnDelete::Restrict | OnDelete::NoCascade) | None => {}
+                    }
+                }
+            }
+        }
+        follow
+    }
+
+    fn keys_with_entries(&self, table: &str) -> BTreeSet<Key> {
+        let stored = self.state().journal.keys_of(table);
+        let drafted = self.effects.entries.values().flatten().map(|entry| &entry.key);
+        stored.chain(drafted.filter(|key| key.table == table)).cloned().collect()
+    }
+}
+
+fn link<'r>(row: &'r Row, column: &Column) -> Option<&'r EntityRef> {
+    match row.get(&column.logical_name) {
+        Some(Value::Lookup(to)) => Some(to),
+        _ => None,
+    }
+}
+
+/// What the deletion of a row of `target` does to rows whose `column` points to it.
+fn rule(column: &Column, target: &str) -> Option<OnDelete> {
+    match &column.kind {
+        ColumnKind::Lookup { targets } => targets.iter().find(|t| t.table == target).map(|t| t.on_delete),
+        _ => None,
+    }
+}
+
+/// Who points to a row by a relationship that its deletion follows, among the rows that have entries.
+fn edited_links(state: &State) -> BTreeMap<Key, Vec<(Key, OnDelete)>> {
+    let mut links: BTreeMap<Key, Vec<(Key, OnDelete)>> = BTreeMap::new();
+    for table in &state.schema.tables {
+        for key in state.journal.keys_of(&table.logical_name) {
+            let Some(seen) = state.folded(key) else { continue };
+            for column in &table.columns {
+                let Some(to) = link(&seen.row, column) else { continue };
+                if let Some(rule) = rule(column, &to.table).filter(is_followed) {
+                    let target = Key::new(to.table.clone(), to.id);
+                    links.entry(target).or_default().push((key.clone(), rule));
+                }
+            }
+        }
+    }
+    links
+}
+
+/// The same for one row, among the rows that are as the server told them.
+fn untouched_links(state: &State, target: &Key) -> Vec<(Key, OnDelete)> {
+    let mut found = Vec::new();
+    for table in &state.schema.tables {
+        let Some(mirror) = state.tables.get(&table.logical_name).and_then(|t| t.mirror.as_ref()) else {
+            continue;
+        };
+        let edited: Vec<Uuid> = state.journal.keys_of(&table.logical_name).map(|key| key.id).collect();
+        for column in &table.columns {
+            let Some(rule) = rule(column, &target.table).filter(is_followed) else { continue };
+            let points_here = Filter::Compare {
+                column: column.logical_name.clone(),
+                op: CompareOp::Equal,
+                value: Value::Guid(target.id),
+            };
+            for at in mirror.select(Some(&points_here), &edited) {
+                // The same id may name a row of another target table.
+                if matches!(mirror.cell(at, &column.logical_name), Value::Lookup(to) if to.table == target.table)
+                {
+                    found.push((Key::new(table.logical_name.clone(), mirror.id_at(at)), rule));
+                }
+            }
+        }
+    }
+    found
+}
+
+fn is_followed(rule: &OnDelete) -> bool {
+    matches!(rule, OnDelete::Cascade | OnDelete::RemoveLink)
+}

@@ -1,0 +1,312 @@
+//! A server, and beside it an engine whose replica was pulled from that server before the line was cut.
+
+use crate::answers::Seen;
+use crate::seeds;
+use crate::support::{chance, Server, Wire, TABLES};
+use flette::engine::{Config, Engine, Identity};
+use flette::model::Millis;
+use flette::platform::Platform;
+use flette::store::memory::MemoryStore;
+use flette_odata::{Method, Request, Response, Uuid};
+use std::cell::RefCell;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const ROOT: &str = "/api/data/v9.2/";
+
+/// A device without a browser.
+struct Desk {
+    store: MemoryStore,
+    wire: Wire,
+    chance: flette::replica::Random,
+}
+
+impl Platform for Desk {
+    type Store = MemoryStore;
+    type Transport = Wire;
+    type Lock = ();
+
+    fn store(&self) -> &MemoryStore {
+        &self.store
+    }
+
+    fn transport(&self) -> &Wire {
+        &self.wire
+    }
+
+    fn now(&self) -> Millis {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        Millis(i64::try_from(since.as_millis()).unwrap())
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        (self.chance)(bytes);
+    }
+
+    async fn sleep(&self, _millis: u32) {}
+
+    async fn try_lock(&self, _name: &str) -> Option<()> {
+        Some(())
+    }
+}
+
+/// A request to be put at both doors. Ids are written as placeholders: `{a3}`, `{c3}`, `{t3}` for seeded rows (see
+/// [`crate::seeds`]), `{new0}` for the first row whose id a door chose, `{etag:accounts(…)}` for what that door says.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub method: Method,
+    pub path: String,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+/// `Name: value`, parted by ` | `.
+fn headers(text: &str) -> Vec<(String, String)> {
+    let fields = text.split(" | ").filter_map(|field| field.split_once(": "));
+    fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+impl Ask {
+    pub fn get(path: &str, fields: &str) -> Ask {
+        Ask { method: Method::Get, path: path.to_owned(), headers: headers(fields), body: String::new() }
+    }
+
+    pub fn new(method: &str, path: &str, fields: &str, body: &str) -> Ask {
+        let method = Method::parse(method).unwrap();
+        let mut headers = headers(fields);
+        if !body.is_empty() && !headers.iter().any(|(name, _)| name == "Content-Type") {
+            headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
+        }
+        Ask { method, path: path.to_owned(), headers, body: body.to_owned() }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Server,
+    Engine,
+}
+
+/// How much of the seeds the replica knows from the server; the rest was told to both doors after the line was cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// All of it.
+    All,
+    /// Other values of all rows, corrected offline.
+    Older,
+    /// None of it: every row was made offline.
+    Nothing,
+}
+
+/// See the module.
+pub struct World {
+    #[allow(dead_code, reason = "stops the server when dropped")]
+    server: Server,
+    online: Wire,
+    engine: Engine<Desk>,
+    base: String,
+    /// Rows whose ids the doors chose: the server's, the engine's.
+    made: RefCell<Vec<(Uuid, Uuid)>>,
+    /// Whether etags and stamps must agree too.
+    exact: bool,
+    /// Whether the engine must answer by itself.
+    offline: bool,
+    mismatches: RefCell<Vec<String>>,
+    asked: RefCell<usize>,
+}
+
+impl World {
+    pub fn new(known: Known) -> World {
+        World::of("demo", known)
+    }
+
+    /// The world of a user who sees all, or only his own business unit.
+    pub fn of(user: &str, known: Known) -> World {
+        let server = Server::start();
+        let online = server.user("demo");
+        match known {
+            Known::All => seeds::plant(&online, seeds::Values::Final),
+            Known::Older => seeds::plant(&online, seeds::Values::Older),
+            Known::Nothing => {}
+        }
+        let online = server.user(user);
+        let who = online.json("WhoAmI");
+        let id = |name: &str| who[name].as_str().unwrap().parse::<Uuid>().unwrap();
+        let identity = Identity {
+            user: id("UserId"),
+            business_unit: id("BusinessUnitId"),
+            organization: id("OrganizationId"),
+        };
+        let config = Config {
+            root: ROOT.to_owned(),
+            database: "doors".to_owned(),
+            identity,
+            tables: TABLES.map(str::to_owned).to_vec(),
+            page_size: 50,
+        };
+        let desk = Desk { store: MemoryStore::new(), wire: server.user(user), chance: chance() };
+        let engine = pollster::block_on(Engine::open(desk, config)).unwrap();
+        let base = server.root();
+        let world = World {
+            server,
+            online,
+            engine,
+            base,
+            made: RefCell::default(),
+            exact: known == Known::All,
+            offline: true,
+            mismatches: RefCell::default(),
+            asked: RefCell::new(0),
+        };
+        world.control("go-offline");
+        match known {
+            Known::All => {}
+            Known::Older => seeds::corrections().iter().for_each(|ask| world.check(204, ask)),
+            Known::Nothing => seeds::creations().iter().for_each(|ask| world.check(204, ask)),
+        }
+        world
+    }
+
+    /// The same world, in which only what both sides can know is compared.
+    pub fn loosely(mut self) -> World {
+        self.exact = false;
+        self
+    }
+
+    /// The same world with the server in reach: what the replica cannot answer is asked there.
+    pub fn with_the_line_open(mut self) -> World {
+        self.control("go-online");
+        self.offline = false;
+        self
+    }
+
+    fn control(&self, what: &str) {
+        let request = Request::new(Method::Post, format!("/flette/{what}"));
+        let answer = pollster::block_on(self.engine.handle(request));
+        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    }
+
+    /// What one door answers.
+    pub fn ask(&self, side: Side, ask: &Ask) -> Response {
+        let mut request = Request::new(ask.method, self.url(&self.fill(side, &ask.path)));
+        for (name, value) in &ask.headers {
+            request.headers.push(name, self.fill(side, value));
+        }
+        request.body = self.fill(side, &ask.body).into_bytes();
+        match side {
+            Side::Server => self.online.forward(request),
+            Side::Engine => {
+                let response = pollster::block_on(self.engine.handle(request));
+                let source = response.headers.get("Flette-Source");
+                assert!(source == Some("replica") || !self.offline && source == Some("network"));
+                response
+            }
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        let mut url = match path.starts_with("http") {
+            true => String::new(),
+            false => self.base.clone(),
+        };
+        for byte in path.bytes() {
+            let plain = byte.is_ascii_alphanumeric() || b"$&=?/(),':;*@!%+-._~".contains(&byte);
+            match plain {
+                true => url.push(char::from(byte)),
+                false => url.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        url
+    }
+
+    /// Puts what they stand for in the place of placeholders.
+    fn fill(&self, side: Side, text: &str) -> String {
+        let mut text = seeds::fill(text);
+        for (at, (server, engine)) in self.made.borrow().iter().enumerate() {
+            let id = match side {
+                Side::Server => server,
+                Side::Engine => engine,
+            };
+            text = text.replace(&format!("{{new{at}}}"), &id.to_string());
+        }
+        while let Some(start) = text.find("{etag:") {
+            let end = start + text[start..].find('}').unwrap();
+            let answer = self.ask(side, &Ask::get(&text[start + 6..end], ""));
+            let etag = answer.headers.get("ETag").unwrap_or("W/\"none\"").to_owned();
+            text.replace_range(start..=end, &etag);
+        }
+        text.replace("{root}", &self.base)
+    }
+
+    /// An answer in the form in which answers are compared.
+    fn seen(&self, side: Side, response: &Response) -> Seen {
+        let ids = self.made.borrow();
+        let name = |text: String| {
+            ids.iter().enumerate().fold(text, |text, (at, (server, engine))| {
+                let id = if side == Side::Server { server } else { engine };
+                text.replace(&id.to_string(), &format!("{{new{at}}}"))
+            })
+        };
+        Seen::of(response, self.exact, &name)
+    }
+
+    /// Puts a request at both doors and notes where the answers differ. Further pages are followed.
+    /// The server's first status.
+    pub fn same(&self, ask: &Ask) -> u16 {
+        let mut status = None;
+        let mut asks = [ask.clone(), ask.clone()];
+        for _ in 0..100 {
+            *self.asked.borrow_mut() += 1;
+            let [server, engine] =
+                [(Side::Server, &asks[0]), (Side::Engine, &asks[1])].map(|(side, ask)| self.ask(side, ask));
+            let status = *status.get_or_insert(server.status);
+            if let (Some(server), Some(engine)) = (chosen(&server), chosen(&engine)) {
+                if server != engine {
+                    self.made.borrow_mut().push((server, engine));
+                }
+            }
+            let (a, b) = (self.seen(Side::Server, &server), self.seen(Side::Engine, &engine));
+            if let Some(difference) = a.difference(&b) {
+                let title = format!("{} {} {:?} {}", ask.method.as_str(), ask.path, ask.headers, ask.body);
+                self.mismatches.borrow_mut().push(format!("{title}\n{difference}"));
+                return status;
+            }
+            match (a.next, b.next) {
+                (Some(a), Some(b)) => (asks[0].path, asks[1].path) = (a, b),
+                _ => return status,
+            }
+        }
+        panic!("{}: pages without end", ask.path);
+    }
+
+    /// As [`World::same`]; also the server's status must be this one, so that a case tests what it says.
+    pub fn check(&self, status: u16, ask: &Ask) {
+        let found = self.same(ask);
+        if found != status {
+            let title = format!("{} {} {:?} {}", ask.method.as_str(), ask.path, ask.headers, ask.body);
+            self.mismatches.borrow_mut().push(format!("{title}\n  the server says {found} and not {status}"));
+        }
+    }
+
+    /// Every row of every table, as both doors tell it.
+    pub fn read_back(&self) {
+        // By id: ids that the doors chose are later than those of the seeds, in the order in which they were made.
+        for (set, key) in [("accounts", "accountid"), ("contacts", "contactid"), ("tasks", "activityid")] {
+            let path = format!("{set}?$orderby={key}&$count=true");
+            self.check(200, &Ask::get(&path, "Prefer: odata.include-annotations=\"*\""));
+        }
+    }
+
+    /// Ends the test.
+    pub fn agree(self) {
+        let mismatches = self.mismatches.borrow();
+        let (count, asked) = (mismatches.len(), *self.asked.borrow());
+        println!("{asked} requests at both doors");
+        assert!(count == 0, "{count} of {asked} answers differ:\n\n{}", mismatches.join("\n\n"));
+    }
+}
+
+/// The id that a door gave to a new row.
+fn chosen(response: &Response) -> Option<Uuid> {
+    let url = response.headers.get("OData-EntityId")?.strip_suffix(')')?;
+    url.rsplit('(').next()?.parse().ok()
+}
