@@ -59,7 +59,7 @@ impl<P: Platform + 'static> Engine<P> {
                 let (id, body) = (uuid(id)?, parse::<ResolveBody>(&request.body)?);
                 self.decide(|draft| draft.resolve_conflict(id, body.take)).await
             }
-            (Method::Post, ["sign-out"]) => self.sign_out(&request.body),
+            (Method::Post, ["sign-out"]) => self.sign_out(&request.body).await,
             (_, known) if is_known(known) => {
                 Err(ODataError::method_not_allowed(request.method.as_str(), &known.join("/")).into())
             }
@@ -95,15 +95,25 @@ impl<P: Platform + 'static> Engine<P> {
         json(&body).header("Content-Disposition", "attachment; filename=\"flette-journal.json\"")
     }
 
-    /// Whether the replica may be deleted now; the caller deletes it.
-    fn sign_out(&self, body: &[u8]) -> Result<Response> {
+    /// Whether the replica may be deleted now; the caller deletes it. From here on no request is answered, so that no
+    /// change is acknowledged and then deleted.
+    async fn sign_out(&self, body: &[u8]) -> Result<Response> {
         let body = if body.is_empty() { SignOutBody::default() } else { parse(body)? };
-        let unsent = self.replica.state().journal.len();
+        self.live.ended.set(true);
+        let allowed = self.may_sign_out(&body).await;
+        self.live.ended.set(allowed.is_ok());
+        allowed.map(|()| Response::empty(204))
+    }
+
+    async fn may_sign_out(&self, body: &SignOutBody) -> Result<()> {
+        // In its turn: a write that is being committed counts.
+        let count = |draft: &mut Draft| Ok(draft.state().journal.len());
+        let unsent = self.replica.transact(self.platform.now(), Durability::Relaxed, &[], count).await?;
         if unsent > 0 && body.unsent == Unsent::KeepRefuse {
             let message = format!("{unsent} changes have not been sent. Send, export or discard them first.");
             return Err(ODataError::new(409, "0x80044188", message).into());
         }
-        Ok(Response::empty(204))
+        Ok(())
     }
 }
 

@@ -45,6 +45,8 @@ struct Live {
     reachable: Cell<Option<bool>>,
     /// Whether the server takes this user's session.
     signed_in: Cell<bool>,
+    /// Whether the user has signed out: the replica is about to be deleted, so nothing may be promised any more.
+    ended: Cell<bool>,
     /// Whether a round is under way.
     syncing: Cell<bool>,
     /// Whether this context ran the last round.
@@ -81,6 +83,10 @@ impl<P: Platform + 'static> Engine<P> {
     pub async fn handle(&self, request: Request) -> Response {
         if path_of(&request.url).starts_with(CONTROL_ROOT) {
             return self.control(request).await;
+        }
+        if self.live.ended.get() {
+            let ended = ODataError::new(503, "0x80040216", "The user of this replica has signed out.");
+            return ended.to_response().header(SOURCE_HEADER, "replica");
         }
         let door = Door { root: &self.config.root, scope: &self.config.tables, now: self.platform.now() };
         match api::answer(&self.replica, &request, door).await {
