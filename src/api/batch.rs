@@ -67,11 +67,12 @@ fn goes_elsewhere<S: Store>(
     let state = replica.state();
     let known = |key: &Key| super::is_known(&state, key);
     let (mut beyond, mut writes_here) = (false, false);
-    for item in items {
-        let BatchItem::Single(part) = item else {
-            writes_here = true;
-            continue;
-        };
+    let parts = items.iter().flat_map(|item| match item {
+        BatchItem::Single(part) => std::slice::from_ref(part),
+        // A part that names an earlier one cannot be read yet: it goes where that one goes.
+        BatchItem::ChangeSet(parts) => parts,
+    });
+    for part in parts {
         match read_part(part, root, schema, &HashMap::new()) {
             Ok(operation) => match super::not_here(&state, &operation, door, &known) {
                 Some(_) => beyond = true,

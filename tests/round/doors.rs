@@ -252,3 +252,34 @@ fn no_write_is_accepted_once_the_replica_may_be_deleted() {
     assert_eq!(post("/flette/sign-out".to_owned(), r#"{"unsent":"discard"}"#), 204);
     assert_eq!(write(), 503);
 }
+
+#[test]
+fn a_change_set_goes_to_the_server_as_a_whole_when_none_of_its_tables_is_offline() {
+    let server = Server::start();
+    let mut device = Device::synced(&server, "demo");
+    device.config.tables.retain(|table| table != "task");
+    let batch = |first: &str, second: &str| {
+        let part = |id: u32, set: &str, body: &str| {
+            format!(
+                "--c\nContent-Type: application/http\nContent-Transfer-Encoding: binary\nContent-ID: {id}\n\n\
+                 POST {set} HTTP/1.1\nContent-Type: application/json\n\n{body}\n"
+            )
+        };
+        let task = r#"{"subject":"Far away"}"#;
+        let account = r#"{"name":"Near"}"#;
+        let body = |set: &str| if set == "tasks" { task } else { account };
+        let parts = part(1, first, body(first)) + &part(2, second, body(second));
+        let text = format!("--b\nContent-Type: multipart/mixed;boundary=c\n\n{parts}--c--\n\n--b--\n");
+        let mut request = Request::new(Method::Post, "/api/data/v9.2/$batch");
+        request.headers.set("Content-Type", "multipart/mixed;boundary=b");
+        request.body = text.into_bytes();
+        let door = Door { root: "/api/data/v9.2/", scope: &device.config.tables, now: device.now() };
+        pollster::block_on(api::answer(&device.replica, &request, door))
+    };
+    elsewhere(&batch("tasks", "tasks"));
+    assert_eq!(here(batch("accounts", "accounts")).status, 200);
+    // One that also writes here keeps its place behind what waits, and is refused as a whole.
+    let before = device.entries().len();
+    assert_eq!(here(batch("accounts", "tasks")).status, 501);
+    assert_eq!(device.entries().len(), before);
+}
