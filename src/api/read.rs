@@ -109,9 +109,10 @@ impl Reader<'_> {
         }
         let left = token.as_ref().and_then(|t| t.left).or(query.top);
         let limit = left.map_or(page, |left| left.min(page));
+        let filter = query.filter.as_ref().map(|f| self.state.id_map.resolve_filter(f));
         let ask = Ask {
             table,
-            filter: query.filter.as_ref(),
+            filter: filter.as_ref(),
             orderby: &query.orderby,
             after: token.map(|t| t.after),
             limit: usize::try_from(limit).ok(),
@@ -142,7 +143,8 @@ impl Reader<'_> {
     }
 
     fn count(&self, table: &str, query: &Query) -> Result<Response> {
-        let ask = Ask { table, filter: query.filter.as_ref(), limit: Some(0), ..Ask::default() };
+        let filter = query.filter.as_ref().map(|f| self.state.id_map.resolve_filter(f));
+        let ask = Ask { table, filter: filter.as_ref(), limit: Some(0), ..Ask::default() };
         let total = u64::try_from(self.state.find(&ask).total).unwrap_or(u64::MAX).min(COUNT_MAX);
         let mut response = Response::empty(200).header("Content-Type", "text/plain; charset=utf-8");
         response.body = total.to_string().into_bytes();

@@ -133,6 +133,18 @@ impl<'a> Draft<'a> {
         Key::new(key.table.clone(), self.state.id_map.resolve(key))
     }
 
+    /// Notes that the server keeps a row under another id than the one it was made with here.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when either id is mapped to something else already: pairs are never changed.
+    pub fn map_id(&mut self, local: Key, server: Uuid) -> Result<()> {
+        if self.state.id_map.contradicts(&local, server) {
+            return Err(Error::Damaged(format!("id map of {}: {} is mapped already", local.table, local.id)));
+        }
+        self.effects.ids.push((local, server));
+        Ok(())
+    }
+
     /// From here on, changes belong to one change set until [`Draft::end_change_set`].
     pub fn begin_change_set(&mut self) {
         self.change_set = Some(ChangeSetId(self.new_id()));

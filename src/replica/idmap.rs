@@ -1,7 +1,8 @@
 //! Local id to server id: one-to-one, append-only, per table. Applied at the two doors only.
 
 use crate::error::{Error, Result};
-use crate::model::Key;
+use crate::model::{Key, Value};
+use flette_odata::filter::Filter;
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -18,15 +19,39 @@ impl IdMap {
     /// # Errors
     /// [`Error::Damaged`] when either id is mapped to something else already: pairs are never changed.
     pub fn insert(&mut self, local: Key, server: Uuid) -> Result<()> {
-        let reverse = Key::new(local.table.clone(), server);
-        let taken = self.to_server.get(&local).is_some_and(|known| *known != server)
-            || self.to_local.get(&reverse).is_some_and(|known| *known != local.id);
-        if taken {
+        if self.contradicts(&local, server) {
             return Err(Error::Damaged(format!("id map of {}: {} is mapped already", local.table, local.id)));
         }
-        self.to_local.insert(reverse, local.id);
+        self.to_local.insert(Key::new(local.table.clone(), server), local.id);
         self.to_server.insert(local, server);
         Ok(())
+    }
+
+    /// Whether either id is mapped to something else.
+    pub fn contradicts(&self, local: &Key, server: Uuid) -> bool {
+        let reverse = Key::new(local.table.clone(), server);
+        self.to_server.get(local).is_some_and(|known| *known != server)
+            || self.to_local.get(&reverse).is_some_and(|known| *known != local.id)
+    }
+
+    /// A condition with the ids under which the replica keeps rows. Ids are unique over tables (RFC 9562), so the table
+    /// that a literal means need not be known.
+    pub fn resolve_filter(&self, filter: &Filter) -> Filter {
+        let all = |parts: &[Filter]| parts.iter().map(|part| self.resolve_filter(part)).collect();
+        match filter {
+            Filter::And(parts) => Filter::And(all(parts)),
+            Filter::Or(parts) => Filter::Or(all(parts)),
+            Filter::Not(part) => Filter::Not(Box::new(self.resolve_filter(part))),
+            Filter::Compare { column, op, value: Value::Guid(id) } => {
+                let known = self.to_server.iter().find(|(local, _)| local.id == *id);
+                let value = Value::Guid(known.map_or(*id, |(_, server)| *server));
+                Filter::Compare { column: column.clone(), op: *op, value }
+            }
+            Filter::Compare { .. }
+            | Filter::CompareColumns { .. }
+            | Filter::Text { .. }
+            | Filter::Always(_) => filter.clone(),
+        }
     }
 
     /// The id under which the replica keeps a row that is asked for by either of its ids.

@@ -283,3 +283,33 @@ fn a_change_set_goes_to_the_server_as_a_whole_when_none_of_its_tables_is_offline
     assert_eq!(here(batch("accounts", "tasks")).status, 501);
     assert_eq!(device.entries().len(), before);
 }
+
+#[test]
+fn a_row_that_the_server_keeps_under_another_id_answers_to_both() {
+    let server = Server::start();
+    let mut device = Device::synced(&server, "demo");
+    let online = server.user("admin");
+    let kept = online.create("accounts", r#"{"name":"Kept"}"#);
+    device.sync();
+    let made = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
+    let other = Uuid::from_u128(7);
+    device.change(|draft| draft.map_id(Key::new("account", made), kept).unwrap());
+    assert!(device.change(|draft| draft.map_id(Key::new("account", made), other).is_err()));
+    device.restart();
+
+    let row = here(ask(&device, Method::Get, &format!("accounts({made})"), ""));
+    assert_eq!(row.status, 200);
+    let bind = format!(r#"{{"lastname":"Bound","parentcustomerid_account@odata.bind":"/accounts({made})"}}"#);
+    assert_eq!(here(ask(&device, Method::Post, "contacts", &bind)).status, 204);
+    let edited = here(ask(&device, Method::Patch, &format!("accounts({made})"), r#"{"telephone1":"9"}"#));
+    assert_eq!(edited.status, 204);
+    let found =
+        ask(&device, Method::Get, &format!("contacts?$filter=_parentcustomerid_value%20eq%20{made}"), "");
+    let found: serde_json::Value = serde_json::from_slice(&here(found).body).unwrap();
+    assert_eq!(found["value"][0]["lastname"], "Bound");
+
+    device.sync();
+    assert_eq!(online.json(&format!("accounts({kept})"))["telephone1"], "9");
+    let theirs = online.json("contacts?$filter=lastname%20eq%20'Bound'");
+    assert_eq!(theirs["value"][0]["_parentcustomerid_value"], kept.to_string());
+}
