@@ -1,6 +1,6 @@
 //! `$batch`: items run one after the other; a change set is one transaction.
 
-use super::write::{apply, is_write, respond, Done};
+use super::write::{apply, respond, Done};
 use super::{Answer, Door};
 use crate::error::{Error, Result};
 use crate::model::Key;
@@ -76,7 +76,7 @@ fn goes_elsewhere<S: Store>(
         match read_part(part, root, schema, &HashMap::new()) {
             Ok(operation) => match super::not_here(&state, &operation, door, &known) {
                 Some(_) => beyond = true,
-                None => writes_here |= is_write(&operation),
+                None => writes_here |= operation.is_write(),
             },
             Err(error) => beyond |= matches!(error.status, 404 | 501),
         }

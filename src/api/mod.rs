@@ -76,7 +76,7 @@ async fn route<S: Store>(replica: &Replica<S>, request: &Request, door: Door<'_>
     }
     match operation {
         Operation::Batch(items) => batch::answer(replica, request, items, door, &root).await,
-        operation if write::is_write(&operation) => {
+        operation if operation.is_write() => {
             let response = write::answer(replica, &operation, door, &root).await;
             Ok(Answer::Here(response.unwrap_or_else(|error| error.to_odata().to_response())))
         }

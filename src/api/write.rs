@@ -14,26 +14,6 @@ use flette_odata::query::Query;
 use flette_odata::{rules, ODataError, Response, Table};
 use uuid::Uuid;
 
-/// Whether an operation changes rows.
-pub(super) fn is_write(operation: &Operation) -> bool {
-    match operation {
-        Operation::Create { .. }
-        | Operation::Update { .. }
-        | Operation::SetProperty { .. }
-        | Operation::Delete { .. }
-        | Operation::SetReference { .. } => true,
-        Operation::Service
-        | Operation::Metadata
-        | Operation::WhoAmI
-        | Operation::Definitions { .. }
-        | Operation::Batch(_)
-        | Operation::ReadCollection { .. }
-        | Operation::Count { .. }
-        | Operation::ReadRow { .. }
-        | Operation::Function { .. } => false,
-    }
-}
-
 /// Answers one write by a transaction of its own.
 pub(super) async fn answer<S: Store>(
     replica: &Replica<S>,

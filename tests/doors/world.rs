@@ -2,52 +2,13 @@
 
 use crate::answers::Seen;
 use crate::seeds;
-use crate::support::{chance, Server, Wire, TABLES};
+use crate::support::{chance, Desk, Server, Wire, TABLES};
 use flette::engine::{Config, Engine, Identity};
-use flette::model::Millis;
-use flette::platform::Platform;
 use flette::store::memory::MemoryStore;
 use flette_odata::{Method, Request, Response, Uuid};
 use std::cell::RefCell;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 const ROOT: &str = "/api/data/v9.2/";
-
-/// A device without a browser.
-struct Desk {
-    store: MemoryStore,
-    wire: Wire,
-    chance: flette::replica::Random,
-}
-
-impl Platform for Desk {
-    type Store = MemoryStore;
-    type Transport = Wire;
-    type Lock = ();
-
-    fn store(&self) -> &MemoryStore {
-        &self.store
-    }
-
-    fn transport(&self) -> &Wire {
-        &self.wire
-    }
-
-    fn now(&self) -> Millis {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        Millis(i64::try_from(since.as_millis()).unwrap())
-    }
-
-    fn random(&self, bytes: &mut [u8]) {
-        (self.chance)(bytes);
-    }
-
-    async fn sleep(&self, _millis: u32) {}
-
-    async fn try_lock(&self, _name: &str) -> Option<()> {
-        Some(())
-    }
-}
 
 /// A request to be put at both doors. Ids are written as placeholders: `{a3}`, `{c3}`, `{t3}` for seeded rows (see
 /// [`crate::seeds`]), `{new0}` for the first row whose id a door chose, `{etag:accounts(…)}` for what that door says.

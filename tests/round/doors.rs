@@ -1,11 +1,10 @@
 //! The front door beside rounds: what the app is told, and what becomes of its writes, while rows are missing, change
 //! meanwhile, or turn out to be somebody else's.
 
-use crate::support::{chance, create, edit, text, tick, Device, Fault, Server, Wire};
+use crate::support::{chance, create, edit, text, tick, Desk, Device, Fault, Server};
 use flette::api::{self, Answer, Door};
 use flette::engine::{Config, Engine, Identity};
-use flette::model::{Change, Key, Millis, Side};
-use flette::platform::Platform;
+use flette::model::{Change, Key, Side};
 use flette::store::memory::MemoryStore;
 use flette_odata::{Method, ODataError, Request, Response, Uuid};
 
@@ -186,41 +185,6 @@ fn a_change_set_with_a_new_row_survives_that_another_of_its_rows_changed() {
     assert_eq!((row["name"].as_str(), row["telephone1"].as_str()), (Some("After"), Some("1")));
 }
 
-/// An engine's surroundings, for one context alone.
-struct Desk {
-    store: MemoryStore,
-    wire: Wire,
-}
-
-impl Platform for Desk {
-    type Store = MemoryStore;
-    type Transport = Wire;
-    type Lock = ();
-
-    fn store(&self) -> &MemoryStore {
-        &self.store
-    }
-
-    fn transport(&self) -> &Wire {
-        &self.wire
-    }
-
-    fn now(&self) -> Millis {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        Millis(i64::try_from(since.as_millis()).unwrap())
-    }
-
-    fn random(&self, bytes: &mut [u8]) {
-        chance()(bytes);
-    }
-
-    async fn sleep(&self, _millis: u32) {}
-
-    async fn try_lock(&self, _name: &str) -> Option<()> {
-        Some(())
-    }
-}
-
 #[test]
 fn no_write_is_accepted_once_the_replica_may_be_deleted() {
     let server = Server::start();
@@ -239,7 +203,9 @@ fn no_write_is_accepted_once_the_replica_may_be_deleted() {
         tables: crate::support::TABLES.map(str::to_owned).to_vec(),
         page_size: 50,
     };
-    let engine = pollster::block_on(Engine::open(Desk { store: MemoryStore::new(), wire }, config)).unwrap();
+    let engine =
+        pollster::block_on(Engine::open(Desk { store: MemoryStore::new(), wire, chance: chance() }, config))
+            .unwrap();
     assert!(pollster::block_on(engine.round()).ok);
     let post = |url: String, body: &str| {
         let request = Request::new(Method::Post, url).json(body.as_bytes().to_vec());

@@ -2,7 +2,7 @@
 
 use flette::journal::Entry;
 use flette::model::{Conflict, EntityRef, FieldEdit, Key, Millis, Row, Value};
-use flette::platform::{Transport, TransportError};
+use flette::platform::{Platform, Transport, TransportError};
 use flette::replica::{Draft, Identity, Replica};
 use flette::store::memory::MemoryStore;
 use flette::store::{Batch, Durability, KeyRange, Store, Table, Write as Put};
@@ -384,4 +384,40 @@ pub fn link(table: &str, id: Uuid) -> Value {
 /// Lets more than a whole second pass, so that stamps of whole seconds tell before from after.
 pub fn tick() {
     std::thread::sleep(Duration::from_millis(1100));
+}
+
+/// A device without a browser: the surroundings of an engine that is alone.
+pub struct Desk {
+    pub store: MemoryStore,
+    pub wire: Wire,
+    pub chance: flette::replica::Random,
+}
+
+impl Platform for Desk {
+    type Store = MemoryStore;
+    type Transport = Wire;
+    type Lock = ();
+
+    fn store(&self) -> &MemoryStore {
+        &self.store
+    }
+
+    fn transport(&self) -> &Wire {
+        &self.wire
+    }
+
+    fn now(&self) -> Millis {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        Millis(i64::try_from(since.as_millis()).unwrap())
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        (self.chance)(bytes);
+    }
+
+    async fn sleep(&self, _millis: u32) {}
+
+    async fn try_lock(&self, _name: &str) -> Option<()> {
+        Some(())
+    }
 }

@@ -136,6 +136,28 @@ pub enum Operation {
     },
 }
 
+impl Operation {
+    /// Whether the operation changes rows. A batch does not by itself: its parts may.
+    pub fn is_write(&self) -> bool {
+        match self {
+            Operation::Create { .. }
+            | Operation::Update { .. }
+            | Operation::SetProperty { .. }
+            | Operation::Delete { .. }
+            | Operation::SetReference { .. } => true,
+            Operation::Service
+            | Operation::Metadata
+            | Operation::WhoAmI
+            | Operation::Definitions { .. }
+            | Operation::Batch(_)
+            | Operation::ReadCollection { .. }
+            | Operation::Count { .. }
+            | Operation::ReadRow { .. }
+            | Operation::Function { .. } => false,
+        }
+    }
+}
+
 /// Reads a request. `references` resolves `$1` to the row that an earlier request of the same change set
 /// made; the URL itself must have been resolved already (see [`crate::batch::resolve_url`]).
 ///

@@ -1,6 +1,6 @@
 //! `$batch`: requests one after the other, change sets in one transaction each.
 
-use super::{is_write, look_up, write, Call, Service};
+use super::{look_up, write, Call, Service};
 use crate::db::Writer;
 use flette_odata::batch::{
     resolve_url, unknown_reference, write_batch_response, BatchAnswer, BatchItem, Part,
@@ -43,7 +43,7 @@ impl Service {
     fn single(&self, call: &Call, part: Part) -> Response {
         let answer = || -> Result<Response> {
             let operation = parse(&part.request, call, self, &|_| None)?;
-            if is_write(&operation) {
+            if operation.is_write() {
                 let effect = self.database.write(|writer| write::carry_out(writer, call, operation))?;
                 return Ok(effect.response);
             }
@@ -81,7 +81,7 @@ impl Service {
             request.url = resolved.ok_or_else(|| unknown_reference(&request.url))?;
         }
         let operation = parse(&request, call, self, &references)?;
-        if !is_write(&operation) {
+        if !operation.is_write() {
             return Err(ODataError::bad_payload("A change set holds only requests that change rows."));
         }
         let effect = write::carry_out(writer, call, operation)?;

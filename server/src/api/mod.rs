@@ -79,30 +79,11 @@ impl Service {
         let operation = operation::parse(request, call.root, self.schema(), &|_| None)?;
         match operation {
             Operation::Batch(items) => Ok(self.batch(call, request, items)),
-            operation if is_write(&operation) => {
+            operation if operation.is_write() => {
                 self.database.write(|writer| write::carry_out(writer, call, operation)).map(|e| e.response)
             }
             operation => self.database.read(|reader| look_up(reader, call, &request.url, operation)),
         }
-    }
-}
-
-fn is_write(operation: &Operation) -> bool {
-    match operation {
-        Operation::Create { .. }
-        | Operation::Update { .. }
-        | Operation::SetProperty { .. }
-        | Operation::Delete { .. }
-        | Operation::SetReference { .. } => true,
-        Operation::Service
-        | Operation::Metadata
-        | Operation::WhoAmI
-        | Operation::Definitions { .. }
-        | Operation::Batch(_)
-        | Operation::ReadCollection { .. }
-        | Operation::Count { .. }
-        | Operation::ReadRow { .. }
-        | Operation::Function { .. } => false,
     }
 }
 
