@@ -19,8 +19,8 @@ pub const DECIMAL_DIGITS_MAX: usize = 30;
 impl Decimal {
     /// `mantissa * 10^-scale`; `None` when it has more digits than [`DECIMAL_DIGITS_MAX`] or [`DECIMAL_SCALE_MAX`].
     pub fn new(mantissa: i128, scale: u8) -> Option<Decimal> {
-        let limit = 10i128.pow(30);
-        (scale <= DECIMAL_SCALE_MAX && mantissa.abs() < limit).then_some(Decimal { mantissa, scale })
+        let limit = 10u128.pow(30);
+        (scale <= DECIMAL_SCALE_MAX && mantissa.unsigned_abs() < limit).then_some(Decimal { mantissa, scale })
     }
 
     /// Digits of the number without its point, signed.
@@ -164,6 +164,22 @@ mod tests {
     fn what_is_no_number_is_refused() {
         for text in ["", "-", ".", "1.", "1e", "0x1", "1e400", "NaN", "١", "1 "] {
             assert!(Decimal::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_beyond_the_limits_is_refused_at_either_end() {
+        let largest = 10i128.pow(30) - 1;
+        for (mantissa, scale, held) in [
+            (largest, 12, true),
+            (-largest, 12, true),
+            (largest + 1, 0, false),
+            (-largest - 1, 0, false),
+            (i128::MAX, 0, false),
+            (i128::MIN, 0, false),
+            (0, 13, false),
+        ] {
+            assert_eq!(Decimal::new(mantissa, scale).is_some(), held, "{mantissa} {scale}");
         }
     }
 
