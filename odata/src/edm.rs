@@ -7,8 +7,14 @@ use uuid::Uuid;
 /// All tables one side knows. Small: tables are searched in order.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Schema {
-    /// Tables in the order they were declared.
+    /// Tables in the order they were declared. The intersect tables of [`Schema::many_to_many`] are among them.
     pub tables: Vec<Table>,
+    /// Relationships of many rows to many.
+    #[serde(default)]
+    pub many_to_many: Vec<ManyToMany>,
+    /// Options that several columns share (`GlobalOptionSetDefinitions`).
+    #[serde(default)]
+    pub option_sets: Vec<OptionSet>,
 }
 
 impl Schema {
@@ -21,10 +27,71 @@ impl Schema {
     pub fn table_by_set(&self, set_name: &str) -> Option<&Table> {
         self.tables.iter().find(|t| t.set_name == set_name)
     }
+
+    /// The relationship of many to many that a collection-valued navigation property of a table means, seen from
+    /// that table: this end and the other one. Case counts.
+    pub fn many_to_many(
+        &self,
+        table: &str,
+        navigation: &str,
+    ) -> Option<(&ManyToMany, &ManyToManyEnd, &ManyToManyEnd)> {
+        self.many_to_many.iter().find_map(|relationship| {
+            let ends =
+                [(&relationship.first, &relationship.second), (&relationship.second, &relationship.first)];
+            let found = ends.into_iter().find(|(end, _)| end.table == table && end.navigation == navigation);
+            found.map(|(end, other)| (relationship, end, other))
+        })
+    }
 }
 
-/// One table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A relationship of many rows to many, kept in an intersect table: a read-only [`Table`] of the schema with its
+/// primary key, a column of kind [`ColumnKind::Guid`] for each end, and `versionnumber`. Only `$ref` changes it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ManyToMany {
+    /// `SchemaName` of the relationship, such as `teammembership_association`.
+    pub relationship: String,
+    /// Logical name of the intersect table.
+    pub intersect: String,
+    /// `Entity1…`
+    pub first: ManyToManyEnd,
+    /// `Entity2…`; of a table with itself, the other of its two columns.
+    pub second: ManyToManyEnd,
+    /// Identity of the definition.
+    pub metadata_id: Uuid,
+    /// Whether it was added by a customiser.
+    #[serde(default)]
+    pub custom: bool,
+}
+
+/// One end of a relationship of many to many.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ManyToManyEnd {
+    /// Logical name of the table.
+    pub table: String,
+    /// Column of the intersect table that holds this table's id.
+    pub column: String,
+    /// Collection-valued navigation property on this table, to the rows at the other end.
+    pub navigation: String,
+}
+
+/// Options with a name of their own, that several columns may share.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OptionSet {
+    /// Name, such as `new_colours`.
+    pub name: String,
+    /// What people read.
+    pub display_name: String,
+    /// In the order shown. Each column that uses the set ([`Column::option_set`]) has a copy.
+    pub options: Vec<OptionItem>,
+    /// Identity of the definition.
+    pub metadata_id: Uuid,
+    /// Whether it was added by a customiser.
+    #[serde(default)]
+    pub custom: bool,
+}
+
+/// One table. What is not known to whoever makes one may be left out: `..Table::default()`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Table {
     /// `account`
     pub logical_name: String,
@@ -54,6 +121,40 @@ pub struct Table {
     pub metadata_id: Uuid,
     /// Columns in the order they were declared; the primary key is among them.
     pub columns: Vec<Column>,
+    /// What people read about the table.
+    #[serde(default)]
+    pub description: String,
+    /// Alternate keys.
+    #[serde(default)]
+    pub keys: Vec<AlternateKey>,
+    /// Whether it was added by a customiser.
+    #[serde(default)]
+    pub custom: bool,
+    /// Whether the rows are those of several other tables together (`activitypointer`: of all activities). Such a
+    /// table is read only.
+    #[serde(default)]
+    pub union: bool,
+    /// Whether it holds the pairs of a relationship of many to many.
+    #[serde(default)]
+    pub intersect: bool,
+    /// Whether rows may have notes (`annotation`).
+    #[serde(default)]
+    pub has_notes: bool,
+}
+
+/// Columns whose values together name one row.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AlternateKey {
+    /// `LogicalName`
+    pub name: String,
+    /// `SchemaName`
+    pub schema_name: String,
+    /// What people read.
+    pub display_name: String,
+    /// Logical names of the columns.
+    pub columns: Vec<String>,
+    /// Identity of the definition.
+    pub metadata_id: Uuid,
 }
 
 impl Table {
@@ -83,8 +184,8 @@ impl Table {
     }
 }
 
-/// One column.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// One column. What is not known to whoever makes one may be left out: `..Column::default()`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Column {
     /// `parentcustomerid`
     pub logical_name: String,
@@ -102,6 +203,21 @@ pub struct Column {
     pub valid_for_update: bool,
     /// Identity of the definition.
     pub metadata_id: Uuid,
+    /// What people read about the column.
+    #[serde(default)]
+    pub description: String,
+    /// Whether it was added by a customiser.
+    #[serde(default)]
+    pub custom: bool,
+    /// Whether column security applies (`IsSecured`).
+    #[serde(default)]
+    pub secured: bool,
+    /// Whether the service makes the value from others (`fullname`, `revenue_base`): never writable.
+    #[serde(default)]
+    pub computed: bool,
+    /// Name of the [`OptionSet`] the options were copied from; none for options of the column's own.
+    #[serde(default)]
+    pub option_set: Option<String>,
 }
 
 impl Column {
@@ -120,9 +236,10 @@ impl Column {
 }
 
 /// `RequiredLevel`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Required {
     /// Optional.
+    #[default]
     None,
     /// Shown as recommended, not enforced.
     Recommended,
@@ -133,10 +250,13 @@ pub enum Required {
 }
 
 /// A column's type with its limits.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub enum ColumnKind {
     /// Primary key.
+    #[default]
     Id,
+    /// An id that is neither the primary key nor a lookup, such as the columns of an intersect table.
+    Guid,
     /// One line of text; length in UTF-16 units.
     Text {
         /// Longest text, UTF-16 units.
@@ -204,6 +324,12 @@ pub enum ColumnKind {
         options: Vec<OptionItem>,
         /// Value in a new row.
         default: Option<i32>,
+    },
+    /// Any number of several options. A value is text: the numbers in rising order, each once, parted by commas
+    /// (`1,3`), and null when none is chosen, so that equal choices are equal values.
+    MultiPicklist {
+        /// In the order shown.
+        options: Vec<OptionItem>,
     },
     /// `statecode`: values and the status each defaults to.
     State {

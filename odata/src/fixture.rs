@@ -107,7 +107,7 @@ pub(crate) fn schema() -> Schema {
         ],
     );
     pointer.writable = false;
-    Schema { tables: vec![account, contact, user, team, pointer] }
+    Schema { tables: vec![account, contact, user, team, pointer], ..Schema::default() }
 }
 
 /// The table `account` of [`schema`].
@@ -131,6 +131,7 @@ fn table(logical_name: &str, set_name: &str, primary_id: &str, columns: Vec<Colu
         change_tracking: true,
         metadata_id: Uuid::nil(),
         columns,
+        ..Table::default()
     }
 }
 
@@ -145,6 +146,7 @@ fn column(logical_name: &str, kind: ColumnKind) -> Column {
         kind,
         required: if logical_name == "ownerid" { Required::System } else { Required::None },
         metadata_id: Uuid::nil(),
+        ..Column::default()
     }
 }
 

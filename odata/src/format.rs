@@ -4,7 +4,7 @@
 //! (1033) organisation in UTC: `1,234`, `$1,234.00`, `-$1.50`, `1/15/2026`, `1/15/2026 10:02 AM`.
 
 use crate::decimal::Decimal;
-use crate::edm::{Column, ColumnKind};
+use crate::edm::{Column, ColumnKind, OptionItem};
 use crate::render::Cell;
 use crate::value::Value;
 use chrono::{DateTime, Datelike, NaiveDate, Timelike};
@@ -45,6 +45,9 @@ pub fn formatted_cell<'t>(column: &'t Column, cell: Cell<'_>) -> Option<Cow<'t, 
             let day = NaiveDate::default().checked_add_signed(chrono::Duration::days(i64::from(days)))?;
             Some(date(day).into())
         }
+        (Cell::Text(chosen), ColumnKind::MultiPicklist { options }) => {
+            labels(chosen, options).map(Cow::Owned)
+        }
         (Cell::Null | Cell::Text(_) | Cell::Guid(_) | Cell::Lookup { .. }, _) => None,
         (Cell::Bool(_) | Cell::Decimal(_) | Cell::Double(_), _) => None,
     }
@@ -66,6 +69,16 @@ fn option_label(kind: &ColumnKind, number: i64) -> Options<'_> {
         ColumnKind::Status { options } => options.iter().find(|o| is(o.value)).map(|o| o.label.as_str()),
         _ => return Options::None,
     })
+}
+
+/// `1,3` as `First; Third`.
+fn labels(chosen: &str, options: &[OptionItem]) -> Option<String> {
+    let label = |number: &str| {
+        let number: i32 = number.parse().ok()?;
+        options.iter().find(|option| option.value == number).map(|option| option.label.as_str())
+    };
+    let labels: Vec<&str> = chosen.split(',').filter_map(label).collect();
+    (!labels.is_empty()).then(|| labels.join("; "))
 }
 
 fn date(date: NaiveDate) -> String {

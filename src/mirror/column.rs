@@ -24,8 +24,10 @@ pub(super) enum Kind {
 impl Kind {
     pub(super) fn of(kind: &ColumnKind) -> Kind {
         match kind {
-            ColumnKind::Id => Kind::Id,
-            ColumnKind::Text { .. } | ColumnKind::Memo { .. } => Kind::Text,
+            ColumnKind::Id | ColumnKind::Guid => Kind::Id,
+            ColumnKind::Text { .. } | ColumnKind::Memo { .. } | ColumnKind::MultiPicklist { .. } => {
+                Kind::Text
+            }
             ColumnKind::Integer { .. }
             | ColumnKind::BigInt
             | ColumnKind::Picklist { .. }

@@ -61,6 +61,7 @@ pub(super) fn table() -> Table {
         change_tracking: true,
         metadata_id: Uuid::nil(),
         columns: kinds.into_iter().map(|(name, kind)| column(name, kind)).collect(),
+        ..Table::default()
     }
 }
 
@@ -74,6 +75,7 @@ pub(super) fn column(name: &str, kind: ColumnKind) -> Column {
         valid_for_create: true,
         valid_for_update: true,
         metadata_id: Uuid::nil(),
+        ..Column::default()
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn refresh<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std:
     if tables.is_empty() {
         return Err(Stop::Outcome(Outcome::Retry("the server describes no table in scope".to_owned())));
     }
-    let (schema, at) = (Schema { tables }, run.at());
+    let (schema, at) = (Schema { tables, ..Schema::default() }, run.at());
     let conflicts =
         run.replica.transact(at, Durability::Strict, &[], |draft| adopt(draft, &schema, at)).await?;
     run.count(|report| report.conflicts += conflicts);

@@ -66,13 +66,16 @@ impl<'a> Literal<'a> {
     pub(super) fn bound(&self, column: &Column, op: CompareOp) -> Result<Bound> {
         let bound = match (&column.kind, self) {
             (_, Literal::Null) => Some(Bound::At(Value::Null)),
-            (ColumnKind::Text { .. } | ColumnKind::Memo { .. }, Literal::Text(_))
-            | (ColumnKind::Id | ColumnKind::Lookup { .. }, Literal::Guid(_))
+            (
+                ColumnKind::Text { .. } | ColumnKind::Memo { .. } | ColumnKind::MultiPicklist { .. },
+                Literal::Text(_),
+            )
+            | (ColumnKind::Id | ColumnKind::Guid | ColumnKind::Lookup { .. }, Literal::Guid(_))
             | (ColumnKind::Boolean { .. }, Literal::Bool(_))
             | (ColumnKind::DateTime, Literal::DateTime(_))
             | (ColumnKind::Date, Literal::Date(_)) => Some(Bound::At(self.value())),
             // Quoted ids occur in published samples and are taken by the service.
-            (ColumnKind::Id | ColumnKind::Lookup { .. }, Literal::Text(text)) => {
+            (ColumnKind::Id | ColumnKind::Guid | ColumnKind::Lookup { .. }, Literal::Text(text)) => {
                 parse_guid(text).map(|id| Bound::At(Value::Guid(id)))
             }
             (
@@ -115,8 +118,8 @@ impl<'a> Literal<'a> {
 /// Type of a column's property on the wire.
 pub(super) fn edm_type(column: &Column) -> &'static str {
     match &column.kind {
-        ColumnKind::Id | ColumnKind::Lookup { .. } => "Edm.Guid",
-        ColumnKind::Text { .. } | ColumnKind::Memo { .. } => "Edm.String",
+        ColumnKind::Id | ColumnKind::Guid | ColumnKind::Lookup { .. } => "Edm.Guid",
+        ColumnKind::Text { .. } | ColumnKind::Memo { .. } | ColumnKind::MultiPicklist { .. } => "Edm.String",
         ColumnKind::Integer { .. }
         | ColumnKind::Picklist { .. }
         | ColumnKind::State { .. }

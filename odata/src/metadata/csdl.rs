@@ -90,7 +90,8 @@ fn property(out: &mut String, table: &Table, column: &Column) {
 fn edm_type(kind: &ColumnKind) -> (&'static str, String) {
     let plain = |name| (name, String::new());
     match kind {
-        ColumnKind::Id | ColumnKind::Lookup { .. } => plain("Guid"),
+        ColumnKind::Id | ColumnKind::Guid | ColumnKind::Lookup { .. } => plain("Guid"),
+        ColumnKind::MultiPicklist { .. } => plain("String"),
         ColumnKind::Text { length_max, .. } | ColumnKind::Memo { length_max } => {
             ("String", format!(" MaxLength=\"{length_max}\" Unicode=\"true\""))
         }

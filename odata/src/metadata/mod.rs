@@ -92,7 +92,10 @@ const NAME_SHOWN_MAX: usize = 100;
 fn fits(column: &Column, cast: Option<&str>) -> bool {
     let is_enum = matches!(
         column.kind,
-        ColumnKind::Picklist { .. } | ColumnKind::State { .. } | ColumnKind::Status { .. }
+        ColumnKind::Picklist { .. }
+            | ColumnKind::MultiPicklist { .. }
+            | ColumnKind::State { .. }
+            | ColumnKind::Status { .. }
     );
     match cast {
         None | Some("AttributeMetadata") => true,

@@ -34,12 +34,14 @@ pub fn definition_requests(logical_name: &str) -> Vec<String> {
 }
 
 const ENTITY_SELECT: &str = "LogicalName,SchemaName,EntitySetName,DisplayName,DisplayCollectionName,\
-    PrimaryIdAttribute,PrimaryNameAttribute,ObjectTypeCode,OwnershipType,IsActivity,ChangeTrackingEnabled";
-const ATTRIBUTE_SELECT: &str = "LogicalName,SchemaName,AttributeType,AttributeOf,ColumnNumber,DisplayName,\
-    RequiredLevel,IsValidForCreate,IsValidForRead,IsValidForUpdate";
+    PrimaryIdAttribute,PrimaryNameAttribute,ObjectTypeCode,OwnershipType,IsActivity,ChangeTrackingEnabled,\
+    IsIntersect,IsCustomEntity,HasNotes,Description";
+const ATTRIBUTE_SELECT: &str =
+    "LogicalName,SchemaName,AttributeType,AttributeTypeName,AttributeOf,ColumnNumber,DisplayName,\
+    RequiredLevel,IsValidForCreate,IsValidForRead,IsValidForUpdate,IsCustomAttribute,IsSecured,Description";
 const RELATIONSHIP_SELECT: &str = "SchemaName,ReferencedEntity,ReferencedEntityNavigationPropertyName,\
     ReferencingAttribute,ReferencingEntityNavigationPropertyName,CascadeConfiguration";
-const CASTS: [(&str, &str); 12] = [
+const CASTS: [(&str, &str); 13] = [
     ("String", "LogicalName,MaxLength,Format,FormatName"),
     ("Memo", "LogicalName,MaxLength"),
     ("Integer", "LogicalName,MinValue,MaxValue"),
@@ -50,6 +52,7 @@ const CASTS: [(&str, &str); 12] = [
     ("Lookup", "LogicalName,Targets"),
     ("Boolean", "LogicalName,DefaultValue&$expand=OptionSet"),
     ("Picklist", "LogicalName,DefaultFormValue&$expand=OptionSet,GlobalOptionSet"),
+    ("MultiSelectPicklist", "LogicalName&$expand=OptionSet,GlobalOptionSet"),
     ("State", "LogicalName&$expand=OptionSet"),
     ("Status", "LogicalName&$expand=OptionSet"),
 ];
@@ -82,7 +85,12 @@ pub fn parse_definition(answers: &[Vec<u8>]) -> Result<Table> {
     let head = head.ok_or_else(|| foreign("no answer is the table itself."))?;
     // Stable: attributes without a number keep the order in which they came.
     items.sort_by_key(|item| item.column_number.unwrap_or(i64::MAX));
-    let columns: Vec<Column> = items.iter().filter_map(|item| column(item, &relationships)).collect();
+    let mut columns: Vec<Column> = items.iter().filter_map(|item| column(item, &relationships)).collect();
+    for column in &mut columns {
+        if column.kind == ColumnKind::Id && Some(&column.logical_name) != head.primary_id_attribute.as_ref() {
+            column.kind = ColumnKind::Guid;
+        }
+    }
     table(head, columns).ok_or_else(|| foreign("it has no name, no key or no MetadataId."))
 }
 
@@ -111,6 +119,11 @@ fn table(head: Answer, columns: Vec<Column>) -> Option<Table> {
         display_name,
         primary_id,
         columns,
+        description: text(head.description.as_ref()).unwrap_or_default(),
+        custom: head.is_custom_entity.unwrap_or(false),
+        intersect: head.is_intersect.unwrap_or(false),
+        has_notes: head.has_notes.unwrap_or(false),
+        ..Table::default()
     })
 }
 
@@ -137,13 +150,21 @@ fn column(item: &Item, relationships: &[Item]) -> Option<Column> {
         logical_name,
         schema_name,
         kind,
+        description: text(item.description.as_ref()).unwrap_or_default(),
+        custom: item.is_custom_attribute.unwrap_or(false),
+        secured: item.is_secured.unwrap_or(false),
+        ..Column::default()
     })
 }
 
 fn kind(item: &Item, relationships: &[Item]) -> Option<ColumnKind> {
     let length = |default: u32| item.max_length.and_then(|n| u32::try_from(n).ok()).unwrap_or(default);
     let precision = item.precision.and_then(|n| u8::try_from(n).ok());
+    let type_name = item.attribute_type_name.as_ref().and_then(|name| name.value.as_deref());
     Some(match item.attribute_type.as_deref()? {
+        "Virtual" if type_name == Some("MultiSelectPicklistType") => ColumnKind::MultiPicklist {
+            options: options(item, |value, label, _| Some(OptionItem { value, label })),
+        },
         "Uniqueidentifier" => ColumnKind::Id,
         "String" => ColumnKind::Text { length_max: length(TEXT_LENGTH_MAX), format: text_format(item) },
         "Memo" => ColumnKind::Memo { length_max: length(MEMO_LENGTH_MAX) },

@@ -67,14 +67,16 @@ pub(super) fn entity(table: &Table) -> Object {
     out.push("EntitySetName", &table.set_name);
     out.push("LogicalCollectionName", &table.set_name);
     out.push("DisplayName", label(&table.display_name));
+    out.push("Description", optional_label(&table.description));
     out.push("DisplayCollectionName", label(&table.display_collection_name));
     out.push("PrimaryIdAttribute", &table.primary_id);
     out.push("PrimaryNameAttribute", (!table.primary_name.is_empty()).then_some(&table.primary_name));
     out.push("ObjectTypeCode", table.type_code);
     out.push("OwnershipType", if table.owned { "UserOwned" } else { "OrganizationOwned" });
     out.push("IsActivity", table.activity);
-    out.push("IsIntersect", false);
-    out.push("IsCustomEntity", false);
+    out.push("IsIntersect", table.intersect);
+    out.push("IsCustomEntity", table.custom);
+    out.push("HasNotes", table.has_notes);
     out.push("ChangeTrackingEnabled", table.change_tracking);
     out.push("IsOptimisticConcurrencyEnabled", true);
     out.push("CanChangeTrackingBeEnabled", managed(table.change_tracking, "canchangetrackingbeenabled"));
@@ -93,16 +95,23 @@ pub(super) fn attribute(table: &Table, column: &Column, number: usize) -> Object
     out.push("SchemaName", &column.schema_name);
     out.push("EntityLogicalName", &table.logical_name);
     out.push("AttributeType", kind);
-    out.push("AttributeTypeName", json!({"Value": format!("{kind}Type")}));
+    let type_name = match &column.kind {
+        ColumnKind::MultiPicklist { .. } => "MultiSelectPicklistType".to_owned(),
+        _ => format!("{kind}Type"),
+    };
+    out.push("AttributeTypeName", json!({ "Value": type_name }));
     out.push("AttributeOf", ());
     out.push("ColumnNumber", number);
     out.push("DisplayName", label(&column.display_name));
+    out.push("Description", optional_label(&column.description));
     out.push("RequiredLevel", managed(required_level(column.required), "canmodifyrequirementlevelsettings"));
     out.push("IsPrimaryId", column.logical_name == table.primary_id);
     out.push("IsPrimaryName", column.logical_name == table.primary_name);
     out.push("IsValidForCreate", column.valid_for_create);
     out.push("IsValidForRead", true);
     out.push("IsValidForUpdate", column.valid_for_update);
+    out.push("IsCustomAttribute", column.custom);
+    out.push("IsSecured", column.secured);
     subtype(&mut out, column);
     out
 }
@@ -148,7 +157,12 @@ fn subtype(out: &mut Object, column: &Column) {
         ColumnKind::Lookup { targets } => {
             out.push("Targets", targets.iter().map(|t| &t.table).collect::<Vec<_>>());
         }
-        ColumnKind::Id | ColumnKind::BigInt | ColumnKind::State { .. } | ColumnKind::Status { .. } => {}
+        ColumnKind::MultiPicklist { .. } => out.push("DefaultFormValue", NO_DEFAULT),
+        ColumnKind::Id
+        | ColumnKind::Guid
+        | ColumnKind::BigInt
+        | ColumnKind::State { .. }
+        | ColumnKind::Status { .. } => {}
     }
 }
 
@@ -168,7 +182,7 @@ pub(super) fn option_set(table: &Table, column: &Column) -> Option<Object> {
             out.push("TrueOption", option(1, label_true));
             out.push("FalseOption", option(0, label_false));
         }
-        ColumnKind::Picklist { options, .. } => {
+        ColumnKind::Picklist { options, .. } | ColumnKind::MultiPicklist { options } => {
             let plain = |o: &OptionItem| option(o.value, &o.label);
             out.push("OptionSetType", "Picklist");
             out.push("Options", options.iter().map(plain).collect::<Vec<_>>());
@@ -241,7 +255,7 @@ pub(super) fn relationship(schema: &Schema, table: &Table, column: &Column, targ
 /// `AttributeType`. An owner and a customer are lookups with names of their own.
 fn attribute_type(column: &Column) -> &'static str {
     match &column.kind {
-        ColumnKind::Id => "Uniqueidentifier",
+        ColumnKind::Id | ColumnKind::Guid => "Uniqueidentifier",
         ColumnKind::Text { .. } => "String",
         ColumnKind::Memo { .. } => "Memo",
         ColumnKind::Integer { .. } => "Integer",
@@ -252,6 +266,8 @@ fn attribute_type(column: &Column) -> &'static str {
         ColumnKind::Boolean { .. } => "Boolean",
         ColumnKind::DateTime | ColumnKind::Date => "DateTime",
         ColumnKind::Picklist { .. } => "Picklist",
+        // As Dataverse has it: the type tells only by its name.
+        ColumnKind::MultiPicklist { .. } => "Virtual",
         ColumnKind::State { .. } => "State",
         ColumnKind::Status { .. } => "Status",
         ColumnKind::Lookup { .. } if column.logical_name == "ownerid" => "Owner",
@@ -269,7 +285,7 @@ fn attribute_type(column: &Column) -> &'static str {
 /// Name of the subtype, for casts and `@odata.type`.
 pub(super) fn type_name(column: &Column) -> &'static str {
     match &column.kind {
-        ColumnKind::Id => "UniqueIdentifierAttributeMetadata",
+        ColumnKind::Id | ColumnKind::Guid => "UniqueIdentifierAttributeMetadata",
         ColumnKind::Text { .. } => "StringAttributeMetadata",
         ColumnKind::Memo { .. } => "MemoAttributeMetadata",
         ColumnKind::Integer { .. } => "IntegerAttributeMetadata",
@@ -280,6 +296,7 @@ pub(super) fn type_name(column: &Column) -> &'static str {
         ColumnKind::Boolean { .. } => "BooleanAttributeMetadata",
         ColumnKind::DateTime | ColumnKind::Date => "DateTimeAttributeMetadata",
         ColumnKind::Picklist { .. } => "PicklistAttributeMetadata",
+        ColumnKind::MultiPicklist { .. } => "MultiSelectPicklistAttributeMetadata",
         ColumnKind::State { .. } => "StateAttributeMetadata",
         ColumnKind::Status { .. } => "StatusAttributeMetadata",
         ColumnKind::Lookup { .. } => "LookupAttributeMetadata",
@@ -310,6 +327,14 @@ fn managed(value: impl Serialize, name: &str) -> serde_json::Value {
 
 /// The one language served.
 const LANGUAGE_CODE: i32 = 1033;
+
+/// A label that need not be there: of no text, one without any language.
+fn optional_label(text: &str) -> serde_json::Value {
+    match text.is_empty() {
+        true => json!({"LocalizedLabels": [], "UserLocalizedLabel": null}),
+        false => label(text),
+    }
+}
 
 fn label(text: &str) -> serde_json::Value {
     let label = json!({

@@ -2,11 +2,12 @@
 
 use super::wrong_type;
 use crate::decimal::Decimal;
-use crate::edm::{Column, ColumnKind, Table};
+use crate::edm::{Column, ColumnKind, OptionItem, Table};
 use crate::error::{ODataError, Result};
 use crate::time;
 use crate::value::Value;
 use serde_json::value::RawValue;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Reads a value that is no lookup. `null` is a value of every type.
@@ -17,7 +18,7 @@ pub(super) fn read(raw: &RawValue, table: &Table, column: &Column) -> Result<Val
     }
     let wrong = |needed: &str| wrong_type(table, &column.logical_name, needed);
     match &column.kind {
-        ColumnKind::Id => guid(raw).map(Value::Guid).ok_or_else(|| wrong("Edm.Guid")),
+        ColumnKind::Id | ColumnKind::Guid => guid(raw).map(Value::Guid).ok_or_else(|| wrong("Edm.Guid")),
         ColumnKind::Text { length_max, .. } | ColumnKind::Memo { length_max } => {
             let text = text(raw).ok_or_else(|| wrong("Edm.String"))?;
             match text.encode_utf16().count() > usize::try_from(*length_max).unwrap_or(usize::MAX) {
@@ -61,6 +62,10 @@ pub(super) fn read(raw: &RawValue, table: &Table, column: &Column) -> Result<Val
         }
         ColumnKind::Picklist { .. } | ColumnKind::State { .. } | ColumnKind::Status { .. } => {
             option(whole(json, table, column, "Edm.Int32")?, table, column)
+        }
+        ColumnKind::MultiPicklist { options } => {
+            let text = text(raw).ok_or_else(|| wrong("Edm.String"))?;
+            choices(&text, options).ok_or_else(|| out_of_range("0x8004431a", table, column))
         }
         ColumnKind::Lookup { .. } => Err(wrong("a bind")),
     }
@@ -125,6 +130,18 @@ fn option(number: i64, table: &Table, column: &Column) -> Result<Value> {
         true => Ok(Value::Int(number)),
         false => Err(out_of_range("0x8004431a", table, column)),
     }
+}
+
+/// `3,1` as a value: each option once, in rising order; none at all is null. `None`: not options of the column.
+fn choices(text: &str, options: &[OptionItem]) -> Option<Value> {
+    let mut chosen = BTreeSet::new();
+    for part in text.split(',').map(str::trim).filter(|_| !text.trim().is_empty()) {
+        let number: i32 = part.parse().ok()?;
+        options.iter().find(|option| option.value == number)?;
+        chosen.insert(number);
+    }
+    let all: Vec<String> = chosen.iter().map(i32::to_string).collect();
+    Some(if all.is_empty() { Value::Null } else { Value::Text(all.join(",")) })
 }
 
 /// The range is in the definition of the column; the value is not repeated.

@@ -34,6 +34,7 @@ pub fn column(name: &str, kind: ColumnKind) -> Column {
         valid_for_create: true,
         valid_for_update: true,
         metadata_id: number_of(name),
+        ..Column::default()
     }
 }
 
@@ -115,6 +116,7 @@ fn table(
         change_tracking: true,
         metadata_id: number_of(logical_name),
         columns: all,
+        ..Table::default()
     }
 }
 
@@ -216,5 +218,5 @@ pub fn schema() -> Schema {
         (one.owned, one.writable, one.change_tracking) = (false, false, false);
         tables.push(one);
     }
-    Schema { tables }
+    Schema { tables, ..Schema::default() }
 }

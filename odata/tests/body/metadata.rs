@@ -32,7 +32,7 @@ fn read_back(schema: &Schema, name: &str) -> Table {
 fn a_schema_is_read_back_as_it_was_written() {
     let schema = schema();
     let tables = schema.tables.iter().map(|t| read_back(&schema, &t.logical_name)).collect();
-    assert_eq!(Schema { tables }, schema);
+    assert_eq!(Schema { tables, ..Schema::default() }, schema);
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn any_kind() -> impl Strategy<Value = ColumnKind> {
         Just(ColumnKind::BigInt),
         Just(ColumnKind::DateTime),
         Just(ColumnKind::Date),
-        Just(ColumnKind::Id),
+        Just(ColumnKind::Guid),
         (any::<u32>(), format).prop_map(|(length_max, format)| ColumnKind::Text { length_max, format }),
         any::<u32>().prop_map(|length_max| ColumnKind::Memo { length_max }),
         any::<(i32, i32)>().prop_map(|(min, max)| ColumnKind::Integer { min, max }),
@@ -284,6 +284,9 @@ fn any_kind() -> impl Strategy<Value = ColumnKind> {
             let options = options.into_iter().map(|(value, label)| OptionItem { value, label }).collect();
             ColumnKind::Picklist { options, default }
         }),
+        options.clone().prop_map(|options| ColumnKind::MultiPicklist {
+            options: options.into_iter().map(|(value, label)| OptionItem { value, label }).collect()
+        }),
         (options.clone(), any::<i32>()).prop_map(|(options, default_status)| ColumnKind::State {
             options: options
                 .into_iter()
@@ -310,13 +313,20 @@ fn any_kind() -> impl Strategy<Value = ColumnKind> {
 
 fn any_table() -> impl Strategy<Value = Table> {
     let required = vec![Required::None, Required::Recommended, Required::Application, Required::System];
-    let one = (any_kind(), "\\PC{0,12}", prop::sample::select(required), any::<(bool, bool, u128)>());
+    let one = (any_kind(), "\\PC{0,12}", prop::sample::select(required), any::<([bool; 4], u128)>());
     let columns = prop::collection::btree_map("[a-z][a-z0-9_]{0,10}", one, 0..12);
-    (columns, any::<[bool; 4]>(), "\\PC{0,20}", any::<i32>()).prop_map(
+    (columns, any::<[bool; 7]>(), "\\PC{0,20}", any::<i32>()).prop_map(
         |(columns, flags, display, type_code)| {
             let mut all = vec![column("keyid", ColumnKind::Id)];
-            for (name, (kind, display_name, required, (valid_for_create, valid_for_update, number))) in
-                columns
+            for (
+                name,
+                (
+                    kind,
+                    display_name,
+                    required,
+                    ([valid_for_create, valid_for_update, custom, secured], number),
+                ),
+            ) in columns
             {
                 let metadata_id = Uuid::from_u128(number);
                 let made = column(&name, kind);
@@ -326,13 +336,24 @@ fn any_table() -> impl Strategy<Value = Table> {
                     valid_for_create,
                     valid_for_update,
                     metadata_id,
+                    custom,
+                    secured,
                     ..made
                 });
             }
             let mut table = schema().tables.remove(0);
             table.columns = all;
             (table.primary_id, table.primary_name) = ("keyid".to_owned(), String::new());
-            [table.writable, table.owned, table.activity, table.change_tracking] = flags;
+            [
+                table.writable,
+                table.owned,
+                table.activity,
+                table.change_tracking,
+                table.custom,
+                table.intersect,
+                _,
+            ] = flags;
+            table.has_notes = flags[6];
             (table.display_collection_name, table.type_code) = (display, type_code);
             table
         },
@@ -342,7 +363,7 @@ fn any_table() -> impl Strategy<Value = Table> {
 proptest! {
     #[test]
     fn any_table_is_read_back_as_it_was_written(table in any_table()) {
-        let schema = Schema { tables: vec![table] };
+        let schema = Schema { tables: vec![table], ..Schema::default() };
         prop_assert_eq!(&read_back(&schema, "account"), &schema.tables[0]);
         let _ = metadata_xml(&schema);
     }

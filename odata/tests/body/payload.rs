@@ -1,4 +1,5 @@
-use crate::fixture::{decimal, id, no_references, schema, to, A, B, ROOT};
+use crate::fixture::{column, decimal, id, no_references, schema, to, A, B, ROOT};
+use flette_odata::edm::{ColumnKind, OptionItem};
 use flette_odata::payload::*;
 use flette_odata::{EntityRef, ODataError, Value};
 use proptest::prelude::*;
@@ -335,4 +336,32 @@ proptest! {
         let read = one("account", &format!("{{\"exchangerate\":{text}}}"));
         prop_assert_eq!(read, Value::Decimal(decimal(&text)));
     }
+}
+
+#[test]
+fn several_options_are_one_text_in_rising_order() {
+    let options = [1, 3, 20].map(|value| OptionItem { value, label: format!("Option {value}") });
+    let kind = ColumnKind::MultiPicklist { options: options.to_vec() };
+    let mut schema = schema();
+    schema.tables[0].columns.push(column("colours", kind));
+    let read = |json: &str| {
+        let body = format!("{{\"colours\":{json}}}");
+        let write =
+            parse_write(body.as_bytes(), &schema.tables[0], &schema, WriteKind::Update, ROOT, &|_| None);
+        write.map(|write| write.values[0].1.clone())
+    };
+    for (json, text) in [("\"20,1\"", "1,20"), ("\"3\"", "3"), ("\" 3 , 3,1\"", "1,3")] {
+        assert_eq!(read(json).unwrap(), Value::Text(text.into()), "{json}");
+    }
+    for json in ["null", "\"\"", "\" \""] {
+        assert_eq!(read(json).unwrap(), Value::Null, "{json}");
+    }
+    for (json, code) in [("\"2\"", "0x8004431a"), ("\"1,,3\"", "0x8004431a"), ("3", "0x80048d19")] {
+        assert_eq!(read(json).unwrap_err().code, code, "{json}");
+    }
+    let column = schema.tables[0].column("colours").unwrap();
+    assert_eq!(
+        flette_odata::format::formatted(column, &Value::Text("1,20".into())).as_deref(),
+        Some("Option 1; Option 20")
+    );
 }

@@ -120,7 +120,9 @@ impl Slot<'_> {
     fn cell<'r>(&'r self, row: &'r rusqlite::Row) -> Cell<'r> {
         let Ok(value) = row.get_ref(self.at) else { return Cell::Null };
         match (&self.column.kind, value) {
-            (ColumnKind::Id, ValueRef::Blob(bytes)) => uuid(bytes).map_or(Cell::Null, Cell::Guid),
+            (ColumnKind::Id | ColumnKind::Guid, ValueRef::Blob(bytes)) => {
+                uuid(bytes).map_or(Cell::Null, Cell::Guid)
+            }
             (ColumnKind::Lookup { .. }, ValueRef::Blob(bytes)) => {
                 let table = match self.target {
                     Target::Fixed(table) => Some(table),
@@ -132,9 +134,10 @@ impl Slot<'_> {
                     _ => Cell::Null,
                 }
             }
-            (ColumnKind::Text { .. } | ColumnKind::Memo { .. }, ValueRef::Text(text)) => {
-                std::str::from_utf8(text).map_or(Cell::Null, Cell::Text)
-            }
+            (
+                ColumnKind::Text { .. } | ColumnKind::Memo { .. } | ColumnKind::MultiPicklist { .. },
+                ValueRef::Text(text),
+            ) => std::str::from_utf8(text).map_or(Cell::Null, Cell::Text),
             (ColumnKind::Decimal { .. } | ColumnKind::Money { .. }, ValueRef::Text(text)) => {
                 let number = std::str::from_utf8(text).ok().and_then(Decimal::parse);
                 number.map_or(Cell::Null, Cell::Decimal)

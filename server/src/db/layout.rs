@@ -55,8 +55,8 @@ fn table_statement(table: &Table) -> TableCreateStatement {
         let mut definition = ColumnDef::new(name(&column.logical_name));
         match &column.kind {
             ColumnKind::Id => definition.blob().not_null().primary_key(),
-            ColumnKind::Lookup { .. } => definition.blob(),
-            ColumnKind::Text { .. } | ColumnKind::Memo { .. } => {
+            ColumnKind::Guid | ColumnKind::Lookup { .. } => definition.blob(),
+            ColumnKind::Text { .. } | ColumnKind::Memo { .. } | ColumnKind::MultiPicklist { .. } => {
                 definition.text().extra(format!("COLLATE {}", functions::TEXT))
             }
             ColumnKind::Decimal { .. } | ColumnKind::Money { .. } => {

@@ -37,7 +37,11 @@ impl Cells {
             ColumnKind::Text { format: flette_odata::edm::TextFormat::Url, .. } => {
                 self.put(attribute, &hyperlink(text))
             }
-            ColumnKind::Id | ColumnKind::Text { .. } | ColumnKind::Memo { .. } => self.put(attribute, &text),
+            ColumnKind::Id
+            | ColumnKind::Guid
+            | ColumnKind::Text { .. }
+            | ColumnKind::Memo { .. }
+            | ColumnKind::MultiPicklist { .. } => self.put(attribute, &text),
             ColumnKind::Integer { .. }
             | ColumnKind::BigInt
             | ColumnKind::Decimal { .. }

@@ -44,6 +44,7 @@ impl TableBuilder {
                 change_tracking: true,
                 columns: Vec::new(),
                 logical_name,
+                ..Table::default()
             },
         }
     }
@@ -71,6 +72,7 @@ impl TableBuilder {
             valid_for_create: self.table.writable,
             valid_for_update: self.table.writable,
             logical_name,
+            ..Column::default()
         });
         self
     }

@@ -30,6 +30,7 @@ pub fn schema() -> Schema {
             contact::table(),
             task::table(),
         ],
+        ..Schema::default()
     }
 }
 
