@@ -3,14 +3,16 @@
 use crate::api::{Profile, Service};
 use crate::db::{Database, Location};
 use crate::import::{self, Mapping};
+use crate::progress::Progress;
+use crate::web::{Hosts, Limits, MetricsAccess, Options, Origin};
 use crate::{demo, people, schema, web};
 use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand};
-use std::io::{IsTerminal, Read, Write};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long requests under way may take once the server was told to stop.
 const SHUTDOWN_SECONDS_MAX: u64 = 10;
@@ -21,6 +23,18 @@ const SHUTDOWN_SECONDS_MAX: u64 = 10;
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
+    /// How the log on standard error is written; FLETTE_LOG says how much of it
+    #[arg(long, global = true, value_enum, default_value_t)]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum LogFormat {
+    /// Lines for people
+    #[default]
+    Text,
+    /// One JSON object in a line, for programs
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -68,6 +82,31 @@ struct Serve {
     /// Whose rules to follow: with "dataverse", change tracking needs organisation-level read
     #[arg(long, value_enum, default_value_t)]
     profile: Profile,
+    /// An origin whose pages may call the API with a bearer token, such as https://app.example; once for each
+    #[arg(long, value_name = "ORIGIN")]
+    cors_origin: Vec<Origin>,
+    /// A further host name this server answers to. On a loopback address others than its own are refused.
+    #[arg(long, value_name = "NAME")]
+    host: Vec<String>,
+    /// Throttle every user as Dataverse does; the parts may be changed:
+    /// requests=6000,seconds=1200,concurrent=52,window=300
+    #[arg(long, value_name = "LIMITS", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    throttle: Option<Limits>,
+    /// Show /metrics to everybody and not only to programs of this machine
+    #[arg(long)]
+    metrics_public: bool,
+}
+
+impl Serve {
+    fn options(&self) -> Options {
+        Options {
+            site: self.site.clone(),
+            origins: self.cors_origin.clone(),
+            hosts: Hosts::of(self.listen, &self.host),
+            throttle: self.throttle,
+            metrics: if self.metrics_public { MetricsAccess::Everybody } else { MetricsAccess::Loopback },
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -102,10 +141,22 @@ struct SetPassword {
 /// # Errors
 /// What went wrong, for people.
 pub fn run(arguments: Arguments) -> Result<()> {
+    start_log(arguments.log_format);
     match arguments.command {
         Command::Serve(serve) => run_serve(serve),
         Command::Import(import) => run_import(&import),
         Command::SetPassword(set) => run_set_password(&set),
+    }
+}
+
+/// The log goes to standard error; `FLETTE_LOG` says how much.
+fn start_log(format: LogFormat) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("FLETTE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
     }
 }
 
@@ -120,24 +171,29 @@ fn run_serve(serve: Serve) -> Result<()> {
         .context("cannot clean up the database")?;
     if let Some(rows) = serve.demo {
         people::add_demo_people(&database, now).context("cannot add the demo users")?;
-        let mut progress = |done, total| eprintln!("demo data: {done} of {total} contacts");
+        let (mut told, started) = (Progress::new("demo data"), Instant::now());
+        let mut progress = |done, total| tell(&mut told, (done, total), started);
         demo::fill(&database, rows, now, &mut progress).context("cannot add the demo data")?;
     }
     if let Some(site) = &serve.site {
         anyhow::ensure!(site.is_dir(), "the site folder {} does not exist", site.display());
     }
-    let app = web::app(Service::new(database, serve.profile), serve.site);
+    let options = serve.options();
+    let app = web::app(Service::new(database, serve.profile), options);
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(serve.listen)
             .await
             .with_context(|| format!("cannot listen on {}", serve.listen))?;
         let address = listener.local_addr()?;
+        // Before anybody knows of the address: a signal must not end the process half way.
+        let stopped = stop_signal().context("cannot catch signals")?;
         println!("listening on http://{address}");
         std::io::stdout().flush()?;
         let (told, mut stop) = tokio::sync::watch::channel(false);
         let server = axum::serve(listener, app).with_graceful_shutdown(async move {
-            stopped().await;
+            stopped.await;
             tracing::info!("stopping");
             let _ = told.send(true);
         });
@@ -157,36 +213,30 @@ fn run_serve(serve: Serve) -> Result<()> {
     served
 }
 
-/// Waits for SIGTERM or SIGINT.
+/// Waits for SIGTERM or SIGINT, which are caught from this call on.
 #[cfg(unix)]
-async fn stopped() {
-    let interrupt = tokio::signal::ctrl_c();
-    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
+fn stop_signal() -> Result<impl std::future::Future<Output = ()>> {
+    use tokio::signal::unix::{signal, SignalKind};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-        Err(_) => drop(interrupt.await),
-    }
+    })
 }
 
 /// Waits for an interrupt.
 #[cfg(not(unix))]
-async fn stopped() {
-    drop(tokio::signal::ctrl_c().await);
+fn stop_signal() -> Result<impl std::future::Future<Output = ()>> {
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
 }
 
 fn run_import(import: &Import) -> Result<()> {
     let database = import.store.open()?;
     for file in &import.files {
-        let terminal = std::io::stderr().is_terminal();
-        let mut progress = |done: u64| {
-            if terminal || done % 10_000 == 0 {
-                eprintln!("{}: {done} rows", file.display());
-            }
-        };
+        let (mut told, started) = (Progress::new(file.display().to_string()), Instant::now());
+        let mut progress = |done, total| tell(&mut told, (done, total), started);
         let job = import::Job {
             database: &database,
             table: &import.table,
@@ -200,6 +250,12 @@ fn run_import(import: &Import) -> Result<()> {
         println!("{}: {summary}", file.display());
     }
     Ok(())
+}
+
+fn tell(progress: &mut Progress, (done, total): (u64, u64), started: Instant) {
+    if let Some(line) = progress.line(done, total, started.elapsed()) {
+        eprintln!("{line}");
+    }
 }
 
 fn run_set_password(set: &SetPassword) -> Result<()> {

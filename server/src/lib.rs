@@ -11,5 +11,6 @@ pub mod db;
 pub mod demo;
 pub mod import;
 pub mod people;
+pub mod progress;
 pub mod schema;
 pub mod web;

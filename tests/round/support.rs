@@ -42,7 +42,7 @@ impl Server {
             runtime.unwrap().block_on(async move {
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                 tell.send(listener.local_addr().unwrap()).unwrap();
-                let app = web::app(Service::new(database, profile), None);
+                let app = web::app(Service::new(database, profile), web::Options::default());
                 let stopped = async { drop(stopped.await) };
                 axum::serve(listener, app).with_graceful_shutdown(stopped).await.unwrap();
             });

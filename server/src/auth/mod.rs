@@ -1,9 +1,11 @@
 //! Who is calling: passwords, tokens, the page's cookie, and what keeps foreign pages from using it.
 
+mod attempts;
 mod forgery;
 mod password;
 mod token;
 
+pub use attempts::{too_many_attempts, Attempts};
 pub use forgery::{allows_sign_in, allows_write};
 pub use password::hash_password;
 pub use token::{random_token, token_hash};
@@ -15,6 +17,9 @@ use flette_odata::{Headers, ODataError};
 
 /// Name of the page's cookie.
 pub const COOKIE: &str = "flette_session";
+/// Its name where the page came by TLS: browsers take a cookie with this prefix only from this very host, so
+/// that no neighbour under the same domain can plant one.
+pub const COOKIE_TLS: &str = "__Host-flette_session";
 /// How long a bearer token is good for.
 pub const BEARER_SECONDS: i64 = 3600;
 /// How long a refresh token or a page's session is good for.
@@ -52,9 +57,26 @@ impl<'h> Proof<'h> {
                 false => Proof::None,
             };
         }
+        let name = cookie_name(headers);
         let cookies = headers.all("Cookie").flat_map(|line| line.split(';'));
-        let mut session = cookies.filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='));
+        let mut session = cookies.filter_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='));
         session.next().map_or(Proof::None, Proof::Cookie)
+    }
+}
+
+/// How the caller reaches this server: a proxy in front of it may speak TLS.
+pub fn scheme(headers: &Headers) -> &'static str {
+    match headers.get("X-Forwarded-Proto") {
+        Some("https") => "https",
+        _ => "http",
+    }
+}
+
+/// Name of the page's cookie for somebody who reaches this server that way.
+pub fn cookie_name(headers: &Headers) -> &'static str {
+    match scheme(headers) {
+        "https" => COOKIE_TLS,
+        _ => COOKIE,
     }
 }
 
@@ -80,11 +102,12 @@ pub fn authenticate(database: &Database, proof: Proof, now: i64) -> Result<Calle
 /// The user behind a name and a password.
 ///
 /// # Errors
-/// 401 when they do not fit; the answer does not say which is wrong, and takes the same time either way.
+/// 401 when they do not fit; the answer does not say which is wrong, and takes the same time either way. 503
+/// when too many wait for the same.
 pub fn check_password(database: &Database, user_name: &str, password: &str) -> Result<Caller> {
     let credential = database.read(|reader| reader.credential(user_name))?;
     let wrong = || ODataError::new(401, "0x80040204", "The user name or the password is wrong.");
-    let fits = password::verify(credential.as_ref().map(|c| c.password.as_str()), password);
+    let fits = password::verify(credential.as_ref().map(|c| c.password.as_str()), password)?;
     let credential = credential.filter(|_| fits).ok_or_else(wrong)?;
     database.read(|reader| reader.caller(credential.user))?.ok_or_else(wrong)
 }
@@ -149,6 +172,10 @@ mod tests {
         check(&[("Cookie", "a=b; flette_session=x; c=d")], Proof::Cookie("x"));
         check(&[("Cookie", "a=b"), ("Cookie", "flette_session=x")], Proof::Cookie("x"));
         check(&[("Cookie", "not_flette_session=x")], Proof::None);
+        let tls = ("X-Forwarded-Proto", "https");
+        check(&[tls, ("Cookie", "flette_session=x")], Proof::None);
+        check(&[tls, ("Cookie", "flette_session=y; __Host-flette_session=x")], Proof::Cookie("x"));
+        check(&[("Cookie", "__Host-flette_session=x")], Proof::None);
         check(&[("Authorization", "Bearer abc"), ("Cookie", "flette_session=x")], Proof::Bearer("abc"));
     }
 }

@@ -19,5 +19,10 @@ pub fn random_token() -> Result<String> {
 
 /// What is stored of a token. A fast hash will do: nobody guesses 256 bits.
 pub fn token_hash(token: &str) -> Vec<u8> {
-    Sha256::digest(token.as_bytes()).to_vec()
+    digest(token.as_bytes()).to_vec()
+}
+
+/// SHA-256.
+pub(super) fn digest(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }

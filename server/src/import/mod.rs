@@ -83,11 +83,11 @@ impl std::fmt::Display for Summary {
 }
 
 impl Job<'_> {
-    /// Loads a file in one transaction. `progress` hears how many rows are done.
+    /// Loads a file in one transaction. `progress` hears how many of how many rows are done.
     ///
     /// # Errors
     /// When the file cannot be read, or a line does not fit the table: then nothing of it is kept.
-    pub fn load(&self, file: &Path, progress: &mut dyn FnMut(u64)) -> Result<Summary> {
+    pub fn load(&self, file: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Summary> {
         let schema = self.database.schema().clone();
         let table = find_table(&schema, self.table)?;
         let bytes = std::fs::read(file).context("the file cannot be read")?;
@@ -100,7 +100,7 @@ impl Job<'_> {
         let plan = Plan::new(&schema, table, &sheet.columns, self.mappings)?;
         let owner = self.database.read(|reader: &Reader| people::caller(reader, self.owner))?;
         let call = Call { caller: &owner, root: "/", now: self.now, profile: Profile::Open };
-        let mut linked = 0;
+        let (mut linked, rows) = (0, u64::try_from(sheet.records.len())?);
         // The database's own error type cannot say on which line; the cause is kept beside it.
         let mut cause = None;
         let stored = self.database.write(|writer| {
@@ -115,7 +115,7 @@ impl Job<'_> {
                     }
                 }
                 if done % PROGRESS_ROWS == 0 {
-                    progress(done);
+                    progress(done, rows);
                 }
             }
             Ok(())
@@ -125,7 +125,7 @@ impl Job<'_> {
             (stored, None) => stored?,
         }
         Ok(Summary {
-            rows: u64::try_from(sheet.records.len())?,
+            rows,
             table: table.display_collection_name.to_lowercase(),
             linked,
             linked_table: plan.linked.map(|t| t.display_collection_name.to_lowercase()).unwrap_or_default(),

@@ -1,70 +1,123 @@
 //! Which part answers which path.
 
-use super::{now, read_request, sign_in, site, to_http, App};
+use super::cors;
+use super::metrics::Class;
+use super::{now, read_request, sign_in, site, to_http, App, Asked, MetricsAccess};
 use crate::auth::{self, Proof};
+use crate::db::sessions::Caller;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::Request as HttpRequest;
 use axum::response::Response as HttpResponse;
 use flette_odata::error::Result;
-use flette_odata::{Headers, Method, ODataError, Request, Response};
+use flette_odata::{Headers, Method, ODataError, Request, Response, Uuid};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Below these the Web API answers; they are versions of one API.
 const API_ROOTS: [&str; 3] = ["/api/data/v9.2", "/api/data/v9.1", "/api/data/v9.0"];
+/// Header by which one answer is found in the log.
+const REQUEST_ID_HEADER: &str = "x-ms-service-request-id";
+/// How long a browser shall ask this host by TLS only, seconds: a year, once it was asked by TLS.
+const TLS_ONLY: &str = "max-age=31536000";
 
-/// A request that was read as a whole.
-pub(super) struct Asked {
-    pub(super) method: String,
-    /// Path and query, percent-encoded.
-    pub(super) url: String,
-    pub(super) headers: Headers,
-    pub(super) body: Vec<u8>,
-}
-
-impl Asked {
-    pub(super) fn path(&self) -> &str {
-        self.url.split('?').next().unwrap_or_default()
-    }
-}
+/// Data is no page: whatever it holds, nothing of it runs or is shown in a frame.
+const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// Answers every request.
 pub(super) async fn handle(State(app): State<Arc<App>>, request: HttpRequest<Body>) -> HttpResponse {
-    let (method, url, headers, body) = match read_request(request).await {
-        Ok(parts) => parts,
-        Err(error) => return to_http(error.to_response()),
+    let started = Instant::now();
+    let request_id = Uuid::new_v4();
+    app.metrics.began();
+    let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+    let (class, response) = match read_request(request).await {
+        Ok(asked) => {
+            let class = Class::of(&asked.method, &asked.url, &asked.headers);
+            let (app, tls) = (app.clone(), auth::scheme(&asked.headers) == "https");
+            let work = tokio::task::spawn_blocking(move || answer(&app, asked));
+            let response = work.await.unwrap_or_else(|_| {
+                ODataError::new(500, "0x80040216", "The server failed unexpectedly.").to_response()
+            });
+            (class, if tls { response.header("Strict-Transport-Security", TLS_ONLY) } else { response })
+        }
+        Err(error) => (Class::of(&method, &path, &Headers::new()), error.to_response()),
     };
-    let asked = Asked { method, url, headers, body };
-    // Paths and verbs are logged; queries and bodies hold personal data.
-    let (method, path) = (asked.method.clone(), asked.path().to_owned());
-    let started = std::time::Instant::now();
-    let work = tokio::task::spawn_blocking(move || answer(&app, asked));
-    let response = work.await.unwrap_or_else(|_| {
-        ODataError::new(500, "0x80040216", "The server failed unexpectedly.").to_response()
+    let elapsed = started.elapsed();
+    app.metrics.ended(class, response.status, elapsed.as_secs_f64());
+    let millis = elapsed.as_millis();
+    // Paths and verbs are logged; queries and bodies hold personal data, and so may keys in a path.
+    tracing::info!(%request_id, method, path = shape(&path), status = response.status, millis, "answered");
+    to_http(secured(response).header(REQUEST_ID_HEADER, request_id.to_string()))
+}
+
+/// What every answer says to browsers.
+fn secured(response: Response) -> Response {
+    let response =
+        response.header("X-Content-Type-Options", "nosniff").header("Referrer-Policy", "no-referrer");
+    let is_data =
+        response.headers.get("Content-Type").is_some_and(|kind| kind.starts_with("application/json"));
+    let response = match is_data {
+        true => response.header("Content-Security-Policy", DATA_POLICY),
+        false => response,
+    };
+    match response.headers.get("Cross-Origin-Resource-Policy") {
+        Some(_) => response,
+        None => response.header("Cross-Origin-Resource-Policy", "same-origin"),
+    }
+}
+
+/// A path without what stands in quotes: an alternate key may be a mail address.
+fn shape(path: &str) -> String {
+    let mut parts = path.split('\'').flat_map(|part| part.split("%27")).enumerate();
+    let mut shape = String::new();
+    parts.by_ref().for_each(|(at, part)| match at % 2 {
+        0 => shape.push_str(part),
+        _ => shape.push_str("'…'"),
     });
-    let millis = started.elapsed().as_millis();
-    tracing::info!(method, path, status = response.status, millis, "answered");
-    to_http(response)
+    shape
 }
 
 fn answer(app: &App, asked: Asked) -> Response {
+    if !app.options.hosts.allow(asked.headers.get("Host").unwrap_or("localhost")) {
+        return ODataError::new(421, "0x80048405", "This server does not answer to that host name.")
+            .to_response();
+    }
     let path = asked.path();
+    let shared = API_ROOTS.iter().any(|root| is_below(path, root)) || is_below(path, "/oauth2");
+    if !shared {
+        return own(app, asked).unwrap_or_else(|error| error.to_response());
+    }
+    if cors::is_preflight(&asked.method, &asked.headers) {
+        return cors::preflight(&app.options.origins, &asked.headers)
+            .unwrap_or_else(|error| error.to_response());
+    }
+    let origin = asked.headers.get("Origin").map(str::to_owned);
+    let headers: Headers = origin.iter().map(|origin| ("Origin", origin.as_str())).collect();
     let result = match path {
-        "/healthz" => health(app),
         "/oauth2/v2.0/token" => sign_in::token(app, &asked),
+        _ => match API_ROOTS.iter().find(|root| is_below(path, root)) {
+            Some(root) => api(app, root, asked),
+            None => Err(ODataError::segment_not_found(path)),
+        },
+    };
+    cors::expose(result.unwrap_or_else(|error| error.to_response()), &app.options.origins, &headers)
+}
+
+/// What belongs to this origin alone.
+fn own(app: &App, asked: Asked) -> Result<Response> {
+    let path = asked.path();
+    match path {
+        "/healthz" => health(app),
+        "/metrics" => metrics(app, &asked),
         "/auth/sign-in" => sign_in::sign_in(app, &asked),
         "/auth/sign-out" => sign_in::sign_out(app, &asked),
         "/auth/who" => sign_in::who(app, &asked),
-        _ => match API_ROOTS.iter().find(|root| is_below(path, root)) {
-            Some(root) => api(app, root, asked),
-            None if is_reserved(path) => Err(ODataError::segment_not_found(path)),
-            None => match &app.site {
-                Some(folder) => site::answer(folder, &asked),
-                None => Err(ODataError::segment_not_found(path)),
-            },
+        _ if is_reserved(path) => Err(ODataError::segment_not_found(path)),
+        _ => match &app.options.site {
+            Some(folder) => site::answer(folder, &asked),
+            None => Err(ODataError::segment_not_found(path)),
         },
-    };
-    result.unwrap_or_else(|error| error.to_response())
+    }
 }
 
 fn is_below(path: &str, root: &str) -> bool {
@@ -91,6 +144,13 @@ fn health(app: &App) -> Result<Response> {
     Ok(response)
 }
 
+fn metrics(app: &App, asked: &Asked) -> Result<Response> {
+    match app.options.metrics {
+        MetricsAccess::Loopback if !asked.is_from_here() => Err(ODataError::segment_not_found("/metrics")),
+        MetricsAccess::Loopback | MetricsAccess::Everybody => Ok(app.metrics.respond()),
+    }
+}
+
 fn api(app: &App, root: &str, asked: Asked) -> Result<Response> {
     let now = now();
     let proof = Proof::of(&asked.headers);
@@ -101,7 +161,7 @@ fn api(app: &App, root: &str, asked: Asked) -> Result<Response> {
         return Err(forged());
     }
     let host = asked.headers.get("Host").unwrap_or("localhost");
-    let root = format!("{}://{host}{root}/", scheme(&asked.headers));
+    let root = format!("{}://{host}{root}/", auth::scheme(&asked.headers));
     let mut request = Request { method, url: asked.url, headers: asked.headers, body: asked.body };
     request.check_content_type()?;
     // The root itself is also known without its last slash.
@@ -109,18 +169,47 @@ fn api(app: &App, root: &str, asked: Asked) -> Result<Response> {
         let at = request.url.find('?').unwrap_or(request.url.len());
         request.url.insert(at, '/');
     }
-    Ok(app.service.answer(&caller, &root, &request, now))
+    Ok(throttled(app, &caller, now, || app.service.answer(&caller, &root, &request, now)))
 }
 
-/// How the caller reaches this server: a proxy in front of it may speak TLS.
-pub(super) fn scheme(headers: &Headers) -> &'static str {
-    match headers.get("X-Forwarded-Proto") {
-        Some("https") => "https",
-        _ => "http",
+/// Answers within what the caller may ask for. `entered` in milliseconds.
+fn throttled(app: &App, caller: &Caller, entered: i64, answer: impl FnOnce() -> Response) -> Response {
+    let Some(throttle) = &app.throttle else { return answer() };
+    let remaining = match throttle.enter(caller.user, entered) {
+        Ok(remaining) => remaining,
+        Err(refusal) => {
+            app.metrics.refused(refusal.limit);
+            return refusal.to_response(&throttle.limits);
+        }
+    };
+    // Left on every way out, a panic's too: the place would be lost.
+    let started = Instant::now();
+    let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(answer));
+    let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    throttle.leave(caller.user, now(), took);
+    match answer {
+        Ok(response) => remaining.tell(response),
+        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 
 /// 403: a page of another site made the browser send this.
 pub(super) fn forged() -> ODataError {
     ODataError::new(403, "0x80048405", "The request does not come from this site's own pages.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shape;
+
+    #[test]
+    fn keys_in_a_path_are_not_logged() {
+        fn check(path: &str, expected: &str) {
+            assert_eq!(shape(path), expected);
+        }
+        check("/api/data/v9.2/accounts(1)", "/api/data/v9.2/accounts(1)");
+        check("/x/contacts(emailaddress1='a@b.example')/name", "/x/contacts(emailaddress1='…')/name");
+        check("/x/contacts(a=%27secret%27,b='it''s')", "/x/contacts(a='…',b='…''…')");
+        check("/x/contacts(a='open", "/x/contacts(a='…'");
+    }
 }

@@ -1,8 +1,8 @@
 //! Signing in and out: tokens for programs, a cookie for the page.
 
-use super::routes::{forged, only, scheme, Asked};
-use super::{now, App};
-use crate::auth::{self, Proof, Tokens, BEARER_SECONDS, COOKIE, SESSION_SECONDS};
+use super::routes::{forged, only};
+use super::{now, App, Asked};
+use crate::auth::{self, Proof, Tokens, BEARER_SECONDS, SESSION_SECONDS};
 use crate::db::meta::Fact;
 use crate::db::sessions::Caller;
 use flette_odata::error::Result;
@@ -23,14 +23,45 @@ pub(super) fn token(app: &App, asked: &Asked) -> Result<Response> {
     let field = |name: &str| form.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value.as_str());
     let database = app.service.database();
     let tokens = match field("grant_type") {
-        "password" => auth::check_password(database, field("username"), field("password"))
-            .and_then(|caller| auth::start_tokens(database, caller, now())),
+        "password" => match attempt(app, asked, field("username"), field("password"))? {
+            Attempt::In(caller) => auth::start_tokens(database, caller, now()),
+            Attempt::Wait(response) => return Ok(response),
+            Attempt::Wrong(error) => Err(error),
+        },
         "refresh_token" => auth::refresh_tokens(database, field("refresh_token"), now()),
         _ => return Ok(oauth_error("unsupported_grant_type", "Use grant_type password or refresh_token.")),
     };
     match tokens {
         Ok(tokens) => Ok(token_answer(&tokens)),
         Err(error) if error.status == 401 => Ok(oauth_error("invalid_grant", &error.message)),
+        Err(error) => Err(error),
+    }
+}
+
+/// What came of a name and a password.
+enum Attempt {
+    In(Caller),
+    Wrong(ODataError),
+    /// 429: too many failed before.
+    Wait(Response),
+}
+
+/// Checks a password, unless too many failed before.
+fn attempt(app: &App, asked: &Asked, user_name: &str, password: &str) -> Result<Attempt> {
+    let from = asked.source();
+    if let Err(seconds) = app.attempts.check(user_name, from, now()) {
+        let response = auth::too_many_attempts().to_response();
+        return Ok(Attempt::Wait(response.header("Retry-After", seconds.to_string())));
+    }
+    match auth::check_password(app.service.database(), user_name, password) {
+        Ok(caller) => {
+            app.attempts.succeeded(user_name, from);
+            Ok(Attempt::In(caller))
+        }
+        Err(error) if error.status == 401 => {
+            app.attempts.failed(user_name, from, now());
+            Ok(Attempt::Wrong(error))
+        }
         Err(error) => Err(error),
     }
 }
@@ -73,7 +104,11 @@ pub(super) fn sign_in(app: &App, asked: &Asked) -> Result<Response> {
     let body: SignIn = serde_json::from_slice(&asked.body)
         .map_err(|_| ODataError::bad_payload("Send JSON with username and password."))?;
     let database = app.service.database();
-    let caller = auth::check_password(database, &body.username, &body.password)?;
+    let caller = match attempt(app, asked, &body.username, &body.password)? {
+        Attempt::In(caller) => caller,
+        Attempt::Wait(response) => return Ok(response),
+        Attempt::Wrong(error) => return Err(error),
+    };
     let token = auth::start_session(database, &caller, now())?;
     Ok(identity(app, &caller)?.header("Set-Cookie", cookie(asked, &token, SESSION_SECONDS)))
 }
@@ -111,6 +146,7 @@ fn identity(app: &App, caller: &Caller) -> Result<Response> {
 
 fn cookie(asked: &Asked, token: &str, seconds: i64) -> String {
     // Without TLS a browser would not keep a `Secure` cookie, except on localhost.
-    let secure = if scheme(&asked.headers) == "https" { "; Secure" } else { "" };
-    format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
+    let secure = if auth::scheme(&asked.headers) == "https" { "; Secure" } else { "" };
+    let name = auth::cookie_name(&asked.headers);
+    format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
 }

@@ -4,7 +4,7 @@
 //! out and odd encodings end as 404. Pages the browser navigates to that are no file get `index.html`: the
 //! page has routes of its own.
 
-use super::routes::Asked;
+use super::Asked;
 use flette_odata::error::Result;
 use flette_odata::{Headers, ODataError, Response};
 use std::path::{Path, PathBuf};

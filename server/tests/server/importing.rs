@@ -17,7 +17,7 @@ const CUSTOMERS: &str = "customerID,companyName,contactName,contactTitle,address
 fn load(database: &Database, table: &str, maps: &[&str], file: &Path) -> anyhow::Result<Summary> {
     let mappings: Vec<_> = maps.iter().map(|m| m.parse().unwrap()).collect();
     let job = Job { database, table, mappings: &mappings, owner: people::ADMIN, now: web::now() };
-    job.load(file, &mut |_| {})
+    job.load(file, &mut |_, _| {})
 }
 
 fn file(name: &str, text: &str) -> (tempfile::TempDir, std::path::PathBuf) {

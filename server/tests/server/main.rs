@@ -5,6 +5,7 @@
 mod batching;
 mod filtering;
 mod importing;
+mod network;
 mod process;
 mod reading;
 mod signing_in;

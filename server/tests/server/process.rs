@@ -13,9 +13,14 @@ struct Running {
 
 impl Running {
     fn start(database: &Path) -> Running {
+        Running::with(database, &[])
+    }
+
+    fn with(database: &Path, further: &[&str]) -> Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_flette-server"))
             .args(["serve", "--listen", "127.0.0.1:0", "--demo", "20", "--database"])
             .arg(format!("sqlite:{}", database.display()))
+            .args(further)
             .env("FLETTE_LOG", "info")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -95,7 +100,7 @@ fn every_answer_over_a_socket_has_a_date_and_a_signal_stops_the_server() {
     assert_eq!(server.signal("-TERM"), Some(0));
     let mut log = String::new();
     server.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-    assert!(log.contains("demo data: 20 of 20 contacts"), "{log}");
+    assert!(log.contains("demo data: 26 of 26 rows"), "{log}");
 
     // Sessions, rows and tokens outlive the process; the demo data is not made twice.
     let mut server = Running::start(&database);
@@ -152,4 +157,78 @@ fn the_log_holds_no_values() {
     assert!(!log.contains("Canary"), "{log}");
     let token = bearer.trim().rsplit(' ').next().unwrap();
     assert!(!log.contains(token));
+}
+
+#[test]
+fn a_request_under_way_is_answered_before_the_process_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Running::start(&folder.path().join("crm.sqlite"));
+    let bearer = server.sign_in();
+    let mut socket = TcpStream::connect(&server.address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let body = "{\"name\":\"Late\"}";
+    let (begun, rest) = body.split_at(5);
+    write!(
+        socket,
+        "POST /api/data/v9.2/accounts HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\
+         Content-Type: application/json\r\n{bearer}\r\n{begun}",
+        server.address,
+        body.len()
+    )
+    .unwrap();
+    // The server has to have taken the connection before it is told to stop.
+    std::thread::sleep(Duration::from_millis(300));
+    let id = server.child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let mut refused = false;
+    for _ in 0..100 {
+        std::thread::sleep(Duration::from_millis(20));
+        refused |= TcpStream::connect(&server.address).is_err();
+        if refused {
+            break;
+        }
+    }
+    assert!(refused, "a server that stops takes no further connection");
+    assert!(server.child.try_wait().unwrap().is_none(), "it waits for what is under way");
+    socket.write_all(rest.as_bytes()).unwrap();
+    let mut text = String::new();
+    socket.read_to_string(&mut text).unwrap();
+    assert!(text.starts_with("HTTP/1.1 204"), "{text}");
+    let started = Instant::now();
+    while server.child.try_wait().unwrap().is_none() {
+        assert!(started.elapsed() < Duration::from_secs(5), "it does not stop");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn the_log_may_be_json_and_a_loopback_server_knows_its_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let further = ["--log-format", "json", "--throttle=requests=1", "--cors-origin", "https://app.example"];
+    let mut server = Running::with(&folder.path().join("crm.sqlite"), &further);
+    let bearer = server.sign_in();
+    let (status, head, _) = server.ask("GET", "/api/data/v9.2/WhoAmI", &bearer, "");
+    assert_eq!(status, 200);
+    let id = head.lines().find_map(|line| line.strip_prefix("x-ms-service-request-id: ")).unwrap().to_owned();
+    let (status, head, _) = server.ask("GET", "/api/data/v9.2/WhoAmI", &bearer, "");
+    assert_eq!(status, 429);
+    assert!(head.contains("retry-after: "), "{head}");
+    let (status, _, figures) = server.ask("GET", "/metrics", "", "");
+    assert_eq!(status, 200);
+    assert!(figures.contains("flette_throttled_requests_total"), "{figures}");
+    let mut socket = TcpStream::connect(&server.address).unwrap();
+    write!(socket, "GET /healthz HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    socket.read_to_string(&mut text).unwrap();
+    assert!(text.starts_with("HTTP/1.1 421"), "{text}");
+    assert_eq!(server.signal("-TERM"), Some(0));
+    let mut log = String::new();
+    server.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    let lines: Vec<serde_json::Value> =
+        log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let line =
+        lines.iter().find(|line| line["request_id"] == id.as_str()).expect("the request is in the log");
+    assert_eq!((&line["method"], &line["status"]), (&"GET".into(), &200.into()));
+    assert_eq!(line["path"], "/api/data/v9.2/WhoAmI");
 }

@@ -5,6 +5,7 @@ use axum::http::Request;
 use axum::Router;
 use flette_server::api::{Profile, Service};
 use flette_server::db::{Database, Location};
+use flette_server::web::Options;
 use flette_server::{demo, people, schema, web};
 use http_body_util::BodyExt;
 use std::path::{Path, PathBuf};
@@ -72,7 +73,11 @@ pub fn database() -> Database {
 
 impl Server {
     pub fn over(database: Database, profile: Profile, site: Option<PathBuf>) -> Server {
-        Server { app: web::app(Service::new(database, profile), site), token: None }
+        Server::with(Service::new(database, profile), Options { site, ..Options::default() })
+    }
+
+    pub fn with(service: Service, options: Options) -> Server {
+        Server { app: web::app(service, options), token: None }
     }
 
     /// With the demo's users and `rows` contacts; nobody is signed in.
@@ -110,7 +115,28 @@ impl Server {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Body::from(body.to_owned())).unwrap();
+        self.pass(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    /// A `GET` from a peer with an address, or from one that nothing is known of.
+    pub async fn get_from(&self, peer: Option<&str>, url: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::builder().uri(url).header("Host", HOST);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(Body::empty()).unwrap();
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(super::network::peer(peer));
+        }
+        self.pass(request).await
+    }
+
+    /// A `GET` for a host name.
+    pub async fn get_as_host(&self, host: &str, url: &str) -> Answer {
+        self.pass(Request::builder().uri(url).header("Host", host).body(Body::empty()).unwrap()).await
+    }
+
+    async fn pass(&self, request: Request<Body>) -> Answer {
         let response = self.app.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let text = |v: &axum::http::HeaderValue| v.to_str().unwrap().to_owned();
@@ -135,12 +161,12 @@ impl Server {
         if !body.is_empty() && !headers.iter().any(|(n, _)| n.eq_ignore_ascii_case("Content-Type")) {
             all.push(("Content-Type", "application/json"));
         }
-        let encoded = url.replace(' ', "%20").replace('<', "%3C").replace('>', "%3E").replace('"', "%22");
-        let encoded: String = encoded
-            .chars()
-            .map(|c| if c.is_ascii() { c.to_string() } else { percent(&c.to_string()) })
-            .collect();
-        self.bare(method, &encoded, &all, body).await
+        self.bare(method, &encoded(&url), &all, body).await
+    }
+
+    /// The same with a URL that is sent as it is.
+    pub async fn absolute(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        self.send(method, &format!("http://crm.example{url}"), headers, body).await
     }
 
     pub async fn get(&self, url: &str) -> Answer {
@@ -184,6 +210,11 @@ impl Server {
         }
         panic!("the links do not end");
     }
+}
+
+fn encoded(url: &str) -> String {
+    let encoded = url.replace(' ', "%20").replace('<', "%3C").replace('>', "%3E").replace('"', "%22");
+    encoded.chars().map(|c| if c.is_ascii() { c.to_string() } else { percent(&c.to_string()) }).collect()
 }
 
 fn percent(text: &str) -> String {
