@@ -52,6 +52,69 @@ pub fn ends_with(text: &str, pattern: &str) -> bool {
     fold(text).ends_with(&*fold(pattern))
 }
 
+/// Whether the whole text fits a pattern of `LIKE` (Transact-SQL): `%` is any text, `_` one character, `[abc]` and
+/// `[a-c]` one of a set, `[^a-c]` one outside it; a bracket that is not closed is an ordinary character. Without
+/// case. Takes time of the order of both lengths multiplied.
+pub fn like(text: &str, pattern: &str) -> bool {
+    let text: Vec<char> = folded_chars(text).collect();
+    let pattern: Vec<char> = folded_chars(pattern).collect();
+    let (mut at, mut here) = (0, 0);
+    // Where to go on when what follows the last `%` does not fit: one character further.
+    let mut retry: Option<(usize, usize)> = None;
+    loop {
+        let fits = match pattern.get(at) {
+            Some('%') => {
+                retry = Some((at + 1, here));
+                at += 1;
+                continue;
+            }
+            None if here == text.len() => return true,
+            None => None,
+            Some(_) => text.get(here).and_then(|c| fits_one(*c, &pattern[at..])),
+        };
+        match (fits, retry) {
+            (Some(length), _) => {
+                at += length;
+                here += 1;
+            }
+            (None, Some((after, from))) if from < text.len() => {
+                retry = Some((after, from + 1));
+                (at, here) = (after, from + 1);
+            }
+            (None, _) => return false,
+        }
+    }
+}
+
+/// Whether a character fits the head of a pattern, which is not `%`; how long that head is.
+fn fits_one(c: char, pattern: &[char]) -> Option<usize> {
+    let (first, rest) = pattern.split_first()?;
+    match first {
+        '_' => Some(1),
+        // A closing bracket right after the opening one ends nothing: `[]` is never closed.
+        '[' => match rest.iter().position(|c| *c == ']').filter(|at| *at > 0) {
+            Some(end) => {
+                let set = &rest[..end];
+                let (negated, set) = match set.split_first() {
+                    Some(('^', set)) if !set.is_empty() => (true, set),
+                    _ => (false, set),
+                };
+                (in_set(c, set) != negated).then_some(end + 2)
+            }
+            None => (c == '[').then_some(1),
+        },
+        first => (c == *first).then_some(1),
+    }
+}
+
+fn in_set(c: char, set: &[char]) -> bool {
+    match set {
+        [] => false,
+        [from, '-', to, rest @ ..] => (*from <= c && c <= *to) || in_set(c, rest),
+        [one, rest @ ..] => *one == c || in_set(c, rest),
+    }
+}
+
 /// Total order of a column's values for `$orderby` ascending: no value first, then numbers by size (whatever
 /// their kind), options by number, `false` before `true`, texts as in [`compare`], keys and lookups by the
 /// bytes of the id, dates and instants by time.
@@ -155,6 +218,40 @@ mod tests {
         assert!(!starts_with("a", "ab"));
         assert!(ends_with("ΟΔΟΣ", "δος"));
         assert!(!ends_with("abc", "ab"));
+    }
+
+    #[test]
+    fn wildcards_of_like_fit_the_whole_text() {
+        fn check(text: &str, pattern: &str, expected: bool) {
+            assert_eq!(like(text, pattern), expected, "{text:?} {pattern:?}");
+        }
+        check("", "", true);
+        check("", "%", true);
+        check("", "_", false);
+        check("Sample Ltd", "sample%", true);
+        check("Sample Ltd", "%LTD", true);
+        check("Sample Ltd", "%p%e l%", true);
+        check("Sample Ltd", "ample", false);
+        check("Sample", "s_mp__", true);
+        check("Sample", "s_mp_", false);
+        check("aab", "%ab", true);
+        check("abab", "%ab", true);
+        check("abac", "%ab", false);
+        check("100%", "100[%]", true);
+        check("1000", "100[%]", false);
+        check("a_b", "a[_]b", true);
+        check("axb", "a[_]b", false);
+        check("b", "[a-c]", true);
+        check("B", "[a-c]", true);
+        check("d", "[a-c]", false);
+        check("d", "[^a-c]", true);
+        check("b", "[^a-c]", false);
+        check("-", "[a-]", true);
+        check("^", "[^]", true);
+        check("[x", "[x", true);
+        check("[]", "[]", true);
+        check("Ærø", "æ_Ø", true);
+        check(&"a".repeat(2000), &format!("{}b", "%a".repeat(100)), false);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::replica::{Cursor, Replica, State};
 use crate::store::Store;
 use flette_odata::condition::Condition;
 use flette_odata::operation::{self, Operation};
+use flette_odata::query::Query;
 use flette_odata::{ODataError, Request, Response, Schema};
 
 /// An answer, or the reason why the replica has none.
@@ -119,6 +120,9 @@ fn not_here(
     known: &dyn Fn(&Key) -> bool,
 ) -> Option<ODataError> {
     let beyond = |what: &str| Some(ODataError::not_implemented(format!("{what} is not available offline.")));
+    if let Some(what) = unsupported(operation) {
+        return beyond(what);
+    }
     match operation {
         Operation::Batch(_) | Operation::Service | Operation::Metadata | Operation::Definitions { .. } => {
             None
@@ -153,6 +157,11 @@ fn not_here(
             }
         }),
     }
+}
+
+/// What a query asks for that the replica never answers, whatever rows it has.
+fn unsupported(operation: &Operation) -> Option<&'static str> {
+    operation.query().and_then(Query::beyond_plain)
 }
 
 fn table_not_here(state: &State, table: &str, door: Door<'_>) -> Option<ODataError> {

@@ -74,7 +74,9 @@ impl MirrorTable {
             Filter::Text { column, op, pattern } => {
                 self.search(column, *op, pattern, slot).unwrap_or_else(|| self.evaluate_by_row(filter, slot))
             }
-            Filter::CompareColumns { .. } => self.evaluate_by_row(filter, slot),
+            Filter::CompareColumns { .. } | Filter::HasValues { .. } => self.evaluate_by_row(filter, slot),
+            // The front door refuses what needs more than a row.
+            Filter::Through { .. } | Filter::Any { .. } | Filter::Function { .. } => Bits::none(rows),
         }
     }
 
@@ -105,7 +107,9 @@ impl MirrorTable {
     ) {
         let mut add = |name: &'a str| columns.extend(self.stored(segment, name).map(|column| (name, column)));
         match filter {
-            Filter::Compare { column, .. } | Filter::Text { column, .. } => add(column),
+            Filter::Compare { column, .. }
+            | Filter::Text { column, .. }
+            | Filter::HasValues { column, .. } => add(column),
             Filter::CompareColumns { left, right, .. } => {
                 add(left);
                 add(right);
@@ -114,7 +118,7 @@ impl MirrorTable {
                 items.iter().for_each(|item| self.resolve(item, segment, columns));
             }
             Filter::Not(inner) => self.resolve(inner, segment, columns),
-            Filter::Always(_) => {}
+            Filter::Through { .. } | Filter::Any { .. } | Filter::Function { .. } | Filter::Always(_) => {}
         }
     }
 
@@ -191,6 +195,7 @@ impl MirrorTable {
                 Bits::from_fn(folded.len(), |entry| folded.get(entry).starts_with(&*pattern))
             }
             TextOp::EndsWith => Bits::from_fn(folded.len(), |entry| folded.get(entry).ends_with(&*pattern)),
+            TextOp::Like => Bits::from_fn(folded.len(), |entry| collate::like(folded.get(entry), &pattern)),
         };
         Some(settle_nulls(texts.rows_of(entries), column, false))
     }

@@ -50,6 +50,10 @@ impl IdMap {
             Filter::Compare { .. }
             | Filter::CompareColumns { .. }
             | Filter::Text { .. }
+            | Filter::HasValues { .. }
+            | Filter::Through { .. }
+            | Filter::Any { .. }
+            | Filter::Function { .. }
             | Filter::Always(_) => filter.clone(),
         }
     }

@@ -1,17 +1,21 @@
 //! `$filter`: grammar, types, and what it means for a row.
 
 mod bound;
+mod function;
 mod literal;
 pub(crate) mod parse;
 mod print;
+mod resolve;
 mod token;
 
 use crate::collate;
 use crate::edm::Table;
 use crate::error::Result;
 use crate::value::Value;
+pub use function::{CallerColumn, DaySide, FiscalTime, HierarchySide, QueryFunction, TimeUnit};
 pub(crate) use literal::parse_guid;
 pub use print::print_filter;
+pub use resolve::{resolve, Circumstances, HierarchyQuestion};
 use std::cmp::Ordering;
 
 /// Deepest nesting of parentheses, functions and `not`: far above what people and builders write, far below
@@ -20,8 +24,11 @@ pub const FILTER_DEPTH_MAX: usize = 100;
 /// Most operands and comparisons in one filter: several hundred conditions.
 pub const FILTER_NODES_MAX: usize = 5000;
 
-/// A condition on one row. Columns are logical names that exist in the table; values fit their columns'
-/// types.
+/// Most navigation properties that one path follows (`primarycontactid/parentcustomerid_account/name`: two).
+pub const PATH_DEPTH_MAX: usize = 10;
+
+/// A condition on a row of one table. Columns are logical names that exist in the table; values fit their
+/// columns' types.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Filter {
     /// All hold; never empty when parsed.
@@ -60,6 +67,39 @@ pub enum Filter {
         /// What is looked for, as written (not folded).
         pattern: String,
     },
+    /// A multi-select choice column of which some of these options are chosen. A column without a value has
+    /// none.
+    HasValues {
+        /// Logical name.
+        column: String,
+        /// Options, at least one when parsed.
+        values: Vec<i32>,
+    },
+    /// A condition on the row that a single-valued navigation property leads to
+    /// (`primarycontactid/fullname eq 'x'`). A lookup that is unset, points to another table, or to a row that
+    /// is gone or out of the caller's sight, leads to a row whose every column is null, as in a left join.
+    /// Parsed ones hold one condition each, never an `And`, `Or` or `Not`.
+    Through {
+        /// Single-valued navigation property with one target table, as in the schema.
+        navigation: String,
+        /// On the target table.
+        filter: Box<Filter>,
+    },
+    /// `any`: at least one row of a collection-valued navigation property (1:N or N:N) that the caller may see
+    /// meets the condition. `any()` has [`Filter::Always`]; `all(x:f)` is read as `not any(x:not f)`.
+    Any {
+        /// Collection-valued navigation property, as in the schema.
+        collection: String,
+        /// On the table of the collection; holds no further `Any` when parsed.
+        filter: Box<Filter>,
+    },
+    /// A query function whose outcome depends on who asks, or when. [`resolve`] rewrites it.
+    Function {
+        /// Logical name.
+        column: String,
+        /// Which, with its arguments.
+        function: QueryFunction,
+    },
     /// The same for every row.
     Always(bool),
 }
@@ -83,6 +123,9 @@ pub enum TextOp {
     Contains,
     StartsWith,
     EndsWith,
+    /// `%` is any text, `_` any character, `[a-f]` one of a set, `[^a-f]` one outside it, as in Transact-SQL; the
+    /// whole text must fit, without case. What FetchXML's `like` means; no `$filter` text gives it.
+    Like,
 }
 
 impl CompareOp {
@@ -150,6 +193,9 @@ pub fn parse_filter(text: &str, table: &Table) -> Result<Filter> {
 /// has no value is false, except that `eq null` and `ne null` test for just that, and `ne` against a value
 /// holds. Texts compare as in [`collate::compare`]; `%`, `_` and `[` in patterns are ordinary characters,
 /// unlike in Dataverse, where they are wildcards.
+///
+/// A row alone cannot tell what [`Filter::Through`], [`Filter::Any`] and [`Filter::Function`] mean: here none of
+/// them is met. Ask [`Filter::is_of_one_row`] before.
 pub fn matches(filter: &Filter, cell: &dyn Fn(&str) -> Value) -> bool {
     match filter {
         Filter::And(items) => items.iter().all(|item| matches(item, cell)),
@@ -163,10 +209,37 @@ pub fn matches(filter: &Filter, cell: &dyn Fn(&str) -> Value) -> bool {
             (TextOp::Contains, Value::Text(text)) => collate::contains(&text, pattern),
             (TextOp::StartsWith, Value::Text(text)) => collate::starts_with(&text, pattern),
             (TextOp::EndsWith, Value::Text(text)) => collate::ends_with(&text, pattern),
-            (TextOp::Contains | TextOp::StartsWith | TextOp::EndsWith, _) => false,
+            (TextOp::Like, Value::Text(text)) => collate::like(&text, pattern),
+            (TextOp::Contains | TextOp::StartsWith | TextOp::EndsWith | TextOp::Like, _) => false,
         },
+        Filter::HasValues { column, values } => match cell(column) {
+            Value::Text(chosen) => has_values(&chosen, values),
+            _ => false,
+        },
+        Filter::Through { .. } | Filter::Any { .. } | Filter::Function { .. } => false,
         Filter::Always(value) => *value,
     }
+}
+
+impl Filter {
+    /// Whether a row alone tells the outcome: no other rows, no caller, no clock.
+    pub fn is_of_one_row(&self) -> bool {
+        match self {
+            Filter::And(items) | Filter::Or(items) => items.iter().all(Filter::is_of_one_row),
+            Filter::Not(inner) => inner.is_of_one_row(),
+            Filter::Through { .. } | Filter::Any { .. } | Filter::Function { .. } => false,
+            Filter::Compare { .. }
+            | Filter::CompareColumns { .. }
+            | Filter::Text { .. }
+            | Filter::HasValues { .. }
+            | Filter::Always(_) => true,
+        }
+    }
+}
+
+/// `chosen` is the column's text: numbers parted by commas.
+fn has_values(chosen: &str, values: &[i32]) -> bool {
+    chosen.split(',').any(|number| number.trim().parse().is_ok_and(|number: i32| values.contains(&number)))
 }
 
 fn compare_cell(cell: &Value, op: CompareOp, value: &Value) -> bool {

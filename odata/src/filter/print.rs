@@ -36,9 +36,11 @@ fn print(out: &mut String, filter: &Filter, table: &Table) {
                 TextOp::Contains => "contains",
                 TextOp::StartsWith => "startswith",
                 TextOp::EndsWith => "endswith",
+                TextOp::Like => "like",
             };
             out.push_str(&format!("{name}({},{})", property(column, table), quote(pattern)));
         }
+        Filter::HasValues { .. } | Filter::Through { .. } | Filter::Any { .. } | Filter::Function { .. } => {}
         Filter::Always(value) => out.push_str(if *value { "true" } else { "false" }),
     }
 }

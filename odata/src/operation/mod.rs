@@ -137,6 +137,26 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// The query options, where some are understood.
+    pub fn query(&self) -> Option<&Query> {
+        match self {
+            Operation::ReadCollection { query, .. }
+            | Operation::Count { query, .. }
+            | Operation::ReadRow { query, .. }
+            | Operation::Create { query, .. }
+            | Operation::Update { query, .. } => Some(query),
+            Operation::Service
+            | Operation::Metadata
+            | Operation::WhoAmI
+            | Operation::Definitions { .. }
+            | Operation::Batch(_)
+            | Operation::SetProperty { .. }
+            | Operation::Delete { .. }
+            | Operation::SetReference { .. }
+            | Operation::Function { .. } => None,
+        }
+    }
+
     /// Whether the operation changes rows. A batch does not by itself: its parts may.
     pub fn is_write(&self) -> bool {
         match self {

@@ -234,7 +234,8 @@ impl Reader<'_> {
         let foreign = self.options.iter().find(|(name, _)| match (name.as_str(), allowed) {
             ("$filter" | "$deltatoken", options) => options != Options::OfCount,
             ("$select" | "$expand", options) => options != Options::OfRow,
-            ("$orderby" | "$top" | "$count" | "$skiptoken", _) => true,
+            ("$orderby" | "$top" | "$count" | "$skiptoken" | "$apply", _) => true,
+            ("savedQuery" | "userQuery" | "fetchXml", _) => true,
             _ => false,
         });
         match foreign {

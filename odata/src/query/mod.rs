@@ -1,9 +1,12 @@
 //! Query options: what of a table is asked for, in which order, from which page.
 
+mod plain;
+
 use crate::edm::{Schema, Table};
 use crate::error::{ODataError, Result};
 use crate::filter::{self, Filter};
 use crate::path;
+use uuid::Uuid;
 
 /// Query options of a collection or a row. Names are logical names, checked against the schema.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -24,24 +27,108 @@ pub struct Query {
     pub skip_token: Option<String>,
     /// `$deltatoken`: opaque, the service's own.
     pub delta_token: Option<String>,
+    /// `$apply`
+    pub apply: Option<Apply>,
+    /// `savedQuery` or `userQuery`
+    pub saved: Option<SavedQuery>,
+    /// `fetchXml`: its text.
+    pub fetch: Option<String>,
+}
+
+/// A view whose query is to be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SavedQuery {
+    /// `savedQuery`: id of a system view.
+    System(Uuid),
+    /// `userQuery`: id of a view that a user made.
+    User(Uuid),
 }
 
 /// One key of an order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OrderBy {
+    /// Single-valued navigation properties to follow first, each with one target table; usually none. A path
+    /// that leads nowhere has a null there, as in [`Filter::Through`].
+    pub path: Vec<String>,
     /// Logical name.
     pub column: String,
     /// `desc`
     pub descending: bool,
 }
 
-/// One single-valued navigation property to expand.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One navigation property to expand.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Expand {
-    /// Navigation property, as in the schema (`primarycontactid`, `parentcustomerid_account`).
+    /// Navigation property, as in the schema (`primarycontactid`, `parentcustomerid_account`,
+    /// `contact_customer_accounts`).
     pub navigation: String,
+    /// Whether it is collection-valued: 1:N or N:N.
+    pub collection: bool,
     /// Inner `$select` as logical names of the target table; `None` = all columns.
     pub select: Option<Vec<String>>,
+    /// Inner `$filter`; of collections only.
+    pub filter: Option<Filter>,
+    /// Inner `$orderby`; of collections only.
+    pub orderby: Vec<OrderBy>,
+    /// Inner `$top`; of collections only.
+    pub top: Option<u32>,
+    /// Inner `$count=true`; of collections only.
+    pub count: bool,
+    /// Inner `$expand`.
+    pub expand: Vec<Expand>,
+    /// `nav/$ref`: the reference instead of the row.
+    pub reference_only: bool,
+}
+
+/// `$apply`: groups of rows and what is reckoned of each.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Apply {
+    /// Rows that count at all.
+    pub filter: Option<Filter>,
+    /// What a group has in common; none: all rows are one group.
+    pub group: Vec<GroupKey>,
+    /// What is reckoned of each group.
+    pub aggregates: Vec<Aggregate>,
+}
+
+/// One property that the rows of a group have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupKey {
+    /// As in [`OrderBy::path`].
+    pub path: Vec<String>,
+    /// Logical name.
+    pub column: String,
+    /// Name in the answer: the property, after a path all parts joined by `_` (`primarycontactid_fullname`).
+    pub alias: String,
+}
+
+/// One value that is reckoned of a group's rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aggregate {
+    /// How.
+    pub op: AggregateOp,
+    /// Path (as in [`OrderBy::path`]) and logical name of the column; none only for [`AggregateOp::Count`].
+    pub column: Option<(Vec<String>, String)>,
+    /// Name in the answer.
+    pub alias: String,
+}
+
+/// Ways to reckon a value of many. All but `Count` leave nulls out; over nothing at all the outcome is null, or
+/// zero for the counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AggregateOp {
+    /// Numbers only.
+    Sum,
+    /// Numbers only. Of exact numbers a decimal with ten digits after the point, rounded half away from zero.
+    Average,
+    /// The least, as [`crate::collate::value_order`] says.
+    Min,
+    /// The greatest.
+    Max,
+    /// Rows.
+    Count,
+    /// Different values; texts without case.
+    CountDistinct,
 }
 
 /// Most navigation properties in one `$expand`, as in Dataverse.
@@ -79,7 +166,10 @@ pub fn parse_query(options: &[(String, String)], table: &Table, schema: &Schema)
             "$expand" => query.expand = expand(value, table, schema)?,
             "$skiptoken" => query.skip_token = Some(value.clone()),
             "$deltatoken" => query.delta_token = Some(value.clone()),
-            "$apply" | "fetchXml" | "savedQuery" | "userQuery" => {
+            "fetchXml" => query.fetch = Some(value.clone()),
+            "savedQuery" => query.saved = Some(SavedQuery::System(view(name, value)?)),
+            "userQuery" => query.saved = Some(SavedQuery::User(view(name, value)?)),
+            "$apply" => {
                 return Err(ODataError::not_implemented(format!(
                     "The query parameter {name} is not supported."
                 )))
@@ -136,7 +226,7 @@ fn orderby(list: Option<&str>, table: &Table) -> Result<Vec<OrderBy>> {
             return Err(ODataError::bad_request(format!("$orderby has more than {ORDER_KEYS_MAX} keys.")));
         }
         let column = filter::parse::column(table, property)?.logical_name.clone();
-        keys.push(OrderBy { column, descending });
+        keys.push(OrderBy { path: Vec::new(), column, descending });
     }
     Ok(keys)
 }
@@ -186,7 +276,7 @@ fn expand_one(item: &str, table: &Table, schema: &Schema) -> Result<Expand> {
             Some((other, _)) => return Err(unsupported(other)),
         }
     }
-    Ok(Expand { navigation: name.to_owned(), select: selected.flatten() })
+    Ok(Expand { navigation: name.to_owned(), select: selected.flatten(), ..Expand::default() })
 }
 
 /// Splits at a separator that stands outside quotes, parentheses and brackets. Always gives at least one
@@ -203,6 +293,10 @@ pub(crate) fn split_outside(text: &str, separator: char) -> impl Iterator<Item =
         }
         c == separator && !quoted && depth == 0
     })
+}
+
+fn view(option: &str, value: &str) -> Result<Uuid> {
+    filter::parse_guid(value).ok_or_else(|| invalid(option))
 }
 
 fn boolean(text: &str) -> Option<bool> {

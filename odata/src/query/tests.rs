@@ -15,6 +15,14 @@ fn names(list: &[&str]) -> Option<Vec<String>> {
     Some(list.iter().map(|name| (*name).to_owned()).collect())
 }
 
+fn order(column: &str, descending: bool) -> OrderBy {
+    OrderBy { path: Vec::new(), column: column.into(), descending }
+}
+
+fn expand_of(navigation: &str, select: Option<Vec<String>>) -> Expand {
+    Expand { navigation: navigation.into(), select, ..Expand::default() }
+}
+
 #[test]
 fn selections_become_logical_names() {
     fn check(list: &str, expected: Option<Vec<String>>) {
@@ -33,8 +41,7 @@ fn selections_become_logical_names() {
 fn orders_and_numbers_are_read() {
     fn check(list: &str, expected: &[(&str, bool)]) {
         let keys = parse(&[("$orderby", list)]).map(|query| query.orderby);
-        let expected =
-            expected.iter().map(|(column, d)| OrderBy { column: (*column).into(), descending: *d });
+        let expected = expected.iter().map(|(column, d)| order(column, *d));
         assert_eq!(keys, Ok(expected.collect()), "{list}");
     }
     check("name", &[("name", false)]);
@@ -63,9 +70,7 @@ fn orders_and_numbers_are_read() {
 fn lookups_are_expanded() {
     fn check(list: &str, expected: &[(&str, Option<Vec<String>>)]) {
         let expands = parse(&[("$expand", list)]).map(|query| query.expand);
-        let expected = expected
-            .iter()
-            .map(|(navigation, select)| Expand { navigation: (*navigation).into(), select: select.clone() });
+        let expected = expected.iter().map(|(navigation, select)| expand_of(navigation, select.clone()));
         assert_eq!(expands, Ok(expected.collect()), "{list}");
     }
     check("", &[]);
@@ -142,8 +147,8 @@ fn what_is_unknown_or_malformed_is_refused() {
     check(&[("$top", "1"), ("$top", "1")], 400, "'$top' was specified more than once");
     check(&[("@p", "1"), ("@p", "2")], 400, "'@p' was specified more than once");
     check(&[("$apply", "x")], 501, "$apply");
-    check(&[("fetchXml", "<fetch/>")], 501, "fetchXml");
-    check(&[("savedQuery", "x")], 501, "savedQuery");
+    check(&[("savedQuery", "x")], 400, "'savedQuery' is malformed");
+    check(&[("userQuery", "")], 400, "'userQuery' is malformed");
     check(&[("$top", "-1")], 400, "'$top' is malformed");
     check(&[("$top", "4294967296")], 400, "'$top' is malformed");
     check(&[("$top", "")], 400, "'$top' is malformed");
@@ -214,10 +219,7 @@ fn the_urls_of_a_common_client_are_understood() {
         Query {
             select: names(&["name", "revenue"]),
             filter: equal("statecode", Value::Int(0)),
-            orderby: vec![
-                OrderBy { column: "name".into(), descending: false },
-                OrderBy { column: "createdon".into(), descending: true },
-            ],
+            orderby: vec![order("name", false), order("createdon", true)],
             top: Some(5),
             count: true,
             ..Query::default()
@@ -227,7 +229,7 @@ fn the_urls_of_a_common_client_are_understood() {
         "$filter=name%20eq%20'O''Bryan%20%26%20S%C3%B8n'&$expand=primarycontactid($select=fullname)",
         Query {
             filter: equal("name", Value::Text("O'Bryan & Søn".into())),
-            expand: vec![Expand { navigation: "primarycontactid".into(), select: names(&["fullname"]) }],
+            expand: vec![expand_of("primarycontactid", names(&["fullname"]))],
             ..Query::default()
         },
     );

@@ -14,6 +14,7 @@ use crate::db::sessions::Caller;
 use crate::db::{Database, Reader, Writer};
 use flette_odata::error::Result;
 use flette_odata::operation::{self, Operation};
+use flette_odata::query::Query;
 use flette_odata::{metadata, ODataError, Request, Response, Schema, Table, Uuid};
 use std::sync::Arc;
 
@@ -77,6 +78,7 @@ impl Service {
 
     fn respond(&self, call: &Call, request: &Request) -> Result<Response> {
         let operation = operation::parse(request, call.root, self.schema(), &|_| None)?;
+        supported(&operation)?;
         match operation {
             Operation::Batch(items) => Ok(self.batch(call, request, items)),
             operation if operation.is_write() => {
@@ -84,6 +86,14 @@ impl Service {
             }
             operation => self.database.read(|reader| look_up(reader, call, &request.url, operation)),
         }
+    }
+}
+
+/// 501 for queries that are not carried out here.
+fn supported(operation: &Operation) -> Result<()> {
+    match operation.query().and_then(Query::beyond_plain) {
+        Some(what) => Err(ODataError::not_implemented(format!("{what} is not supported."))),
+        None => Ok(()),
     }
 }
 

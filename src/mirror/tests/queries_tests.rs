@@ -55,7 +55,11 @@ fn filter() -> BoxedStrategy<Filter> {
 }
 
 fn orderby() -> impl Strategy<Value = Vec<OrderBy>> {
-    let by = (any_column(), any::<bool>()).prop_map(|(column, descending)| OrderBy { column, descending });
+    let by = (any_column(), any::<bool>()).prop_map(|(column, descending)| OrderBy {
+        path: Vec::new(),
+        column,
+        descending,
+    });
     prop::collection::vec(by, 0..3)
 }
 
@@ -141,7 +145,7 @@ fn long_texts_with_a_common_beginning_are_ordered_to_their_end() {
     }
     let mut mirror = MirrorTable::new(&table());
     mirror.add(1, Segment::open(builder.seal()).unwrap());
-    let by = |descending| [OrderBy { column: "name".into(), descending }];
+    let by = |descending| [OrderBy { path: Vec::new(), column: "name".into(), descending }];
     let ids = |rows: Vec<RowAt>| rows.into_iter().map(|at| mirror.id_at(at)).collect::<Vec<_>>();
     let all = || mirror.select(None, &[]);
     assert_eq!(ids(mirror.order(all(), &by(false), None)), [2, 1, 3, 0].map(key));

@@ -146,7 +146,7 @@ fn decode_seal_and_query_a_hundred_thousand_contacts() {
         op: CompareOp::GreaterOrEqual,
         value: Value::DateTime(1_780_000_000_000),
     };
-    let by = [OrderBy { column: "fullname".into(), descending: false }];
+    let by = [OrderBy { column: "fullname".into(), ..OrderBy::default() }];
     for run in ["first (unpacks)", "again"] {
         for (what, filter) in
             [("eq city", &city), ("contains", &contains), ("decimal gt", &credit), ("date ge", &since)]
