@@ -10,6 +10,8 @@ pub mod decimal;
 pub mod delta;
 pub mod edm;
 pub mod error;
+pub mod evaluate;
+pub mod fetchxml;
 pub mod filter;
 #[cfg(test)]
 mod fixture;

@@ -134,7 +134,7 @@ pub(super) fn edm_type(column: &Column) -> &'static str {
 }
 
 /// Whether values of two columns can be compared.
-pub(super) fn comparable(left: &Column, right: &Column) -> bool {
+pub(crate) fn comparable(left: &Column, right: &Column) -> bool {
     let class = |column| match edm_type(column) {
         "Edm.Int32" | "Edm.Int64" | "Edm.Decimal" | "Edm.Double" => "number",
         "Edm.DateTimeOffset" | "Edm.Date" => "time",
@@ -169,7 +169,7 @@ pub(crate) fn parse_guid(text: &str) -> Option<Uuid> {
 }
 
 /// `[+-]digits[.digits][e[+-]digits]`
-fn is_number(word: &str) -> bool {
+pub(super) fn is_number(word: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let unsigned = |text: &'_ str| text.strip_prefix(['+', '-']).unwrap_or(text).to_owned();
     let (mantissa, exponent) = match word.split_once(['e', 'E']) {

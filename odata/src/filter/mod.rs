@@ -7,13 +7,14 @@ pub(crate) mod parse;
 mod print;
 mod resolve;
 mod token;
+pub(crate) mod written;
 
 use crate::collate;
 use crate::edm::Table;
 use crate::error::Result;
 use crate::value::Value;
 pub use function::{CallerColumn, DaySide, FiscalTime, HierarchySide, QueryFunction, TimeUnit};
-pub(crate) use literal::parse_guid;
+pub(crate) use literal::{comparable, parse_guid};
 pub use print::print_filter;
 pub use resolve::{resolve, Circumstances, HierarchyQuestion};
 use std::cmp::Ordering;

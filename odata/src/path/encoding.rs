@@ -4,12 +4,12 @@ use crate::error::{ODataError, Result};
 
 /// What `+` means: itself in a path, a space in a query, where form encoders write it so.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Plus {
+pub(crate) enum Plus {
     Literal,
     Space,
 }
 
-pub(super) fn percent_decode(text: &str, plus: Plus) -> Result<String> {
+pub(crate) fn percent_decode(text: &str, plus: Plus) -> Result<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -20,6 +20,19 @@ pub(super) fn percent_decode(text: &str, plus: Plus) -> Result<String> {
         });
     }
     String::from_utf8(bytes).map_err(|_| bad_encoding())
+}
+
+/// Everything but letters, digits and `-._~` as bytes in hexadecimal.
+pub(crate) fn percent_encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            byte if byte.is_ascii_alphanumeric() => out.push(char::from(byte)),
+            byte => out.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    out
 }
 
 fn hex_pair(high: Option<u8>, low: Option<u8>) -> Option<u8> {

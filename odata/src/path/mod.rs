@@ -1,7 +1,7 @@
 //! URLs: which resource a request means, and its query options, percent-decoded.
 
 mod definitions;
-mod encoding;
+pub(crate) mod encoding;
 
 pub use definitions::{DefinitionPart, DefinitionPath, Selector};
 

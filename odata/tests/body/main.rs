@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
 
 mod batch;
+mod fetchxml;
 mod fixture;
 mod metadata;
 mod payload;
