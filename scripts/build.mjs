@@ -19,7 +19,11 @@ export async function build() {
   await setup();
   await wasm();
   await site();
-  // Cargo itself skips what is current.
+  await server();
+}
+
+/** Builds the server alone; cargo itself skips what is current. */
+export async function server() {
   const args = ["build", "--release", "--package", "flette-server"];
   await must("cargo", args, { limit: 25, show: "live" });
 }

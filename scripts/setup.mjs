@@ -29,6 +29,7 @@ export async function setup() {
 export async function setupTests() {
   await ensureWasmToolchain(say, { clippy: true });
   await ensureBrowser();
+  await ensurePostgres();
   await cargoInstall("cargo-deny", CARGO_DENY, "cargo-deny", say, ["--debug"], {
     CARGO_PROFILE_DEV_DEBUG: "0",
   });
@@ -88,6 +89,12 @@ async function ensureBrowser() {
   const driver = process.env.CHROMEDRIVER || which("chromedriver");
   if (!chrome || !driver) await aptInstall(["chromium", "chromium-driver"], say);
   browserEnvironment();
+}
+
+/** Tests start a PostgreSQL of their own; Debian's package keeps the programs off PATH. */
+async function ensurePostgres() {
+  if (which("initdb") && which("postgres") && which("psql")) return;
+  if (!existsSync("/usr/lib/postgresql")) await aptInstall(["postgresql"], say);
 }
 
 if (isMain(import.meta.url)) {

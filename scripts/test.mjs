@@ -1,9 +1,9 @@
-// `npm test`: every test, or the suites named: `npm test -- rust browser units e2e`. Output streams through and is
+// `npm test`: every test, or the suites named: `npm test -- rust browser units server e2e`. Output streams through and is
 // kept in target/test-logs. The last line counts all suites: `N passed, N failed`.
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { build } from "./build.mjs";
+import { build, server as buildServer } from "./build.mjs";
 import { browserTests } from "./lib/cargo.mjs";
 import { countTests, report } from "./lib/count.mjs";
 import { attempt, Failure, isMain, main, root } from "./lib/run.mjs";
@@ -16,12 +16,14 @@ const LOGS = join(root, "target/test-logs");
 // Node's limit holds for a whole file. Each test of an e2e file starts a server, a browser and a first pull.
 const E2E_FILE_MILLIS_MAX = 600_000;
 const UNIT_FILE_MILLIS_MAX = 60_000;
+const SERVER_FILE_MILLIS_MAX = 300_000;
 
 // Each suite answers with the command to run, or with nothing while it has no tests.
 const SUITES = {
   rust: { limit: 25, plan: rust },
   browser: { limit: 20, plan: browser },
   units: { limit: 5, plan: units },
+  server: { limit: 15, plan: server },
   e2e: { limit: 20, plan: e2e },
 };
 
@@ -48,6 +50,11 @@ async function units() {
   const files = folders.filter((path) => /\.test\.(ts|mjs|js)$/.test(path));
   const hooks = join(root, "scripts/lib/typescript-hooks.mjs");
   return nodeTests(files, ["--import", hooks, `--test-timeout=${UNIT_FILE_MILLIS_MAX}`]);
+}
+
+async function server() {
+  const files = filesBelow("tests/server").filter((path) => /\.test\.mjs$/.test(path));
+  return nodeTests(files, ["--test-concurrency=2", `--test-timeout=${SERVER_FILE_MILLIS_MAX}`]);
 }
 
 async function e2e() {
@@ -101,6 +108,7 @@ async function test() {
   const results = [await prepare("setup", setup), await prepare("setup of tests", setupTests)];
   // Only the tests in a real browser need what a user gets.
   if (names.includes("e2e")) results.push(await prepare("build", build));
+  else if (names.includes("server")) results.push(await prepare("build of the server", buildServer));
   for (const name of names) {
     let result;
     const problem = await prepare(name, async () => {

@@ -3,7 +3,7 @@
 //!
 //! | what is wrong | status and code |
 //! | --- | --- |
-//! | broken JSON, no object, doubled member, lone surrogate | 400 `0x80048d19` |
+//! | broken JSON, no object, deeper than 127 levels, doubled member, lone surrogate | 400 `0x80048d19` |
 //! | wrong type, a fraction where a whole number is needed, U+0000 in a text | 400 `0x80048d19` |
 //! | `_x_value` or a lookup set by value, malformed bind, wrong target table | 400 `0x80048d19` |
 //! | two siblings of a polymorphic lookup set | 400 `0x80048d19` |
@@ -223,6 +223,28 @@ fn unknown_property(table: &Table, name: &str) -> ODataError {
     ))
 }
 
+/// Most levels of objects and arrays in a body, the body itself among them.
+const BODY_DEPTH_MAX: usize = 127;
+
+/// Whether the brackets outside of texts ever stand deeper than [`BODY_DEPTH_MAX`]; broken JSON may be either.
+fn is_too_deep(body: &[u8]) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in body {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_text,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => depth += 1,
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > BODY_DEPTH_MAX {
+            return true;
+        }
+    }
+    false
+}
+
 /// Most characters of a foreign name that an error message repeats.
 const NAME_SHOWN_MAX: usize = 100;
 
@@ -246,8 +268,12 @@ fn member<'b>(body: &'b [u8], wanted: &str) -> Result<&'b RawValue> {
     found.ok_or_else(|| ODataError::bad_payload(format!("The body must hold '{wanted}'.")))
 }
 
-/// The members of a JSON object in order, values unread. Nesting costs no stack.
+/// The members of a JSON object in order, values unread. Nesting costs no stack, and is bounded all the same: who
+/// reads the values later may pay with his.
 fn members(body: &[u8]) -> Result<Vec<(String, &RawValue)>> {
+    if is_too_deep(body) {
+        return Err(ODataError::bad_payload(format!("The body nests deeper than {BODY_DEPTH_MAX} levels.")));
+    }
     struct Object;
     impl<'de> Visitor<'de> for Object {
         type Value = Option<Vec<(String, &'de RawValue)>>;

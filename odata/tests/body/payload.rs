@@ -259,7 +259,7 @@ fn one_property_and_one_reference() {
 }
 
 #[test]
-fn depth_costs_no_stack() {
+fn depth_is_bounded_and_costs_no_stack() {
     let deep = "[".repeat(1_000_000);
     let closed = format!("{deep}{}", "]".repeat(1_000_000));
     for body in [
@@ -270,7 +270,16 @@ fn depth_costs_no_stack() {
     ] {
         assert_eq!(write("account", &body).unwrap_err().code, "0x80048d19");
     }
-    assert!(write("account", &format!("{{\"@x\":{closed}}}")).is_ok());
+    assert!(write("account", &format!("{{\"@x\":{closed}}}")).is_err());
+    // The body itself is one of the 127 levels; brackets in texts are none.
+    let nested = |levels: usize| {
+        let (open, close) = ("[".repeat(levels), "]".repeat(levels));
+        write("account", &format!("{{\"@x\":{open}{close},\"name\":\"\\\"{{{{\"}}"))
+    };
+    assert!(nested(126).is_ok());
+    assert_eq!(nested(127).unwrap_err().code, "0x80048d19");
+    let brackets = format!("{{\"description\":\"{}\"}}", "[".repeat(128));
+    assert!(write("account", &brackets).is_ok());
 }
 
 proptest! {

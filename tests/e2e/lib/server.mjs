@@ -1,16 +1,13 @@
-// A real flette-server in a process of its own, on a database file of its own.
+// Database files for the tests in browsers: Northwind and generated contacts, made once and copied.
 
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { binary, root, Server } from "../../lib/process.mjs";
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
-const START_MILLIS_MAX = 60_000;
+export { binary, Server };
 
-/** The built server and site; `npm run build` leaves them there. */
-export const binary = process.env.FLETTE_SERVER ?? join(root, "target/release/flette-server");
+/** The built site; `npm run build` leaves it there. */
 export const site = process.env.FLETTE_SITE ?? join(root, "dist");
 
 /** Folder of the Northwind files (`FLETTE_SHARED` names another), or of the project's own where these are not at hand. */
@@ -51,55 +48,4 @@ export function importCsv(database, table, file) {
     throw new Error(`flette-server ${args.join(" ")}: ${done.stderr}`);
   }
   return done.stdout + done.stderr;
-}
-
-export class Server {
-  /** @param {string} database path of the file; options: demo (rows), site (folder), port, profile */
-  constructor(database, options = {}) {
-    this.database = database;
-    this.options = options;
-    this.port = options.port ?? 0;
-  }
-
-  /** Starts the process; a restart takes the same port again. */
-  async start() {
-    const args = ["serve", "--listen", `127.0.0.1:${this.port}`, "--database", `sqlite:${this.database}`];
-    if (this.options.site) args.push("--site", this.options.site);
-    if (this.options.demo !== undefined) args.push("--demo", String(this.options.demo));
-    if (this.options.profile) args.push("--profile", this.options.profile);
-    const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"] });
-    this.child = child;
-    this.log = "";
-    child.stderr.on("data", (data) => {
-      this.log = (this.log + data).slice(-20_000);
-    });
-    this.port = await new Promise((done, fail) => {
-      const timer = setTimeout(() => fail(new Error(`server does not start: ${this.log}`)), START_MILLIS_MAX);
-      child.once("exit", (code) => fail(new Error(`server ended with ${code}: ${this.log}`)));
-      createInterface({ input: child.stdout }).once("line", (line) => {
-        clearTimeout(timer);
-        const port = /^listening on http:\/\/.*:(\d+)$/.exec(line)?.[1];
-        port ? done(Number(port)) : fail(new Error(`unexpected line: ${line}`));
-      });
-    });
-    return this;
-  }
-
-  /** Ends the process in good order. */
-  stop() {
-    return this.#end("SIGTERM");
-  }
-
-  /** kill -9. */
-  kill() {
-    return this.#end("SIGKILL");
-  }
-
-  async #end(signal) {
-    const child = this.child;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise((done) => child.once("exit", done));
-    child.kill(signal);
-    await ended;
-  }
 }
