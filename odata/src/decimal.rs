@@ -81,6 +81,18 @@ impl Decimal {
         }
         Decimal { mantissa, scale }
     }
+
+    /// The quotient with exactly `scale` digits after the point, rounded half away from zero; `None` by zero, or when
+    /// it does not fit.
+    pub fn divided_by(self, divisor: Decimal, scale: u8) -> Option<Decimal> {
+        let up = u32::from(scale) + u32::from(divisor.scale);
+        let dividend = self.mantissa.checked_mul(10i128.checked_pow(up)?)?;
+        let divisor = divisor.mantissa.checked_mul(10i128.checked_pow(u32::from(self.scale))?)?;
+        let (quotient, rest) = (dividend.checked_div(divisor)?, dividend.checked_rem(divisor)?);
+        let away = if (dividend < 0) == (divisor < 0) { 1 } else { -1 };
+        let rounds = rest.unsigned_abs() >= divisor.unsigned_abs().div_ceil(2);
+        Decimal::new(if rounds { quotient.checked_add(away)? } else { quotient }, scale)
+    }
 }
 
 impl From<i64> for Decimal {
@@ -164,6 +176,29 @@ mod tests {
     fn what_is_no_number_is_refused() {
         for text in ["", "-", ".", "1.", "1e", "0x1", "1e400", "NaN", "١", "1 "] {
             assert!(Decimal::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn quotients_are_rounded_half_away_from_zero() {
+        for (dividend, divisor, quotient) in [
+            ("10", "4", Some("2.5000")),
+            ("1", "3", Some("0.3333")),
+            ("2", "3", Some("0.6667")),
+            ("-2", "3", Some("-0.6667")),
+            ("0.0001", "2", Some("0.0001")),
+            ("-0.0001", "2", Some("-0.0001")),
+            ("0.0001", "2.0001", Some("0.0000")),
+            ("100", "9.4700000000", Some("10.5597")),
+            ("1", "0", None),
+            ("999999999999999999999999999999", "0.0000000001", None),
+        ] {
+            let [a, b] = [dividend, divisor].map(|text| Decimal::parse(text).unwrap());
+            assert_eq!(
+                a.divided_by(b, 4).map(|q| q.to_string()).as_deref(),
+                quotient,
+                "{dividend}/{divisor}"
+            );
         }
     }
 

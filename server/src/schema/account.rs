@@ -1,13 +1,15 @@
 //! Table `account`: companies.
 
 use super::builder::{Ownership, TableBuilder};
-use super::common::{address, contact_preferences, owned_columns, ALLOW_NOT, MONEY_MAX, NO_YES};
+use super::common::{
+    address, contact_preferences, currency, origin, owned_columns, process, MONEY_MAX, NO_YES,
+};
 use flette_odata::edm::OnDelete::RemoveLink;
 use flette_odata::edm::{Required, Table};
 
 const ADDRESS_TYPES: &[&str] = &["Bill To", "Ship To", "Primary", "Other"];
 
-const INDUSTRIES: &[&str] = &[
+pub(super) const INDUSTRIES: &[&str] = &[
     "Accounting",
     "Agriculture and Non-petrol Natural Resource Extraction",
     "Broadcasting Printing and Publishing",
@@ -58,9 +60,13 @@ const CUSTOMER_TYPES: &[&str] = &[
     "Other",
 ];
 
+/// A choice that organisations fill themselves.
+const DEFAULT: &[(i32, &str)] = &[(1, "Default Value")];
+
 /// The table.
 pub(super) fn table() -> Table {
     let builder = TableBuilder::new(("Account", "Account", "Accounts"), "accounts", 1, Ownership::User)
+        .noted()
         .id(("AccountId", "Account"))
         .text(("Name", "Account Name"), 160)
         .primary_name()
@@ -77,7 +83,8 @@ pub(super) fn table() -> Table {
     let builder = sizes(reach(builder));
     let builder = address(builder, 1, ADDRESS_TYPES);
     let builder = address(builder, 2, ADDRESS_TYPES);
-    let builder = contact_preferences(builder);
+    let builder = contact_preferences(builder, "account");
+    let builder = process(origin(currency(builder, "account"), "account"));
     let builder =
         builder.states(&[(0, "Active", 1), (1, "Inactive", 2)], &[(1, "Active", 0), (2, "Inactive", 1)]);
     owned_columns(builder, "account").build()
@@ -118,7 +125,18 @@ fn sizes(builder: TableBuilder) -> TableBuilder {
         .text(("SIC", "SIC Code"), 20)
         .text(("TickerSymbol", "Ticker Symbol"), 10)
         .text(("StockExchange", "Stock Exchange"), 20)
-        .boolean(("DoNotBulkPostalMail", "Do not allow Bulk Mails"), ALLOW_NOT)
-        .boolean(("DoNotSendMM", "Send Marketing Materials"), ("Send", "Do Not Send"))
-        .date_time(("LastUsedInCampaign", "Last Date Included in Campaign"))
+        .money(("Aging30", "Aging 30"), 0, MONEY_MAX)
+        .read_only()
+        .money(("Aging60", "Aging 60"), 0, MONEY_MAX)
+        .read_only()
+        .money(("Aging90", "Aging 90"), 0, MONEY_MAX)
+        .read_only()
+        .options(("AccountClassificationCode", "Classification"), DEFAULT, Some(1))
+        .options(("AccountRatingCode", "Account Rating"), DEFAULT, Some(1))
+        .options(("BusinessTypeCode", "Business Type"), DEFAULT, Some(1))
+        .options(("CustomerSizeCode", "Customer Size"), DEFAULT, Some(1))
+        .options(("ShippingMethodCode", "Shipping Method"), DEFAULT, Some(1))
+        .options(("TerritoryCode", "Territory Code"), DEFAULT, Some(1))
+        .text(("PrimarySatoriId", "Primary Satori ID"), 200)
+        .text(("PrimaryTwitterId", "Primary Twitter ID"), 128)
 }

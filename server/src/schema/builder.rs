@@ -3,20 +3,29 @@
 use super::id_of;
 use flette_odata::decimal::Decimal;
 use flette_odata::edm::{
-    Column, ColumnKind, LookupTarget, OnDelete, OptionItem, Required, StateOption, StatusOption, Table,
-    TextFormat,
+    AlternateKey, Column, ColumnKind, LookupTarget, OnDelete, OptionItem, Required, StateOption,
+    StatusOption, Table, TextFormat,
 };
+
+/// Largest amount in the base currency, in units of it.
+const MONEY_BASE_MAX: i64 = 922_337_203_685_477;
 
 /// A table under construction.
 pub(super) struct TableBuilder {
     table: Table,
+    columns_writable: bool,
 }
 
-/// Who may own rows, and who may write them.
+/// Who owns rows, and how they are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ownership {
     /// Rows have owners; users write them.
     User,
-    /// Rows belong to the organisation; the Web API only reads them.
+    /// Rows belong to the organisation, and are written by who has the right.
+    Organization,
+    /// Rows hang on a row of another table and are written only through it.
+    Child,
+    /// The Web API only reads the rows.
     ReadOnly,
 }
 
@@ -27,7 +36,6 @@ impl TableBuilder {
     /// Starts a table. `names`: schema name, display name, plural display name.
     pub(super) fn new(names: (&str, &str, &str), set_name: &str, type_code: i32, owner: Ownership) -> Self {
         let logical_name = names.0.to_lowercase();
-        let writable = matches!(owner, Ownership::User);
         TableBuilder {
             table: Table {
                 metadata_id: id_of(&format!("table/{logical_name}")),
@@ -38,20 +46,46 @@ impl TableBuilder {
                 primary_id: String::new(),
                 primary_name: String::new(),
                 type_code,
-                writable,
-                owned: writable,
+                writable: matches!(owner, Ownership::User | Ownership::Organization),
+                owned: owner == Ownership::User,
                 activity: false,
                 change_tracking: true,
                 columns: Vec::new(),
                 logical_name,
                 ..Table::default()
             },
+            columns_writable: owner != Ownership::ReadOnly,
         }
     }
 
     /// Marks the table as an activity.
     pub(super) fn activity(mut self) -> Self {
         self.table.activity = true;
+        self
+    }
+
+    /// Makes the table a union of the activities: read only, with the owners of its rows.
+    pub(super) fn union_of_activities(mut self) -> Self {
+        (self.table.union, self.table.activity, self.table.owned) = (true, true, true);
+        self
+    }
+
+    /// Rows may have notes.
+    pub(super) fn noted(mut self) -> Self {
+        self.table.has_notes = true;
+        self
+    }
+
+    /// An alternate key over columns by logical name.
+    pub(super) fn key(mut self, named: Named, columns: &[&str]) -> Self {
+        let name = named.0.to_lowercase();
+        self.table.keys.push(AlternateKey {
+            metadata_id: id_of(&format!("key/{}/{name}", self.table.logical_name)),
+            schema_name: named.0.to_owned(),
+            display_name: named.1.to_owned(),
+            columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+            name,
+        });
         self
     }
 
@@ -69,8 +103,8 @@ impl TableBuilder {
             display_name: named.1.to_owned(),
             kind,
             required: Required::None,
-            valid_for_create: self.table.writable,
-            valid_for_update: self.table.writable,
+            valid_for_create: self.columns_writable,
+            valid_for_update: self.columns_writable,
             logical_name,
             ..Column::default()
         });
@@ -89,6 +123,20 @@ impl TableBuilder {
         self.last(|c| (c.valid_for_create, c.valid_for_update) = (false, false))
     }
 
+    /// The column added last is made by the service from others.
+    pub(super) fn computed(self) -> Self {
+        self.read_only().last(|c| c.computed = true)
+    }
+
+    /// A new row has `true` in the column added last.
+    pub(super) fn true_at_first(self) -> Self {
+        self.last(|c| {
+            if let ColumnKind::Boolean { default, .. } = &mut c.kind {
+                *default = true;
+            }
+        })
+    }
+
     /// The column added last may be written in a create only.
     pub(super) fn create_only(self) -> Self {
         self.last(|c| c.valid_for_update = false)
@@ -102,7 +150,7 @@ impl TableBuilder {
     /// Primary key.
     pub(super) fn id(mut self, named: Named) -> Self {
         self.table.primary_id = named.0.to_lowercase();
-        let writable = self.table.writable;
+        let writable = self.columns_writable;
         self.column(named, ColumnKind::Id).required(Required::System).last(|c| {
             c.valid_for_create = writable;
             c.valid_for_update = false;
@@ -162,10 +210,24 @@ impl TableBuilder {
         self.column(named, ColumnKind::Date)
     }
 
-    /// Money, two digits shown, within `min..=max` units of currency.
+    /// Money, two digits shown, within `min..=max` units of currency; and its twin in the base currency.
     pub(super) fn money(self, named: Named, min: i64, max: i64) -> Self {
         let (min, max) = (Decimal::from(min), Decimal::from(max));
+        let base = (format!("{}_Base", named.0), format!("{} (Base)", named.1));
+        let (min_base, max_base) = (Decimal::from(-MONEY_BASE_MAX), Decimal::from(MONEY_BASE_MAX));
         self.column(named, ColumnKind::Money { precision: 2, min, max })
+            .column((&base.0, &base.1), ColumnKind::Money { precision: 4, min: min_base, max: max_base })
+            .computed()
+    }
+
+    /// Exact number with up to `precision` digits after the point, within `min..=max`.
+    pub(super) fn decimal(self, named: Named, precision: u8, range: (Decimal, Decimal)) -> Self {
+        self.column(named, ColumnKind::Decimal { precision, min: range.0, max: range.1 })
+    }
+
+    /// An id that is no lookup.
+    pub(super) fn guid(self, named: Named) -> Self {
+        self.column(named, ColumnKind::Guid)
     }
 
     /// Geographic coordinate in degrees.

@@ -1,19 +1,25 @@
 //! Table `contact`: people.
 
 use super::builder::{Ownership, TableBuilder};
-use super::common::{address, contact_preferences, owned_columns, ALLOW_NOT, MONEY_MAX, NO_YES};
+use super::common::{
+    address, contact_preferences, currency, origin, owned_columns, process, MONEY_MAX, NO_YES,
+};
 use flette_odata::edm::OnDelete::Cascade;
 use flette_odata::edm::{Required, Table};
+
+/// A choice that organisations fill themselves.
+const DEFAULT: &[(i32, &str)] = &[(1, "Default Value")];
 
 const ADDRESS_TYPES: &[&str] = &["Bill To", "Ship To", "Primary", "Other"];
 
 /// The table. `fullname` is computed by the server.
 pub(super) fn table() -> Table {
     let builder = TableBuilder::new(("Contact", "Contact", "Contacts"), "contacts", 2, Ownership::User)
+        .noted()
         .id(("ContactId", "Contact"))
         .text(("FullName", "Full Name"), 160)
         .primary_name()
-        .read_only()
+        .computed()
         .text(("FirstName", "First Name"), 50)
         .required(Required::Recommended)
         .text(("MiddleName", "Middle Name"), 50)
@@ -32,7 +38,9 @@ pub(super) fn table() -> Table {
     let builder = personal(work(reach(builder)));
     let builder = address(builder, 1, ADDRESS_TYPES);
     let builder = address(builder, 2, ADDRESS_TYPES);
-    let builder = contact_preferences(builder);
+    let builder = address(builder, 3, ADDRESS_TYPES);
+    let builder = contact_preferences(builder, "contact");
+    let builder = process(origin(currency(builder, "contact"), "contact"));
     let builder =
         builder.states(&[(0, "Active", 1), (1, "Inactive", 2)], &[(1, "Active", 0), (2, "Inactive", 1)]);
     owned_columns(builder, "contact").build()
@@ -73,8 +81,8 @@ fn work(builder: TableBuilder) -> TableBuilder {
             &[(1, "Decision Maker"), (2, "Employee"), (3, "Influencer")],
             None,
         )
-        .options(("CustomerTypeCode", "Relationship Type"), &[(1, "Default Value")], Some(1))
-        .options(("LeadSourceCode", "Lead Source"), &[(1, "Default Value")], Some(1))
+        .options(("CustomerTypeCode", "Relationship Type"), DEFAULT, Some(1))
+        .options(("LeadSourceCode", "Lead Source"), DEFAULT, Some(1))
         .options(
             ("PaymentTermsCode", "Payment Terms"),
             &[(1, "Net 30"), (2, "2% 10, Net 30"), (3, "Net 45"), (4, "Net 60")],
@@ -83,10 +91,18 @@ fn work(builder: TableBuilder) -> TableBuilder {
         .money(("CreditLimit", "Credit Limit"), 0, MONEY_MAX)
         .boolean(("CreditOnHold", "Credit Hold"), NO_YES)
         .money(("AnnualIncome", "Annual Income"), 0, MONEY_MAX)
-        .date_time(("LastUsedInCampaign", "Last Date Included in Campaign"))
         .boolean(("IsBackofficeCustomer", "Back Office Customer"), NO_YES)
-        .boolean(("DoNotBulkPostalMail", "Do not allow Bulk Mails"), ALLOW_NOT)
-        .boolean(("DoNotSendMM", "Send Marketing Materials"), ("Send", "Do Not Send"))
+        .options(("CustomerSizeCode", "Customer Size"), DEFAULT, Some(1))
+        .options(("ShippingMethodCode", "Shipping Method"), DEFAULT, Some(1))
+        .options(("TerritoryCode", "Territory"), DEFAULT, Some(1))
+        .money(("Aging30", "Aging 30"), 0, MONEY_MAX)
+        .read_only()
+        .money(("Aging60", "Aging 60"), 0, MONEY_MAX)
+        .read_only()
+        .money(("Aging90", "Aging 90"), 0, MONEY_MAX)
+        .read_only()
+        .text(("ExternalUserIdentifier", "External User Identifier"), 50)
+        .guid(("SubscriptionId", "Subscription"))
 }
 
 fn personal(builder: TableBuilder) -> TableBuilder {
@@ -95,11 +111,12 @@ fn personal(builder: TableBuilder) -> TableBuilder {
         .date(("Anniversary", "Anniversary"))
         .picklist(("GenderCode", "Gender"), &["Male", "Female"])
         .picklist(("FamilyStatusCode", "Marital Status"), &["Single", "Married", "Divorced", "Widowed"])
-        .options(("EducationCode", "Education"), &[(1, "Default Value")], Some(1))
+        .options(("EducationCode", "Education"), DEFAULT, Some(1))
         .boolean(("HasChildrenCode", "Has Children"), NO_YES)
         .integer(("NumberOfChildren", "No. of Children"), 0, 1_000_000_000)
         .text(("ChildrensNames", "Children's Names"), 255)
         .text(("SpousesName", "Spouse/Partner Name"), 100)
         .text(("YomiFirstName", "Yomi First Name"), 150)
+        .text(("YomiMiddleName", "Yomi Middle Name"), 150)
         .text(("YomiLastName", "Yomi Last Name"), 150)
 }

@@ -3,11 +3,15 @@
 //! computed from names, so that they are the same on every server and after every restart.
 
 mod account;
+mod activity;
 mod builder;
 mod common;
 mod contact;
+mod customization;
+mod note;
+mod sales;
+mod security;
 mod system;
-mod task;
 
 use flette_odata::Schema;
 use uuid::Uuid;
@@ -20,18 +24,36 @@ pub fn id_of(name: &str) -> Uuid {
     Uuid::new_v5(&IDS, name.as_bytes())
 }
 
-/// All tables, referenced ones first.
+/// All standard tables and relationships: what a new database starts with.
 pub fn schema() -> Schema {
-    Schema {
-        tables: vec![
-            system::business_unit(),
-            system::system_user(),
-            account::table(),
-            contact::table(),
-            task::table(),
-        ],
-        ..Schema::default()
-    }
+    let (many_to_many, intersects): (Vec<_>, Vec<_>) = security::many_to_many().into_iter().unzip();
+    let mut tables = vec![
+        system::business_unit(),
+        system::system_user(),
+        system::team(),
+        system::transaction_currency(),
+        account::table(),
+        contact::table(),
+        sales::lead(),
+        sales::opportunity(),
+        activity::task(),
+        activity::appointment(),
+        activity::email(),
+        activity::phone_call(),
+        activity::pointer(),
+        activity::party(),
+        note::table(),
+        customization::saved_query(),
+        customization::user_query(),
+        customization::system_form(),
+        customization::sync_error(),
+        security::role(),
+        security::role_privilege(),
+        security::field_security_profile(),
+        security::field_permission(),
+    ];
+    tables.extend(intersects);
+    Schema { tables, many_to_many, ..Schema::default() }
 }
 
 #[cfg(test)]
@@ -63,14 +85,16 @@ mod tests {
         for table in &schema.tables {
             assert!(ids.insert(table.metadata_id));
             assert!(table.column(&table.primary_id).is_some());
-            assert!(table.column(&table.primary_name).is_some());
+            assert!(table.primary_name.is_empty() || table.column(&table.primary_name).is_some());
             let mut names = BTreeSet::new();
             for column in &table.columns {
                 assert!(ids.insert(column.metadata_id), "{}", column.logical_name);
                 assert!(names.insert(&column.logical_name), "{}", column.logical_name);
                 assert_eq!(column.logical_name, column.schema_name.to_lowercase());
                 if let ColumnKind::Lookup { targets } = &column.kind {
-                    for target in targets {
+                    // Users and teams are the two faces of one owner.
+                    for target in targets.iter().take(if column.logical_name == "ownerid" { 1 } else { 100 })
+                    {
                         assert!(relationships.insert(target.relationship.clone()), "{}", target.relationship);
                     }
                 }
