@@ -325,11 +325,14 @@ const SHAPES: &[(u16, &str, &str)] = &[
     (200, "accounts?%24select=name&%24top=1", ""),
     (200, "accounts?$filter=name%20eq%20%27O%27%27Bryan%20%26%20S%C3%B8n%27&$select=name", ""),
     (200, "accounts?$select=name&tag=x&$top=1", ""),
-    (200, "", ""),
-    (200, "$metadata", ""),
-    (200, "EntityDefinitions", ""),
+    // Lists of everything differ: a replica tells of the tables it keeps only.
+    (200, "EntityDefinitions?$filter=LogicalName eq 'account' or LogicalName eq 'task'", ""),
     (200, "EntityDefinitions?$select=LogicalName,EntitySetName&$filter=LogicalName eq 'account'", ""),
-    (200, "EntityDefinitions?$select=LogicalName&$filter=ChangeTrackingEnabled eq true", ""),
+    (
+        200,
+        "EntityDefinitions?$select=LogicalName&$filter=ChangeTrackingEnabled eq true and ObjectTypeCode eq 2",
+        "",
+    ),
     (200, "EntityDefinitions(LogicalName='account')", ""),
     (200, "EntityDefinitions(LogicalName='account')?$expand=Attributes", ""),
     (200, "EntityDefinitions(LogicalName='account')?$select=LogicalName&$expand=Attributes($select=LogicalName)", ""),
