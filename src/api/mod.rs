@@ -71,6 +71,10 @@ async fn route<S: Store>(replica: &Replica<S>, request: &Request, door: Door<'_>
         Ok(operation) => operation,
         Err(error) => return Ok(unreadable(request, &schema, error)),
     };
+    if let Some(missing) = missing_holder(&replica.state(), &operation, door) {
+        return Ok(missing);
+    }
+    let operation = operation.related_as_list(&schema);
     if let Some(reason) = not_here(&replica.state(), &operation, door, &|key| is_known(&replica.state(), key))
     {
         return Ok(Answer::Elsewhere(reason.to_response()));
@@ -109,6 +113,16 @@ fn not_synced() -> ODataError {
     ODataError::not_implemented("Nothing has been synchronised yet, so nothing is available offline.")
 }
 
+/// The answer to a read of rows below a row that is not here, as far as the replica can tell.
+fn missing_holder(state: &State, operation: &Operation, door: Door<'_>) -> Option<Answer> {
+    let Operation::ReadRelated { table, id, .. } = operation else { return None };
+    if table_not_here(state, table, door).is_some() || state.row(&Key::new(table.clone(), *id)).is_some() {
+        return None;
+    }
+    let missing = ODataError::row_not_found(table, *id).to_response();
+    Some(if is_complete(state, table) { Answer::Here(missing) } else { Answer::Elsewhere(missing) })
+}
+
 /// Why an operation is none of the replica's.
 ///
 /// A row that is `known` has been seen or changed here. Of any other the replica says nothing before it has all rows:
@@ -129,6 +143,13 @@ fn not_here(
         }
         Operation::WhoAmI => None,
         Operation::Function { name, .. } => beyond(&format!("The function {name}")),
+        Operation::ReadProperty { .. } => beyond("A single property"),
+        Operation::ReadNavigation { .. } | Operation::ReadReference { .. } => {
+            beyond("What is behind a navigation property")
+        }
+        Operation::ReadRelated { .. } | Operation::CountRelated { .. } => {
+            beyond("What is asked of a collection below a row")
+        }
         Operation::ReadCollection { table, query, prefer } => {
             if prefer.track_changes || query.delta_token.is_some() {
                 return beyond("Change tracking");

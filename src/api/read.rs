@@ -271,7 +271,13 @@ struct Expanded<'a> {
 fn contexts<'a>(expands: &'a [Expanded<'a>]) -> Vec<ContextExpand<'a>> {
     expands
         .iter()
-        .map(|e| ContextExpand { navigation: e.navigation, table: e.target, select: e.select })
+        .map(|e| ContextExpand {
+            navigation: e.navigation,
+            table: e.target,
+            select: e.select,
+            expand: Vec::new(),
+            reference_only: false,
+        })
         .collect()
 }
 

@@ -7,8 +7,9 @@ use crate::batch::BatchItem;
 use crate::condition::Condition;
 use crate::edm::{Schema, Table};
 use crate::error::{ODataError, Result};
+use crate::filter::{CompareOp, Filter};
 use crate::http::Request;
-use crate::path::{parse_url, DefinitionPath, Resource};
+use crate::path::{self, parse_url, DefinitionPath, Resource};
 use crate::payload::Write;
 use crate::prefer::Prefer;
 use crate::query::Query;
@@ -35,8 +36,7 @@ pub enum Operation {
     },
     /// `POST $batch`. [`Prefer::continue_on_error`] of the request applies.
     Batch(Vec<BatchItem>),
-    /// `GET accounts`, or `GET accounts(id)/contact_customer_accounts`, whose condition stands in the filter
-    /// then.
+    /// `GET accounts`
     ReadCollection {
         /// Logical name.
         table: String,
@@ -64,6 +64,68 @@ pub enum Operation {
         prefer: Prefer,
         /// See [`Condition::not_modified`].
         condition: Condition,
+    },
+    /// `GET accounts(id)/name`, or `…/$value`
+    ReadProperty {
+        /// Logical name.
+        table: String,
+        /// The row's id.
+        id: Uuid,
+        /// Logical name.
+        column: String,
+        /// Whether the bare value is asked for (`$value`).
+        raw: bool,
+    },
+    /// `GET contacts(id)/parentcustomerid_account`: the row behind a single-valued navigation property; only
+    /// `select` and `expand` of the query can be set.
+    ReadNavigation {
+        /// Logical name of the table that has the property.
+        table: String,
+        /// The row that has it.
+        id: Uuid,
+        /// Single-valued navigation property.
+        navigation: String,
+        /// What of the row behind it.
+        query: Query,
+        /// Annotations.
+        prefer: Prefer,
+        /// See [`Condition::not_modified`].
+        condition: Condition,
+    },
+    /// `GET contacts(id)/parentcustomerid_account/$ref`
+    ReadReference {
+        /// Logical name of the table that has the property.
+        table: String,
+        /// The row that has it.
+        id: Uuid,
+        /// Single-valued navigation property.
+        navigation: String,
+    },
+    /// `GET accounts(id)/contact_customer_accounts`, or `…/$ref`
+    ReadRelated {
+        /// Logical name of the table that has the collection.
+        table: String,
+        /// The row that has it.
+        id: Uuid,
+        /// Collection-valued navigation property.
+        collection: String,
+        /// What of the collection; about its own table.
+        query: Query,
+        /// Page size, annotations.
+        prefer: Prefer,
+        /// Whether only references are asked for (`$ref`).
+        reference_only: bool,
+    },
+    /// `GET accounts(id)/contact_customer_accounts/$count`; only `filter` of the query can be set.
+    CountRelated {
+        /// Logical name of the table that has the collection.
+        table: String,
+        /// The row that has it.
+        id: Uuid,
+        /// Collection-valued navigation property.
+        collection: String,
+        /// Which rows; about the collection's own table.
+        query: Query,
     },
     /// `POST accounts`
     Create {
@@ -143,6 +205,9 @@ impl Operation {
             Operation::ReadCollection { query, .. }
             | Operation::Count { query, .. }
             | Operation::ReadRow { query, .. }
+            | Operation::ReadNavigation { query, .. }
+            | Operation::ReadRelated { query, .. }
+            | Operation::CountRelated { query, .. }
             | Operation::Create { query, .. }
             | Operation::Update { query, .. } => Some(query),
             Operation::Service
@@ -150,11 +215,36 @@ impl Operation {
             | Operation::WhoAmI
             | Operation::Definitions { .. }
             | Operation::Batch(_)
+            | Operation::ReadProperty { .. }
+            | Operation::ReadReference { .. }
             | Operation::SetProperty { .. }
             | Operation::Delete { .. }
             | Operation::SetReference { .. }
             | Operation::Function { .. } => None,
         }
+    }
+
+    /// A read of the rows that point to a row, as a list with one more condition, which is the same where that
+    /// row is known to be there; any other operation as it is.
+    pub fn related_as_list(self, schema: &Schema) -> Operation {
+        let Operation::ReadRelated { table, id, collection, mut query, prefer, reference_only: false } = self
+        else {
+            return self;
+        };
+        let found = schema.table(&table).and_then(|table| path::collection(schema, table, &collection));
+        let Some((holder, lookup, _)) = found else {
+            return Operation::ReadRelated { table, id, collection, query, prefer, reference_only: false };
+        };
+        let points_here = Filter::Compare {
+            column: lookup.logical_name.clone(),
+            op: CompareOp::Equal,
+            value: Value::Guid(id),
+        };
+        query.filter = Some(match query.filter.take() {
+            None => points_here,
+            Some(filter) => Filter::And(vec![points_here, filter]),
+        });
+        Operation::ReadCollection { table: holder.logical_name.clone(), query, prefer }
     }
 
     /// Whether the operation changes rows. A batch does not by itself: its parts may.
@@ -173,6 +263,11 @@ impl Operation {
             | Operation::ReadCollection { .. }
             | Operation::Count { .. }
             | Operation::ReadRow { .. }
+            | Operation::ReadProperty { .. }
+            | Operation::ReadNavigation { .. }
+            | Operation::ReadReference { .. }
+            | Operation::ReadRelated { .. }
+            | Operation::CountRelated { .. }
             | Operation::Function { .. } => false,
         }
     }
@@ -210,7 +305,16 @@ pub fn parse(
         Resource::Reference { table, id, navigation } => {
             reader.reference(find(schema, &table)?, id, navigation)
         }
-        Resource::Related { table, id, collection } => reader.related(find(schema, &table)?, id, &collection),
+        Resource::PropertyValue { table, id, column } => {
+            reader.property_value(find(schema, &table)?, id, column)
+        }
+        Resource::Navigation { table, id, navigation } => {
+            reader.navigation(find(schema, &table)?, id, navigation)
+        }
+        Resource::Related { table, id, collection } => reader.related(find(schema, &table)?, id, collection),
+        Resource::RelatedCount { table, id, collection } => {
+            reader.related_count(find(schema, &table)?, id, collection)
+        }
         Resource::CollectionReference { table, id, collection, child } => {
             reader.collection_reference(find(schema, &table)?, id, &collection, child)
         }

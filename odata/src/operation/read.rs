@@ -5,7 +5,6 @@ use crate::batch::parse_batch;
 use crate::condition::Condition;
 use crate::edm::{Column, Required, Schema, Table};
 use crate::error::{ODataError, Result};
-use crate::filter::{CompareOp, Filter};
 use crate::http::{Method, Request};
 use crate::path;
 use crate::payload::{
@@ -104,7 +103,8 @@ impl Reader<'_> {
         let column = table.column(column).ok_or_else(|| ODataError::segment_not_found(column))?;
         let value = match self.request.method {
             Method::Get => {
-                return Err(ODataError::not_implemented("Reading a single property is not supported."))
+                self.query(table, Options::Nothing)?;
+                return Ok(read_property(table, id, &column.logical_name, Form::Json));
             }
             Method::Put => parse_property(&self.request.body, table, column)?,
             Method::Delete if column.is_lookup() || column.logical_name == table.primary_id => {
@@ -133,7 +133,10 @@ impl Reader<'_> {
 
     pub(super) fn reference(&self, table: &Table, id: Uuid, navigation: String) -> Result<Operation> {
         let target = match self.request.method {
-            Method::Get => return Err(ODataError::not_implemented("Reading a reference is not supported.")),
+            Method::Get => {
+                self.query(table, Options::Nothing)?;
+                return Ok(Operation::ReadReference { table: table.logical_name.clone(), id, navigation });
+            }
             Method::Put => {
                 let (body, root) = (&self.request.body, self.root);
                 Some(parse_reference(body, table, &navigation, self.schema, root, self.references)?)
@@ -152,24 +155,57 @@ impl Reader<'_> {
         Ok(Operation::SetReference { table: table.logical_name.clone(), id, navigation, target })
     }
 
-    /// Rows that point to a row: the same as the collection with one more condition. A row that does not
-    /// exist has none.
-    pub(super) fn related(&self, table: &Table, id: Uuid, collection: &str) -> Result<Operation> {
-        let (holder, lookup, _) = path::collection(self.schema, table, collection)
-            .ok_or_else(|| ODataError::segment_not_found(collection))?;
-        let mut query = parse_query(self.options, holder, self.schema)?;
-        let points_here = Filter::Compare {
-            column: lookup.logical_name.clone(),
-            op: CompareOp::Equal,
-            value: Value::Guid(id),
+    pub(super) fn property_value(&self, table: &Table, id: Uuid, column: String) -> Result<Operation> {
+        self.query(table, Options::Nothing)?;
+        self.only_get("a property's value", read_property(table, id, &column, Form::Bare))
+    }
+
+    /// The row behind a single-valued navigation property.
+    pub(super) fn navigation(&self, table: &Table, id: Uuid, navigation: String) -> Result<Operation> {
+        let target = table
+            .navigation(&navigation)
+            .and_then(|(_, targets)| targets.iter().find_map(|target| self.schema.table(&target.table)));
+        let target = target.ok_or_else(|| ODataError::segment_not_found(&navigation))?;
+        let operation = Operation::ReadNavigation {
+            table: table.logical_name.clone(),
+            id,
+            navigation,
+            query: self.query(target, Options::OfRow)?,
+            prefer: self.prefer(),
+            condition: Condition::parse(&self.request.headers)?,
         };
-        query.filter = Some(match query.filter.take() {
-            None => points_here,
-            Some(filter) => Filter::And(vec![points_here, filter]),
-        });
-        let operation =
-            Operation::ReadCollection { table: holder.logical_name.clone(), query, prefer: self.prefer() };
+        self.only_get("the row behind a property", operation)
+    }
+
+    /// Rows of a collection-valued navigation property.
+    pub(super) fn related(&self, table: &Table, id: Uuid, collection: String) -> Result<Operation> {
+        self.read_related(table, id, collection, Wanted::Rows)
+    }
+
+    fn read_related(&self, table: &Table, id: Uuid, collection: String, wanted: Wanted) -> Result<Operation> {
+        let rows = self.rows_of(table, &collection)?;
+        let query = parse_query(self.options, rows, self.schema)?;
+        let operation = Operation::ReadRelated {
+            table: table.logical_name.clone(),
+            id,
+            collection,
+            query,
+            prefer: self.prefer(),
+            reference_only: matches!(wanted, Wanted::References),
+        };
         self.only_get("a collection below a row", operation)
+    }
+
+    pub(super) fn related_count(&self, table: &Table, id: Uuid, collection: String) -> Result<Operation> {
+        let query = self.query(self.rows_of(table, &collection)?, Options::OfCount)?;
+        let table = table.logical_name.clone();
+        self.only_get("$count", Operation::CountRelated { table, id, collection, query })
+    }
+
+    /// The table whose rows a collection holds.
+    fn rows_of(&self, table: &Table, collection: &str) -> Result<&Table> {
+        path::collection_table(self.schema, table, collection)
+            .ok_or_else(|| ODataError::segment_not_found(collection))
     }
 
     /// `POST accounts(a)/contact_customer_accounts/$ref` sets the lookup of the contact in the body; `DELETE`
@@ -207,9 +243,10 @@ impl Reader<'_> {
                 };
                 (child, None)
             }
-            (Method::Get, _) => {
-                return Err(ODataError::not_implemented("Reading references is not supported."))
+            (Method::Get, None) => {
+                return self.read_related(table, id, collection.to_owned(), Wanted::References)
             }
+            (Method::Get, Some(_)) => return Err(self.wrong_verb("a reference")),
             (Method::Post | Method::Patch | Method::Put, _) => return Err(self.wrong_verb("a reference")),
         };
         self.check_table_writable(holder)?;
@@ -255,6 +292,29 @@ impl Reader<'_> {
 
     fn wrong_verb(&self, resource: &str) -> ODataError {
         ODataError::method_not_allowed(self.request.method.as_str(), resource)
+    }
+}
+
+/// How a property is read.
+#[derive(Clone, Copy)]
+enum Form {
+    Json,
+    Bare,
+}
+
+/// What is read of a collection's rows.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Rows,
+    References,
+}
+
+fn read_property(table: &Table, id: Uuid, column: &str, form: Form) -> Operation {
+    Operation::ReadProperty {
+        table: table.logical_name.clone(),
+        id,
+        column: column.to_owned(),
+        raw: matches!(form, Form::Bare),
     }
 }
 

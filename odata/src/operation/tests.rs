@@ -53,20 +53,23 @@ fn every_verb_on_every_resource_has_its_answer() {
     check("accounts", ["ReadCollection", "Create", "405", "405", "405"]);
     check("accounts/$count", ["Count", "405", "405", "405", "405"]);
     check(&row, ["ReadRow", "405", "Update", "405", "Delete"]);
-    check(&format!("{row}/name"), ["501", "405", "405", "400", "SetProperty"]);
-    check(&format!("{row}/_primarycontactid_value"), ["501", "405", "405", "400", "400"]);
-    check(&format!("{row}/accountid"), ["501", "405", "405", "400", "400"]);
-    check(&format!("{row}/createdon"), ["501", "405", "405", "400", "400"]);
-    check(&format!("{row}/primarycontactid/$ref"), ["501", "405", "405", "400", "SetReference"]);
-    check(&format!("{row}/ownerid/$ref"), ["501", "405", "405", "400", "400"]);
-    check(&format!("{row}/contact_customer_accounts"), ["ReadCollection", "405", "405", "405", "405"]);
-    check(&format!("{row}/contact_customer_accounts/$ref"), ["501", "400", "405", "405", "400"]);
+    check(&format!("{row}/name"), ["ReadProperty", "405", "405", "400", "SetProperty"]);
+    check(&format!("{row}/_primarycontactid_value"), ["ReadProperty", "405", "405", "400", "400"]);
+    check(&format!("{row}/accountid"), ["ReadProperty", "405", "405", "400", "400"]);
+    check(&format!("{row}/createdon"), ["ReadProperty", "405", "405", "400", "400"]);
+    check(&format!("{row}/primarycontactid/$ref"), ["ReadReference", "405", "405", "400", "SetReference"]);
+    check(&format!("{row}/ownerid/$ref"), ["ReadReference", "405", "405", "400", "400"]);
+    check(&format!("{row}/name/$value"), ["ReadProperty", "405", "405", "405", "405"]);
+    check(&format!("{row}/primarycontactid"), ["ReadNavigation", "405", "405", "405", "405"]);
+    check(&format!("{row}/contact_customer_accounts"), ["ReadRelated", "405", "405", "405", "405"]);
+    check(&format!("{row}/contact_customer_accounts/$count"), ["CountRelated", "405", "405", "405", "405"]);
+    check(&format!("{row}/contact_customer_accounts/$ref"), ["ReadRelated", "400", "405", "405", "400"]);
     check("pointers", ["ReadCollection", "405", "405", "405", "405"]);
     check(&format!("pointers({ID})"), ["ReadRow", "405", "405", "405", "405"]);
     let link = format!("pointers({ID})/regardingobjectid_account/$ref");
-    check(&link, ["501", "405", "405", "400", "405"]);
-    check(&format!("{row}/account_pointers({ID})/$ref"), ["501", "405", "405", "405", "405"]);
-    check(&format!("pointers({ID})/subject"), ["501", "405", "405", "400", "405"]);
+    check(&link, ["ReadReference", "405", "405", "400", "405"]);
+    check(&format!("{row}/account_pointers({ID})/$ref"), ["405", "405", "405", "405", "405"]);
+    check(&format!("pointers({ID})/subject"), ["ReadProperty", "405", "405", "400", "405"]);
 }
 
 #[test]
@@ -172,7 +175,8 @@ fn links_are_told_from_the_side_of_the_lookup() {
 #[test]
 fn rows_below_a_row_are_a_filtered_collection() {
     let path = format!("accounts({ID})/contact_customer_accounts?$select=fullname&$filter=lastname eq 'x'");
-    let Ok(Operation::ReadCollection { table, query, .. }) = read(Method::Get, &path, &[], "") else {
+    let related = read(Method::Get, &path, &[], "").unwrap();
+    let Operation::ReadCollection { table, query, .. } = related.related_as_list(&schema()) else {
         panic!("not read");
     };
     let equal =

@@ -50,6 +50,24 @@ pub enum Resource {
         /// Logical name; `parentcustomerid` for `_parentcustomerid_value`.
         column: String,
     },
+    /// `accounts(id)/name/$value`: the bare value.
+    PropertyValue {
+        /// Logical name.
+        table: String,
+        /// The row's id.
+        id: Uuid,
+        /// Logical name.
+        column: String,
+    },
+    /// `contacts(id)/parentcustomerid_account`: the row behind a single-valued navigation property.
+    Navigation {
+        /// Logical name.
+        table: String,
+        /// The row's id.
+        id: Uuid,
+        /// Navigation property, as in the schema.
+        navigation: String,
+    },
     /// `contacts(id)/parentcustomerid_account/$ref`: a single-valued navigation property's link.
     Reference {
         /// Logical name.
@@ -61,6 +79,15 @@ pub enum Resource {
     },
     /// `accounts(id)/contact_customer_accounts`: the rows that point to this one.
     Related {
+        /// Logical name.
+        table: String,
+        /// The row's id.
+        id: Uuid,
+        /// Collection-valued navigation property; see [`collection`].
+        collection: String,
+    },
+    /// `accounts(id)/contact_customer_accounts/$count`
+    RelatedCount {
         /// Logical name.
         table: String,
         /// The row's id.
@@ -219,18 +246,27 @@ fn row_resource(table: &Table, id: Uuid, rest: &[&str], schema: &Schema) -> Resu
     let (name, key) = name_and_key(first)?;
     let column = table.column_by_property(name);
     let navigation = table.navigation(name);
-    let collection = collection(schema, table, name);
+    let collection = collection_table(schema, table, name);
     match (column, navigation, collection, key, last) {
         (Some(column), _, _, None, None) => {
             Ok(Resource::Property { table: name_of(table), id, column: column.logical_name.clone() })
         }
+        (Some(column), _, _, None, Some("$value")) => {
+            Ok(Resource::PropertyValue { table: name_of(table), id, column: column.logical_name.clone() })
+        }
         (_, Some(_), _, None, Some("$ref")) => {
             Ok(Resource::Reference { table: name_of(table), id, navigation: name.to_owned() })
+        }
+        (_, Some(_), _, None, None) => {
+            Ok(Resource::Navigation { table: name_of(table), id, navigation: name.to_owned() })
         }
         (_, _, Some(_), None, None) => {
             Ok(Resource::Related { table: name_of(table), id, collection: name.to_owned() })
         }
-        (_, _, Some((child, _, _)), key, Some("$ref")) => {
+        (_, _, Some(_), None, Some("$count")) => {
+            Ok(Resource::RelatedCount { table: name_of(table), id, collection: name.to_owned() })
+        }
+        (_, _, Some(child), key, Some("$ref")) => {
             let child = key.map(|key| row_id(key, child)).transpose()?;
             Ok(Resource::CollectionReference {
                 table: name_of(table),
@@ -262,6 +298,13 @@ pub fn collection<'a>(
             .map(|target| (holder, column, target)),
         _ => None,
     })
+}
+
+/// The table whose rows a collection-valued navigation property of a table holds, 1:N or N:N.
+pub fn collection_table<'a>(schema: &'a Schema, table: &Table, name: &str) -> Option<&'a Table> {
+    let referring = collection(schema, table, name).map(|(holder, _, _)| holder);
+    let paired = || schema.many_to_many(&table.logical_name, name).map(|(_, _, other)| &other.table);
+    referring.or_else(|| schema.table(paired()?))
 }
 
 /// `name` or `name(key)`.

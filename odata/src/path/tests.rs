@@ -64,6 +64,18 @@ fn urls_name_resources() {
         &format!("accounts({ID})/contact_customer_accounts"),
         Resource::Related { table: table(), id: id(), collection: collection() },
     );
+    check(
+        &format!("accounts({ID})/contact_customer_accounts/$count"),
+        Resource::RelatedCount { table: table(), id: id(), collection: collection() },
+    );
+    check(
+        &format!("accounts({ID})/primarycontactid"),
+        Resource::Navigation { table: table(), id: id(), navigation: "primarycontactid".into() },
+    );
+    check(
+        &format!("accounts({ID})/name/$value"),
+        Resource::PropertyValue { table: table(), id: id(), column: "name".into() },
+    );
     let links =
         |child| Resource::CollectionReference { table: table(), id: id(), collection: collection(), child };
     check(&format!("accounts({ID})/contact_customer_accounts/$ref"), links(None));
@@ -166,8 +178,8 @@ fn what_is_no_resource_is_refused() {
     check(&below("EntityDefinitions(LogicalName='x')/Attributes/Nonsense"), 404, "'Nonsense'");
     check(&below("EntityDefinitions(LogicalName='x')/Keys(1)"), 501, "Keys");
     check(&below("GlobalOptionSetDefinitions"), 501, "GlobalOptionSetDefinitions");
-    check(&below(&format!("accounts({ID})/primarycontactid")), 501, "primarycontactid");
-    check(&below(&format!("accounts({ID})/name/$value")), 501, "name");
+    check(&below(&format!("accounts({ID})/primarycontactid/name")), 501, "primarycontactid");
+    check(&below(&format!("accounts({ID})/name/$ref")), 501, "name");
     check(&below("accounts/Microsoft.Dynamics.CRM.CreateMultiple"), 501, "CreateMultiple");
     check(&below(&format!("accounts({ID})/Microsoft.Dynamics.CRM.X")), 501, "X");
     check(&below("accounts%2"), 400, "percent-encoding");

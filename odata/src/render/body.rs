@@ -6,7 +6,7 @@ use crate::value::Value;
 use uuid::Uuid;
 
 /// An expanded navigation property in a context URL.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ContextExpand<'e> {
     /// The navigation property.
     pub navigation: &'e str,
@@ -14,6 +14,20 @@ pub struct ContextExpand<'e> {
     pub table: &'e Table,
     /// Selected columns of the target, logical names.
     pub select: Option<&'e [String]>,
+    /// What is expanded below it.
+    pub expand: Vec<ContextExpand<'e>>,
+    /// Whether only the reference is given.
+    pub reference_only: bool,
+}
+
+impl ContextExpand<'_> {
+    /// `primarycontactid(fullname,parentcustomerid_account(name))`
+    fn text(&self) -> String {
+        match self.reference_only {
+            true => format!("{}/$ref", self.navigation),
+            false => format!("{}({})", self.navigation, parts(self.table, self.select, &self.expand)),
+        }
+    }
 }
 
 /// `{root}$metadata#accounts(name,_primarycontactid_value)`: the context of a list; columns by logical name.
@@ -23,13 +37,18 @@ pub fn context_collection(
     select: Option<&[String]>,
     expand: &[ContextExpand<'_>],
 ) -> String {
-    let mut parts: Vec<String> = select.map(|names| properties(table, names)).unwrap_or_default();
-    for one in expand {
-        let inner = one.select.map(|names| properties(one.table, names).join(",")).unwrap_or_default();
-        parts.push(format!("{}({inner})", one.navigation));
-    }
-    let list = if parts.is_empty() { String::new() } else { format!("({})", parts.join(",")) };
+    let list = match parts(table, select, expand) {
+        list if list.is_empty() => list,
+        list => format!("({list})"),
+    };
     format!("{root}$metadata#{}{list}", table.set_name)
+}
+
+/// `name,_primarycontactid_value,primarycontactid(fullname)`
+fn parts(table: &Table, select: Option<&[String]>, expand: &[ContextExpand<'_>]) -> String {
+    let mut parts: Vec<String> = select.map(|names| properties(table, names)).unwrap_or_default();
+    parts.extend(expand.iter().map(ContextExpand::text));
+    parts.join(",")
 }
 
 /// `{root}$metadata#accounts(name)/$entity`: the context of one row.

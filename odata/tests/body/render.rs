@@ -112,7 +112,13 @@ fn bodies_and_contexts() {
     let schema = schema();
     let (account, contact) = (schema.table("account").unwrap(), schema.table("contact").unwrap());
     let (select, inner) = (names(&["name", "primarycontactid"]), names(&["fullname", "parentcustomerid"]));
-    let expand = [ContextExpand { navigation: "primarycontactid", table: contact, select: Some(&inner) }];
+    let expand = [ContextExpand {
+        navigation: "primarycontactid",
+        table: contact,
+        select: Some(&inner),
+        expand: Vec::new(),
+        reference_only: false,
+    }];
     let list = "name,_primarycontactid_value";
     assert_eq!(
         context_entity(ROOT, account, Some(&select), &expand),

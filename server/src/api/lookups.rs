@@ -79,7 +79,13 @@ impl<'a> Expanded<'a> {
 
     /// How the context URL names it.
     pub(super) fn context(&self) -> ContextExpand<'_> {
-        ContextExpand { navigation: self.navigation, table: self.table, select: self.select }
+        ContextExpand {
+            navigation: self.navigation,
+            table: self.table,
+            select: self.select,
+            expand: Vec::new(),
+            reference_only: false,
+        }
     }
 
     /// The expanded row behind a lookup's cell; `None` when it is unset, points elsewhere or is out of sight.

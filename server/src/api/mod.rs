@@ -5,6 +5,7 @@ mod changes;
 mod lookups;
 mod page;
 mod read;
+mod single;
 mod write;
 
 pub use write::{create_row, create_row_unlinked, update_row, Effect};
@@ -120,6 +121,31 @@ fn look_up(reader: &Reader, call: &Call, url: &str, operation: Operation) -> Res
         Operation::ReadRow { table, id, query, prefer, condition } => {
             let table = table_of(reader.schema, &table)?;
             read::row(reader, call, (table, id), &query, &prefer, &condition)
+        }
+        Operation::ReadProperty { table, id, column, raw } => {
+            let form = if raw { single::Form::Bare } else { single::Form::Json };
+            single::property(reader, call, (table_of(reader.schema, &table)?, id), &column, form)
+        }
+        Operation::ReadNavigation { table, id, navigation, query, prefer, condition } => {
+            let from = (table_of(reader.schema, &table)?, id);
+            single::navigation(reader, call, from, &navigation, (&query, &prefer, &condition))
+        }
+        Operation::ReadReference { table, id, navigation } => {
+            single::reference(reader, call, (table_of(reader.schema, &table)?, id), &navigation)
+        }
+        related @ Operation::ReadRelated { reference_only: false, .. } => {
+            if let Operation::ReadRelated { table, id, .. } = &related {
+                single::existing(reader, call, table_of(reader.schema, table)?, *id)?;
+            }
+            match related.related_as_list(reader.schema) {
+                Operation::ReadRelated { .. } => {
+                    Err(ODataError::not_implemented("Collections of many to many are not supported."))
+                }
+                list => look_up(reader, call, url, list),
+            }
+        }
+        Operation::ReadRelated { .. } | Operation::CountRelated { .. } => {
+            Err(ODataError::not_implemented("References and counts of a collection are not supported."))
         }
         Operation::Function { name, .. } => {
             Err(ODataError::not_implemented(format!("The function {name} is not implemented.")))

@@ -8,6 +8,7 @@ mod importing;
 mod network;
 mod process;
 mod reading;
+mod related;
 mod signing_in;
 mod site;
 mod support;

@@ -1,0 +1,102 @@
+//! What hangs on one row: its properties, the row behind a navigation property, references.
+
+use super::read::row;
+use super::{row_url, table_of, Call};
+use crate::db::rows::Stored;
+use crate::db::Reader;
+use flette_odata::condition::Condition;
+use flette_odata::error::Result;
+use flette_odata::prefer::Prefer;
+use flette_odata::query::Query;
+use flette_odata::render::{self, write_text, write_value};
+use flette_odata::{EntityRef, ODataError, Response, Table, Uuid, Value};
+
+/// A row that must be there and in sight.
+pub(super) fn existing(reader: &Reader, call: &Call, table: &Table, id: Uuid) -> Result<Stored> {
+    let stored = reader.row(table, id, &call.caller.sight())?;
+    stored.ok_or_else(|| ODataError::row_not_found(&table.logical_name, id))
+}
+
+/// How a property is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `{"@odata.context":…,"value":…}`
+    Json,
+    /// The bare value, as text.
+    Bare,
+}
+
+/// `GET accounts(id)/name`, or `…/$value`; 204 when there is no value.
+pub(super) fn property(
+    reader: &Reader,
+    call: &Call,
+    (table, id): (&Table, Uuid),
+    column: &str,
+    form: Form,
+) -> Result<Response> {
+    let column = table.column(column).ok_or_else(|| ODataError::segment_not_found(column))?;
+    let stored = existing(reader, call, table, id)?;
+    let value = match stored.row.get(&column.logical_name) {
+        Some(value) if !value.is_null() => value,
+        _ => return Ok(Response::empty(204)),
+    };
+    if form == Form::Json {
+        return Ok(Response::json(200, render::property_body(call.root, table, id, column, value)));
+    }
+    let mut response = Response::empty(200).header("Content-Type", "text/plain; charset=utf-8");
+    match value {
+        Value::Text(text) => response.body = text.clone().into_bytes(),
+        other => {
+            write_value(&mut response.body, column, other);
+            response.body.retain(|byte| *byte != b'"');
+        }
+    }
+    Ok(response)
+}
+
+/// Where a single-valued navigation property of a row leads; `None` when it leads nowhere.
+fn behind(
+    reader: &Reader,
+    call: &Call,
+    (table, id): (&Table, Uuid),
+    navigation: &str,
+) -> Result<Option<EntityRef>> {
+    let (column, targets) =
+        table.navigation(navigation).ok_or_else(|| ODataError::segment_not_found(navigation))?;
+    let stored = existing(reader, call, table, id)?;
+    Ok(match stored.row.get(&column.logical_name) {
+        Some(Value::Lookup(to)) if targets.iter().any(|target| target.table == to.table) => Some(to.clone()),
+        _ => None,
+    })
+}
+
+/// `GET contacts(id)/parentcustomerid_account`; 204 when it leads nowhere, 404 when the row behind it is gone
+/// or out of sight.
+pub(super) fn navigation(
+    reader: &Reader,
+    call: &Call,
+    from: (&Table, Uuid),
+    navigation: &str,
+    (query, prefer, condition): (&Query, &Prefer, &Condition),
+) -> Result<Response> {
+    match behind(reader, call, from, navigation)? {
+        Some(to) => row(reader, call, (table_of(reader.schema, &to.table)?, to.id), query, prefer, condition),
+        None => Ok(Response::empty(204)),
+    }
+}
+
+/// `GET contacts(id)/parentcustomerid_account/$ref`; 204 when it leads nowhere.
+pub(super) fn reference(
+    reader: &Reader,
+    call: &Call,
+    from: (&Table, Uuid),
+    navigation: &str,
+) -> Result<Response> {
+    let Some(to) = behind(reader, call, from, navigation)? else { return Ok(Response::empty(204)) };
+    let mut body = b"{\"@odata.context\":".to_vec();
+    write_text(&mut body, &format!("{}$metadata#$ref", call.root));
+    body.extend_from_slice(b",\"@odata.id\":");
+    write_text(&mut body, &row_url(call.root, table_of(reader.schema, &to.table)?, to.id));
+    body.push(b'}');
+    Ok(Response::json(200, body))
+}
