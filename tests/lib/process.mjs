@@ -20,7 +20,8 @@ process.on("exit", () => {
 export class Server {
   /**
    * @param {string} database path of an SQLite file, or a URL (`sqlite:…`, `postgres://…`)
-   * @param {object} options demo (rows), site (folder), port, profile, args (more of the command line), env
+   * @param {object} options demo (rows), site (folder), port, profile, args (more of the command line), env,
+   *   startMillisMax
    */
   constructor(database, options = {}) {
     this.database = /^[a-z]{2,}:/.test(database) ? database : `sqlite:${database}`;
@@ -30,7 +31,14 @@ export class Server {
 
   /** Starts the process; a restart takes the same port again. */
   async start() {
-    const { site, demo, profile, args: more = [], env = {} } = this.options;
+    const {
+      site,
+      demo,
+      profile,
+      args: more = [],
+      env = {},
+      startMillisMax = START_MILLIS_MAX,
+    } = this.options;
     const args = ["serve", "--listen", `127.0.0.1:${this.port}`, "--database", this.database];
     if (site) args.push("--site", site);
     if (demo !== undefined) args.push("--demo", String(demo));
@@ -47,7 +55,7 @@ export class Server {
       this.log = (this.log + data).slice(-LOG_CHARACTERS_KEPT);
     });
     this.port = await new Promise((done, fail) => {
-      const timer = setTimeout(() => fail(new Error(`server does not start: ${this.log}`)), START_MILLIS_MAX);
+      const timer = setTimeout(() => fail(new Error(`server does not start: ${this.log}`)), startMillisMax);
       child.once("error", fail);
       child.once("exit", (code) => fail(new Error(`server ended with ${code}: ${this.log}`)));
       createInterface({ input: child.stdout }).once("line", (line) => {
