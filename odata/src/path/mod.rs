@@ -3,7 +3,7 @@
 mod definitions;
 pub(crate) mod encoding;
 
-pub use definitions::{DefinitionPart, DefinitionPath, Selector};
+pub use definitions::{DefinitionKind, DefinitionPart, DefinitionPath, Selector};
 
 use crate::edm::{Column, ColumnKind, LookupTarget, Schema, Table};
 use crate::error::{ODataError, Result};
@@ -203,8 +203,10 @@ fn resource(segments: &[&str], options: &[(String, String)], schema: &Schema) ->
         ("$metadata", None, []) => return Ok(Resource::Metadata),
         ("$batch", None, []) => return Ok(Resource::Batch),
         ("WhoAmI" | "Microsoft.Dynamics.CRM.WhoAmI", None | Some(""), []) => return Ok(Resource::WhoAmI),
-        ("EntityDefinitions", _, _) => return definitions(key, rest).map(Resource::Definitions),
-        ("RelationshipDefinitions" | "GlobalOptionSetDefinitions" | "ManagedPropertyDefinitions", _, _) => {
+        ("EntityDefinitions" | "RelationshipDefinitions" | "GlobalOptionSetDefinitions", _, _) => {
+            return definitions(name, key, rest).map(Resource::Definitions)
+        }
+        ("ManagedPropertyDefinitions", _, _) => {
             return Err(ODataError::not_implemented(format!("{name} is not supported.")))
         }
         _ => {}

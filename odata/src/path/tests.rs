@@ -100,7 +100,11 @@ fn urls_name_resources() {
 fn definitions_are_named_in_every_documented_way() {
     fn check(path: &str, entity: Option<Selector>, part: Option<DefinitionPart>) {
         let target = parse_url(&format!("{ROOT}{path}"), ROOT, &schema()).map(|t| t.resource);
-        assert_eq!(target, Ok(Resource::Definitions(DefinitionPath { entity, part })), "{path}");
+        assert_eq!(
+            target,
+            Ok(Resource::Definitions(DefinitionPath { entity, part, ..DefinitionPath::default() })),
+            "{path}"
+        );
     }
     let account = || Some(Selector::LogicalName("account".into()));
     let attributes = |name: Option<&str>, cast: Option<&str>| {
@@ -135,6 +139,34 @@ fn definitions_are_named_in_every_documented_way() {
         Some(DefinitionPart::ManyToManyRelationships),
     );
     check(&format!("{one}/Keys"), account(), Some(DefinitionPart::Keys));
+    let named = |name: &str| Selector::LogicalName(name.into());
+    check(&format!("{one}/Keys(LogicalName='x')"), account(), Some(DefinitionPart::Key(named("x"))));
+    check(
+        &format!("{one}/OneToManyRelationships(SchemaName='x')"),
+        account(),
+        Some(DefinitionPart::Relationship(named("x"))),
+    );
+    let (attribute, cast) = (named("x"), "PicklistAttributeMetadata".to_owned());
+    check(
+        &format!("{one}/Attributes(LogicalName='x')/Microsoft.Dynamics.CRM.{cast}/GlobalOptionSet"),
+        account(),
+        Some(DefinitionPart::OptionSet { attribute, cast, global: true }),
+    );
+    for (path, kind, entity, cast) in [
+        ("RelationshipDefinitions", DefinitionKind::Relationships, None, None),
+        (
+            "RelationshipDefinitions(SchemaName='x')/Microsoft.Dynamics.CRM.OneToManyRelationshipMetadata",
+            DefinitionKind::Relationships,
+            Some("x"),
+            Some("OneToManyRelationshipMetadata"),
+        ),
+        ("GlobalOptionSetDefinitions(Name='x')", DefinitionKind::OptionSets, Some("x"), None),
+    ] {
+        let expected =
+            DefinitionPath { kind, entity: entity.map(named), part: None, cast: cast.map(str::to_owned) };
+        let found = parse_url(&format!("{ROOT}{path}"), ROOT, &schema()).map(|t| t.resource);
+        assert_eq!(found, Ok(Resource::Definitions(expected)), "{path}");
+    }
 }
 
 #[test]
@@ -176,8 +208,8 @@ fn what_is_no_resource_is_refused() {
     check(&below("EntityDefinitions/Attributes"), 404, "'Attributes'");
     check(&below("EntityDefinitions(LogicalName='x')/Nonsense"), 404, "'Nonsense'");
     check(&below("EntityDefinitions(LogicalName='x')/Attributes/Nonsense"), 404, "'Nonsense'");
-    check(&below("EntityDefinitions(LogicalName='x')/Keys(1)"), 501, "Keys");
-    check(&below("GlobalOptionSetDefinitions"), 501, "GlobalOptionSetDefinitions");
+    check(&below("EntityDefinitions(LogicalName='x')/Keys(1)"), 400, "Error in query syntax");
+    check(&below("ManagedPropertyDefinitions"), 501, "ManagedPropertyDefinitions");
     check(&below(&format!("accounts({ID})/primarycontactid/name")), 501, "primarycontactid");
     check(&below(&format!("accounts({ID})/name/$ref")), 501, "name");
     check(&below("accounts/Microsoft.Dynamics.CRM.CreateMultiple"), 501, "CreateMultiple");

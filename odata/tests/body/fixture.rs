@@ -99,6 +99,11 @@ fn table(
         if let ColumnKind::Lookup { targets } = &mut column.kind {
             // As for lookups that Dataverse gives no collection on the other side.
             targets.iter_mut().filter(|t| t.navigation == "createdby").for_each(|t| t.collection.clear());
+            // Users and teams are the two faces of one owner.
+            for target in targets.iter_mut().filter(|t| t.navigation == "ownerid") {
+                target.relationship = format!("owner_{set_name}");
+                target.collection.clone_from(&target.relationship);
+            }
         }
     }
     Table {

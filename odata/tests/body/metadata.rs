@@ -133,15 +133,32 @@ fn what_is_not_there_or_not_served_is_an_error() {
             404,
         ),
         (format!("{entity}?$expand=Nothing"), 501),
-        (format!("{entity}?$expand=Attributes($select=LogicalName;$filter=IsPrimaryId eq true)"), 501),
+        (format!("{entity}?$expand=Attributes($select=LogicalName;$top=1)"), 501),
+        (format!("{entity}?$expand=Attributes($expand=OptionSet($expand=X($expand=Y)))"), 400),
         (format!("{entity}?$expand=Attributes(("), 400),
         (format!("{entity}?$expand=Attributes)"), 400),
         (format!("{entity}/Attributes?$expand=OptionSet"), 501),
         ("EntityDefinitions?$filter=Nothing eq 1".to_owned(), 400),
         ("EntityDefinitions?$filter=LogicalName".to_owned(), 400),
         ("EntityDefinitions?$filter=LogicalName eq 'x".to_owned(), 400),
-        ("EntityDefinitions?$filter=ObjectTypeCode gt 1".to_owned(), 501),
-        ("EntityDefinitions?$filter=A eq 1 and B eq 2 or C eq 3".to_owned(), 501),
+        ("EntityDefinitions?$filter=ObjectTypeCode add 1".to_owned(), 501),
+        ("EntityDefinitions?$filter=length(LogicalName) eq 1".to_owned(), 501),
+        ("EntityDefinitions?$filter=A eq 1 and B eq 2 or C eq 3".to_owned(), 400),
+        ("EntityDefinitions?$filter=CanCreateAttributes/Nothing eq true".to_owned(), 400),
+        ("EntityDefinitions?$filter=LogicalName/Value eq true".to_owned(), 400),
+        ("EntityDefinitions?$filter=(LogicalName eq 'x'".to_owned(), 400),
+        ("EntityDefinitions?$filter=LogicalName eq x y".to_owned(), 400),
+        ("EntityDefinitions?$filter=contains(LogicalName)".to_owned(), 400),
+        ("RelationshipDefinitions(SchemaName='nosuch')".to_owned(), 404),
+        ("GlobalOptionSetDefinitions(Name='nosuch')".to_owned(), 404),
+        (format!("{entity}/Keys(LogicalName='nosuch')"), 404),
+        (format!("{entity}/ManyToOneRelationships(SchemaName='nosuch')"), 404),
+        (
+            format!(
+                "{entity}/Attributes(LogicalName='name')/Microsoft.Dynamics.CRM.StringAttributeMetadata/OptionSet"
+            ),
+            404,
+        ),
         ("EntityDefinitions?$orderby=LogicalName".to_owned(), 501),
     ];
     for (url, status) in cases {
@@ -227,10 +244,11 @@ fn the_service_document_and_csdl_name_every_set() {
         "<EntityType Name=\"account\" BaseType=\"mscrm.crmbaseentity\"><Key><PropertyRef Name=\"accountid\"/></Key>\
          <Property Name=\"accountid\" Type=\"Edm.Guid\" Nullable=\"false\"/>",
         "<Property Name=\"_parentcustomerid_value\" Type=\"Edm.Guid\"/>",
-        "<NavigationProperty Name=\"parentcustomerid_account\" Type=\"mscrm.account\"><ReferentialConstraint \
-         Property=\"_parentcustomerid_value\" ReferencedProperty=\"accountid\"/></NavigationProperty>",
+        "<NavigationProperty Name=\"parentcustomerid_account\" Type=\"mscrm.account\" \
+         Partner=\"account_parentcustomerids\"><ReferentialConstraint Property=\"_parentcustomerid_value\" ReferencedProperty=\"accountid\"/></NavigationProperty>",
         "<NavigationProperty Name=\"ownerid\" Type=\"mscrm.principal\">",
-        "<NavigationProperty Name=\"account_regardingobjectids\" Type=\"Collection(mscrm.task)\"/>",
+        "<NavigationProperty Name=\"account_regardingobjectids\" Type=\"Collection(mscrm.task)\" \
+         Partner=\"regardingobjectid_account_task\"/>",
         "<EntitySet Name=\"tasks\" EntityType=\"Microsoft.Dynamics.CRM.task\">",
     ] {
         assert!(xml.contains(part), "{part}\n{xml}");
@@ -391,4 +409,152 @@ fn numbers_keep_every_digit() {
     );
     assert_eq!(back.metadata_id, schema.tables[0].metadata_id);
     assert_ne!(back.metadata_id, id("a0000000-0000-4000-8000-000000000001"));
+}
+
+/// The fixture with options that two columns share, a key, and accounts and tasks in pairs.
+fn rich() -> Schema {
+    let mut schema = schema();
+    let red = OptionItem { value: 100_000_000, label: "Red".into() };
+    let set = OptionSet {
+        name: "new_colours".into(),
+        display_name: "Colours".into(),
+        options: vec![red.clone()],
+        metadata_id: Uuid::from_u128(71),
+        custom: true,
+    };
+    schema.option_sets.push(set);
+    let mut colour = column("new_colour", ColumnKind::Picklist { options: vec![red], default: None });
+    colour.option_set = Some("new_colours".into());
+    let account = &mut schema.tables[0];
+    account.columns.push(colour);
+    account.keys.push(AlternateKey {
+        name: "new_number".into(),
+        schema_name: "new_Number".into(),
+        display_name: "Number".into(),
+        columns: vec!["name".into(), "primarycontactid".into()],
+        metadata_id: Uuid::from_u128(72),
+    });
+    let end = |table: &str| ManyToManyEnd {
+        table: table.into(),
+        column: format!("{table}id"),
+        navigation: "new_account_task".into(),
+    };
+    schema.many_to_many.push(ManyToMany {
+        relationship: "new_account_task".into(),
+        intersect: "new_account_task".into(),
+        first: end("account"),
+        second: end("task"),
+        metadata_id: Uuid::from_u128(73),
+        custom: true,
+    });
+    schema
+}
+
+#[test]
+fn relationships_keys_and_shared_options_have_definitions_of_their_own() {
+    let schema = rich();
+    let get = |url: &str| -> Json {
+        serde_json::from_slice(&ask(&schema, url).unwrap_or_else(|e| panic!("{url}: {e}"))).unwrap()
+    };
+    let entity = "EntityDefinitions(LogicalName='account')";
+    let key = get(&format!("{entity}/Keys"))["value"][0].clone();
+    assert_eq!(key["KeyAttributes"], json!(["name", "primarycontactid"]));
+    assert_eq!(key["EntityKeyIndexStatus"], "Active");
+    assert_eq!(get(&format!("{entity}/Keys(LogicalName='new_number')"))["MetadataId"], key["MetadataId"]);
+
+    let pairs = get("RelationshipDefinitions(SchemaName='new_account_task')");
+    assert_eq!(pairs["@odata.type"], "#Microsoft.Dynamics.CRM.ManyToManyRelationshipMetadata");
+    assert_eq!(pairs["Entity2IntersectAttribute"], "taskid");
+    for table in ["account", "task"] {
+        let all = get(&format!("EntityDefinitions(LogicalName='{table}')/ManyToManyRelationships"));
+        assert_eq!(all["value"][0]["SchemaName"], "new_account_task", "{table}");
+    }
+    let cast = "Microsoft.Dynamics.CRM.ManyToManyRelationshipMetadata";
+    let only = get(&format!("RelationshipDefinitions/{cast}?$select=SchemaName"));
+    assert_eq!(only["value"].as_array().unwrap().len(), 1);
+    let all = get("RelationshipDefinitions/Microsoft.Dynamics.CRM.OneToManyRelationshipMetadata?$filter=ReferencedEntity eq 'account'&$select=MetadataId");
+    let by_id = format!("RelationshipDefinitions({})", all["value"][0]["MetadataId"].as_str().unwrap());
+    assert_eq!(get(&by_id)["ReferencedEntity"], "account");
+
+    let set = get("GlobalOptionSetDefinitions(Name='new_colours')");
+    assert_eq!((&set["IsGlobal"], &set["Options"][0]["Value"]), (&json!(true), &json!(100_000_000)));
+    assert_eq!(get("GlobalOptionSetDefinitions")["value"][0]["MetadataId"], set["MetadataId"]);
+    let colour = format!(
+        "{entity}/Attributes(LogicalName='new_colour')/Microsoft.Dynamics.CRM.PicklistAttributeMetadata"
+    );
+    let expanded = get(&format!("{colour}?$expand=OptionSet,GlobalOptionSet($select=Name)"));
+    assert_eq!((&expanded["OptionSet"], &expanded["GlobalOptionSet"]["Name"]), (&Json::Null, &set["Name"]));
+    assert_eq!(get(&format!("{colour}/GlobalOptionSet"))["Name"], "new_colours");
+    let industry = format!(
+        "{entity}/Attributes(LogicalName='industrycode')/Microsoft.Dynamics.CRM.PicklistAttributeMetadata"
+    );
+    assert_eq!(get(&format!("{industry}/OptionSet"))["Options"][0]["Value"], 1);
+}
+
+#[test]
+fn an_owner_is_one_relationship_with_users_and_teams_together() {
+    let owners = json_of("EntityDefinitions(LogicalName='account')/ManyToOneRelationships");
+    let owners: Vec<&Json> = owners["value"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|r| r["ReferencingAttribute"] == "ownerid")
+        .collect();
+    assert_eq!(owners.len(), 1);
+    assert_eq!(
+        (&owners[0]["ReferencedEntity"], &owners[0]["ReferencedAttribute"]),
+        (&json!("owner"), &json!("ownerid"))
+    );
+}
+
+#[test]
+fn filters_know_words_brackets_paths_and_texts() {
+    let count = |filter: &str| {
+        let list = json_of(&format!("EntityDefinitions?$select=LogicalName&$filter={filter}"));
+        list["value"].as_array().unwrap().len()
+    };
+    for (filter, expected) in [
+        ("CanCreateAttributes/Value eq true", 6),
+        ("not (CanCreateAttributes/Value eq true)", 0),
+        ("(LogicalName eq 'task' or LogicalName eq 'team') and ObjectTypeCode ge 1", 2),
+        ("LogicalName eq 'TASK' and not contains(LogicalName,'x')", 1),
+        ("startswith(LogicalName,'t') or endswith(LogicalName,'unt')", 3),
+        ("ObjectTypeCode gt 1 or ObjectTypeCode lt 1", 0),
+        ("PrimaryNameAttribute ne null", 6),
+        ("LogicalName eq 'it''s'", 0),
+    ] {
+        assert_eq!(count(filter), expected, "{filter}");
+    }
+    let inside = json_of(
+        "EntityDefinitions(LogicalName='account')?$select=LogicalName&\
+         $expand=Attributes($select=LogicalName;$filter=AttributeType eq \
+         Microsoft.Dynamics.CRM.AttributeTypeCode'Memo'),Keys",
+    );
+    assert_eq!(inside["Attributes"].as_array().unwrap().len(), 1);
+    assert_eq!(inside["Keys"], json!([]));
+    let long = vec!["LogicalName eq 'x'"; 101].join(" or ");
+    assert_eq!(ask(&schema(), &format!("EntityDefinitions?$filter={long}")).unwrap_err().status, 400);
+    assert_eq!(count(&vec!["LogicalName eq 'x'"; 100].join(" or ")), 0);
+    let deep = |n: usize| format!("{}LogicalName eq 'x'{}", "(".repeat(n), ")".repeat(n));
+    assert_eq!(count(&deep(20)), 0);
+    assert_eq!(ask(&schema(), &format!("EntityDefinitions?$filter={}", deep(21))).unwrap_err().status, 400);
+}
+
+#[test]
+fn csdl_tells_pairs_keys_and_what_is_only_read_when_asked() {
+    let mut schema = rich();
+    schema.tables[0].columns[1].description = "What people call it".into();
+    let plain = String::from_utf8(metadata_xml(&schema)).unwrap();
+    let annotated = String::from_utf8(metadata_xml_annotated(&schema)).unwrap();
+    for part in [
+        "<NavigationProperty Name=\"new_account_task\" Type=\"Collection(mscrm.task)\" Partner=\"new_account_task\"/>",
+        "<NavigationProperty Name=\"new_account_task\" Type=\"Collection(mscrm.account)\"",
+        "PropertyPath=\"_primarycontactid_value\"",
+        "<FunctionImport Name=\"WhoAmI\"",
+    ] {
+        assert!(plain.contains(part) && annotated.contains(part), "{part}");
+    }
+    for part in ["Org.OData.Core.V1.Computed", "V1.ChangeTracking", "String=\"What people call it\""] {
+        assert!(!plain.contains(part) && annotated.contains(part), "{part}");
+    }
 }

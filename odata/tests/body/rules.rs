@@ -202,7 +202,8 @@ fn notes_and_money_have_columns_that_follow() {
     let rate = |rate: &str| ("exchangerate", Value::Decimal(decimal(rate)));
     let file = |body: &str| ("documentbody", text(body));
     let about = ("objectid", Value::Lookup(to("lead", A)));
-    let cases: [(&[(&str, Value)], &str, Option<Value>); 8] = [
+    type Case<'c> = (&'c [(&'c str, Value)], &'c str, Option<Value>);
+    let cases: [Case<'_>; 8] = [
         (&[file("aGVsbG8=")], "filesize", Some(Value::Int(5))),
         (&[file("aGVs\r\nbG8h")], "filesize", Some(Value::Int(6))),
         (&[("documentbody", Value::Null)], "filesize", Some(Value::Int(0))),

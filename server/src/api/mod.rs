@@ -104,7 +104,11 @@ fn look_up(reader: &Reader, call: &Call, url: &str, operation: Operation) -> Res
         Operation::Service => Ok(Response::json(200, metadata::service_document(reader.schema, call.root))),
         Operation::Metadata => {
             let mut response = Response::empty(200).header("Content-Type", "application/xml; charset=utf-8");
-            response.body = metadata::metadata_xml(reader.schema);
+            let query = url.split_once('?').map_or("", |(_, query)| query);
+            response.body = match query.split('&').any(|option| option == "annotations=true") {
+                true => metadata::metadata_xml_annotated(reader.schema),
+                false => metadata::metadata_xml(reader.schema),
+            };
             Ok(response)
         }
         Operation::WhoAmI => who_am_i(reader, call),

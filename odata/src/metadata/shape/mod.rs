@@ -1,9 +1,14 @@
 //! Definitions as JSON objects, in the shapes of `EntityMetadata`, `AttributeMetadata` and their kin.
 
-use crate::edm::{
-    Column, ColumnKind, LookupTarget, OnDelete, OptionItem, Required, Schema, StateOption, StatusOption,
-    Table, TextFormat,
-};
+mod options;
+mod relationship;
+
+pub use options::option_set_id;
+pub(super) use options::{global_option_set, has_options, option_set};
+pub use relationship::relationship_id;
+pub(super) use relationship::{is_shared, key, many_to_many, relationship};
+
+use crate::edm::{Column, ColumnKind, Required, Table, TextFormat};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
 use serde_json::value::{to_raw_value, RawValue};
@@ -28,9 +33,10 @@ impl Object {
         }
     }
 
-    /// The JSON text of a member.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, _)| n == name).map(|(_, raw)| raw.get())
+    /// The value of a member.
+    pub(super) fn parsed(&self, name: &str) -> Option<serde_json::Value> {
+        let (_, raw) = self.0.iter().find(|(n, _)| n == name)?;
+        serde_json::from_str(raw.get()).ok()
     }
 
     /// Keeps the members named, annotations and `MetadataId`.
@@ -73,15 +79,65 @@ pub(super) fn entity(table: &Table) -> Object {
     out.push("PrimaryNameAttribute", (!table.primary_name.is_empty()).then_some(&table.primary_name));
     out.push("ObjectTypeCode", table.type_code);
     out.push("OwnershipType", if table.owned { "UserOwned" } else { "OrganizationOwned" });
+    out.push("TableType", "Standard");
     out.push("IsActivity", table.activity);
+    out.push("IsActivityParty", table.logical_name == "activityparty" || !table.activity && table.has_notes);
     out.push("IsIntersect", table.intersect);
     out.push("IsCustomEntity", table.custom);
+    out.push("IsLogicalEntity", table.union);
     out.push("HasNotes", table.has_notes);
+    out.push("HasActivities", table.has_notes && !table.activity);
     out.push("ChangeTrackingEnabled", table.change_tracking);
     out.push("IsOptimisticConcurrencyEnabled", true);
-    out.push("CanChangeTrackingBeEnabled", managed(table.change_tracking, "canchangetrackingbeenabled"));
+    capabilities(&mut out, table);
     out.push("@Flette.Writable", table.writable);
     out
+}
+
+/// What may be done with a table and its definition.
+fn capabilities(out: &mut Object, table: &Table) {
+    let plain = !table.intersect && !table.union;
+    for (name, value) in [
+        ("IsManaged", !table.custom),
+        ("IsPrivate", table.intersect),
+        ("IsImportable", table.writable),
+        ("IsValidForAdvancedFind", plain),
+        ("IsAvailableOffline", plain),
+        ("IsAIRUpdated", true),
+        ("IsChildEntity", table.logical_name == "activityparty"),
+        ("IsQuickCreateEnabled", false),
+        ("IsBPFEntity", false),
+        ("IsStateModelAware", false),
+        ("IsDocumentManagementEnabled", false),
+    ] {
+        out.push(name, value);
+    }
+    for (name, value) in [
+        ("CanChangeTrackingBeEnabled", table.change_tracking),
+        ("IsCustomizable", plain),
+        ("IsRenameable", plain),
+        ("IsMappable", table.writable),
+        ("IsAuditEnabled", false),
+        ("IsConnectionsEnabled", false),
+        ("IsDuplicateDetectionEnabled", false),
+        ("IsMailMergeEnabled", false),
+        ("IsOfflineInMobileClient", plain),
+        ("IsReadOnlyInMobileClient", !table.writable),
+        ("IsValidForQueue", false),
+        ("IsVisibleInMobile", plain),
+        ("IsVisibleInMobileClient", plain),
+        ("CanCreateAttributes", plain),
+        ("CanCreateForms", plain),
+        ("CanCreateViews", plain),
+        ("CanCreateCharts", false),
+        ("CanBeInManyToMany", plain),
+        ("CanBePrimaryEntityInRelationship", plain),
+        ("CanBeRelatedEntityInRelationship", plain && table.writable),
+        ("CanModifyAdditionalSettings", plain),
+        ("CanEnableSyncToExternalSearchIndex", false),
+    ] {
+        out.push(name, managed(value, &name.to_lowercase()));
+    }
 }
 
 /// `AttributeMetadata` with the properties of its subtype, but without option sets: those come by `$expand`.
@@ -112,8 +168,42 @@ pub(super) fn attribute(table: &Table, column: &Column, number: usize) -> Object
     out.push("IsValidForUpdate", column.valid_for_update);
     out.push("IsCustomAttribute", column.custom);
     out.push("IsSecured", column.secured);
+    let is_written = column.valid_for_create || column.valid_for_update;
+    for (name, value) in [
+        ("IsManaged", !column.custom),
+        ("IsLogical", false),
+        ("IsFilterable", true),
+        ("IsSearchable", column.logical_name == table.primary_name),
+        ("IsRetrievable", true),
+        ("IsValidForForm", is_written),
+        ("IsValidForGrid", true),
+        ("IsRequiredForForm", column.required == Required::System && is_written),
+        ("CanBeSecuredForRead", is_securable(table, column)),
+        ("CanBeSecuredForCreate", is_securable(table, column) && column.valid_for_create),
+        ("CanBeSecuredForUpdate", is_securable(table, column) && column.valid_for_update),
+    ] {
+        out.push(name, value);
+    }
+    for (name, value) in [
+        ("IsCustomizable", true),
+        ("IsRenameable", true),
+        ("IsAuditEnabled", false),
+        ("IsGlobalFilterEnabled", false),
+        ("IsSortableEnabled", true),
+        ("IsValidForAdvancedFind", true),
+        ("CanModifyAdditionalSettings", true),
+    ] {
+        out.push(name, managed(value, &name.to_lowercase()));
+    }
     subtype(&mut out, column);
     out
+}
+
+/// Whether column security may be turned on.
+fn is_securable(table: &Table, column: &Column) -> bool {
+    !matches!(column.kind, ColumnKind::Id | ColumnKind::State { .. } | ColumnKind::Status { .. })
+        && column.logical_name != table.primary_name
+        && !matches!(column.logical_name.as_str(), "versionnumber" | "ownerid" | "createdon" | "modifiedon")
 }
 
 /// What only the subtype has.
@@ -122,8 +212,12 @@ fn subtype(out: &mut Object, column: &Column) {
         ColumnKind::Text { length_max, format } => {
             let format = text_format(*format);
             out.push("MaxLength", length_max);
+            out.push("DatabaseLength", u64::from(*length_max) * 2);
             out.push("Format", format);
             out.push("FormatName", json!({ "Value": format }));
+            out.push("ImeMode", "Auto");
+            out.push("IsLocalizable", false);
+            out.push("AutoNumberFormat", "");
         }
         ColumnKind::Memo { length_max } => {
             out.push("MaxLength", length_max);
@@ -136,6 +230,10 @@ fn subtype(out: &mut Object, column: &Column) {
         }
         ColumnKind::Decimal { precision, min, max } | ColumnKind::Money { precision, min, max } => {
             out.push("Precision", precision);
+            if matches!(column.kind, ColumnKind::Money { .. }) {
+                out.push("PrecisionSource", 2);
+                out.push("IsBaseCurrency", column.logical_name.ends_with("_base"));
+            }
             out.push_number("MinValue", min);
             out.push_number("MaxValue", max);
         }
@@ -156,6 +254,7 @@ fn subtype(out: &mut Object, column: &Column) {
         ColumnKind::Picklist { default, .. } => out.push("DefaultFormValue", default.unwrap_or(NO_DEFAULT)),
         ColumnKind::Lookup { targets } => {
             out.push("Targets", targets.iter().map(|t| &t.table).collect::<Vec<_>>());
+            out.push("Format", "None");
         }
         ColumnKind::MultiPicklist { .. } => out.push("DefaultFormValue", NO_DEFAULT),
         ColumnKind::Id
@@ -168,89 +267,6 @@ fn subtype(out: &mut Object, column: &Column) {
 
 /// `DefaultFormValue` of a choice without a default.
 const NO_DEFAULT: i32 = -1;
-
-/// `OptionSet` of a column that has one.
-pub(super) fn option_set(table: &Table, column: &Column) -> Option<Object> {
-    let name = format!("{}_{}", table.logical_name, column.logical_name);
-    let mut out = Object::default();
-    out.push("MetadataId", derived_id(&name));
-    out.push("Name", &name);
-    out.push("IsGlobal", false);
-    match &column.kind {
-        ColumnKind::Boolean { label_false, label_true, .. } => {
-            out.push("OptionSetType", "Boolean");
-            out.push("TrueOption", option(1, label_true));
-            out.push("FalseOption", option(0, label_false));
-        }
-        ColumnKind::Picklist { options, .. } | ColumnKind::MultiPicklist { options } => {
-            let plain = |o: &OptionItem| option(o.value, &o.label);
-            out.push("OptionSetType", "Picklist");
-            out.push("Options", options.iter().map(plain).collect::<Vec<_>>());
-        }
-        ColumnKind::State { options } => {
-            let state = |o: &StateOption| {
-                let mut object = option(o.value, &o.label)
-                    .with_first("@odata.type", "#Microsoft.Dynamics.CRM.StateOptionMetadata");
-                object.push("DefaultStatus", o.default_status);
-                object.push("InvariantName", &o.label);
-                object
-            };
-            out.push("OptionSetType", "State");
-            out.push("Options", options.iter().map(state).collect::<Vec<_>>());
-        }
-        ColumnKind::Status { options } => {
-            let status = |o: &StatusOption| {
-                let mut object = option(o.value, &o.label)
-                    .with_first("@odata.type", "#Microsoft.Dynamics.CRM.StatusOptionMetadata");
-                object.push("State", o.state);
-                object
-            };
-            out.push("OptionSetType", "Status");
-            out.push("Options", options.iter().map(status).collect::<Vec<_>>());
-        }
-        _ => return None,
-    }
-    Some(out)
-}
-
-fn option(value: i32, text: &str) -> Object {
-    let mut out = Object::default();
-    out.push("Value", value);
-    out.push("Label", label(text));
-    out.push("Color", ());
-    out.push("IsManaged", true);
-    out
-}
-
-/// `OneToManyRelationshipMetadata`: the same object from either end.
-pub(super) fn relationship(schema: &Schema, table: &Table, column: &Column, target: &LookupTarget) -> Object {
-    let referenced = schema.table(&target.table).map(|t| t.primary_id.clone());
-    let delete = match target.on_delete {
-        OnDelete::Cascade => "Cascade",
-        OnDelete::RemoveLink => "RemoveLink",
-        OnDelete::Restrict => "Restrict",
-        OnDelete::NoCascade => "NoCascade",
-    };
-    let place = format!("{}.{}.{}", table.logical_name, column.logical_name, target.table);
-    let mut out = Object::default();
-    out.push("MetadataId", derived_id(&place));
-    out.push("SchemaName", &target.relationship);
-    out.push("RelationshipType", "OneToManyRelationship");
-    out.push("ReferencedEntity", &target.table);
-    out.push("ReferencedAttribute", referenced.unwrap_or_else(|| format!("{}id", target.table)));
-    out.push("ReferencedEntityNavigationPropertyName", &target.collection);
-    out.push("ReferencingEntity", &table.logical_name);
-    out.push("ReferencingAttribute", &column.logical_name);
-    out.push("ReferencingEntityNavigationPropertyName", &target.navigation);
-    let none = "NoCascade";
-    out.push(
-        "CascadeConfiguration",
-        json!({
-            "Assign": none, "Delete": delete, "Merge": none, "Reparent": none, "Share": none, "Unshare": none,
-        }),
-    );
-    out
-}
 
 /// `AttributeType`. An owner and a customer are lookups with names of their own.
 fn attribute_type(column: &Column) -> &'static str {
@@ -283,7 +299,7 @@ fn attribute_type(column: &Column) -> &'static str {
 }
 
 /// Name of the subtype, for casts and `@odata.type`.
-pub(super) fn type_name(column: &Column) -> &'static str {
+pub(crate) fn type_name(column: &Column) -> &'static str {
     match &column.kind {
         ColumnKind::Id | ColumnKind::Guid => "UniqueIdentifierAttributeMetadata",
         ColumnKind::Text { .. } => "StringAttributeMetadata",
@@ -336,6 +352,7 @@ fn optional_label(text: &str) -> serde_json::Value {
     }
 }
 
+/// A text in the one language served.
 fn label(text: &str) -> serde_json::Value {
     let label = json!({
         "Label": text,
