@@ -1,14 +1,15 @@
 //! `$batch`: requests one after the other, change sets in one transaction each.
 
-use super::{look_up, write, Call, Service};
+use super::{write, Call, Service};
 use crate::db::Writer;
 use flette_odata::batch::{
     resolve_url, unknown_reference, write_batch_response, BatchAnswer, BatchItem, Part,
 };
 use flette_odata::error::Result;
-use flette_odata::operation::{self, Operation};
+use flette_odata::operation;
 use flette_odata::prefer::Prefer;
 use flette_odata::{EntityRef, ODataError, Request, Response, Uuid};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 impl Service {
@@ -20,8 +21,11 @@ impl Service {
         let mut status = 200;
         for item in items {
             let answer = match item {
-                BatchItem::Single(part) => BatchAnswer::Single(self.single(call, part)),
-                BatchItem::ChangeSet(parts) => self.change_set(call, parts),
+                BatchItem::Single(part) => {
+                    let answer = self.single(call, &part.request);
+                    BatchAnswer::Single(answer.unwrap_or_else(|error| error.to_response()))
+                }
+                BatchItem::ChangeSet(parts) => self.change_set(call, &parts),
             };
             let failed = match &answer {
                 BatchAnswer::Single(response) if response.status >= 400 => Some(response.status),
@@ -40,63 +44,38 @@ impl Service {
         }
     }
 
-    fn single(&self, call: &Call, part: Part) -> Response {
-        let answer = || -> Result<Response> {
-            let operation = parse(&part.request, call, self, &|_| None)?;
-            if operation.is_write() {
-                let effect = self.database.write(|writer| write::carry_out(writer, call, operation))?;
-                return Ok(effect.response);
-            }
-            self.database.read(|reader| look_up(reader, call, &part.request.url, operation))
-        };
-        answer().unwrap_or_else(|error| error.to_response())
-    }
-
     /// All of it or nothing; a failure is one answer for the whole set.
-    fn change_set(&self, call: &Call, parts: Vec<Part>) -> BatchAnswer {
+    fn change_set(&self, call: &Call, parts: &[Part]) -> BatchAnswer {
         let answers = self.database.write(|writer| {
             let mut made = HashMap::new();
-            parts
-                .into_iter()
-                .map(|part| self.change(writer, call, part, &mut made))
-                .collect::<Result<Vec<_>>>()
+            parts.iter().map(|part| change(writer, call, part, &mut made)).collect::<Result<Vec<_>>>()
         });
         match answers {
             Ok(answers) => BatchAnswer::ChangeSet(answers),
             Err(error) => BatchAnswer::Single(error.to_response()),
         }
     }
-
-    fn change(
-        &self,
-        writer: &Writer,
-        call: &Call,
-        part: Part,
-        made: &mut HashMap<String, EntityRef>,
-    ) -> Result<(Option<String>, Response)> {
-        let Part { content_id, mut request } = part;
-        let references = |name: &str| made.get(name).cloned();
-        if request.url.trim_start_matches('/').starts_with('$') && !request.url.contains("$batch") {
-            let resolved = resolve_url(&request.url, &references, self.schema(), call.root);
-            request.url = resolved.ok_or_else(|| unknown_reference(&request.url))?;
-        }
-        let operation = parse(&request, call, self, &references)?;
-        if !operation.is_write() {
-            return Err(ODataError::bad_payload("A change set holds only requests that change rows."));
-        }
-        let effect = write::carry_out(writer, call, operation)?;
-        if let (Some(id), Some(row)) = (&content_id, effect.row) {
-            made.insert(format!("${id}"), row);
-        }
-        Ok((content_id, effect.response))
-    }
 }
 
-fn parse(
-    request: &Request,
+fn change(
+    writer: &Writer,
     call: &Call,
-    service: &Service,
-    references: &dyn Fn(&str) -> Option<EntityRef>,
-) -> Result<Operation> {
-    operation::parse(request, call.root, service.schema(), references)
+    part: &Part,
+    made: &mut HashMap<String, EntityRef>,
+) -> Result<(Option<String>, Response)> {
+    let references = |name: &str| made.get(name).cloned();
+    let mut request = Cow::Borrowed(&part.request);
+    if request.url.trim_start_matches('/').starts_with('$') && !request.url.contains("$batch") {
+        let resolved = resolve_url(&request.url, &references, writer.schema, call.root);
+        request.to_mut().url = resolved.ok_or_else(|| unknown_reference(&part.request.url))?;
+    }
+    let operation = operation::parse(&request, call.root, writer.schema, &references)?;
+    if !operation.is_write() {
+        return Err(ODataError::bad_payload("A change set holds only requests that change rows."));
+    }
+    let effect = write::carry_out(writer, call, operation)?;
+    if let (Some(id), Some(row)) = (&part.content_id, effect.row) {
+        made.insert(format!("${id}"), row);
+    }
+    Ok((part.content_id.clone(), effect.response))
 }

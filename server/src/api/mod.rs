@@ -16,8 +16,7 @@ use crate::db::{Database, Reader, Writer};
 use flette_odata::error::Result;
 use flette_odata::operation::{self, Operation};
 use flette_odata::query::Query;
-use flette_odata::{metadata, ODataError, Request, Response, Schema, Table, Uuid};
-use std::sync::Arc;
+use flette_odata::{metadata, Method, ODataError, Request, Response, Schema, Table, Uuid};
 
 /// Most rows in one answer, and what a client gets that does not ask for fewer.
 pub const PAGE_ROWS_MAX: u32 = 5000;
@@ -73,20 +72,35 @@ impl Service {
         self.respond(&call, request).unwrap_or_else(|error| error.to_response())
     }
 
-    fn schema(&self) -> &Arc<Schema> {
-        self.database.schema()
+    fn respond(&self, call: &Call, request: &Request) -> Result<Response> {
+        let path = request.url.split('?').next().unwrap_or_default();
+        if path.ends_with("$batch") {
+            let operation = operation::parse(request, call.root, &self.database.schema(), &|_| None)?;
+            if let Operation::Batch(items) = operation {
+                return Ok(self.batch(call, request, items));
+            }
+        }
+        self.single(call, request)
     }
 
-    fn respond(&self, call: &Call, request: &Request) -> Result<Response> {
-        let operation = operation::parse(request, call.root, self.schema(), &|_| None)?;
-        supported(&operation)?;
-        match operation {
-            Operation::Batch(items) => Ok(self.batch(call, request, items)),
-            operation if operation.is_write() => {
-                self.database.write(|writer| write::carry_out(writer, call, operation)).map(|e| e.response)
-            }
-            operation => self.database.read(|reader| look_up(reader, call, &request.url, operation)),
+    /// Answers a request that is no batch, in a transaction of its own. What it asks for is read inside, by
+    /// the schema of that transaction.
+    fn single(&self, call: &Call, request: &Request) -> Result<Response> {
+        let parse = |schema: &Schema| {
+            let operation = operation::parse(request, call.root, schema, &|_| None)?;
+            supported(&operation)?;
+            Ok::<Operation, ODataError>(operation)
+        };
+        if request.method == Method::Get {
+            return self.database.read(|reader| look_up(reader, call, &request.url, parse(reader.schema)?));
         }
+        self.database.write(|writer| {
+            let operation = parse(writer.schema)?;
+            match operation.is_write() {
+                true => write::carry_out(writer, call, operation).map(|effect| effect.response),
+                false => Err(ODataError::bad_payload("A batch cannot hold a batch.")),
+            }
+        })
     }
 }
 

@@ -1,10 +1,9 @@
 //! Values on their way into SQL and back.
 
 use super::layout::{is_polymorphic, target_column};
-use super::name;
+use super::{name, SqlRow, SqlValue};
 use flette_odata::render::Cell;
-use flette_odata::{Column, ColumnKind, Decimal, EntityRef, Table, Uuid, Value};
-use rusqlite::types::ValueRef;
+use flette_odata::{Column, ColumnKind, EntityRef, Table, Uuid, Value};
 use sea_query::{Alias, SelectStatement};
 
 /// A null of any type.
@@ -103,7 +102,7 @@ impl<'t> Projection<'t> {
     }
 
     /// The cell in place `at` (counted in columns, not SQL columns) of a row.
-    pub fn cell<'r>(&'r self, row: &'r rusqlite::Row, at: usize) -> Cell<'r> {
+    pub(crate) fn cell<'r>(&'r self, row: &SqlRow<'r>, at: usize) -> Cell<'r> {
         match self.slots.get(at) {
             Some(slot) => slot.cell(row),
             None => Cell::Null,
@@ -111,22 +110,22 @@ impl<'t> Projection<'t> {
     }
 
     /// The same, owned.
-    pub fn value(&self, row: &rusqlite::Row, at: usize) -> Value {
+    pub(crate) fn value(&self, row: &SqlRow, at: usize) -> Value {
         to_value(self.cell(row, at))
     }
 }
 
 impl Slot<'_> {
-    fn cell<'r>(&'r self, row: &'r rusqlite::Row) -> Cell<'r> {
-        let Ok(value) = row.get_ref(self.at) else { return Cell::Null };
-        match (&self.column.kind, value) {
-            (ColumnKind::Id | ColumnKind::Guid, ValueRef::Blob(bytes)) => {
+    fn cell<'r>(&'r self, row: &SqlRow<'r>) -> Cell<'r> {
+        match (&self.column.kind, row.value(self.at)) {
+            (_, SqlValue::Null) => Cell::Null,
+            (ColumnKind::Id | ColumnKind::Guid, SqlValue::Bytes(bytes)) => {
                 uuid(bytes).map_or(Cell::Null, Cell::Guid)
             }
-            (ColumnKind::Lookup { .. }, ValueRef::Blob(bytes)) => {
+            (ColumnKind::Lookup { .. }, SqlValue::Bytes(bytes)) => {
                 let table = match self.target {
                     Target::Fixed(table) => Some(table),
-                    Target::Beside => row.get_ref(self.at + 1).ok().and_then(|v| v.as_str().ok()),
+                    Target::Beside => row.text(self.at + 1),
                     Target::None => None,
                 };
                 match (uuid(bytes), table) {
@@ -136,23 +135,22 @@ impl Slot<'_> {
             }
             (
                 ColumnKind::Text { .. } | ColumnKind::Memo { .. } | ColumnKind::MultiPicklist { .. },
-                ValueRef::Text(text),
-            ) => std::str::from_utf8(text).map_or(Cell::Null, Cell::Text),
-            (ColumnKind::Decimal { .. } | ColumnKind::Money { .. }, ValueRef::Text(text)) => {
-                let number = std::str::from_utf8(text).ok().and_then(Decimal::parse);
-                number.map_or(Cell::Null, Cell::Decimal)
+                SqlValue::Text(text),
+            ) => Cell::Text(text),
+            (ColumnKind::Decimal { .. } | ColumnKind::Money { .. }, _) => {
+                row.decimal(self.at).map_or(Cell::Null, Cell::Decimal)
             }
-            (ColumnKind::Double { .. }, ValueRef::Real(number)) => Cell::Double(number),
-            (ColumnKind::Boolean { .. }, ValueRef::Integer(number)) => Cell::Bool(number != 0),
-            (ColumnKind::DateTime, ValueRef::Integer(at)) => Cell::DateTime(at),
-            (ColumnKind::Date, ValueRef::Integer(days)) => i32::try_from(days).map_or(Cell::Null, Cell::Date),
+            (ColumnKind::Double { .. }, _) => row.real(self.at).map_or(Cell::Null, Cell::Double),
+            (ColumnKind::Boolean { .. }, SqlValue::Int(number)) => Cell::Bool(number != 0),
+            (ColumnKind::DateTime, SqlValue::Int(at)) => Cell::DateTime(at),
+            (ColumnKind::Date, SqlValue::Int(days)) => i32::try_from(days).map_or(Cell::Null, Cell::Date),
             (
                 ColumnKind::Integer { .. }
                 | ColumnKind::BigInt
                 | ColumnKind::Picklist { .. }
                 | ColumnKind::State { .. }
                 | ColumnKind::Status { .. },
-                ValueRef::Integer(number),
+                SqlValue::Int(number),
             ) => Cell::Int(number),
             _ => Cell::Null,
         }

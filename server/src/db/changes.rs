@@ -1,16 +1,16 @@
 //! Versions and tombstones: what the feed of changes is made of.
 //!
-//! Every change takes the next number of one counter, inside its transaction. There is one writer at a
-//! time, so numbers are committed in their order: a reader that sees counter N sees every change up to N.
+//! Every change takes the next number of one counter, inside its transaction. On SQLite there is one writer
+//! at a time, so numbers are committed in their order: a reader that sees counter N sees every change up to N.
 
-use super::cells::{id_value, uuid};
-use super::layout::{COUNTER, TOMBSTONE};
+use super::cells::id_value;
+use super::layout::{COUNTER, TOMBSTONE, VERSIONS};
 use super::meta::Fact;
 use super::rows::Sight;
-use super::{name, Reader, Writer};
+use super::{name, Dialect, Reader, SqlRow, Writer};
 use flette_odata::error::Result;
 use flette_odata::{Table, Uuid};
-use sea_query::{Expr, Order, Query};
+use sea_query::{Expr, Func, Order, Query};
 
 /// How long a deletion is told.
 pub const TOMBSTONE_DAYS: i64 = 90;
@@ -59,8 +59,11 @@ impl Reader<'_> {
     /// The version of the latest change in this snapshot.
     pub fn version(&self) -> Result<i64> {
         let mut query = Query::select();
-        query.column(name("value")).from(name(COUNTER));
-        Ok(self.first(&query, |row| row.get(0))?.unwrap_or_default())
+        match self.dialect() {
+            Dialect::Sqlite => query.column(name("value")).from(name(COUNTER)),
+            Dialect::Postgres => query.column(name("last_value")).from(name(VERSIONS)),
+        };
+        Ok(self.first(&query, |row| row.int(0))?.flatten().unwrap_or_default())
     }
 
     /// Versions up to this one may have lost tombstones: a token below it is worth nothing.
@@ -101,12 +104,12 @@ impl Reader<'_> {
             Sight::BusinessUnit(unit) => query.and_where(tomb("business_unit").eq(id_value(*unit))),
         };
         self.all(&query, |row| {
-            let reason: String = row.get(2)?;
-            Ok(Tombstone {
-                version: row.get(0)?,
-                id: uuid(&row.get::<_, Vec<u8>>(1)?).unwrap_or_default(),
-                reason: if reason == Reason::Changed.as_str() { Reason::Changed } else { Reason::Deleted },
-            })
+            let changed = row.text(2) == Some(Reason::Changed.as_str());
+            Tombstone {
+                version: row.int(0).unwrap_or_default(),
+                id: row.id(1).unwrap_or_default(),
+                reason: if changed { Reason::Changed } else { Reason::Deleted },
+            }
         })
     }
 }
@@ -114,12 +117,23 @@ impl Reader<'_> {
 impl Writer<'_> {
     /// Takes the next version.
     pub(super) fn next_version(&self) -> Result<i64> {
-        let mut update = Query::update();
-        update
-            .table(name(COUNTER))
-            .value(name("value"), Expr::col(name("value")).add(1i64))
-            .returning_col(name("value"));
-        Ok(self.first(&update, |row| row.get(0))?.unwrap_or_default())
+        let next = |row: &SqlRow| row.int(0);
+        let version = match self.dialect() {
+            Dialect::Sqlite => {
+                let mut update = Query::update();
+                update
+                    .table(name(COUNTER))
+                    .value(name("value"), Expr::col(name("value")).add(1i64))
+                    .returning_col(name("value"));
+                self.first(&update, next)?
+            }
+            Dialect::Postgres => {
+                let mut query = Query::select();
+                query.expr(Func::cust(name("nextval")).arg(Expr::val(VERSIONS).cast_as(name("regclass"))));
+                self.first(&query, next)?
+            }
+        };
+        Ok(version.flatten().unwrap_or_default())
     }
 
     /// Notes that a row went out of the sight of a business unit. `now` in milliseconds.
@@ -152,7 +166,7 @@ impl Writer<'_> {
         let old = Expr::col(name("at")).lt(now - TOMBSTONE_DAYS * DAY_MILLIS);
         let mut query = Query::select();
         query.expr(Expr::col(name("version")).max()).from(name(TOMBSTONE)).and_where(old.clone());
-        let Some(floor) = self.first(&query, |row| row.get::<_, Option<i64>>(0))?.flatten() else {
+        let Some(floor) = self.first(&query, |row| row.int(0))?.flatten() else {
             return Ok(());
         };
         self.set_fact(Fact::TombstoneFloor, &floor.to_string())?;

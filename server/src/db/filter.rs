@@ -2,35 +2,27 @@
 //! unknown.
 
 use super::cells::to_sql;
-use super::{functions, name};
-use flette_odata::filter::{CompareOp, Filter, TextOp};
+use super::{name, Dialect};
+use flette_odata::filter::{CompareOp, Filter};
 use flette_odata::time::DAY_MILLIS;
 use flette_odata::{Column, ColumnKind, Decimal, Table, Value};
-use sea_query::{BinOper, Expr, Func, SimpleExpr};
+use sea_query::{BinOper, Expr, ExprTrait, SimpleExpr};
 
 /// The condition that holds for the rows that `matches` lets through.
-pub(super) fn condition(table: &Table, filter: &Filter) -> SimpleExpr {
+pub(super) fn condition(dialect: Dialect, table: &Table, filter: &Filter) -> SimpleExpr {
     match filter {
-        Filter::And(parts) => balanced(parts, &|part| condition(table, part), true),
-        Filter::Or(parts) => balanced(parts, &|part| condition(table, part), false),
-        Filter::Not(part) => condition(table, part).not(),
+        Filter::And(parts) => balanced(parts, &|part| condition(dialect, table, part), true),
+        Filter::Or(parts) => balanced(parts, &|part| condition(dialect, table, part), false),
+        Filter::Not(part) => condition(dialect, table, part).not(),
         Filter::Compare { column, op, value } => match table.column(column) {
-            Some(column) => compare(column, *op, value),
+            Some(column) => compare(dialect, column, *op, value),
             None => Expr::value(false),
         },
         Filter::CompareColumns { left, op, right } => match (table.column(left), table.column(right)) {
-            (Some(left), Some(right)) => compare_columns(left, *op, right),
+            (Some(left), Some(right)) => compare_columns(dialect, left, *op, right),
             _ => Expr::value(false),
         },
-        Filter::Text { column, op, pattern } => {
-            let function = match op {
-                TextOp::Contains => functions::CONTAINS,
-                TextOp::StartsWith => functions::STARTS_WITH,
-                TextOp::EndsWith => functions::ENDS_WITH,
-                TextOp::Like => return Expr::value(false),
-            };
-            Func::cust(name(function)).arg(Expr::col(name(column))).arg(pattern.as_str()).into()
-        }
+        Filter::Text { column, op, pattern } => dialect.matches(*op, Expr::col(name(column)).into(), pattern),
         // Refused before: see `Query::beyond_plain`.
         Filter::HasValues { .. } | Filter::Through { .. } | Filter::Any { .. } | Filter::Function { .. } => {
             Expr::value(false)
@@ -59,9 +51,8 @@ fn balanced(parts: &[Filter], one: &dyn Fn(&Filter) -> SimpleExpr, all: bool) ->
 
 fn operator(op: CompareOp) -> BinOper {
     match op {
-        // `IS` is never unknown: null equals null, and nothing else.
-        CompareOp::Equal => BinOper::Is,
-        CompareOp::NotEqual => BinOper::IsNot,
+        CompareOp::Equal => BinOper::Equal,
+        CompareOp::NotEqual => BinOper::NotEqual,
         CompareOp::Greater => BinOper::GreaterThan,
         CompareOp::GreaterOrEqual => BinOper::GreaterThanOrEqual,
         CompareOp::Less => BinOper::SmallerThan,
@@ -69,22 +60,21 @@ fn operator(op: CompareOp) -> BinOper {
     }
 }
 
-/// A comparison whose unknown outcome counts as false.
-fn known(column: &str, op: CompareOp, bound: sea_query::Value) -> SimpleExpr {
-    let here = Expr::col(name(column));
+/// A comparison whose unknown outcome counts as false; only `ne` holds for null.
+fn known(here: SimpleExpr, op: CompareOp, bound: sea_query::Value) -> SimpleExpr {
     let compared = here.clone().binary(operator(op), SimpleExpr::Value(bound));
     match op {
-        CompareOp::Equal | CompareOp::NotEqual => compared,
+        CompareOp::NotEqual => compared.or(here.is_null()),
         _ => compared.and(here.is_not_null()),
     }
 }
 
-fn compare(column: &Column, op: CompareOp, value: &Value) -> SimpleExpr {
-    let here = column.logical_name.as_str();
+fn compare(dialect: Dialect, column: &Column, op: CompareOp, value: &Value) -> SimpleExpr {
+    let here = dialect.key(column);
     if value.is_null() {
         return match op {
-            CompareOp::Equal => Expr::col(name(here)).is_null(),
-            CompareOp::NotEqual => Expr::col(name(here)).is_not_null(),
+            CompareOp::Equal => Expr::col(name(&column.logical_name)).is_null(),
+            CompareOp::NotEqual => Expr::col(name(&column.logical_name)).is_not_null(),
             _ => Expr::value(false),
         };
     }
@@ -107,12 +97,12 @@ fn compare(column: &Column, op: CompareOp, value: &Value) -> SimpleExpr {
             let fraction = Decimal::new(days, 6).unwrap_or_else(|| Decimal::from(0));
             whole(here, op, fraction)
         }
-        _ => known(here, op, to_sql(value)),
+        _ => known(here, op, dialect.bound(value)),
     }
 }
 
 /// Compares a column of whole numbers with a number that need not be whole.
-fn whole(column: &str, op: CompareOp, number: Decimal) -> SimpleExpr {
+fn whole(here: SimpleExpr, op: CompareOp, number: Decimal) -> SimpleExpr {
     let unit = 10i128.pow(u32::from(number.scale()));
     let floor = number.mantissa().div_euclid(unit);
     let exact = number.mantissa().rem_euclid(unit) == 0;
@@ -124,7 +114,7 @@ fn whole(column: &str, op: CompareOp, number: Decimal) -> SimpleExpr {
         CompareOp::Greater | CompareOp::GreaterOrEqual => CompareOp::Greater,
         CompareOp::Less | CompareOp::LessOrEqual => CompareOp::LessOrEqual,
     };
-    known(column, op, bound.into())
+    known(here, op, bound.into())
 }
 
 fn double(value: &Value) -> sea_query::Value {
@@ -137,14 +127,14 @@ fn double(value: &Value) -> sea_query::Value {
 }
 
 /// A null on either side makes any comparison of two columns false.
-fn compare_columns(left: &Column, op: CompareOp, right: &Column) -> SimpleExpr {
-    let (a, b) = (Expr::col(name(&left.logical_name)), Expr::col(name(&right.logical_name)));
+fn compare_columns(dialect: Dialect, left: &Column, op: CompareOp, right: &Column) -> SimpleExpr {
+    let (a, b) = (dialect.key(left), dialect.key(right));
     let known = a.clone().is_not_null().and(b.clone().is_not_null());
     // A day begins at its midnight when it meets an instant.
-    let (a, b): (SimpleExpr, SimpleExpr) = match (&left.kind, &right.kind) {
-        (ColumnKind::Date, ColumnKind::DateTime) => (a.mul(DAY_MILLIS), b.into()),
-        (ColumnKind::DateTime, ColumnKind::Date) => (a.into(), b.mul(DAY_MILLIS)),
-        _ => (a.into(), b.into()),
+    let (a, b) = match (&left.kind, &right.kind) {
+        (ColumnKind::Date, ColumnKind::DateTime) => (a.mul(DAY_MILLIS), b),
+        (ColumnKind::DateTime, ColumnKind::Date) => (a, b.mul(DAY_MILLIS)),
+        _ => (a, b),
     };
     a.binary(operator(op), b).and(known)
 }

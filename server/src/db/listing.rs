@@ -1,10 +1,10 @@
 //! Many rows: filtered, ordered, in pages; the feed of changes; counts.
 
-use super::cells::{to_sql, Projection};
+use super::cells::Projection;
 use super::changes::Stretch;
 use super::filter::condition;
 use super::rows::{Sight, VERSION};
-use super::{name, Reader};
+use super::{name, Dialect, Reader, SqlRow, Storage};
 use flette_odata::error::Result;
 use flette_odata::filter::Filter;
 use flette_odata::query::OrderBy;
@@ -31,24 +31,24 @@ pub struct Listing<'q> {
 
 /// One row of an answer, borrowed.
 pub struct Found<'r> {
-    row: &'r rusqlite::Row<'r>,
+    row: SqlRow<'r>,
     projection: &'r Projection<'r>,
 }
 
 impl<'r> Found<'r> {
     /// The cell of the column in place `at` of the columns asked for.
     pub fn cell(&self, at: usize) -> Cell<'r> {
-        self.projection.cell(self.row, at)
+        self.projection.cell(&self.row, at)
     }
 
     /// The same, owned.
     pub fn value(&self, at: usize) -> Value {
-        self.projection.value(self.row, at)
+        self.projection.value(&self.row, at)
     }
 
     /// The row's version.
     pub fn version(&self) -> i64 {
-        self.row.get(self.projection.width()).unwrap_or_default()
+        self.row.int(self.projection.width()).unwrap_or_default()
     }
 }
 
@@ -63,17 +63,26 @@ impl Reader<'_> {
         let projection = Projection::new(columns.iter().copied());
         let mut query = self.select(listing.table, &projection, listing.sight);
         if let Some(filter) = listing.filter {
-            query.and_where(condition(listing.table, filter));
+            query.and_where(condition(self.dialect(), listing.table, filter));
         }
         let order = full_order(listing);
+        let dialect = self.dialect();
+        let order: Vec<(SimpleExpr, bool)> = order
+            .into_iter()
+            .map(|(column, descending)| {
+                let storage = listing.table.column(column).map_or(Storage::Whole, |c| Storage::of(&c.kind));
+                (dialect.key_at(storage, name(column)), descending)
+            })
+            .collect();
         if let Some(after) = listing.after {
-            query.and_where(later(&order, after));
+            query.and_where(later(dialect, &order, after));
         }
-        for (column, descending) in order {
-            query.order_by(name(column), if descending { Order::Desc } else { Order::Asc });
+        for (key, descending) in order {
+            let (direction, nulls) = super::order(descending);
+            query.order_by_expr_with_nulls(key, direction, nulls);
         }
         query.limit(listing.limit);
-        self.each(&query, |row| each(Found { row, projection: &projection }))
+        self.each(&query, |row| each(Found { row: *row, projection: &projection }))
     }
 
     /// Calls `each` for rows that changed within a stretch, in the order of their versions, at most `limit`.
@@ -93,7 +102,7 @@ impl Reader<'_> {
             .and_where(Expr::col(name(VERSION)).lte(stretch.until))
             .order_by(name(VERSION), Order::Asc)
             .limit(limit);
-        self.each(&query, |row| each(Found { row, projection: &projection }))
+        self.each(&query, |row| each(Found { row: *row, projection: &projection }))
     }
 
     fn select(&self, table: &Table, projection: &Projection, sight: &Sight) -> SelectStatement {
@@ -114,11 +123,11 @@ impl Reader<'_> {
             rows.and_where(condition);
         }
         if let Some(filter) = filter {
-            rows.and_where(condition(table, filter));
+            rows.and_where(condition(self.dialect(), table, filter));
         }
         let mut query = Query::select();
         query.expr(Expr::cust("COUNT(*)")).from_subquery(rows, name("counted"));
-        let count = self.first(&query, |row| row.get::<_, i64>(0))?.unwrap_or_default();
+        let count = self.first(&query, |row| row.int(0))?.flatten().unwrap_or_default();
         Ok(count.unsigned_abs())
     }
 }
@@ -142,11 +151,11 @@ pub fn position_columns<'q>(listing: &Listing<'q>) -> Vec<&'q str> {
 }
 
 /// Rows after a position: `a > x or (a = x and (b > y or …))`, with nulls first when ascending.
-fn later(order: &[(&str, bool)], after: &[Value]) -> SimpleExpr {
+fn later(dialect: Dialect, order: &[(SimpleExpr, bool)], after: &[Value]) -> SimpleExpr {
     let mut condition = Expr::value(false);
-    for ((column, descending), value) in order.iter().zip(after).rev() {
-        let here = || Expr::col(name(column));
-        let bound = to_sql(value);
+    for ((key, descending), value) in order.iter().zip(after).rev() {
+        let here = || Expr::expr(key.clone());
+        let bound = dialect.bound(value);
         let beyond = match (descending, value.is_null()) {
             (false, true) => here().is_not_null(),
             (false, false) => here().gt(bound.clone()),

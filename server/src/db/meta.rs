@@ -1,7 +1,7 @@
 //! Identity of a database and facts about it.
 
 use super::layout::{COUNTER, META};
-use super::{name, Reader, Writer};
+use super::{name, Dialect, Reader, Writer};
 use flette_odata::error::Result;
 use flette_odata::Uuid;
 use sea_query::{Expr, OnConflict, Query};
@@ -19,16 +19,25 @@ pub enum Fact {
     DemoRows,
     /// Changes up to this version may have lost their tombstones.
     TombstoneFloor,
+    /// Version of the schema; absent before there is one.
+    SchemaVersion,
+    /// Layout of the server's own tables.
+    Layout,
+    /// Which folds the indexes of PostgreSQL are made of.
+    Fold,
 }
 
 impl Fact {
-    fn key(self) -> &'static str {
+    pub(super) fn key(self) -> &'static str {
         match self {
             Fact::OrganizationId => "organization_id",
             Fact::OrganizationName => "organization_name",
             Fact::Lineage => "lineage",
             Fact::DemoRows => "demo_rows",
             Fact::TombstoneFloor => "tombstone_floor",
+            Fact::SchemaVersion => "schema_version",
+            Fact::Layout => "layout",
+            Fact::Fold => "fold",
         }
     }
 }
@@ -38,7 +47,7 @@ impl Reader<'_> {
     pub fn fact(&self, fact: Fact) -> Result<Option<String>> {
         let mut query = Query::select();
         query.column(name("value")).from(name(META)).and_where(Expr::col(name("key")).eq(fact.key()));
-        self.first(&query, |row| row.get(0))
+        self.first(&query, |row| row.string(0))
     }
 
     /// A fact that is an id; the nil id when it is not known.
@@ -68,6 +77,9 @@ pub(super) fn found(writer: &Writer, organization: &str) -> Result<()> {
     writer.set_fact(Fact::OrganizationId, &Uuid::new_v4().to_string())?;
     writer.set_fact(Fact::OrganizationName, organization)?;
     writer.set_fact(Fact::Lineage, &Uuid::new_v4().to_string())?;
+    if writer.dialect() == Dialect::Postgres {
+        return Ok(());
+    }
     let mut insert = Query::insert();
     insert
         .into_table(name(COUNTER))

@@ -1,75 +1,63 @@
-//! The database: everything SQL stands behind this module, so that another database can come beside SQLite.
+//! The database: everything SQL stands behind this module, for SQLite and PostgreSQL alike.
 //!
-//! One writer at a time, any number of readers, each with a snapshot of its own. SQL is built by
-//! `sea-query` from names of the schema; what users send is bound, never glued.
+//! A read sees one snapshot. A write is one transaction: on SQLite there is one writer at a time, on
+//! PostgreSQL many, whose transactions are serializable and run again when they disturb each other. SQL is
+//! built by `sea-query` from names of the schema; what users send is bound, never glued. The schema may
+//! change while the server runs, and every transaction sees the one that fits its snapshot.
 
 pub mod cells;
 pub mod changes;
+mod definitions;
+mod dialect;
+mod driver;
 pub mod filter;
-mod functions;
+mod fold;
 mod layout;
 pub mod listing;
+mod location;
 pub mod meta;
+mod pool;
 pub mod rows;
 pub mod sessions;
 
+pub use location::{Location, Options};
+
+pub(crate) use dialect::{order, Dialect, Storage};
+pub(crate) use driver::{SqlRow, SqlValue, Statement};
+
+use definitions::Known;
+use driver::{Connection, Purpose};
 use flette_odata::error::Result;
-use flette_odata::{ODataError, Schema};
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
-use sea_query::{
-    Alias, DeleteStatement, InsertStatement, SelectStatement, SqliteQueryBuilder, UpdateStatement,
-};
-use sea_query_rusqlite::{RusqliteBinder, RusqliteValues};
-use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use flette_odata::Schema;
+use pool::{lock, Pool};
+use sea_query::Alias;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Connections for readers; a further reader waits for one.
-const READERS_MAX: usize = 4;
-/// How long a statement waits for a lock that another process holds.
-const BUSY_MILLIS_MAX: u64 = 10_000;
-/// Prepared statements kept per connection.
-const STATEMENTS_CACHED: usize = 256;
-
-/// Where the data is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Location {
-    /// `sqlite:PATH`: a file, made when it is not there.
-    File(PathBuf),
-    /// `sqlite::memory:`: gone when the process ends.
-    Memory,
-}
-
-impl std::str::FromStr for Location {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Location, String> {
-        match text.strip_prefix("sqlite:") {
-            Some(":memory:") => Ok(Location::Memory),
-            Some(path) if !path.is_empty() => Ok(Location::File(path.trim_start_matches("//").into())),
-            _ => Err("expected sqlite:PATH or sqlite::memory:".to_owned()),
-        }
-    }
-}
+/// How often a transaction is run at most, when others come in between.
+const ATTEMPTS_MAX: u32 = 12;
+/// After so many attempts beside others, a writer runs alone.
+const ATTEMPTS_BESIDE_OTHERS: u32 = 5;
+/// Longest pause before the second attempt; it doubles with every further one.
+const PAUSE_MILLIS_MAX: u64 = 4;
+/// The pause stops growing after so many doublings.
+const PAUSE_DOUBLINGS_MAX: u32 = 5;
 
 /// An open database with its tables in place.
 pub struct Database {
-    schema: Arc<Schema>,
-    writer: Mutex<Connection>,
-    /// `None`: readers share the writer's connection (a memory database has only one).
-    readers: Option<Readers>,
-}
-
-struct Readers {
-    idle: Mutex<Vec<Connection>>,
-    returned: Condvar,
+    readers: Arc<Pool>,
+    /// The readers' pool itself for a database in memory, which has one connection only.
+    writers: Arc<Pool>,
+    known: Mutex<Known>,
 }
 
 /// One snapshot of the database.
 pub struct Reader<'c> {
     connection: &'c Connection,
-    /// The server's schema.
+    /// The schema that fits this snapshot.
     pub schema: &'c Schema,
+    /// Grows with every change of the schema.
+    pub schema_version: i64,
 }
 
 /// One transaction that writes. What is done through it is kept only when the closure that got it succeeds.
@@ -86,130 +74,127 @@ impl<'c> std::ops::Deref for Writer<'c> {
 }
 
 impl Database {
-    /// Opens a database, creates or completes its tables and gives it an identity when it is new.
+    /// Opens a database, creates or completes its tables and gives it an identity when it is new. `schema` is
+    /// the server's own: what of it the database does not have yet is added.
     ///
     /// # Errors
-    /// 500 when the file cannot be opened, or is not a database of this server.
+    /// 500 when it cannot be opened, or is not a database of this server; 503 when it cannot be reached.
     pub fn open(location: &Location, schema: Arc<Schema>, organization: &str) -> Result<Database> {
-        let writer = connect(location).map_err(failed)?;
-        let count = if matches!(location, Location::File(_)) { READERS_MAX } else { 0 };
-        let database = Database { schema, writer: Mutex::new(writer), readers: None };
-        database.write(|writer| {
-            layout::create(writer)?;
-            meta::found(writer, organization)
-        })?;
-        let idle = (0..count).map(|_| connect(location)).collect::<rusqlite::Result<Vec<_>>>();
-        let readers = Readers { idle: Mutex::new(idle.map_err(failed)?), returned: Condvar::new() };
-        Ok(Database { readers: (count > 0).then_some(readers), ..database })
+        Database::open_with(location, schema, organization, &Options::default())
     }
 
-    /// The schema the tables were made from.
-    pub fn schema(&self) -> &Arc<Schema> {
-        &self.schema
-    }
-
-    /// Runs `work` on one snapshot. Blocks the thread.
+    /// The same with limits of one's own.
     ///
     /// # Errors
-    /// What `work` returns; 500 or 503 when the database fails or stays locked.
-    pub fn read<T>(&self, work: impl FnOnce(&Reader) -> Result<T>) -> Result<T> {
-        let Some(readers) = &self.readers else {
-            let mut connection = lock(&self.writer);
-            return self.snapshot(&mut connection, work);
-        };
-        let mut idle = lock(&readers.idle);
-        let mut connection = loop {
-            match idle.pop() {
-                Some(connection) => break connection,
-                None => idle = readers.returned.wait(idle).unwrap_or_else(PoisonError::into_inner),
-            }
-        };
-        drop(idle);
-        // A panic in `work` must not lose the connection: the pool would run dry.
-        let result =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.snapshot(&mut connection, work)));
-        lock(&readers.idle).push(connection);
-        readers.returned.notify_one();
-        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    /// As [`Database::open`].
+    pub fn open_with(
+        location: &Location,
+        schema: Arc<Schema>,
+        organization: &str,
+        options: &Options,
+    ) -> Result<Database> {
+        let (readers, writers) = location::pools(location, options)?;
+        let known = Mutex::new(Known { version: 0, schema: schema.clone() });
+        let database = Database { readers, writers, known };
+        database.transact(&database.writers, &mut |connection| {
+            connection.begin(Purpose::Found, None)?;
+            let writer = Writer { reader: Reader { connection, schema: &schema, schema_version: 0 } };
+            layout::create_own(&writer)?;
+            meta::found(&writer, organization)?;
+            definitions::merge(&writer, &schema)?;
+            connection.commit()
+        })?;
+        database.read(|_| Ok(()))?;
+        Ok(database)
     }
 
-    fn snapshot<T>(&self, connection: &mut Connection, work: impl FnOnce(&Reader) -> Result<T>) -> Result<T> {
-        let transaction = connection.transaction().map_err(failed)?;
-        work(&Reader { connection: &transaction, schema: &self.schema })
+    /// The schema as this process knows it. Others may have changed it since: in a transaction, ask
+    /// [`Reader::schema`].
+    pub fn schema(&self) -> Arc<Schema> {
+        lock(&self.known).schema.clone()
+    }
+
+    /// Runs `work` on one snapshot. Blocks the thread. On PostgreSQL `work` may be run again when a
+    /// connection was lost or the tables changed under it.
+    ///
+    /// # Errors
+    /// What `work` returns; 500 or 503 when the database fails.
+    pub fn read<T>(&self, mut work: impl FnMut(&Reader) -> Result<T>) -> Result<T> {
+        self.transact(&self.readers, &mut |connection| {
+            let known = self.begin(connection, Purpose::Read)?;
+            work(&Reader { connection, schema: &known.schema, schema_version: known.version })
+        })
     }
 
     /// Runs `work` in one transaction: all of it is durable when this returns `Ok`, none of it otherwise.
-    /// Blocks the thread.
+    /// Blocks the thread. On PostgreSQL `work` is run again, in a new transaction, when another one came in
+    /// between: it must begin from nothing each time.
     ///
     /// # Errors
-    /// What `work` returns; 500 or 503 when the database fails or stays locked.
-    pub fn write<T>(&self, work: impl FnOnce(&Writer) -> Result<T>) -> Result<T> {
-        let mut connection = lock(&self.writer);
-        let transaction: Transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        let reader = Reader { connection: &transaction, schema: &self.schema };
-        let result = work(&Writer { reader })?;
-        transaction.commit().map_err(failed)?;
-        Ok(result)
+    /// What `work` returns; 500 or 503 when the database fails, or others come in between again and again.
+    pub fn write<T>(&self, mut work: impl FnMut(&Writer) -> Result<T>) -> Result<T> {
+        let mut attempts = 0;
+        self.transact(&self.writers, &mut |connection| {
+            let purpose = match attempts < ATTEMPTS_BESIDE_OTHERS {
+                true => Purpose::Write,
+                false => Purpose::WriteAlone,
+            };
+            attempts += 1;
+            let known = self.begin(connection, purpose)?;
+            let reader = Reader { connection, schema: &known.schema, schema_version: known.version };
+            let result = work(&Writer { reader })?;
+            connection.commit()?;
+            Ok(result)
+        })
     }
-}
 
-/// A panic elsewhere rolled its transaction back; the connection behind the lock is whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn connect(location: &Location) -> rusqlite::Result<Connection> {
-    let connection = match location {
-        Location::Memory => Connection::open_in_memory()?,
-        Location::File(path) => {
-            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-                | OpenFlags::SQLITE_OPEN_CREATE
-                | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            Connection::open_with_flags(path, flags)?
-        }
-    };
-    connection.busy_timeout(Duration::from_millis(BUSY_MILLIS_MAX))?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
-    // WAL: readers never wait for the writer. FULL: the log is synced at every commit, so what was
-    // acknowledged survives the loss of power, not only of the process.
-    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "cache_size", -32_000)?;
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
-    functions::register(&connection)?;
-    Ok(connection)
-}
-
-/// The answer for a failure of the database itself; the cause goes to the log. SQLite's texts name tables
-/// and columns, never values.
-pub(crate) fn failed(error: rusqlite::Error) -> ODataError {
-    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
-    tracing::error!(%error, "database failed");
-    match error.sqlite_error_code() {
-        Some(DatabaseBusy | DatabaseLocked) => {
-            ODataError::new(503, "0x80044151", "The database is busy. Try again later.")
-        }
-        _ => ODataError::new(500, "0x80044150", "The database could not carry out the request."),
-    }
-}
-
-/// A statement with its values, ready for the database.
-pub(crate) trait Statement {
-    /// SQL text and bound values.
-    fn sql(&self) -> (String, RusqliteValues);
-}
-
-macro_rules! statement {
-    ($($kind:ty),*) => {$(
-        impl Statement for $kind {
-            fn sql(&self) -> (String, RusqliteValues) {
-                self.build_rusqlite(SqliteQueryBuilder)
+    /// Runs a whole transaction, and again while that helps.
+    fn transact<T>(&self, pool: &Pool, run: &mut dyn FnMut(&Connection) -> Result<T>) -> Result<T> {
+        for attempt in 1.. {
+            let lease = pool.take()?;
+            let connection = lease.connection()?;
+            let result = run(connection);
+            // What was done after a failure is worth nothing, whatever came of it.
+            let Some(failure) = connection.failure() else { return result };
+            drop(lease);
+            if !failure.may_run_again() || attempt >= ATTEMPTS_MAX {
+                return Err(failure.error());
             }
+            std::thread::sleep(pause(attempt));
         }
-    )*};
+        Err(driver::Failure::Busy.error())
+    }
+
+    /// Begins a transaction and finds the schema that fits its snapshot.
+    fn begin(&self, connection: &Connection, purpose: Purpose) -> Result<Known> {
+        let version = connection.begin(purpose, Some(&definitions::version_query()))?;
+        let version = definitions::parse_version(version.as_deref());
+        let known = lock(&self.known).clone();
+        if known.version == version {
+            return Ok(known);
+        }
+        let reader = Reader { connection, schema: &known.schema, schema_version: version };
+        let fresh = Known { version, schema: Arc::new(reader.stored_schema()?) };
+        let mut known = lock(&self.known);
+        // An older snapshot needs an older schema, for itself only.
+        if known.version < version {
+            *known = fresh.clone();
+        }
+        Ok(fresh)
+    }
 }
-statement!(SelectStatement, InsertStatement, UpdateStatement, DeleteStatement);
+
+/// By chance, so that those who disturbed each other do not meet again.
+fn pause(attempt: u32) -> Duration {
+    let mut chance = [0; 8];
+    // Without chance the pause is its longest: still a pause.
+    let part = match getrandom::fill(&mut chance) {
+        Ok(()) => u64::from_le_bytes(chance) % 1000,
+        Err(_) => 999,
+    };
+    let longest = PAUSE_MILLIS_MAX << attempt.min(PAUSE_DOUBLINGS_MAX);
+    Duration::from_micros(longest * (part + 1))
+}
 
 /// A name in SQL.
 pub(crate) fn name(text: &str) -> Alias {
@@ -217,48 +202,39 @@ pub(crate) fn name(text: &str) -> Alias {
 }
 
 impl Reader<'_> {
+    /// Whose SQL is spoken.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.connection.dialect()
+    }
+
     /// Calls `each` for every row of the answer, until it says `false`.
     pub(crate) fn each(
         &self,
         statement: &dyn Statement,
-        mut each: impl FnMut(&rusqlite::Row) -> Result<bool>,
+        mut each: impl FnMut(&SqlRow) -> Result<bool>,
     ) -> Result<()> {
-        let (sql, values) = statement.sql();
-        let mut prepared = self.connection.prepare_cached(&sql).map_err(failed)?;
-        let mut rows = prepared.query(&*values.as_params()).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            if !each(row)? {
-                break;
-            }
-        }
-        Ok(())
+        self.connection.each(statement, &mut |row| each(&row))
     }
 
     /// The first row of the answer, read by `read`.
     pub(crate) fn first<T>(
         &self,
         statement: &dyn Statement,
-        read: impl FnOnce(&rusqlite::Row) -> rusqlite::Result<T>,
+        read: impl FnOnce(&SqlRow) -> T,
     ) -> Result<Option<T>> {
         let (mut found, mut read) = (None, Some(read));
         self.each(statement, |row| {
-            if let Some(read) = read.take() {
-                found = Some(read(row).map_err(failed)?);
-            }
+            found = read.take().map(|read| read(row));
             Ok(false)
         })?;
         Ok(found)
     }
 
     /// Every row of the answer, read by `read`.
-    pub(crate) fn all<T>(
-        &self,
-        statement: &dyn Statement,
-        read: impl Fn(&rusqlite::Row) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>> {
+    pub(crate) fn all<T>(&self, statement: &dyn Statement, read: impl Fn(&SqlRow) -> T) -> Result<Vec<T>> {
         let mut found = Vec::new();
         self.each(statement, |row| {
-            found.push(read(row).map_err(failed)?);
+            found.push(read(row));
             Ok(true)
         })?;
         Ok(found)
@@ -268,13 +244,11 @@ impl Reader<'_> {
 impl Writer<'_> {
     /// Carries out a statement; how many rows it touched.
     pub(crate) fn execute(&self, statement: &dyn Statement) -> Result<usize> {
-        let (sql, values) = statement.sql();
-        let mut prepared = self.connection.prepare_cached(&sql).map_err(failed)?;
-        prepared.execute(&*values.as_params()).map_err(failed)
+        self.connection.execute(statement)
     }
 
-    /// Carries out a statement that defines tables. Its text holds names of the schema only.
+    /// Carries out statements that define tables. Their text holds names of the schema only.
     pub(crate) fn define(&self, sql: &str) -> Result<()> {
-        self.connection.execute_batch(sql).map_err(failed)
+        self.connection.define(sql)
     }
 }

@@ -1,6 +1,6 @@
 //! Single rows: read, insert, update, delete; and who sees which.
 
-use super::cells::{assignments, id_value, uuid, Projection};
+use super::cells::{assignments, id_value, Projection};
 use super::changes::Reason;
 use super::{name, Reader, Writer};
 use flette_odata::error::Result;
@@ -80,7 +80,7 @@ impl Reader<'_> {
                 Some(Value::Int(version)) => *version,
                 _ => 0,
             };
-            Ok(Stored { row, version })
+            Stored { row, version }
         })
     }
 
@@ -88,7 +88,7 @@ impl Reader<'_> {
     pub fn is_taken(&self, table: &Table, id: Uuid) -> Result<bool> {
         let mut query = Query::select();
         query.expr(Expr::val(1i64)).from(name(&table.logical_name)).and_where(key_is(table, id));
-        Ok(self.first(&query, |_| Ok(()))?.is_some())
+        Ok(self.first(&query, |_| ())?.is_some())
     }
 
     /// The text that names a row, when it has one and is in sight.
@@ -101,7 +101,7 @@ impl Reader<'_> {
         if let Some(condition) = sight.condition(table) {
             query.and_where(condition);
         }
-        Ok(self.first(&query, |row| row.get::<_, Option<String>>(0))?.flatten())
+        Ok(self.first(&query, |row| row.text(0).map(str::to_owned))?.flatten())
     }
 
     /// A row by the text that names it, compared without case; any of several.
@@ -110,9 +110,9 @@ impl Reader<'_> {
         query
             .column(name(&table.primary_id))
             .from(name(&table.logical_name))
-            .and_where(Expr::col(name(&table.primary_name)).eq(text))
+            .and_where(self.dialect().is_text(name(&table.primary_name), text))
             .limit(1);
-        Ok(self.first(&query, |row| row.get::<_, Vec<u8>>(0))?.and_then(|bytes| uuid(&bytes)))
+        Ok(self.first(&query, |row| row.id(0))?.flatten())
     }
 
     /// Rows whose lookup points to `target`, in sight or not.
@@ -123,8 +123,7 @@ impl Reader<'_> {
         for (column, value) in assignments(column, &value) {
             query.and_where(Expr::col(column).eq(value));
         }
-        let ids = self.all(&query, |row| row.get::<_, Vec<u8>>(0))?;
-        Ok(ids.iter().filter_map(|bytes| uuid(bytes)).collect())
+        Ok(self.all(&query, |row| row.id(0))?.into_iter().flatten().collect())
     }
 }
 

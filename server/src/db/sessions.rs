@@ -1,9 +1,10 @@
 //! Who may sign in, and who is signed in. Passwords and tokens are kept as hashes only.
 
-use super::cells::{id_value, uuid};
+use super::cells::id_value;
 use super::layout::{CREDENTIAL, SESSION};
 use super::rows::{lookup_id, Sight};
 use super::{name, Reader, Writer};
+use flette_odata::collate::fold;
 use flette_odata::error::Result;
 use flette_odata::{ODataError, Uuid, Value};
 use sea_query::{Expr, OnConflict, Query};
@@ -69,11 +70,8 @@ impl Reader<'_> {
         query
             .columns([name("user_id"), name("password")])
             .from(name(CREDENTIAL))
-            .and_where(Expr::col(name("name")).eq(user_name));
-        self.first(&query, |row| {
-            let user = uuid(&row.get::<_, Vec<u8>>(0)?).unwrap_or_default();
-            Ok(Credential { user, password: row.get(1)? })
-        })
+            .and_where(self.dialect().is_text(name("name"), user_name));
+        self.first(&query, |row| Credential { user: row.id(0).unwrap_or_default(), password: row.string(1) })
     }
 
     /// The caller behind the hash of a token that has not expired. `now` in milliseconds.
@@ -85,8 +83,7 @@ impl Reader<'_> {
             .and_where(Expr::col(name("hash")).eq(hash.to_vec()))
             .and_where(Expr::col(name("kind")).eq(kind.as_str()))
             .and_where(Expr::col(name("expires")).gt(now));
-        let user = self.first(&query, |row| row.get::<_, Vec<u8>>(0))?;
-        match user.and_then(|bytes| uuid(&bytes)) {
+        match self.first(&query, |row| row.id(0))?.flatten() {
             Some(user) => self.caller(user),
             None => Ok(None),
         }
@@ -99,7 +96,7 @@ impl Reader<'_> {
             .column(name("everything"))
             .from(name(CREDENTIAL))
             .and_where(Expr::col(name("user_id")).eq(id_value(user)));
-        let Some(everything) = self.first(&query, |row| row.get::<_, i64>(0))? else { return Ok(None) };
+        let Some(everything) = self.first(&query, |row| row.int(0))?.flatten() else { return Ok(None) };
         Ok(self.user(user)?.map(|caller| Caller { everything: everything != 0, ..caller }))
     }
 
@@ -132,7 +129,7 @@ impl Writer<'_> {
             .into_table(name(CREDENTIAL))
             .columns(["name", "user_id", "password", "everything"].map(name))
             .values_panic([
-                user_name.into(),
+                fold(user_name).into_owned().into(),
                 id_value(user).into(),
                 password.into(),
                 i64::from(everything).into(),

@@ -88,7 +88,7 @@ impl Job<'_> {
     /// # Errors
     /// When the file cannot be read, or a line does not fit the table: then nothing of it is kept.
     pub fn load(&self, file: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Summary> {
-        let schema = self.database.schema().clone();
+        let schema = self.database.schema();
         let table = find_table(&schema, self.table)?;
         let bytes = std::fs::read(file).context("the file cannot be read")?;
         let is_vcard = file.extension().is_some_and(|e| e.eq_ignore_ascii_case("vcf"));
@@ -104,6 +104,7 @@ impl Job<'_> {
         // The database's own error type cannot say on which line; the cause is kept beside it.
         let mut cause = None;
         let stored = self.database.write(|writer| {
+            (linked, cause) = (0, None);
             for (done, record) in (1u64..).zip(&sheet.records) {
                 match load_record(writer, &call, &plan, record) {
                     Ok(made) => linked += made,

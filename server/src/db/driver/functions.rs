@@ -7,15 +7,15 @@ use rusqlite::Connection;
 use std::cmp::Ordering;
 
 /// Collation of text columns.
-pub(super) const TEXT: &str = "flette_text";
+pub(in crate::db) const TEXT: &str = "flette_text";
 /// Collation of decimal and money columns, which are kept as text.
-pub(super) const DECIMAL: &str = "flette_decimal";
+pub(in crate::db) const DECIMAL: &str = "flette_decimal";
 /// Function `contains(text, pattern)`.
-pub(super) const CONTAINS: &str = "flette_contains";
+pub(in crate::db) const CONTAINS: &str = "flette_contains";
 /// Function `starts_with(text, pattern)`.
-pub(super) const STARTS_WITH: &str = "flette_starts_with";
+pub(in crate::db) const STARTS_WITH: &str = "flette_starts_with";
 /// Function `ends_with(text, pattern)`.
-pub(super) const ENDS_WITH: &str = "flette_ends_with";
+pub(in crate::db) const ENDS_WITH: &str = "flette_ends_with";
 
 /// Gives a connection the collations and functions. Without them the tables cannot be read in order.
 pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
