@@ -65,8 +65,16 @@ pub struct Server {
     token: Option<String>,
 }
 
+/// A place for a new database, of the kind that this suite is for.
+pub fn location() -> Location {
+    match module_path!().contains("::on_postgres::") {
+        true => Location::Postgres(crate::postgres::Postgres::shared().database()),
+        false => Location::Memory,
+    }
+}
+
 pub fn database() -> Database {
-    let database = Database::open(&Location::Memory, Arc::new(schema::schema()), "Test").unwrap();
+    let database = Database::open(&location(), Arc::new(schema::schema()), "Test").unwrap();
     people::found(&database, web::now()).unwrap();
     database
 }

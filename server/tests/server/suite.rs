@@ -1,0 +1,14 @@
+//! The suite: every module is run on SQLite and on PostgreSQL.
+
+mod batching;
+mod filtering;
+mod importing;
+mod network;
+mod process;
+mod reading;
+mod related;
+mod signing_in;
+mod site;
+mod support;
+mod tracking;
+mod writing;
