@@ -93,6 +93,7 @@ impl Writer<'_> {
     /// 500 when a column would have to hold another kind of value than it does; nothing may be kept then.
     pub fn save_schema(&self, new: &Schema) -> Result<()> {
         let old = self.stored_schema()?;
+        layout::drop_views(self, &old)?;
         for table in old.tables.iter().filter(|table| new.table(&table.logical_name).is_none()) {
             self.remove_definition(table)?;
         }
@@ -103,7 +104,7 @@ impl Writer<'_> {
             }
         }
         self.put_rest(new)?;
-        self.raise_schema_version()
+        self.finish()
     }
 
     /// Creates a table, or makes the one of the same name what is given. See [`Writer::save_schema`].
@@ -112,8 +113,9 @@ impl Writer<'_> {
     /// As [`Writer::save_schema`].
     pub fn save_table(&self, table: &Table) -> Result<()> {
         let stored = self.stored_schema()?;
+        layout::drop_views(self, &stored)?;
         self.put(table, stored.table(&table.logical_name), None)?;
-        self.raise_schema_version()
+        self.finish()
     }
 
     /// Drops a table with its rows.
@@ -121,10 +123,12 @@ impl Writer<'_> {
     /// # Errors
     /// 500 when the database fails.
     pub fn drop_table(&self, logical_name: &str) -> Result<()> {
-        if let Some(table) = self.stored_schema()?.table(logical_name) {
+        let stored = self.stored_schema()?;
+        layout::drop_views(self, &stored)?;
+        if let Some(table) = stored.table(logical_name) {
             self.remove_definition(table)?;
         }
-        self.raise_schema_version()
+        self.finish()
     }
 
     fn remove_definition(&self, table: &Table) -> Result<()> {
@@ -175,6 +179,12 @@ impl Writer<'_> {
         self.execute(&insert).map(drop)
     }
 
+    /// Sets the views up again and lets others know that the schema changed.
+    fn finish(&self) -> Result<()> {
+        layout::create_views(self, &self.stored_schema()?)?;
+        self.raise_schema_version()
+    }
+
     fn raise_schema_version(&self) -> Result<()> {
         let version = self.fact(Fact::SchemaVersion)?;
         let next = parse_version(version.as_deref()) + 1;
@@ -202,12 +212,20 @@ fn check_kinds(before: &Table, after: &Table) -> Result<()> {
 /// server that opened it last.
 pub(super) fn merge(writer: &Writer, own: &Schema) -> Result<()> {
     let stored = writer.definitions()?;
-    let mut changed = stored.is_empty();
+    let mut fresh = Vec::new();
     for table in &own.tables {
         let built_in = write(table)?;
         let known = stored.iter().find(|stored| stored.name == table.logical_name);
+        if known.is_none_or(|known| known.built_in.as_ref() != Some(&built_in)) {
+            fresh.push((table, built_in, known));
+        }
+    }
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    layout::drop_views(writer, &writer.stored_schema()?)?;
+    for (table, built_in, known) in fresh {
         match known {
-            Some(known) if known.built_in.as_ref() == Some(&built_in) => continue,
             Some(known) => {
                 let current: Table = read(&known.definition)?;
                 // A definition that a former server wrote and this one cannot read any more counts as
@@ -218,15 +236,11 @@ pub(super) fn merge(writer: &Writer, own: &Schema) -> Result<()> {
             }
             None => writer.put(table, None, Some(&built_in))?,
         }
-        changed = true;
     }
     if !stored.iter().any(|stored| stored.name == REST) {
         writer.put_rest(own)?;
     }
-    if changed {
-        writer.raise_schema_version()?;
-    }
-    Ok(())
+    writer.finish()
 }
 
 /// A table as it is now, with what the server changed between `before` and `own`. Where the table was

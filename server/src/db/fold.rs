@@ -6,8 +6,9 @@ use super::dialect::FOLD;
 use flette_odata::collate::fold;
 use sha2::{Digest, Sha256};
 
-/// The last character of the short table: Latin, its supplement and extensions A and B.
-const SHORT_TABLE_LAST: char = '\u{24F}';
+/// Last characters of the short tables: Latin-1, and Latin with its extensions A and B. `translate` goes
+/// through its whole table for every character of a text, so the shortest one that will do is used.
+const SHORT_TABLE_LAST: [char; 2] = ['\u{FF}', '\u{24F}'];
 
 /// One character's fold, where it is another one.
 struct Change {
@@ -40,20 +41,25 @@ fn folded(changes: &[Change], last: char) -> String {
     sql
 }
 
-/// SQL text that makes the function. In the collation `C`, `lower` knows ASCII only and is fast; a text with
-/// further characters goes through a table of a few hundred characters, or through the whole one.
+/// SQL text that makes the function. In the collation `C`, `lower` knows ASCII only and is fast. Of the texts
+/// with further characters most hold none that folds; the others go through a table.
 pub(super) fn definition() -> String {
     let changes = changes();
-    let (short, whole) = (folded(&changes, SHORT_TABLE_LAST), folded(&changes, char::MAX));
+    let folding: String = changes.iter().map(|change| change.from).collect();
+    let mut wide = format!("CASE WHEN $1 COLLATE \"C\" !~ '[{folding}]' THEN lower($1 COLLATE \"C\")");
+    for last in SHORT_TABLE_LAST {
+        let (code, table) = (u32::from(last), folded(&changes, last));
+        wide.push_str(&format!(" WHEN $1 COLLATE \"C\" !~ '[^\\u0001-\\u{code:04X}]' THEN {table}"));
+    }
+    let whole = folded(&changes, char::MAX);
     format!(
         "CREATE OR REPLACE FUNCTION {FOLD}_wide(text) RETURNS text \
          LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $flette$ \
-         SELECT CASE WHEN $1 COLLATE \"C\" ~ '[^\\u0001-\\u{:04X}]' THEN {whole} ELSE {short} END $flette$; \
+         SELECT {wide} ELSE {whole} END $flette$; \
          CREATE OR REPLACE FUNCTION {FOLD}(text) RETURNS text \
          LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $flette$ \
          SELECT CASE WHEN octet_length($1) = length($1) THEN lower($1 COLLATE \"C\") \
-         ELSE {FOLD}_wide($1) END $flette$",
-        u32::from(SHORT_TABLE_LAST)
+         ELSE {FOLD}_wide($1) END $flette$"
     )
 }
 

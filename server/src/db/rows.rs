@@ -115,8 +115,11 @@ impl Reader<'_> {
         Ok(self.first(&query, |row| row.id(0))?.flatten())
     }
 
-    /// Rows whose lookup points to `target`, in sight or not.
+    /// Rows whose lookup points to `target`, in sight or not. A union has no rows of its own.
     pub fn referring(&self, table: &Table, column: &Column, target: &EntityRef) -> Result<Vec<Uuid>> {
+        if table.union {
+            return Ok(Vec::new());
+        }
         let mut query = Query::select();
         query.column(name(&table.primary_id)).from(name(&table.logical_name));
         let value = Value::Lookup(target.clone());

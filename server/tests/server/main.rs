@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
 #![allow(clippy::duplicate_mod, reason = "the same suite runs on both databases")]
 
+mod dialects;
 #[path = "suite.rs"]
 mod on_postgres;
 #[path = "suite.rs"]

@@ -1,6 +1,7 @@
 //! The suite: every module is run on SQLite and on PostgreSQL.
 
 mod batching;
+mod changing;
 mod filtering;
 mod importing;
 mod network;

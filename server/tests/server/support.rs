@@ -9,7 +9,7 @@ use flette_server::web::Options;
 use flette_server::{demo, people, schema, web};
 use http_body_util::BodyExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tower::ServiceExt;
 
 pub const ROOT: &str = "/api/data/v9.2/";
@@ -67,14 +67,26 @@ pub struct Server {
 
 /// A place for a new database, of the kind that this suite is for.
 pub fn location() -> Location {
-    match module_path!().contains("::on_postgres::") {
-        true => Location::Postgres(crate::postgres::Postgres::shared().database()),
-        false => Location::Memory,
+    /// A database with its tables, to make copies of.
+    static TEMPLATE: OnceLock<String> = OnceLock::new();
+    if !module_path!().contains("::on_postgres::") {
+        return Location::Memory;
     }
+    let server = crate::postgres::Postgres::shared();
+    let template = TEMPLATE.get_or_init(|| {
+        let url = server.database();
+        open(&Location::Postgres(url.clone()));
+        url
+    });
+    Location::Postgres(server.copy_of(template))
+}
+
+fn open(location: &Location) -> Database {
+    Database::open(location, Arc::new(schema::schema()), "Test").unwrap()
 }
 
 pub fn database() -> Database {
-    let database = Database::open(&location(), Arc::new(schema::schema()), "Test").unwrap();
+    let database = open(&location());
     people::found(&database, web::now()).unwrap();
     database
 }

@@ -96,7 +96,12 @@ impl Postgres {
     pub fn copy_of(&self, url: &str) -> String {
         let name = format!("test{}", self.databases.fetch_add(1, Ordering::Relaxed));
         let template = Postgres::name_of(url);
-        assert!(self.psql("postgres", &format!("CREATE DATABASE {name} TEMPLATE {template}")), "no copy");
+        // A connection that was just closed may take its time to go.
+        let started = Instant::now();
+        while !self.psql("postgres", &format!("CREATE DATABASE {name} TEMPLATE {template}")) {
+            assert!(started.elapsed() < Duration::from_secs(START_SECONDS_MAX), "no copy of {template}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
         self.url(&name)
     }
 
@@ -151,9 +156,7 @@ pub fn programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
     let mut versions: Vec<(u32, PathBuf)> = versions
         .flatten()
-        .filter_map(|entry| {
-            Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin")))
-        })
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
         .filter(|(_, folder)| whole(folder))
         .collect();
     versions.sort();

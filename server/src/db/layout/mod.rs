@@ -1,8 +1,10 @@
 //! SQL tables and indexes, made from the schema: created, completed, changed and dropped.
 
 mod own;
+mod union;
 
 pub(super) use own::{create_own, COUNTER, CREDENTIAL, DEFINITION, META, SESSION, TOMBSTONE, VERSIONS};
+pub(super) use union::{create_views, drop_views};
 
 use super::driver::{DECIMAL, TEXT};
 use super::{name, Dialect, Reader, Storage, Writer};
@@ -195,7 +197,7 @@ fn create_table(writer: &Writer, table: &str, columns: &[SqlColumn]) -> Result<(
     let mut statement = Sql::create();
     statement.table(name(table)).if_not_exists();
     for column in columns {
-        statement.col(&mut column.definition(dialect));
+        statement.col(column.definition(dialect));
     }
     writer.define(&match dialect {
         Dialect::Sqlite => statement.to_string(SqliteQueryBuilder),
@@ -212,7 +214,7 @@ fn complete(writer: &Writer, table: &str, columns: &[SqlColumn]) -> Result<()> {
     let dialect = writer.dialect();
     for column in columns.iter().filter(|column| !there.contains(&column.name)) {
         let mut statement = Sql::alter();
-        statement.table(name(table)).add_column(&mut column.definition(dialect));
+        statement.table(name(table)).add_column(column.definition(dialect));
         writer.define(&match dialect {
             Dialect::Sqlite => statement.to_string(SqliteQueryBuilder),
             Dialect::Postgres => statement.to_string(PostgresQueryBuilder),
@@ -240,8 +242,12 @@ impl Reader<'_> {
     }
 }
 
-/// Creates the SQL table of a table and its indexes, or what of them is missing.
+/// Creates the SQL table of a table and its indexes, or what of them is missing. Unions are views: see
+/// [`create_views`].
 pub(super) fn create(writer: &Writer, table: &Table) -> Result<()> {
+    if table.union {
+        return Ok(());
+    }
     let dialect = writer.dialect();
     complete(writer, &table.logical_name, &sql_columns(table, dialect))?;
     for index in sql_indexes(table, dialect) {
@@ -252,6 +258,9 @@ pub(super) fn create(writer: &Writer, table: &Table) -> Result<()> {
 
 /// Makes the SQL table of `old` that of `new`: columns and indexes come and go.
 pub(super) fn change(writer: &Writer, old: &Table, new: &Table) -> Result<()> {
+    if new.union {
+        return Ok(());
+    }
     let dialect = writer.dialect();
     let keep = sql_indexes(new, dialect);
     for index in sql_indexes(old, dialect).iter().filter(|index| !keep.contains(index)) {
@@ -285,13 +294,16 @@ fn drop_column(writer: &Writer, table: &str, column: &str) -> Result<()> {
 
 /// Drops the SQL table of a table, with its rows.
 pub(super) fn drop(writer: &Writer, table: &Table) -> Result<()> {
+    if table.union {
+        return Ok(());
+    }
     writer.define(&format!("DROP TABLE IF EXISTS {}", quoted(&table.logical_name)))
 }
 
 /// Builds every index anew: the folds they are made of have changed.
 fn rebuild_indexes(writer: &Writer, schema: &Schema) -> Result<()> {
     let dialect = writer.dialect();
-    for index in schema.tables.iter().flat_map(|table| sql_indexes(table, dialect)) {
+    for index in schema.tables.iter().filter(|t| !t.union).flat_map(|t| sql_indexes(t, dialect)) {
         writer.define(&format!("DROP INDEX IF EXISTS {}", quoted(&index.name)))?;
         writer.define(&index.create(dialect))?;
     }
