@@ -2,8 +2,8 @@
 
 use crate::decimal::Decimal;
 use crate::edm::{
-    Column, ColumnKind, LookupTarget, OnDelete, OptionItem, Required, Schema, StateOption, StatusOption,
-    Table, TextFormat,
+    Column, ColumnKind, LookupTarget, ManyToMany, ManyToManyEnd, OnDelete, OptionItem, Required, Schema,
+    StateOption, StatusOption, Table, TextFormat,
 };
 use uuid::Uuid;
 
@@ -64,7 +64,14 @@ pub(crate) fn schema() -> Schema {
                     ],
                 },
             ),
+            column(
+                "colours",
+                ColumnKind::MultiPicklist {
+                    options: (1..=3).map(|value| OptionItem { value, label: format!("C{value}") }).collect(),
+                },
+            ),
             lookup("primarycontactid", &[("contact", "primarycontactid", "account_primary_contact")]),
+            lookup("parentaccountid", &[("account", "parentaccountid", "account_parent_account")]),
             lookup(
                 "ownerid",
                 &[("systemuser", "ownerid", "owner_accounts"), ("team", "ownerid", "owner_accounts")],
@@ -79,6 +86,8 @@ pub(crate) fn schema() -> Schema {
             column("contactid", ColumnKind::Id),
             column("fullname", text()),
             column("lastname", text()),
+            column("birthdate", ColumnKind::Date),
+            column("creditlimit", money()),
             lookup(
                 "parentcustomerid",
                 &[
@@ -92,7 +101,12 @@ pub(crate) fn schema() -> Schema {
         "systemuser",
         "systemusers",
         "systemuserid",
-        vec![column("systemuserid", ColumnKind::Id), column("fullname", text())],
+        vec![
+            column("systemuserid", ColumnKind::Id),
+            column("fullname", text()),
+            lookup("createdby", &[("systemuser", "createdby", "lk_systemuser_createdby")]),
+            lookup("parentsystemuserid", &[("systemuser", "parentsystemuserid", "user_parent_user")]),
+        ],
     );
     let team =
         table("team", "teams", "teamid", vec![column("teamid", ColumnKind::Id), column("name", text())]);
@@ -107,7 +121,32 @@ pub(crate) fn schema() -> Schema {
         ],
     );
     pointer.writable = false;
-    Schema { tables: vec![account, contact, user, team, pointer], ..Schema::default() }
+    let mut pairs = table(
+        "accountteam",
+        "accountteamset",
+        "accountteamid",
+        vec![
+            column("accountteamid", ColumnKind::Id),
+            column("accountid", ColumnKind::Guid),
+            column("teamid", ColumnKind::Guid),
+        ],
+    );
+    pairs.writable = false;
+    pairs.intersect = true;
+    let end = |table: &str, column: &str, navigation: &str| ManyToManyEnd {
+        table: table.into(),
+        column: column.into(),
+        navigation: navigation.into(),
+    };
+    let many = ManyToMany {
+        relationship: "accountteam_association".into(),
+        intersect: "accountteam".into(),
+        first: end("account", "accountid", "account_teams"),
+        second: end("team", "teamid", "team_accounts"),
+        ..ManyToMany::default()
+    };
+    let tables = vec![account, contact, user, team, pointer, pairs];
+    Schema { tables, many_to_many: vec![many], ..Schema::default() }
 }
 
 /// The table `account` of [`schema`].

@@ -18,6 +18,7 @@ mod fixture;
 pub mod format;
 pub mod http;
 pub mod metadata;
+pub mod navigation;
 pub mod operation;
 pub mod path;
 pub mod payload;

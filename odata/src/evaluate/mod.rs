@@ -2,6 +2,9 @@
 //! from a database is measured by.
 
 pub mod fetch;
+mod figures;
+pub mod find;
+mod passes;
 
 use crate::value::Row;
 
@@ -17,3 +20,6 @@ impl Rows for std::collections::BTreeMap<String, Vec<Row>> {
         self.get(table).map(Vec::as_slice).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;

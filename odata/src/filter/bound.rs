@@ -161,10 +161,10 @@ mod tests {
     #[test]
     fn what_lies_between_or_beyond_becomes_a_plain_condition() {
         fn check(bound: Bound, expected: [&str; 6]) {
-            let table = crate::fixture::account();
+            let (table, schema) = (crate::fixture::account(), crate::fixture::schema());
             let found = CompareOp::ALL.map(|op| {
                 let filter = bound.clone().compare("numberofemployees", op);
-                super::super::print_filter(&filter, &table).replace("numberofemployees", "x")
+                super::super::print_filter(&filter, &table, &schema).replace("numberofemployees", "x")
             });
             assert_eq!(found, expected, "{bound:?}");
         }

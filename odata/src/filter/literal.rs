@@ -30,10 +30,15 @@ impl<'a> Literal<'a> {
         let word = match token {
             Token::Text(quoted) => return Some(Literal::Text(unescape(quoted))),
             Token::Word(word) => word,
-            Token::Open | Token::Close | Token::Comma | Token::Slash | Token::Alias(_) | Token::End => {
-                return None
-            }
+            Token::Json(_) | Token::Alias(_) | Token::End => return None,
+            Token::Open | Token::Close | Token::OpenList | Token::CloseList => return None,
+            Token::Comma | Token::Slash | Token::Colon | Token::Assign => return None,
         };
+        Literal::read_word(word)
+    }
+
+    /// The literal that a text without quotes is.
+    fn read_word(word: &'a str) -> Option<Literal<'a>> {
         match word {
             "null" => Some(Literal::Null),
             "true" => Some(Literal::Bool(true)),

@@ -1,20 +1,27 @@
 //! `$filter`: grammar, types, and what it means for a row.
 
 mod bound;
+mod calendar;
+mod call;
 mod function;
 mod literal;
+mod operator;
 pub(crate) mod parse;
+mod path;
+mod place;
 mod print;
 mod resolve;
-mod token;
+pub(crate) mod token;
 pub(crate) mod written;
 
 use crate::collate;
-use crate::edm::Table;
+use crate::edm::{Schema, Table};
 use crate::error::Result;
 use crate::value::Value;
 pub use function::{CallerColumn, DaySide, FiscalTime, HierarchySide, QueryFunction, TimeUnit};
 pub(crate) use literal::{comparable, parse_guid};
+pub use operator::UNITS_MAX;
+pub(crate) use parse::column_not_found;
 pub use print::print_filter;
 pub use resolve::{resolve, Circumstances, HierarchyQuestion};
 use std::cmp::Ordering;
@@ -181,11 +188,10 @@ impl CompareOp {
 /// [`crate::query`].
 ///
 /// # Errors
-/// 400 for a syntax error, an unknown column, a type that does not fit, or more than [`FILTER_DEPTH_MAX`] and
-/// [`FILTER_NODES_MAX`] allow; 501 for what Dataverse knows and this crate does not (paths, lambdas, query
-/// functions).
-pub fn parse_filter(text: &str, table: &Table) -> Result<Filter> {
-    parse::parse(text, table, &|_| None)
+/// 400 for a syntax error, an unknown column, a type that does not fit, or more than [`FILTER_DEPTH_MAX`],
+/// [`FILTER_NODES_MAX`] and [`PATH_DEPTH_MAX`] allow; 501 for a path to a table that is not in the schema.
+pub fn parse_filter(text: &str, table: &Table, schema: &Schema) -> Result<Filter> {
+    parse::parse(text, table, schema, &|_| None)
 }
 
 /// Whether a row passes. `cell` gives a column's value by logical name, `Null` where there is none.
@@ -254,5 +260,7 @@ fn compare_cell(cell: &Value, op: CompareOp, value: &Value) -> bool {
     }
 }
 
+#[cfg(test)]
+mod function_tests;
 #[cfg(test)]
 mod tests;

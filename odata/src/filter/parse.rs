@@ -1,51 +1,101 @@
 //! Recursive descent over the `$filter` grammar (OData 4.0 Part 2 §5.1.1, ABNF `boolCommonExpr`).
 
-use super::literal::{comparable, edm_type, incompatible, Literal};
+use super::literal::Literal;
+use super::place::{bool_column, Operand};
 use super::token::{Lexer, Token};
-use super::{CompareOp, Filter, TextOp, FILTER_DEPTH_MAX, FILTER_NODES_MAX};
-use crate::collate::compare_values;
-use crate::edm::{Column, ColumnKind, Table};
+use super::{Filter, TextOp, FILTER_DEPTH_MAX, FILTER_NODES_MAX};
+use crate::edm::{Schema, Table};
 use crate::error::{ODataError, Result};
-use crate::value::Value;
-
-/// What an expression can be before it is known whether it must be a condition.
-enum Operand<'a> {
-    Column(&'a Column),
-    Literal(Literal<'a>),
-    Condition(Filter),
-}
 
 /// Texts of the parameter aliases (`@p1=…`), by name without `@`.
 pub(crate) type Aliases<'a> = dyn Fn(&str) -> Option<&'a str> + 'a;
 
-/// See [`super::parse_filter`]; an alias that is not assigned is null.
-pub(crate) fn parse<'a>(text: &'a str, table: &'a Table, aliases: &Aliases<'a>) -> Result<Filter> {
-    let mut parser = Parser { lexer: Lexer::new(text)?, table, aliases, depth: 0, nodes: 0 };
-    let operand = parser.disjunction()?;
-    if parser.lexer.peek() != Token::End {
-        return Err(parser.lexer.syntax_error());
-    }
-    condition(operand)
+/// Levels of a negation and what it negates.
+pub(super) const NEGATION_LEVELS: usize = 2;
+
+/// Where names are looked up.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'a> {
+    pub(super) table: &'a Table,
+    /// Inside `any` and `all`: the range variable that every name must begin with.
+    pub(super) range: Option<&'a str>,
 }
 
-struct Parser<'a, 'b> {
-    lexer: Lexer<'a>,
+/// See [`super::parse_filter`]; an alias that is not assigned is null.
+pub(crate) fn parse<'a>(
+    text: &'a str,
     table: &'a Table,
+    schema: &'a Schema,
+    aliases: &Aliases<'a>,
+) -> Result<Filter> {
+    let mut parser = Parser::new(text, table, schema, aliases)?;
+    let operand = parser.disjunction()?;
+    // A text that goes on is told so, rather than that its beginning is no condition.
+    parser.finish()?;
+    parser.settle(operand)
+}
+
+/// Reads conditions and names of columns, of one text.
+pub(crate) struct Parser<'a, 'b> {
+    pub(crate) lexer: Lexer<'a>,
+    pub(super) schema: &'a Schema,
+    pub(super) scope: Scope<'a>,
     aliases: &'b Aliases<'a>,
     /// Open parentheses, functions and `not`s.
     depth: usize,
     nodes: usize,
 }
 
-impl<'a> Parser<'a, '_> {
+impl<'a, 'b> Parser<'a, 'b> {
+    pub(crate) fn new(
+        text: &'a str,
+        table: &'a Table,
+        schema: &'a Schema,
+        aliases: &'b Aliases<'a>,
+    ) -> Result<Parser<'a, 'b>> {
+        let scope = Scope { table, range: None };
+        Ok(Parser { lexer: Lexer::new(text)?, schema, scope, aliases, depth: 0, nodes: 0 })
+    }
+
+    /// Nothing may follow.
+    pub(crate) fn finish(&self) -> Result<()> {
+        match self.lexer.peek() {
+            Token::End => Ok(()),
+            _ => Err(self.lexer.syntax_error()),
+        }
+    }
+
+    /// A whole condition, up to what cannot belong to it.
+    pub(crate) fn condition(&mut self) -> Result<Filter> {
+        let operand = self.disjunction()?;
+        self.settle(operand)
+    }
+
+    /// An operand where a condition must stand.
+    fn settle(&mut self, operand: Operand<'a>) -> Result<Filter> {
+        match operand {
+            Operand::Condition(filter) => Ok(filter),
+            Operand::Literal(Literal::Bool(value)) => Ok(Filter::Always(value)),
+            Operand::Literal(Literal::Null) => Ok(Filter::Always(false)),
+            Operand::Place(place) => {
+                // A comparison with `true` that was left out.
+                self.count_node()?;
+                self.count_node()?;
+                bool_column(place)
+            }
+            Operand::Literal(_) => Err(not_boolean()),
+        }
+    }
+
     fn disjunction(&mut self) -> Result<Operand<'a>> {
         let first = self.conjunction()?;
         if self.lexer.peek() != Token::Word("or") {
             return Ok(first);
         }
-        let mut items = vec![condition(first)?];
+        let mut items = vec![self.settle(first)?];
         while self.lexer.accept(Token::Word("or"))? {
-            items.push(condition(self.conjunction()?)?);
+            let item = self.conjunction()?;
+            items.push(self.settle(item)?);
         }
         Ok(Operand::Condition(Filter::Or(items)))
     }
@@ -55,9 +105,10 @@ impl<'a> Parser<'a, '_> {
         if self.lexer.peek() != Token::Word("and") {
             return Ok(first);
         }
-        let mut items = vec![condition(first)?];
+        let mut items = vec![self.settle(first)?];
         while self.lexer.accept(Token::Word("and"))? {
-            items.push(condition(self.negation()?)?);
+            let item = self.negation()?;
+            items.push(self.settle(item)?);
         }
         Ok(Operand::Condition(Filter::And(items)))
     }
@@ -68,24 +119,32 @@ impl<'a> Parser<'a, '_> {
         if !self.lexer.accept(Token::Word("not"))? {
             return self.comparison();
         }
-        self.enter()?;
-        let inner = condition(self.negation()?)?;
-        self.depth -= 1;
+        self.enter(1)?;
+        let inner = self.negation()?;
+        let inner = self.settle(inner)?;
+        self.leave(1);
         Ok(Operand::Condition(Filter::Not(Box::new(inner))))
     }
 
     fn comparison(&mut self) -> Result<Operand<'a>> {
         let mut left = self.operand()?;
+        let mut levels = 0;
         while let Some(op) = operator(self.lexer.peek()) {
             self.lexer.advance()?;
+            if matches!(left, Operand::Condition(_)) {
+                // `… eq false eq false` nests: each is the negation of what stands before.
+                levels += NEGATION_LEVELS;
+                self.enter(NEGATION_LEVELS)?;
+            }
             let right = self.operand()?;
             self.count_node()?;
-            left = Operand::Condition(compare(left, op, right)?);
+            left = Operand::Condition(left.compare(op, right)?);
         }
+        self.leave(levels);
         Ok(left)
     }
 
-    fn operand(&mut self) -> Result<Operand<'a>> {
+    pub(super) fn operand(&mut self) -> Result<Operand<'a>> {
         self.count_node()?;
         let token = self.lexer.peek();
         if let Some(literal) = Literal::read(token) {
@@ -94,11 +153,11 @@ impl<'a> Parser<'a, '_> {
         }
         match token {
             Token::Open => {
-                self.enter()?;
+                self.enter(1)?;
                 self.lexer.advance()?;
                 let inner = self.disjunction()?;
                 self.lexer.expect(Token::Close)?;
-                self.depth -= 1;
+                self.leave(1);
                 Ok(inner)
             }
             Token::Alias(name) => {
@@ -109,20 +168,15 @@ impl<'a> Parser<'a, '_> {
                 self.lexer.advance()?;
                 match self.lexer.peek() {
                     Token::Open => self.function(word).map(Operand::Condition),
-                    Token::Slash => Err(ODataError::not_implemented(format!(
-                        "The path or lambda after '{word}' in the expression is not supported."
-                    ))),
-                    _ => column(self.table, word).map(Operand::Column),
+                    _ => self.path(word),
                 }
             }
-            Token::Word(_) | Token::Text(_) | Token::Close | Token::Comma | Token::Slash | Token::End => {
-                Err(self.lexer.syntax_error())
-            }
+            _ => Err(self.lexer.syntax_error()),
         }
     }
 
     fn alias(&self, name: &str) -> Result<Literal<'a>> {
-        let Some(text) = (self.aliases)(name) else { return Ok(Literal::Null) };
+        let Some(text) = self.assigned(name) else { return Ok(Literal::Null) };
         let mut lexer = Lexer::new(text)?;
         match Literal::read(lexer.advance()?) {
             Some(literal) if lexer.peek() == Token::End => Ok(literal),
@@ -130,31 +184,30 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    fn function(&mut self, name: &str) -> Result<Filter> {
+    /// The text that a parameter alias stands for.
+    pub(super) fn assigned(&self, name: &str) -> Option<&'a str> {
+        (self.aliases)(name)
+    }
+
+    /// A function that begins no path: of texts, or a query function on the table in scope.
+    fn function(&mut self, name: &'a str) -> Result<Filter> {
         let op = match name {
             "contains" => TextOp::Contains,
             "startswith" => TextOp::StartsWith,
             "endswith" => TextOp::EndsWith,
-            _ if name.starts_with("Microsoft.Dynamics.CRM.") => {
-                return Err(ODataError::not_implemented(format!("The function '{name}' is not supported.")))
-            }
-            _ => {
-                return Err(ODataError::bad_request(format!(
-                    "An unknown function with name '{name}' was found."
-                )))
-            }
+            _ => return self.query_function(self.scope.table, name),
         };
-        self.enter()?;
+        self.enter(1)?;
         self.lexer.expect(Token::Open)?;
         let left = self.operand()?;
         self.lexer.expect(Token::Comma)?;
         let right = self.operand()?;
         self.lexer.expect(Token::Close)?;
-        self.depth -= 1;
+        self.leave(1);
         match (left, right) {
-            (Operand::Column(column), Operand::Literal(Literal::Text(pattern))) if is_text(column) => {
-                let column = column.logical_name.clone();
-                Ok(Filter::Text { column, op, pattern: pattern.into_owned() })
+            (Operand::Place(place), Operand::Literal(Literal::Text(pattern))) if place.is_text() => {
+                let column = place.column.logical_name.clone();
+                Ok(place.through(Filter::Text { column, op, pattern: pattern.into_owned() }))
             }
             _ => Err(ODataError::bad_request(format!(
                 "No function signature for the function with name '{name}' matches the specified arguments."
@@ -162,8 +215,10 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    fn enter(&mut self) -> Result<()> {
-        self.depth += 1;
+    /// Goes some levels deeper. Levels are counted as [`super::print_filter`] would write them, so that it never
+    /// writes what cannot be read.
+    pub(super) fn enter(&mut self, levels: usize) -> Result<()> {
+        self.depth += levels;
         if self.depth > FILTER_DEPTH_MAX {
             return Err(ODataError::bad_request(format!(
                 "The expression is nested deeper than {FILTER_DEPTH_MAX} levels."
@@ -172,7 +227,11 @@ impl<'a> Parser<'a, '_> {
         Ok(())
     }
 
-    fn count_node(&mut self) -> Result<()> {
+    pub(super) fn leave(&mut self, levels: usize) {
+        self.depth -= levels;
+    }
+
+    pub(super) fn count_node(&mut self) -> Result<()> {
         self.nodes += 1;
         if self.nodes > FILTER_NODES_MAX {
             return Err(ODataError::bad_request(format!(
@@ -187,7 +246,7 @@ impl<'a> Parser<'a, '_> {
 ///
 /// # Errors
 /// 400 in the words of the service when there is none.
-pub(crate) fn column<'a>(table: &'a Table, property: &str) -> Result<&'a Column> {
+pub(crate) fn column<'a>(table: &'a Table, property: &str) -> Result<&'a crate::Column> {
     table.column_by_property(property).ok_or_else(|| column_not_found(table, property))
 }
 
@@ -200,94 +259,19 @@ pub(crate) fn column_not_found(table: &Table, property: &str) -> ODataError {
     ))
 }
 
-fn operator(token: Token<'_>) -> Option<CompareOp> {
+fn operator(token: Token<'_>) -> Option<super::CompareOp> {
     match token {
-        Token::Word(word) => CompareOp::ALL.into_iter().find(|op| op.keyword() == word),
+        Token::Word(word) => super::CompareOp::ALL.into_iter().find(|op| op.keyword() == word),
         _ => None,
     }
 }
 
-fn is_name(word: &str) -> bool {
+pub(super) fn is_name(word: &str) -> bool {
     let letters = word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'));
     letters && !word.starts_with(|c: char| c.is_ascii_digit() || c == '.')
 }
 
-fn is_text(column: &Column) -> bool {
-    matches!(column.kind, ColumnKind::Text { .. } | ColumnKind::Memo { .. })
-}
-
-fn condition(operand: Operand<'_>) -> Result<Filter> {
-    match operand {
-        Operand::Condition(filter) => Ok(filter),
-        Operand::Literal(Literal::Bool(value)) => Ok(Filter::Always(value)),
-        Operand::Literal(Literal::Null) => Ok(Filter::Always(false)),
-        Operand::Column(column) if matches!(column.kind, ColumnKind::Boolean { .. }) => Ok(Filter::Compare {
-            column: column.logical_name.clone(),
-            op: CompareOp::Equal,
-            value: Value::Bool(true),
-        }),
-        Operand::Column(_) | Operand::Literal(_) => {
-            Err(ODataError::bad_request("The $filter expression must evaluate to a single boolean value."))
-        }
-    }
-}
-
-fn compare(left: Operand<'_>, op: CompareOp, right: Operand<'_>) -> Result<Filter> {
-    match (left, right) {
-        (Operand::Column(column), Operand::Literal(literal)) => compare_column(column, op, &literal),
-        (Operand::Literal(literal), Operand::Column(column)) => {
-            compare_column(column, op.flipped(), &literal)
-        }
-        (Operand::Column(left), Operand::Column(right)) => match comparable(left, right) {
-            true => Ok(Filter::CompareColumns {
-                left: left.logical_name.clone(),
-                op,
-                right: right.logical_name.clone(),
-            }),
-            false => Err(incompatible(edm_type(left), edm_type(right), op)),
-        },
-        (Operand::Literal(left), Operand::Literal(right)) => {
-            compare_literals(&left.value(), op, &right.value())
-        }
-        (Operand::Condition(filter), Operand::Literal(literal))
-        | (Operand::Literal(literal), Operand::Condition(filter)) => compare_condition(filter, op, &literal),
-        (Operand::Condition(_), Operand::Condition(_) | Operand::Column(_))
-        | (Operand::Column(_), Operand::Condition(_)) => {
-            Err(ODataError::bad_request("Conditions can be compared with true and false only."))
-        }
-    }
-}
-
-fn compare_column(column: &Column, op: CompareOp, literal: &Literal<'_>) -> Result<Filter> {
-    Ok(literal.bound(column, op)?.compare(&column.logical_name, op))
-}
-
-/// Literals are compared as they stand; a null is equal to a null and to nothing else.
-fn compare_literals(left: &Value, op: CompareOp, right: &Value) -> Result<Filter> {
-    if left.is_null() || right.is_null() {
-        let equal = left.is_null() && right.is_null();
-        return Ok(Filter::Always(match op {
-            CompareOp::Equal => equal,
-            CompareOp::NotEqual => !equal,
-            CompareOp::Greater | CompareOp::GreaterOrEqual | CompareOp::Less | CompareOp::LessOrEqual => {
-                false
-            }
-        }));
-    }
-    match compare_values(left, right) {
-        Some(order) => Ok(Filter::Always(op.holds(order))),
-        None => Err(ODataError::bad_request(
-            "A binary operator with incompatible types was detected between two literals.",
-        )),
-    }
-}
-
-/// `contains(name,'x') eq true`, as some query builders write it.
-fn compare_condition(filter: Filter, op: CompareOp, literal: &Literal<'_>) -> Result<Filter> {
-    let wanted = match (op, literal) {
-        (CompareOp::Equal, Literal::Bool(value)) => *value,
-        (CompareOp::NotEqual, Literal::Bool(value)) => !*value,
-        _ => return Err(ODataError::bad_request("Conditions can be compared with true and false only.")),
-    };
-    Ok(if wanted { filter } else { Filter::Not(Box::new(filter)) })
+/// 400 for what is no condition.
+pub(super) fn not_boolean() -> ODataError {
+    ODataError::bad_request("The $filter expression must evaluate to a single boolean value.")
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::decimal::Decimal;
-use crate::fixture::account;
+use crate::fixture::{account, schema};
 use crate::value::EntityRef;
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -32,9 +32,10 @@ fn cell(column: &str) -> Value {
 #[test]
 fn a_row_passes_or_does_not() {
     fn check(text: &str, expected: bool) {
-        let filter = parse_filter(text, &account()).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let filter =
+            parse_filter(text, &account(), &schema()).unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(matches(&filter, &cell), expected, "{text}");
-        let negated = parse_filter(&format!("not ({text})"), &account()).unwrap();
+        let negated = parse_filter(&format!("not ({text})"), &account(), &schema()).unwrap();
         assert_eq!(matches(&negated, &cell), !expected, "not ({text})");
     }
     // Texts: without case, quotes doubled, wildcards literal.
@@ -129,7 +130,7 @@ fn a_row_passes_or_does_not() {
 #[test]
 fn what_does_not_fit_is_refused_with_status_and_reason() {
     fn check(text: &str, status: u16, part: &str) {
-        let error = parse_filter(text, &account()).expect_err(text);
+        let error = parse_filter(text, &account(), &schema()).expect_err(text);
         assert_eq!((error.status, error.code.as_str()), (status, "0x80060888"), "{text}");
         assert!(error.message.contains(part), "{text}: {}", error.message);
     }
@@ -181,9 +182,96 @@ fn what_does_not_fit_is_refused_with_status_and_reason() {
     check("contains(name,'a') gt true", 400, "true and false only");
     check("contains(name,'a') eq donotphone", 400, "true and false only");
     check("contains(name,'a') eq 5", 400, "true and false only");
-    check("primarycontactid/fullname eq 'x'", 501, "after 'primarycontactid'");
-    check("contact_customer_accounts/any(c:c/lastname eq 'x')", 501, "lambda");
-    check("Microsoft.Dynamics.CRM.Today(PropertyName='createdon')", 501, "Microsoft.Dynamics.CRM.Today");
+    check("name eq [1]", 400, "position 8");
+    check("name eq \"x\"", 400, "position 8");
+    check("name eq \"x", 400, "position 8");
+}
+
+#[test]
+fn what_is_wrong_with_paths_and_lambdas_is_said() {
+    fn check(text: &str, status: u16, part: &str) {
+        let error = parse_filter(text, &account(), &schema()).expect_err(text);
+        assert_eq!((error.status, error.code.as_str()), (status, "0x80060888"), "{text}");
+        assert!(error.message.contains(part), "{text}: {}", error.message);
+    }
+    check("nonsense/fullname eq 'x'", 400, "named 'nonsense' on type 'Microsoft.Dynamics.CRM.account'");
+    check("name/fullname eq 'x'", 400, "named 'name'");
+    check(
+        "primarycontactid/nonsense eq 'x'",
+        400,
+        "named 'nonsense' on type 'Microsoft.Dynamics.CRM.contact'",
+    );
+    check("PrimaryContactId/fullname eq 'x'", 400, "named 'PrimaryContactId'");
+    check("primarycontactid/fullname eq 5", 400, "'Edm.String' and 'Edm.Int32'");
+    check("primarycontactid/ eq 5", 400, "named 'eq'");
+    check("primarycontactid//fullname eq 'x'", 400, "position 17");
+    check("primarycontactid eq null", 400, "named 'primarycontactid'");
+    check("primarycontactid/fullname", 400, "single boolean value");
+    check("ownerid/fullname eq 'x'", 400, "principal");
+    check("primarycontactid/fullname eq name", 400, "columns of the same row");
+    check("contact_customer_accounts/lastname eq 'x'", 400, "Only 'any' and 'all'");
+    check("primarycontactid/any(c:c/lastname eq 'x')", 400, "unknown function with name 'any'");
+    check("contact_customer_accounts/any", 400, "position 29");
+    check("contact_customer_accounts/any(", 400, "position 30");
+    check("contact_customer_accounts/all()", 400, "position 30");
+    check("contact_customer_accounts/any(c)", 400, "position 31");
+    check("contact_customer_accounts/any(c:)", 400, "position 32");
+    check("contact_customer_accounts/any(c:c)", 400, "range variable 'c'");
+    check("contact_customer_accounts/any(c:c/lastname)", 400, "single boolean value");
+    check("contact_customer_accounts/any(c:lastname eq 'x')", 400, "range variable 'c'");
+    check("contact_customer_accounts/any(c:c/name eq 'x')", 400, "named 'name'");
+    check("contact_customer_accounts/any(c:c/lastname eq 'x'", 400, "position 49");
+    check("contact_customer_accounts/any(1:1/lastname eq 'x')", 400, "position 30");
+    check("contact_customer_accounts/any(c:c/contact_customer_contacts/any())", 400, "nested");
+    check("contact_customer_accounts/any(c:c/lastname eq 'x') and c/lastname eq 'x'", 400, "named 'c'");
+    check("contact_customer_accounts/$count gt 1", 400, "position 26");
+    let long = format!("{}name eq 'x'", "parentaccountid/".repeat(PATH_DEPTH_MAX + 1));
+    check(&long, 400, "more than 10 navigation properties");
+    let mut schema = schema();
+    schema.tables.retain(|table| table.logical_name != "contact");
+    let gone = parse_filter("primarycontactid/fullname eq 'x'", &account(), &schema);
+    assert_eq!(gone.map_err(|error| error.status), Err(501));
+}
+
+#[test]
+fn paths_and_lambdas_become_conditions_on_other_rows() {
+    fn check(text: &str, printed: &str) {
+        let filter = parse_filter(text, &account(), &schema()).unwrap_or_else(|e| panic!("{text}: {e}"));
+        assert_eq!(print_filter(&filter, &account(), &schema()), printed, "{text}");
+        assert_eq!(parse_filter(printed, &account(), &schema()), Ok(filter), "{printed}");
+    }
+    let fullname =
+        Filter::Compare { column: "fullname".into(), op: CompareOp::Equal, value: Value::Text("x".into()) };
+    let found = parse_filter("primarycontactid/fullname eq 'x'", &account(), &schema());
+    assert_eq!(found, Ok(through("primarycontactid", fullname.clone())));
+    let found = parse_filter("contact_customer_accounts/all(c:c/fullname eq 'x')", &account(), &schema());
+    let any = Filter::Any {
+        collection: "contact_customer_accounts".into(),
+        filter: Box::new(Filter::Not(Box::new(fullname))),
+    };
+    assert_eq!(found, Ok(Filter::Not(Box::new(any))));
+    for same in [
+        "primarycontactid/fullname eq 'x'",
+        "primarycontactid/parentcustomerid_account/name eq 'x'",
+        "primarycontactid/_parentcustomerid_value eq null",
+        "contains(primarycontactid/fullname,'x')",
+        "primarycontactid/creditlimit gt primarycontactid/creditlimit",
+        "parentaccountid/donotphone eq true",
+        "contact_customer_accounts/any()",
+        "account_teams/any(x:x/name eq 'x')",
+        "contact_customer_accounts/any(x:x/parentcustomerid_account/name eq 'x' and x/fullname eq null)",
+        "contact_customer_accounts/any(x:contains(x/fullname,'x') or not x/fullname eq 'y')",
+        "primarycontactid/contact_customer_contacts/any(x:x/fullname eq 'x')",
+        &format!("{}name eq 'x'", "parentaccountid/".repeat(PATH_DEPTH_MAX)),
+    ] {
+        check(same, same);
+    }
+    check("parentaccountid/donotphone", "parentaccountid/donotphone eq true");
+    check("parentaccountid/numberofemployees eq 1.5", "false");
+    check("'x' eq primarycontactid/fullname", "primarycontactid/fullname eq 'x'");
+    check("account_teams/any( t : t/name eq 'x' )", "account_teams/any(x:x/name eq 'x')");
+    check("account_teams/all(t:t/name eq 'x')", "not account_teams/any(x:not x/name eq 'x')");
+    check("account_teams/any(name:name/name eq 'x')", "account_teams/any(x:x/name eq 'x')");
 }
 
 #[test]
@@ -191,7 +279,7 @@ fn messages_hold_no_text_literals() {
     for text in
         ["name eq 'secret' nonsense", "name eq 'secret", "revenue eq 'secret'", "contains(name,'secret'"]
     {
-        let error = parse_filter(text, &account()).expect_err(text);
+        let error = parse_filter(text, &account(), &schema()).expect_err(text);
         assert!(!error.message.contains("secret"), "{text}: {}", error.message);
     }
 }
@@ -200,7 +288,7 @@ fn messages_hold_no_text_literals() {
 fn depth_and_size_end_at_their_caps() {
     fn check(text: &str, fits: bool) {
         let shown: String = text.chars().take(20).collect();
-        let status = parse_filter(text, &account()).map_or_else(|error| error.status, |_| 200);
+        let status = parse_filter(text, &account(), &schema()).map_or_else(|error| error.status, |_| 200);
         assert_eq!(status, if fits { 200 } else { 400 }, "{shown}");
     }
     let parentheses = |n: usize| format!("{}donotphone{}", "(".repeat(n), ")".repeat(n));
@@ -211,14 +299,46 @@ fn depth_and_size_end_at_their_caps() {
     check(&parentheses(FILTER_DEPTH_MAX + 1), false);
     check(&negations(FILTER_DEPTH_MAX), true);
     check(&negations(FILTER_DEPTH_MAX + 1), false);
-    check(&disjunction(FILTER_NODES_MAX), true);
-    check(&disjunction(FILTER_NODES_MAX + 1), false);
+    // A bare column is a comparison with `true`: three nodes.
+    check(&disjunction(FILTER_NODES_MAX / 3), true);
+    check(&disjunction(FILTER_NODES_MAX / 3 + 1), false);
     for hostile in [parentheses(1_000_000), negations(1_000_000), functions(1_000_000), "(".repeat(1_000_000)]
     {
         check(&hostile, false);
     }
     check(&format!("name eq '{}'", "''".repeat(1_000_000)), true);
     check(&"not(".repeat(1_000_000), false);
+    // Chains of comparisons nest as `not` does.
+    let chain = |n: usize| format!("contains(name,'x'){}", " eq false".repeat(n));
+    check(&chain(FILTER_DEPTH_MAX / 2), true);
+    check(&chain(FILTER_DEPTH_MAX / 2 + 1), false);
+    check(&chain(1000), false);
+}
+
+#[test]
+fn what_was_read_at_the_caps_can_be_read_again_once_printed() {
+    let not = |n: usize| "not ".repeat(n);
+    let half = FILTER_DEPTH_MAX / 2;
+    for text in [
+        format!("{}donotphone", not(FILTER_DEPTH_MAX)),
+        format!("{}contains(name,'x')", not(FILTER_DEPTH_MAX - 1)),
+        format!("{}contains(name,'x') eq false", not(FILTER_DEPTH_MAX - 2)),
+        format!("{}(donotphone or donotphone)", not(FILTER_DEPTH_MAX - 1)),
+        format!("donotphone{}", " eq true eq false".repeat(half / 2 - 1)),
+        format!("{}account_teams/all(t:t/name eq 'x' or t/name eq 'y')", not(FILTER_DEPTH_MAX - 5)),
+        format!(
+            "{}Microsoft.Dynamics.CRM.NotIn(PropertyName='name',PropertyValues=['a','b'])",
+            not(FILTER_DEPTH_MAX - 2)
+        ),
+    ] {
+        let filter = parse_filter(&text, &account(), &schema()).unwrap_or_else(|e| panic!("{text}: {e}"));
+        let printed = print_filter(&filter, &account(), &schema());
+        assert_eq!(parse_filter(&printed, &account(), &schema()), Ok(filter), "{text}");
+        assert!(
+            parse_filter(&format!("not not not not {text}"), &account(), &schema()).is_err()
+                || !text.starts_with("not")
+        );
+    }
 }
 
 fn literal() -> impl Strategy<Value = (String, Value)> {
@@ -238,6 +358,40 @@ fn literal() -> impl Strategy<Value = (String, Value)> {
     ]
 }
 
+fn through(navigation: &str, filter: Filter) -> Filter {
+    Filter::Through { navigation: navigation.into(), filter: Box::new(filter) }
+}
+
+fn any_function() -> impl Strategy<Value = Filter> {
+    let time = prop_oneof![
+        proptest::sample::select(vec![TimeUnit::Day, TimeUnit::Week, TimeUnit::FiscalYear]).prop_flat_map(
+            |unit| proptest::sample::select(vec![
+                QueryFunction::Last(unit),
+                QueryFunction::This(unit),
+                QueryFunction::Next(unit),
+            ])
+        ),
+        (1..=UNITS_MAX).prop_map(|count| QueryFunction::LastX(TimeUnit::Month, count)),
+        (1..=UNITS_MAX).prop_map(|count| QueryFunction::NextX(TimeUnit::FiscalPeriod, count)),
+        (1..=UNITS_MAX).prop_map(|count| QueryFunction::OlderThanX(TimeUnit::Minute, count)),
+        (-700_000..2_900_000_i32).prop_map(|day| QueryFunction::Day(DaySide::OnOrBefore, day)),
+        (1..=4_u8, 1..=9999_i32)
+            .prop_map(|(period, year)| QueryFunction::Fiscal(FiscalTime::InOrAfter(period, year))),
+        (1..=4_u8).prop_map(|period| QueryFunction::Fiscal(FiscalTime::Period(period))),
+        (1..=9999_i32).prop_map(|year| QueryFunction::Fiscal(FiscalTime::Year(year))),
+    ];
+    let people = prop_oneof![
+        Just(QueryFunction::Caller(CallerColumn::UserOrHierarchyAndTeams)),
+        Just(QueryFunction::Caller(CallerColumn::BusinessUnit)),
+        any::<u128>()
+            .prop_map(|id| QueryFunction::Hierarchy(HierarchySide::UnderOrEqual, Uuid::from_u128(id))),
+    ];
+    prop_oneof![
+        time.prop_map(|function| Filter::Function { column: "createdon".into(), function }),
+        people.prop_map(|function| Filter::Function { column: "parentaccountid".into(), function }),
+    ]
+}
+
 fn any_filter() -> impl Strategy<Value = Filter> {
     let op = || proptest::sample::select(CompareOp::ALL.to_vec());
     let text_op = proptest::sample::select(vec![TextOp::Contains, TextOp::StartsWith, TextOp::EndsWith]);
@@ -253,7 +407,40 @@ fn any_filter() -> impl Strategy<Value = Filter> {
             op,
             right: "creditlimit".into()
         }),
-        any::<bool>().prop_map(Filter::Always),
+        proptest::collection::vec(any::<i32>(), 1..4)
+            .prop_map(|values| Filter::HasValues { column: "colours".into(), values }),
+        any_function(),
+    ];
+    let contact = prop_oneof![
+        (op(), "\\PC{0,6}").prop_map(|(op, text)| Filter::Compare {
+            column: "fullname".into(),
+            op,
+            value: Value::Text(text)
+        }),
+        (op(), any::<u128>()).prop_map(|(op, id)| Filter::Compare {
+            column: "parentcustomerid".into(),
+            op,
+            value: Value::Guid(Uuid::from_u128(id)),
+        }),
+        leaf.clone().prop_map(|leaf| through("parentcustomerid_account", leaf)),
+    ];
+    let group = |leaf: BoxedStrategy<Filter>| {
+        leaf.prop_recursive(2, 8, 3, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 2..3).prop_map(Filter::And),
+                inner.prop_map(|inner| Filter::Not(Box::new(inner))),
+            ]
+        })
+    };
+    let any_of = |collection: &'static str, filter: BoxedStrategy<Filter>| {
+        filter.prop_map(move |filter| Filter::Any { collection: collection.into(), filter: Box::new(filter) })
+    };
+    let leaf = prop_oneof![
+        6 => leaf,
+        1 => contact.clone().prop_map(|leaf| through("primarycontactid", leaf)),
+        1 => any_of("contact_customer_accounts", group(contact.boxed()).boxed()),
+        1 => any_of("account_teams", Just(Filter::Always(true)).boxed()),
+        1 => any::<bool>().prop_map(Filter::Always),
     ];
     leaf.prop_recursive(5, 40, 4, |inner| {
         prop_oneof![
@@ -268,8 +455,8 @@ proptest! {
     #[test]
     fn what_is_printed_is_read_back(filter in any_filter()) {
         let table = account();
-        let text = print_filter(&filter, &table);
-        prop_assert_eq!(parse_filter(&text, &table).map_err(|e| e.message), Ok(filter), "{}", text);
+        let text = print_filter(&filter, &table, &schema());
+        prop_assert_eq!(parse_filter(&text, &table, &schema()).map_err(|e| e.message), Ok(filter), "{}", text);
     }
 
     #[test]
@@ -284,7 +471,7 @@ proptest! {
             false => format!("numberofemployees {} {literal}", op.keyword()),
             true => format!("{literal} {} numberofemployees", op.flipped().keyword()),
         };
-        let filter = parse_filter(&text, &account()).unwrap();
+        let filter = parse_filter(&text, &account(), &schema()).unwrap();
         let expected = op.holds(Decimal::from(cell).cmp(&literal));
         prop_assert_eq!(matches(&filter, &|_| Value::Int(cell)), expected, "{} for {}", text, cell);
         prop_assert_eq!(matches(&filter, &|_| Value::Null), op == CompareOp::NotEqual, "{} for null", text);
@@ -298,7 +485,7 @@ proptest! {
 
     #[test]
     fn reading_never_panics(text in "\\PC*") {
-        let _ = parse_filter(&text, &account());
+        let _ = parse_filter(&text, &account(), &schema());
     }
 
     #[test]
@@ -311,7 +498,7 @@ proptest! {
             0..24,
         )
     ) {
-        let _ = parse_filter(&words.join(" "), &account());
-        let _ = parse_filter(&words.concat(), &account());
+        let _ = parse_filter(&words.join(" "), &account(), &schema());
+        let _ = parse_filter(&words.concat(), &account(), &schema());
     }
 }

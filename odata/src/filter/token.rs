@@ -3,23 +3,31 @@
 use crate::error::{ODataError, Result};
 use std::borrow::Cow;
 
-/// One token. A word is a run of letters, digits and `_ - . : +`: names, keywords, numbers, ids, dates alike.
+/// One token. A word is a run of letters, digits and `_ - . +`: names, keywords, numbers, ids, dates alike. One
+/// that begins with a digit or sign may hold `:` too (times); one may begin with `$`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Token<'a> {
+pub(crate) enum Token<'a> {
     Open,
     Close,
+    OpenList,
+    CloseList,
     Comma,
     Slash,
+    Colon,
+    Assign,
     Word(&'a str),
     /// What stands between the quotes, quotes inside still doubled.
     Text(&'a str),
+    /// A JSON string, with its double quotes, escapes as written.
+    Json(&'a str),
     /// Name of a parameter alias, without `@`.
     Alias(&'a str),
     End,
 }
 
 /// Reads tokens with one token of lookahead.
-pub(super) struct Lexer<'a> {
+#[derive(Clone)]
+pub(crate) struct Lexer<'a> {
     text: &'a str,
     at: usize,
     /// The next token and where it begins.
@@ -27,10 +35,11 @@ pub(super) struct Lexer<'a> {
 }
 
 impl<'a> Lexer<'a> {
-    pub(super) fn new(text: &'a str) -> Result<Lexer<'a>> {
+    pub(crate) fn new(text: &'a str) -> Result<Lexer<'a>> {
         // An odd number of quotes cannot be balanced. Said first, since the text after a stray quote
         // (`lastname eq 'O'Bryan'`) would give a message that explains nothing.
-        if text.bytes().filter(|b| *b == b'\'').count() % 2 == 1 {
+        // Not with JSON strings about, in which it means nothing.
+        if !text.contains('"') && text.bytes().filter(|b| *b == b'\'').count() % 2 == 1 {
             let position = text.chars().count();
             return Err(ODataError::bad_request(format!(
                 "There is an unterminated string literal at position {position} in the expression."
@@ -42,12 +51,12 @@ impl<'a> Lexer<'a> {
     }
 
     /// The next token, not consumed.
-    pub(super) fn peek(&self) -> Token<'a> {
+    pub(crate) fn peek(&self) -> Token<'a> {
         self.next.0
     }
 
     /// Consumes the next token and gives it.
-    pub(super) fn advance(&mut self) -> Result<Token<'a>> {
+    pub(crate) fn advance(&mut self) -> Result<Token<'a>> {
         let consumed = self.next.0;
         let rest = self.text.get(self.at..).unwrap_or_default();
         let start = self.at + (rest.len() - rest.trim_start_matches([' ', '\t', '\r', '\n']).len());
@@ -57,7 +66,12 @@ impl<'a> Lexer<'a> {
             Some(b')') => (Token::Close, 1),
             Some(b',') => (Token::Comma, 1),
             Some(b'/') => (Token::Slash, 1),
+            Some(b'[') => (Token::OpenList, 1),
+            Some(b']') => (Token::CloseList, 1),
+            Some(b':') => (Token::Colon, 1),
+            Some(b'=') => (Token::Assign, 1),
             Some(b'\'') => self.quoted(start)?,
+            Some(b'"') => self.json(start)?,
             Some(b'@') => {
                 let name = self.run(start + 1);
                 (Token::Alias(name), 1 + name.len())
@@ -76,7 +90,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Consumes the next token if it is this one.
-    pub(super) fn accept(&mut self, token: Token<'_>) -> Result<bool> {
+    pub(crate) fn accept(&mut self, token: Token<'_>) -> Result<bool> {
         let found = self.peek() == token;
         if found {
             self.advance()?;
@@ -85,7 +99,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Consumes the next token, which must be this one.
-    pub(super) fn expect(&mut self, token: Token<'_>) -> Result<()> {
+    pub(crate) fn expect(&mut self, token: Token<'_>) -> Result<()> {
         match self.accept(token)? {
             true => Ok(()),
             false => Err(self.syntax_error()),
@@ -93,7 +107,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// 400 that points at the next token. The text itself is left out: it may hold personal data.
-    pub(super) fn syntax_error(&self) -> ODataError {
+    pub(crate) fn syntax_error(&self) -> ODataError {
         self.syntax_error_at(self.next.1)
     }
 
@@ -104,9 +118,30 @@ impl<'a> Lexer<'a> {
 
     fn run(&self, start: usize) -> &'a str {
         let rest = self.text.get(start..).unwrap_or_default();
-        let in_word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':' | b'+');
-        let length = rest.bytes().position(|b| !in_word(b)).unwrap_or(rest.len());
+        let numeric = rest.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+'));
+        let in_word = |(at, b): (usize, u8)| match b {
+            b'$' => at == 0,
+            b':' => numeric,
+            b => b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'+'),
+        };
+        let length = rest.bytes().enumerate().position(|byte| !in_word(byte)).unwrap_or(rest.len());
         &rest[..length]
+    }
+
+    fn json(&self, start: usize) -> Result<(Token<'a>, usize)> {
+        let bytes = self.text.as_bytes();
+        let mut at = start + 1;
+        while let Some(byte) = bytes.get(at) {
+            match byte {
+                b'"' => {
+                    let whole = self.text.get(start..=at).unwrap_or_default();
+                    return Ok((Token::Json(whole), whole.len()));
+                }
+                b'\\' => at += 2,
+                _ => at += 1,
+            }
+        }
+        Err(self.syntax_error_at(start))
     }
 
     fn quoted(&self, start: usize) -> Result<(Token<'a>, usize)> {
@@ -127,7 +162,7 @@ impl<'a> Lexer<'a> {
 }
 
 /// A quoted text with its doubled quotes made single.
-pub(super) fn unescape(quoted: &str) -> Cow<'_, str> {
+pub(crate) fn unescape(quoted: &str) -> Cow<'_, str> {
     match quoted.contains("''") {
         true => Cow::Owned(quoted.replace("''", "'")),
         false => Cow::Borrowed(quoted),

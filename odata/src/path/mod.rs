@@ -347,9 +347,32 @@ fn parameters(list: &str, options: &[(String, String)]) -> Result<Vec<(String, S
             }
             value => value,
         };
+        if !is_balanced(value) {
+            return Err(query_syntax());
+        }
         parameters.push((name.trim().to_owned(), value.to_owned()));
     }
     Ok(parameters)
+}
+
+/// Whether quotes end and every bracket has its partner; brackets inside quotes are none.
+fn is_balanced(value: &str) -> bool {
+    let (mut open, mut quote, mut escaped) = (Vec::new(), None, false);
+    for c in value.chars() {
+        match (quote, c) {
+            (Some('"'), _) if escaped => escaped = false,
+            (Some('"'), '\\') => escaped = true,
+            (Some(quoted), c) if c == quoted => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(') => open.push(')'),
+            (None, '[') => open.push(']'),
+            (None, '{') => open.push('}'),
+            (None, ')' | ']' | '}') if open.pop() != Some(c) => return false,
+            (None, _) => {}
+        }
+    }
+    open.is_empty() && quote.is_none()
 }
 
 fn query_syntax() -> ODataError {

@@ -1,11 +1,13 @@
 //! Query options: what of a table is asked for, in which order, from which page.
 
+mod apply;
+mod expand;
+mod order;
 mod plain;
 
 use crate::edm::{Schema, Table};
 use crate::error::{ODataError, Result};
 use crate::filter::{self, Filter};
-use crate::path;
 use uuid::Uuid;
 
 /// Query options of a collection or a row. Names are logical names, checked against the schema.
@@ -80,7 +82,8 @@ pub struct Expand {
     pub reference_only: bool,
 }
 
-/// `$apply`: groups of rows and what is reckoned of each.
+/// `$apply`: groups of rows and what is reckoned of each, over at most [`crate::fetchxml::AGGREGATE_ROWS_MAX`] rows. A
+/// [`Query::filter`] beside it, as reading the rows below a row makes one, counts first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Apply {
     /// Rows that count at all.
@@ -131,17 +134,20 @@ pub enum AggregateOp {
     CountDistinct,
 }
 
-/// Most navigation properties in one `$expand`, as in Dataverse.
+/// Most navigation properties in one `$expand`, those of inner levels counted, as in Dataverse.
 pub const EXPAND_MAX: usize = 15;
+/// Most properties to group by, and most values to reckon, in one `$apply`.
+pub const AGGREGATES_MAX: usize = 32;
 /// Most keys of one `$orderby`.
 pub const ORDER_KEYS_MAX: usize = 32;
 
 /// Reads the query options of a request on a table (as in [`crate::path::Target::options`]). Parameter
-/// aliases (`@p`) count in `$filter` and `$orderby`; `tag`, meant for plug-ins, is let through.
+/// aliases (`@p`) count in `$filter`, `$orderby` and `$apply`, not inside `$expand`; `tag`, meant for plug-ins, is
+/// let through.
 ///
 /// # Errors
-/// 400 for an option that is unknown, given twice, malformed or not supported by Dataverse; 501 for what
-/// Dataverse knows and this crate does not.
+/// 400 for an option that is unknown, given twice, malformed, not supported by Dataverse, or that does not go together
+/// with another; 501 for what leads to a table that the schema does not have.
 pub fn parse_query(options: &[(String, String)], table: &Table, schema: &Schema) -> Result<Query> {
     let aliases = |name: &str| {
         let assigned = options.iter().find(|(option, _)| option.strip_prefix('@') == Some(name));
@@ -157,29 +163,58 @@ pub fn parse_query(options: &[(String, String)], table: &Table, schema: &Schema)
         }
         match name.as_str() {
             "$select" => query.select = select(value, &[table])?,
-            "$filter" => query.filter = Some(filter::parse::parse(value, table, &aliases)?),
+            "$filter" => query.filter = Some(filter::parse::parse(value, table, schema, &aliases)?),
             "$orderby" => {
-                query.orderby = orderby(value.strip_prefix('@').map_or(Some(value), aliases), table)?
+                let list = value.strip_prefix('@').map_or(Some(value.as_str()), aliases);
+                query.orderby = order::parse(list.unwrap_or_default(), table, schema)?;
             }
             "$top" => query.top = Some(value.parse().map_err(|_| invalid(name))?),
             "$count" => query.count = boolean(value).ok_or_else(|| invalid(name))?,
-            "$expand" => query.expand = expand(value, table, schema)?,
+            "$expand" => query.expand = expand::parse(value, table, schema)?,
             "$skiptoken" => query.skip_token = Some(value.clone()),
             "$deltatoken" => query.delta_token = Some(value.clone()),
             "fetchXml" => query.fetch = Some(value.clone()),
             "savedQuery" => query.saved = Some(SavedQuery::System(view(name, value)?)),
             "userQuery" => query.saved = Some(SavedQuery::User(view(name, value)?)),
-            "$apply" => {
-                return Err(ODataError::not_implemented(format!(
-                    "The query parameter {name} is not supported."
-                )))
-            }
+            "$apply" => query.apply = Some(apply::parse(value, table, schema, &aliases)?),
             "tag" => {}
             alias if alias.starts_with('@') => {}
             _ => return Err(unsupported(name)),
         }
     }
+    check_together(options)?;
     Ok(query)
+}
+
+/// Options that bring a whole query with them leave no room for others.
+fn check_together(options: &[(String, String)]) -> Result<()> {
+    let given = |wanted: &[&str]| options.iter().find(|(name, _)| wanted.contains(&name.as_str()));
+    let foreign: &[&str] = match given(&["$apply", "fetchXml", "savedQuery", "userQuery"]) {
+        None => return Ok(()),
+        // What groups have in common and what is reckoned of them are no columns.
+        Some((name, _)) if name == "$apply" => &[
+            "$select",
+            "$filter",
+            "$orderby",
+            "$top",
+            "$count",
+            "$expand",
+            "fetchXml",
+            "savedQuery",
+            "userQuery",
+        ],
+        Some((name, _)) if name == "fetchXml" => {
+            &["$select", "$filter", "$orderby", "$top", "$expand", "$apply", "savedQuery", "userQuery"]
+        }
+        Some((name, _)) if name == "savedQuery" => &["userQuery", "fetchXml", "$apply"],
+        Some(_) => &["savedQuery", "fetchXml", "$apply"],
+    };
+    match (given(foreign), given(&["$apply", "fetchXml", "savedQuery", "userQuery"])) {
+        (Some((name, _)), Some((whole, _))) => Err(ODataError::bad_request(format!(
+            "The query parameters {whole} and {name} do not go together."
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Names of a `$select` as logical names; each must be a column of at least one of the tables. `*` means all.
@@ -202,81 +237,6 @@ fn select(list: &str, tables: &[&Table]) -> Result<Option<Vec<String>>> {
         }
     }
     Ok(if all { None } else { Some(names) })
-}
-
-/// `name asc,createdon desc`; an alias that is not assigned orders by nothing.
-fn orderby(list: Option<&str>, table: &Table) -> Result<Vec<OrderBy>> {
-    let mut keys = Vec::new();
-    for key in
-        list.unwrap_or_default().split(',').filter(|_| list.is_some_and(|list| !list.trim().is_empty()))
-    {
-        let mut words = key.split_whitespace();
-        let property = words.next().ok_or_else(|| invalid("$orderby"))?;
-        let descending = match (words.next(), words.next()) {
-            (None | Some("asc"), None) => false,
-            (Some("desc"), None) => true,
-            _ => return Err(invalid("$orderby")),
-        };
-        if property.contains('/') {
-            return Err(ODataError::not_implemented(
-                "Ordering by a column of another table is not supported.",
-            ));
-        }
-        if keys.len() == ORDER_KEYS_MAX {
-            return Err(ODataError::bad_request(format!("$orderby has more than {ORDER_KEYS_MAX} keys.")));
-        }
-        let column = filter::parse::column(table, property)?.logical_name.clone();
-        keys.push(OrderBy { path: Vec::new(), column, descending });
-    }
-    Ok(keys)
-}
-
-fn expand(list: &str, table: &Table, schema: &Schema) -> Result<Vec<Expand>> {
-    let mut expands: Vec<Expand> = Vec::new();
-    for item in split_outside(list, ',').map(str::trim).filter(|_| !list.trim().is_empty()) {
-        if expands.len() == EXPAND_MAX {
-            return Err(ODataError::bad_request(format!("$expand has more than {EXPAND_MAX} properties.")));
-        }
-        let expand = expand_one(item, table, schema)?;
-        if expands.iter().any(|earlier| earlier.navigation == expand.navigation) {
-            return Err(ODataError::bad_request(format!("'{}' is expanded twice.", expand.navigation)));
-        }
-        expands.push(expand);
-    }
-    Ok(expands)
-}
-
-/// `nav` or `nav($select=a,b)`.
-fn expand_one(item: &str, table: &Table, schema: &Schema) -> Result<Expand> {
-    let (name, options) = match item.split_once('(') {
-        None => (item, ""),
-        Some((name, rest)) => (name.trim(), rest.strip_suffix(')').ok_or_else(|| invalid("$expand"))?),
-    };
-    let Some((_, targets)) = table.navigation(name) else {
-        let known = path::collection(schema, table, name).is_some() || name.contains('/');
-        return Err(match known {
-            true => ODataError::not_implemented(
-                "Only single-valued navigation properties of the table itself can be expanded.",
-            ),
-            false => filter::parse::column_not_found(table, name),
-        });
-    };
-    let tables: Vec<&Table> = targets.iter().filter_map(|target| schema.table(&target.table)).collect();
-    if tables.is_empty() {
-        return Err(ODataError::not_implemented(format!("The table that '{name}' leads to is not here.")));
-    }
-    let mut selected = None;
-    for option in split_outside(options, ';').map(str::trim).filter(|option| !option.is_empty()) {
-        match option.split_once('=') {
-            Some(("$select", list)) if selected.is_none() => selected = Some(select(list, &tables)?),
-            Some(("$select", _)) | None => return Err(invalid("$expand")),
-            Some(("$filter" | "$orderby" | "$top" | "$expand", _)) => {
-                return Err(ODataError::not_implemented("Inside $expand only $select is supported."))
-            }
-            Some((other, _)) => return Err(unsupported(other)),
-        }
-    }
-    Ok(Expand { navigation: name.to_owned(), select: selected.flatten(), ..Expand::default() })
 }
 
 /// Splits at a separator that stands outside quotes, parentheses and brackets. Always gives at least one

@@ -121,6 +121,20 @@ fn aliases_stand_for_literals() {
     check("@p eq name", Some("null"), Value::Null);
     check("name eq @p", None, Value::Null);
     check("name eq @q", Some("'x'"), Value::Null);
+    let lambda = [("$filter", "contact_customer_accounts/any(c:c/lastname eq @p)"), ("@p", "'x'")];
+    let same = [("$filter", "contact_customer_accounts/any(c:c/lastname eq 'x')"), ("@p", "5")];
+    assert_eq!(parse(&lambda), parse(&same));
+    let list = [
+        ("$filter", "Microsoft.Dynamics.CRM.In(PropertyName=@p1,PropertyValues=@p2)"),
+        ("@p1", "'name'"),
+        ("@p2", "[\"a\",'b']"),
+    ];
+    let plain = [("$filter", "name eq 'a' or name eq 'b'")];
+    assert_eq!(parse(&list).map(|query| query.filter), parse(&plain).map(|query| query.filter));
+    for hostile in ["'name','x'", "['name'", "name'", "@p2", ""] {
+        let options = [("$filter", "Microsoft.Dynamics.CRM.Today(PropertyName=@p1)"), ("@p1", hostile)];
+        assert_eq!(parse(&options).map_err(|error| error.status), Err(400), "{hostile}");
+    }
     let ordered = parse(&[("@o", "name desc"), ("$orderby", "@o")]).map(|query| query.orderby.len());
     assert_eq!(ordered, Ok(1));
     assert_eq!(parse(&[("$orderby", "@o")]).map(|query| query.orderby.len()), Ok(0));
@@ -146,7 +160,6 @@ fn what_is_unknown_or_malformed_is_refused() {
     check(&[("", "")], 400, "is not supported");
     check(&[("$top", "1"), ("$top", "1")], 400, "'$top' was specified more than once");
     check(&[("@p", "1"), ("@p", "2")], 400, "'@p' was specified more than once");
-    check(&[("$apply", "x")], 501, "$apply");
     check(&[("savedQuery", "x")], 400, "'savedQuery' is malformed");
     check(&[("userQuery", "")], 400, "'userQuery' is malformed");
     check(&[("$top", "-1")], 400, "'$top' is malformed");
@@ -160,7 +173,12 @@ fn what_is_unknown_or_malformed_is_refused() {
     check(&[("$orderby", "name asc desc")], 400, "'$orderby' is malformed");
     check(&[("$orderby", "name,")], 400, "'$orderby' is malformed");
     check(&[("$orderby", "nonsense")], 400, "named 'nonsense'");
-    check(&[("$orderby", "primarycontactid/fullname")], 501, "another table");
+    check(&[("$orderby", "primarycontactid/nonsense")], 400, "named 'nonsense'");
+    check(&[("$orderby", "primarycontactid/")], 400, "position 17");
+    check(&[("$orderby", "ownerid/fullname")], 400, "principal");
+    check(&[("$orderby", "contact_customer_accounts/lastname")], 400, "not a single value");
+    check(&[("$orderby", "'name'")], 400, "'$orderby' is malformed");
+    check(&[("$orderby", "name desc (")], 400, "'$orderby' is malformed");
     check(&[("$orderby", &vec!["name"; ORDER_KEYS_MAX + 1].join(","))], 400, "more than 32 keys");
     check(&[("$filter", "")], 400, "position 0");
     check(&[("$expand", "nonsense")], 400, "named 'nonsense'");
@@ -180,10 +198,232 @@ fn what_is_unknown_or_malformed_is_refused() {
         "'$expand' is malformed",
     );
     check(&[("$expand", "primarycontactid($skip=1)")], 400, "$skip is not supported");
-    check(&[("$expand", "primarycontactid($filter=fullname eq 'x')")], 501, "only $select");
     check(&[("$expand", "primarycontactid,primarycontactid")], 400, "twice");
-    check(&[("$expand", "contact_customer_accounts")], 501, "single-valued");
-    check(&[("$expand", "primarycontactid/$ref")], 501, "single-valued");
+    for option in ["$filter=fullname eq 'x'", "$orderby=fullname", "$top=1", "$count=true"] {
+        check(&[("$expand", &format!("primarycontactid({option})"))], 400, "inside $expand of a single row");
+    }
+}
+
+#[test]
+fn collections_are_expanded_with_options_of_their_own() {
+    let parsed = parse(&[(
+        "$expand",
+        "contact_customer_accounts($select=lastname;$filter=lastname eq 'a;b,c)' and contains(fullname,'(');\
+         $orderby=lastname desc,fullname;$top=3;$count=true),account_teams,ownerid/$ref",
+    )]);
+    let text = |column: &str, value: &str| Filter::Compare {
+        column: column.into(),
+        op: CompareOp::Equal,
+        value: Value::Text(value.into()),
+    };
+    let contains =
+        Filter::Text { column: "fullname".into(), op: crate::filter::TextOp::Contains, pattern: "(".into() };
+    let expected = vec![
+        Expand {
+            collection: true,
+            filter: Some(Filter::And(vec![text("lastname", "a;b,c)"), contains])),
+            orderby: vec![order("lastname", true), order("fullname", false)],
+            top: Some(3),
+            count: true,
+            ..expand_of("contact_customer_accounts", names(&["lastname"]))
+        },
+        Expand { collection: true, ..expand_of("account_teams", None) },
+        Expand { reference_only: true, ..expand_of("ownerid", None) },
+    ];
+    assert_eq!(parsed.map(|query| query.expand), Ok(expected));
+    let nested = parse(&[("$expand", "primarycontactid($expand=parentcustomerid_account($expand=ownerid))")]);
+    let inner =
+        Expand { expand: vec![expand_of("ownerid", None)], ..expand_of("parentcustomerid_account", None) };
+    let expected = Expand { expand: vec![inner], ..expand_of("primarycontactid", None) };
+    assert_eq!(nested.map(|query| query.expand), Ok(vec![expected]));
+}
+
+#[test]
+fn what_cannot_be_expanded_is_refused() {
+    fn check(list: &str, part: &str) {
+        let error = parse(&[("$expand", list)]).expect_err(list);
+        assert_eq!(error.status, 400, "{list}");
+        assert!(error.message.contains(part), "{list}: {}", error.message);
+    }
+    check("contact_customer_accounts/$ref", "only supported on lookup type");
+    check("account_teams/$ref", "only supported on lookup type");
+    check("primarycontactid/$ref($select=fullname)", "'$expand' is malformed");
+    check("primarycontactid/fullname", "named 'primarycontactid/fullname'");
+    check("*", "named '*'");
+    check("contact_customer_accounts($levels=2)", "$levels is not supported");
+    check("contact_customer_accounts($top=x)", "'$expand' is malformed");
+    check("contact_customer_accounts($count=1)", "'$expand' is malformed");
+    check("contact_customer_accounts($top=1;$top=1)", "'$expand' is malformed");
+    check("contact_customer_accounts($filter=name eq 'x')", "named 'name'");
+    check("contact_customer_accounts($filter=lastname eq @p)", "aliases are not supported inside $expand");
+    check("parentaccountid($expand=account_teams)", "cannot be expanded inside $expand");
+    check("ownerid($expand=createdby)", "several tables");
+    // Orders and limits do not go together with collections in collections.
+    let inner = "contact_customer_contacts";
+    let both = "not supported together with a collection";
+    check(&format!("contact_customer_accounts($top=1;$expand={inner})"), both);
+    check(&format!("contact_customer_accounts($orderby=lastname;$expand={inner})"), both);
+    check(&format!("contact_customer_accounts($expand={inner}($top=1))"), both);
+    check(&format!("primarycontactid($expand={inner}($orderby=lastname))"), both);
+    assert!(parse(&[("$expand", &format!("contact_customer_accounts($expand={inner})"))]).is_ok());
+    let above = "contact_customer_accounts($top=1;$expand=parentcustomerid_account)";
+    assert!(parse(&[("$expand", above)]).is_ok());
+    let deep = |levels: usize| {
+        let options = "$expand=parentaccountid(".repeat(levels - 1);
+        format!("parentaccountid({options}{}", ")".repeat(levels))
+    };
+    assert!(parse(&[("$expand", &deep(EXPAND_MAX))]).is_ok());
+    check(&deep(EXPAND_MAX + 1), "more than 15");
+    check(&"parentaccountid($expand=".repeat(100_000), "'$expand' is malformed");
+}
+
+#[test]
+fn orders_follow_paths() {
+    let keys = parse(&[("$orderby", "primarycontactid/parentcustomerid_account/name desc,name")]);
+    let path = vec!["primarycontactid".to_owned(), "parentcustomerid_account".to_owned()];
+    let expected = vec![OrderBy { path, column: "name".into(), descending: true }, order("name", false)];
+    assert_eq!(keys.map(|query| query.orderby), Ok(expected));
+}
+
+#[test]
+fn groups_and_what_is_reckoned_of_them() {
+    let path = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let key = |names: &[&str], column: &str, alias: &str| GroupKey {
+        path: path(names),
+        column: column.into(),
+        alias: alias.into(),
+    };
+    let of = |op, names: &[&str], column: &str, alias: &str| Aggregate {
+        op,
+        column: Some((path(names), column.into())),
+        alias: alias.into(),
+    };
+    let check = |text: &str, expected: Apply| {
+        assert_eq!(parse(&[("$apply", text)]).map(|query| query.apply), Ok(Some(expected)), "{text}");
+    };
+    check(
+        "groupby((statuscode))",
+        Apply { group: vec![key(&[], "statuscode", "statuscode")], ..Apply::default() },
+    );
+    check(
+        "groupby((_ownerid_value,primarycontactid/fullname),aggregate(revenue with sum as total,\
+         numberofemployees with average as mean , primarycontactid/creditlimit with max as most,\
+         accountid with countdistinct as kinds,$count as n))",
+        Apply {
+            group: vec![
+                key(&[], "ownerid", "_ownerid_value"),
+                key(&["primarycontactid"], "fullname", "primarycontactid_fullname"),
+            ],
+            aggregates: vec![
+                of(AggregateOp::Sum, &[], "revenue", "total"),
+                of(AggregateOp::Average, &[], "numberofemployees", "mean"),
+                of(AggregateOp::Max, &["primarycontactid"], "creditlimit", "most"),
+                of(AggregateOp::CountDistinct, &[], "accountid", "kinds"),
+                Aggregate { op: AggregateOp::Count, column: None, alias: "n".into() },
+            ],
+            ..Apply::default()
+        },
+    );
+    let filter = Filter::Compare { column: "statecode".into(), op: CompareOp::Equal, value: Value::Int(0) };
+    check(
+        "filter(statecode eq 0)/aggregate(createdon with min as first)",
+        Apply {
+            filter: Some(filter),
+            aggregates: vec![of(AggregateOp::Min, &[], "createdon", "first")],
+            ..Apply::default()
+        },
+    );
+    let aliased = parse(&[("$apply", "filter(name eq @p)/groupby((name))"), ("@p", "'x'")]);
+    assert!(aliased.is_ok_and(|query| query.apply.is_some_and(|apply| apply.filter.is_some())));
+}
+
+#[test]
+fn what_cannot_be_grouped_or_reckoned_is_refused() {
+    fn check(text: &str, part: &str) {
+        let error = parse(&[("$apply", text)]).expect_err(text);
+        assert_eq!(error.status, 400, "{text}");
+        assert!(error.message.contains(part), "{text}: {}", error.message);
+    }
+    check("", "position 0");
+    check("x", "transformation 'x' is not supported");
+    check("topcount(1,revenue)", "transformation 'topcount' is not supported");
+    check("groupby", "position 7");
+    check("groupby(name)", "position 8");
+    check("groupby(())", "position 9");
+    check("groupby((name)", "position 14");
+    check("groupby((name,))", "position 14");
+    check("groupby((name,name))", "comes twice");
+    check("groupby((nonsense))", "named 'nonsense'");
+    check("groupby((ownerid/fullname))", "principal");
+    check("groupby((rollup(name)))", "named 'rollup'");
+    check("groupby((name),filter(true))", "position 15");
+    check("groupby((name),aggregate($count as name))", "comes twice");
+    check("groupby((name))/filter(true)", "Nothing can follow");
+    check("groupby((name)) x", "position 16");
+    check("filter(true)", "position 12");
+    check("filter(true)/filter(true)/groupby((name))", "transformation 'filter'");
+    check("filter(name)/groupby((name))", "single boolean value");
+    check("aggregate()", "position 10");
+    check("aggregate(revenue)", "position 17");
+    check("aggregate(revenue with sum)", "position 26");
+    check("aggregate(revenue with sum as)", "position 29");
+    check("aggregate(revenue with sum as a.b)", "position 33");
+    check("aggregate(revenue with median as m)", "aggregation method");
+    check("aggregate(name with sum as m)", "'name' cannot be aggregated");
+    check("aggregate(name with min as m)", "'name' cannot be aggregated");
+    check("aggregate(createdon with average as m)", "'createdon' cannot be aggregated");
+    check("aggregate(revenue with sum as a,revenue with max as a)", "comes twice");
+    check("aggregate($count)", "position 16");
+    let many = |count: usize| {
+        let list: Vec<String> = (0..count).map(|at| format!("$count as a{at}")).collect();
+        format!("aggregate({})", list.join(","))
+    };
+    assert!(parse(&[("$apply", &many(AGGREGATES_MAX))]).is_ok());
+    check(&many(AGGREGATES_MAX + 1), "'$apply' is malformed");
+}
+
+#[test]
+fn whole_queries_leave_no_room_for_other_options() {
+    fn check(whole: (&str, &str), other: (&str, &str), allowed: bool) {
+        assert_eq!(parse(&[whole, other]).is_ok(), allowed, "{whole:?} {other:?}");
+        assert_eq!(parse(&[other, whole]).is_ok(), allowed, "{other:?} {whole:?}");
+    }
+    let id = "a0000000-0000-4000-8000-000000000001";
+    let apply = ("$apply", "groupby((name))");
+    check(apply, ("$filter", "true"), false);
+    check(apply, ("$orderby", "name"), false);
+    check(apply, ("$top", "1"), false);
+    check(apply, ("@p", "1"), true);
+    check(("fetchXml", "<fetch/>"), ("$select", "name"), false);
+    check(("fetchXml", "<fetch/>"), ("savedQuery", id), false);
+    check(("fetchXml", "<fetch/>"), ("tag", "x"), true);
+    check(("savedQuery", id), ("userQuery", id), false);
+    check(("savedQuery", id), apply, false);
+    check(("savedQuery", id), ("$top", "1"), true);
+    check(("userQuery", id), ("$filter", "true"), true);
+    let query = parse(&[("userQuery", &id.to_uppercase())]).unwrap();
+    assert_eq!(query.saved, Some(SavedQuery::User(Uuid::try_parse(id).unwrap())));
+    assert_eq!(query.beyond_plain(), Some("Running a view"));
+    let query = parse(&[("fetchXml", "<fetch/>")]).unwrap();
+    assert_eq!(query.fetch.as_deref(), Some("<fetch/>"));
+}
+
+#[test]
+fn what_is_beyond_a_plain_list_is_named() {
+    fn check(option: (&str, &str), plain: bool) {
+        assert_eq!(parse(&[option]).unwrap().beyond_plain().is_none(), plain, "{option:?}");
+    }
+    check(("$filter", "name eq 'x' or not (revenue gt creditlimit)"), true);
+    check(("$filter", "name eq 'x' or not (primarycontactid/fullname eq 'x')"), false);
+    check(("$filter", "account_teams/any()"), false);
+    check(("$filter", "Microsoft.Dynamics.CRM.Today(PropertyName='createdon')"), false);
+    check(("$orderby", "name"), true);
+    check(("$orderby", "primarycontactid/fullname"), false);
+    check(("$expand", "primarycontactid($select=fullname),ownerid"), true);
+    check(("$expand", "primarycontactid/$ref"), false);
+    check(("$expand", "account_teams"), false);
+    check(("$expand", "primarycontactid($expand=parentcustomerid_account)"), false);
+    check(("$apply", "groupby((name))"), false);
 }
 
 #[test]

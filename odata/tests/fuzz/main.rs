@@ -132,10 +132,10 @@ fn urls_are_read_or_refused() {
 
 fn read_filter(input: &[u8], schema: &Schema) -> Result<()> {
     let table = schema.table("account").unwrap();
-    let filter = parse_filter(&text(input), table)?;
+    let filter = parse_filter(&text(input), table, schema)?;
     // What was read is printed so that the same is read again.
-    let printed = print_filter(&filter, table);
-    assert_eq!(parse_filter(&printed, table).ok(), Some(filter), "{printed}");
+    let printed = print_filter(&filter, table, schema);
+    assert_eq!(parse_filter(&printed, table, schema).ok(), Some(filter), "{printed}");
     Ok(())
 }
 

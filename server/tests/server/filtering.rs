@@ -135,7 +135,7 @@ fn every_filter_chooses_the_rows_that_the_engine_chooses() {
     let mut some = 0;
     for _ in 0..1000 {
         let text = dice.filter(3);
-        let filter = parse_filter(&text, table).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let filter = parse_filter(&text, table, &schema).unwrap_or_else(|error| panic!("{text}: {error}"));
         let chosen =
             all.iter().filter(|row| matches(&filter, &|name| row.get(name).cloned().unwrap_or_default()));
         let expected: Vec<&Value> = chosen.map(|row| &row["contactid"]).collect();
@@ -175,11 +175,11 @@ fn a_long_filter_does_not_exceed_what_the_database_can_parse() {
     let schema = database.schema().clone();
     let table = schema.table("account").unwrap();
     let text = vec!["name eq 'x'"; 1600].join(" or ");
-    let filter = parse_filter(&text, table).unwrap();
+    let filter = parse_filter(&text, table, &schema).unwrap();
     let count = database.read(|reader| reader.count(table, &Sight::Everything, Some(&filter), 10)).unwrap();
     assert_eq!(count, 0);
     let deep = format!("{}name eq 'x'{}", "not (".repeat(45), ")".repeat(45));
-    let filter = parse_filter(&deep, table).unwrap();
+    let filter = parse_filter(&deep, table, &schema).unwrap();
     assert_eq!(
         database.read(|reader| reader.count(table, &Sight::Everything, Some(&filter), 10)).unwrap(),
         0
