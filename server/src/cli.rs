@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::api::{Profile, Service};
+use crate::db::changes::TOMBSTONE_DAYS;
 use crate::db::{Database, Location};
 use crate::import::{self, Mapping};
 use crate::progress::Progress;
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant};
 
 /// How long requests under way may take once the server was told to stop.
 const SHUTDOWN_SECONDS_MAX: u64 = 10;
+/// How long the server waits between two times of forgetting what is old.
+const CLEAN_UP_SECONDS: u64 = 3600;
 
 /// Reference CRM server: a subset of the Dataverse Web API on SQLite.
 #[derive(Debug, Parser)]
@@ -43,13 +46,16 @@ enum Command {
     Serve(Serve),
     /// Load CSV or vCard files into a database; each file as a whole or not at all
     Import(Import),
+    /// Give a database that was restored from a copy a new identity: clients read everything anew
+    Restored(Store),
     /// Set a user's password, read from the first line of standard input
     SetPassword(SetPassword),
 }
 
 #[derive(Debug, Args)]
 struct Store {
-    /// Where the data is: sqlite:PATH (created when missing) or sqlite::memory: (gone at the end)
+    /// Where the data is: sqlite:PATH (created when missing), sqlite::memory: (gone at the end) or
+    /// postgres://USER@HOST/DATABASE
     #[arg(long, value_name = "URL", default_value = "sqlite:flette.sqlite")]
     database: Location,
     /// Name of the organisation, used when the database is created
@@ -92,6 +98,9 @@ struct Serve {
     /// requests=6000,seconds=1200,concurrent=52,window=300
     #[arg(long, value_name = "LIMITS", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     throttle: Option<Limits>,
+    /// How many days a deletion is told to clients that were away; who was away for longer reads all anew
+    #[arg(long, value_name = "DAYS", default_value_t = TOMBSTONE_DAYS, value_parser = clap::value_parser!(i64).range(1..=36_500))]
+    tombstone_days: i64,
     /// Show /metrics to everybody and not only to programs of this machine
     #[arg(long)]
     metrics_public: bool,
@@ -145,6 +154,9 @@ pub fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::Serve(serve) => run_serve(serve),
         Command::Import(import) => run_import(&import),
+        Command::Restored(store) => {
+            store.open()?.write(|writer| writer.renew_lineage()).context("cannot write to the database")
+        }
         Command::SetPassword(set) => run_set_password(&set),
     }
 }
@@ -163,12 +175,7 @@ fn start_log(format: LogFormat) {
 fn run_serve(serve: Serve) -> Result<()> {
     let database = serve.store.open()?;
     let now = web::now();
-    database
-        .write(|writer| {
-            writer.purge_sessions(now)?;
-            writer.purge_tombstones(now)
-        })
-        .context("cannot clean up the database")?;
+    clean_up(&database, serve.tombstone_days).context("cannot clean up the database")?;
     if let Some(rows) = serve.demo {
         people::add_demo_people(&database, now).context("cannot add the demo users")?;
         let (mut told, started) = (Progress::new("demo data"), Instant::now());
@@ -179,7 +186,8 @@ fn run_serve(serve: Serve) -> Result<()> {
         anyhow::ensure!(site.is_dir(), "the site folder {} does not exist", site.display());
     }
     let options = serve.options();
-    let app = web::app(Service::new(database, serve.profile), options);
+    let database = Arc::new(database);
+    let app = web::app(Service::new(database.clone(), serve.profile), options);
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {
@@ -189,6 +197,7 @@ fn run_serve(serve: Serve) -> Result<()> {
         let address = listener.local_addr()?;
         // Before anybody knows of the address: a signal must not end the process half way.
         let stopped = stop_signal().context("cannot catch signals")?;
+        tokio::spawn(clean_up_for_ever(database, serve.tombstone_days));
         println!("listening on http://{address}");
         std::io::stdout().flush()?;
         let (told, mut stop) = tokio::sync::watch::channel(false);
@@ -211,6 +220,24 @@ fn run_serve(serve: Serve) -> Result<()> {
     });
     runtime.shutdown_timeout(Duration::from_secs(SHUTDOWN_SECONDS_MAX));
     served
+}
+
+/// Forgets sessions and deletions that are old enough.
+fn clean_up(database: &Database, tombstone_days: i64) -> flette_odata::error::Result<()> {
+    let now = web::now();
+    database.write(|writer| {
+        writer.purge_sessions(now)?;
+        writer.purge_tombstones(now, tombstone_days)
+    })
+}
+
+/// The same again and again while the server runs. A failure is logged where it happens.
+async fn clean_up_for_ever(database: Arc<Database>, tombstone_days: i64) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(CLEAN_UP_SECONDS)).await;
+        let database = database.clone();
+        let _ = tokio::task::spawn_blocking(move || clean_up(&database, tombstone_days)).await;
+    }
 }
 
 /// Waits for SIGTERM or SIGINT, which are caught from this call on.

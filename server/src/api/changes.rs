@@ -1,14 +1,15 @@
 //! The feed of changes: a first read with a delta link at its end, then what changed since.
 //!
 //! The first page fixes how far the whole read goes (`until`); later pages only go on. Rows are read in the
-//! order of their versions, so a row that changes while a client pages drops out of this read and comes
-//! with the next delta: nothing falls between two tokens.
+//! order of their changes, so a row that changes while a client pages drops out of this read and comes with
+//! the next delta: nothing falls between two tokens.
 
-use super::page::{check_version, link, read_delta_token, write_delta_token, Page};
+use super::page::{check_position, link, read_delta_token, write_delta_token, Page};
 use super::read::{Listed, Sheet};
 use super::{Call, Profile, COUNT_MAX};
 use crate::db::changes::{Stretch, Tombstone};
 use crate::db::meta::Fact;
+use crate::db::position::Position;
 use crate::db::Reader;
 use flette_odata::error::Result;
 use flette_odata::{delta, render, ODataError, Table, Uuid};
@@ -16,42 +17,37 @@ use flette_odata::{delta, render, ODataError, Table, Uuid};
 /// The first page: of all rows, or of what changed since a delta token.
 pub(super) fn begin(list: &Listed) -> Result<Vec<u8>> {
     check(list)?;
-    let until = list.reader.version()?;
+    let until = list.reader.position()?;
     match &list.query.delta_token {
         Some(token) => {
             let after = read_delta_token(list.reader, token)?;
-            page(list, Stretch { after, until }, false)
+            page(list, &Stretch::new(after, until), false)
         }
-        None => page(list, Stretch { after: 0, until }, true),
+        None => page(list, &Stretch::new(Position::START, until), true),
     }
 }
 
-/// A further page of a read that goes from `after` to `until`.
-pub(super) fn further(
-    list: &Listed,
-    (after, until): (i64, i64),
-    first: bool,
-    lineage: Uuid,
-) -> Result<Vec<u8>> {
+/// A further page of a read.
+pub(super) fn further(list: &Listed, stretch: &Stretch, first: bool, lineage: Uuid) -> Result<Vec<u8>> {
     check(list)?;
-    check_version(list.reader, until, lineage)?;
+    check_position(list.reader, &stretch.until, lineage)?;
     if !first {
-        check_version(list.reader, after, lineage)?;
+        check_position(list.reader, &stretch.after, lineage)?;
     }
-    page(list, Stretch { after, until }, first)
+    page(list, stretch, first)
 }
 
 /// How many changes there are since a token.
 pub(super) fn count(reader: &Reader, call: &Call, table: &Table, token: &str) -> Result<u64> {
     allowed(call, table)?;
-    let stretch = Stretch { after: read_delta_token(reader, token)?, until: reader.version()? };
+    let stretch = Stretch::new(read_delta_token(reader, token)?, reader.position()?);
     let sight = call.caller.sight();
     let mut count = 0;
-    reader.changed(table, &sight, stretch, COUNT_MAX, &[], |_| {
+    reader.changed(table, &sight, &stretch, COUNT_MAX, &[], |_| {
         count += 1;
         Ok(true)
     })?;
-    let gone = reader.tombstones(table, &sight, stretch, COUNT_MAX)?.len();
+    let gone = reader.tombstones(table, &sight, &stretch, COUNT_MAX)?.len();
     Ok((count + u64::try_from(gone).unwrap_or(COUNT_MAX)).min(COUNT_MAX))
 }
 
@@ -85,7 +81,7 @@ fn allowed(call: &Call, table: &Table) -> Result<()> {
     Ok(())
 }
 
-fn page(list: &Listed, stretch: Stretch, first: bool) -> Result<Vec<u8>> {
+fn page(list: &Listed, stretch: &Stretch, first: bool) -> Result<Vec<u8>> {
     let (reader, size) = (list.reader, list.page_size());
     let sight = list.call.caller.sight();
     let gone = match first {
@@ -94,12 +90,11 @@ fn page(list: &Listed, stretch: Stretch, first: bool) -> Result<Vec<u8>> {
     };
     let mut gone = gone.into_iter().peekable();
     let mut sheet = Sheet::new(list, &[])?;
-    let (mut count, mut last, mut more) = (0, stretch.after, false);
+    let (mut count, mut last, mut more) = (0, stretch.from, false);
     reader.changed(list.table, &sight, stretch, size + 1, &sheet.columns.clone(), |found| {
-        // Rows and tombstones are told in the order of their versions, so that one number says where a page
-        // ends.
-        while let Some(tombstone) = gone.next_if(|t| count < size && t.version < found.version()) {
-            last = tombstone.version;
+        // Rows and tombstones are told in the order of their places, so that one place says where a page ends.
+        while let Some(tombstone) = gone.next_if(|t| count < size && t.place < found.place()) {
+            last = tombstone.place;
             count += 1;
             bury(&mut sheet, list, &tombstone);
         }
@@ -107,13 +102,13 @@ fn page(list: &Listed, stretch: Stretch, first: bool) -> Result<Vec<u8>> {
             more = true;
             return Ok(false);
         }
-        last = found.version();
+        last = found.place();
         count += 1;
         sheet.add(found.version(), |at| found.cell(at))?;
         Ok(true)
     })?;
     while let Some(tombstone) = gone.next_if(|_| count < size) {
-        last = tombstone.version;
+        last = tombstone.place;
         count += 1;
         bury(&mut sheet, list, &tombstone);
     }
@@ -125,10 +120,16 @@ fn page(list: &Listed, stretch: Stretch, first: bool) -> Result<Vec<u8>> {
     let link = |name, token: &str| link(list.call.root, list.url, name, token);
     let (next, delta) = if more {
         let lineage = reader.fact_id(Fact::Lineage)?;
-        let token = Page::Changes { after: last, until: stretch.until, first, lineage };
+        let token = Page::Changes {
+            after: stretch.after.clone(),
+            until: stretch.until.clone(),
+            from: last,
+            first,
+            lineage,
+        };
         (Some(link("$skiptoken", &token.write())), None)
     } else {
-        (None, Some(link("$deltatoken", &write_delta_token(reader, stretch.until)?)))
+        (None, Some(link("$deltatoken", &write_delta_token(reader, &stretch.until)?)))
     };
     Ok(render::collection_body(&context, None, next.as_deref(), delta.as_deref(), &sheet.out))
 }

@@ -17,6 +17,7 @@ use flette_odata::error::Result;
 use flette_odata::operation::{self, Operation};
 use flette_odata::query::Query;
 use flette_odata::{metadata, Method, ODataError, Request, Response, Schema, Table, Uuid};
+use std::sync::Arc;
 
 /// Most rows in one answer, and what a client gets that does not ask for fewer.
 pub const PAGE_ROWS_MAX: u32 = 5000;
@@ -38,7 +39,7 @@ pub enum Profile {
 
 /// The Web API over one database.
 pub struct Service {
-    database: Database,
+    database: Arc<Database>,
     profile: Profile,
 }
 
@@ -57,8 +58,8 @@ pub struct Call<'a> {
 
 impl Service {
     /// A service over an open database.
-    pub fn new(database: Database, profile: Profile) -> Service {
-        Service { database, profile }
+    pub fn new(database: impl Into<Arc<Database>>, profile: Profile) -> Service {
+        Service { database: database.into(), profile }
     }
 
     /// The database.

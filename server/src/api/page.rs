@@ -1,6 +1,7 @@
 //! Where a list goes on: the tokens in next and delta links. Opaque to clients, checked when they come back.
 
 use crate::db::meta::Fact;
+use crate::db::position::{Place, Position};
 use crate::db::Reader;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine;
@@ -23,10 +24,12 @@ pub(super) enum Page {
     },
     /// Goes on in the feed of changes.
     Changes {
-        /// Version of the last change given.
-        after: i64,
-        /// Version of the last change of this read; fixed by its first page.
-        until: i64,
+        /// Where the read before ended.
+        after: Position,
+        /// Where this read ends; fixed by its first page.
+        until: Position,
+        /// The last change given.
+        from: Place,
         /// Whether this is a first read, which tells of no deletions.
         first: bool,
         /// Identity of the database.
@@ -89,30 +92,33 @@ pub(super) fn fits(column: &Column, value: &Value) -> bool {
     }
 }
 
-/// A `$deltatoken`: `<version>!<lineage>`.
-pub(super) fn write_delta_token(reader: &Reader, version: i64) -> Result<String> {
-    Ok(format!("{version}!{}", reader.fact_id(Fact::Lineage)?.simple()))
+/// A `$deltatoken`: `<position>!<lineage>`.
+pub(super) fn write_delta_token(reader: &Reader, position: &Position) -> Result<String> {
+    Ok(format!("{position}!{}", reader.fact_id(Fact::Lineage)?.simple()))
 }
 
-/// Reads a `$deltatoken`: the version it stands for.
+/// Reads a `$deltatoken`: the position it stands for.
 ///
 /// # Errors
 /// 400 when it is no token; 410 when it is not from this database, or older than its tombstones.
-pub(super) fn read_delta_token(reader: &Reader, text: &str) -> Result<i64> {
-    let (version, lineage) = text.split_once('!').ok_or_else(bad_token)?;
-    let version: i64 = version.parse().map_err(|_| bad_token())?;
+pub(super) fn read_delta_token(reader: &Reader, text: &str) -> Result<Position> {
+    let short = text.len() <= TOKEN_LENGTH_MAX;
+    let (position, lineage) = text.split_once('!').filter(|_| short).ok_or_else(bad_token)?;
+    let position: Position = position.parse().map_err(|_| bad_token())?;
     let lineage: Uuid = lineage.parse().map_err(|_| bad_token())?;
-    check_version(reader, version, lineage)
+    check_position(reader, &position, lineage)?;
+    Ok(position)
 }
 
-/// A version that came from outside, when it can be used.
+/// Whether a position that came from outside can be used.
 ///
 /// # Errors
 /// 410 when it is not from this database, or older than its tombstones.
-pub(super) fn check_version(reader: &Reader, version: i64, lineage: Uuid) -> Result<i64> {
+pub(super) fn check_position(reader: &Reader, position: &Position, lineage: Uuid) -> Result<()> {
     let known = lineage == reader.fact_id(Fact::Lineage)?
-        && (reader.tombstone_floor()?..=reader.version()?).contains(&version);
-    known.then_some(version).ok_or_else(expired)
+        && reader.tombstone_floor()?.is_none_or(|floor| position.is_beyond(floor))
+        && position.is_within(&reader.position()?);
+    known.then_some(()).ok_or_else(expired)
 }
 
 /// The link that carries on with the same query: `name` is `$skiptoken` or `$deltatoken`.

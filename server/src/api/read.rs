@@ -4,6 +4,7 @@ use super::changes;
 use super::lookups::{Expanded, Names};
 use super::page::{bad_token, fits, link, Page};
 use super::{Call, COUNT_MAX, PAGE_ROWS_MAX};
+use crate::db::changes::Stretch;
 use crate::db::listing::{position_columns, Listing};
 use crate::db::rows::Stored;
 use crate::db::Reader;
@@ -38,8 +39,8 @@ impl Listed<'_> {
     pub(super) fn respond(&self) -> Result<Response> {
         let page = self.query.skip_token.as_deref().map(Page::read).transpose()?;
         let body = match page {
-            Some(Page::Changes { after, until, first, lineage }) => {
-                changes::further(self, (after, until), first, lineage)?
+            Some(Page::Changes { after, until, from, first, lineage }) => {
+                changes::further(self, &Stretch { after, until, from }, first, lineage)?
             }
             Some(Page::Rows { after, taken }) => self.rows(Some(&after), taken)?,
             None if self.prefer.track_changes || self.query.delta_token.is_some() => changes::begin(self)?,

@@ -1,18 +1,19 @@
 //! Versions and tombstones: what the feed of changes is made of.
 //!
-//! Every change takes the next number of one counter, inside its transaction. On SQLite there is one writer
-//! at a time, so numbers are committed in their order: a reader that sees counter N sees every change up to N.
+//! Every change takes the next number of one counter, inside its transaction. It makes the row's etag. How
+//! far somebody has seen the changes is another matter: see `position`.
 
 use super::cells::id_value;
-use super::layout::{COUNTER, TOMBSTONE, VERSIONS};
+use super::layout::{COUNTER, TOMBSTONE, VERSIONS, XACT};
 use super::meta::Fact;
+use super::position::{self, Place, Position};
 use super::rows::Sight;
 use super::{name, Dialect, Reader, SqlRow, Writer};
 use flette_odata::error::Result;
-use flette_odata::{Table, Uuid};
-use sea_query::{Expr, Func, Order, Query};
+use flette_odata::{ODataError, Table, Uuid};
+use sea_query::{Expr, Func, Query, SimpleExpr};
 
-/// How long a deletion is told.
+/// How long a deletion is told, unless somebody chooses otherwise.
 pub const TOMBSTONE_DAYS: i64 = 90;
 const DAY_MILLIS: i64 = 86_400_000;
 
@@ -39,20 +40,39 @@ impl Reason {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tombstone {
     /// When, in the order of changes.
-    pub version: i64,
+    pub place: Place,
     /// Which row.
     pub id: Uuid,
     /// Why.
     pub reason: Reason,
 }
 
-/// A stretch of the feed: changes later than `after` and not later than `until`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A stretch of the feed: what was committed after one position and not after another. `from` says how much
+/// of it was told already.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stretch {
-    /// Version before the first.
-    pub after: i64,
-    /// Version of the last.
-    pub until: i64,
+    /// Where the last read ended.
+    pub after: Position,
+    /// Where this read ends.
+    pub until: Position,
+    /// The last change of it that was told; the default before the first.
+    pub from: Place,
+}
+
+impl Stretch {
+    /// All of it.
+    pub fn new(after: Position, until: Position) -> Stretch {
+        Stretch { after, until, from: Place::default() }
+    }
+
+    /// Condition on the changes of a table, whose version is in the column `version`.
+    pub(super) fn condition(&self, dialect: Dialect, table: &str, version: &str) -> SimpleExpr {
+        let within = self.until.told(dialect, table, version).and(self.after.untold(dialect, table, version));
+        match self.from == Place::default() {
+            true => within,
+            false => within.and(position::later(dialect, self.from, table, version)),
+        }
+    }
 }
 
 impl Reader<'_> {
@@ -66,9 +86,22 @@ impl Reader<'_> {
         Ok(self.first(&query, |row| row.int(0))?.flatten().unwrap_or_default())
     }
 
-    /// Versions up to this one may have lost tombstones: a token below it is worth nothing.
-    pub fn tombstone_floor(&self) -> Result<i64> {
-        Ok(self.fact(Fact::TombstoneFloor)?.and_then(|text| text.parse().ok()).unwrap_or_default())
+    /// Where this snapshot ends: everything it shows is before, whatever is committed later is not.
+    pub fn position(&self) -> Result<Position> {
+        if self.dialect() == Dialect::Sqlite {
+            return Ok(Position::after_version(self.version()?));
+        }
+        let mut query = Query::select();
+        query.expr(Expr::cust("pg_current_snapshot()::text"));
+        let snapshot = self.first(&query, |row| row.string(0))?.unwrap_or_default();
+        Position::of_snapshot(&snapshot)
+            .ok_or_else(|| ODataError::new(500, "0x80044150", "The database's snapshot cannot be read."))
+    }
+
+    /// The last change (see [`Position::is_beyond`]) whose tombstone may be lost, if any: a position that is
+    /// not beyond it is worth nothing.
+    pub fn tombstone_floor(&self) -> Result<Option<i64>> {
+        Ok(self.fact(Fact::TombstoneFloor)?.and_then(|text| text.parse().ok()))
     }
 
     /// Rows that went out of sight within a stretch, in order, at most `limit`. A row that is in sight
@@ -77,7 +110,7 @@ impl Reader<'_> {
         &self,
         table: &Table,
         sight: &Sight,
-        stretch: Stretch,
+        stretch: &Stretch,
         limit: u64,
     ) -> Result<Vec<Tombstone>> {
         let tomb = |column: &str| Expr::col((name(TOMBSTONE), name(column)));
@@ -91,23 +124,23 @@ impl Reader<'_> {
         }
         let mut query = Query::select();
         query
-            .columns([name("version"), name("id"), name("reason")])
+            .columns(["id", "reason", "version"].map(name))
             .from(name(TOMBSTONE))
             .and_where(tomb("table_name").eq(table.logical_name.as_str()))
-            .and_where(tomb("version").gt(stretch.after))
-            .and_where(tomb("version").lte(stretch.until))
+            .and_where(stretch.condition(self.dialect(), TOMBSTONE, "version"))
             .and_where(Expr::exists(seen).not())
-            .order_by(name("version"), Order::Asc)
             .limit(limit);
+        position::select(&mut query, self.dialect());
+        position::order(&mut query, self.dialect(), "version");
         match sight {
             Sight::Everything => query.and_where(tomb("reason").eq(Reason::Deleted.as_str())),
             Sight::BusinessUnit(unit) => query.and_where(tomb("business_unit").eq(id_value(*unit))),
         };
         self.all(&query, |row| {
-            let changed = row.text(2) == Some(Reason::Changed.as_str());
+            let changed = row.text(1) == Some(Reason::Changed.as_str());
             Tombstone {
-                version: row.int(0).unwrap_or_default(),
-                id: row.id(1).unwrap_or_default(),
+                place: position::place(row, 2),
+                id: row.id(0).unwrap_or_default(),
                 reason: if changed { Reason::Changed } else { Reason::Deleted },
             }
         })
@@ -161,14 +194,20 @@ impl Writer<'_> {
         self.execute(&insert).map(drop)
     }
 
-    /// Forgets deletions older than [`TOMBSTONE_DAYS`] and raises the floor accordingly.
-    pub fn purge_tombstones(&self, now: i64) -> Result<()> {
-        let old = Expr::col(name("at")).lt(now - TOMBSTONE_DAYS * DAY_MILLIS);
+    /// Forgets deletions older than so many days and raises the floor accordingly.
+    pub fn purge_tombstones(&self, now: i64, days: i64) -> Result<()> {
+        let old = Expr::col(name("at")).lt(now.saturating_sub(days.saturating_mul(DAY_MILLIS)));
+        let change = match self.dialect() {
+            Dialect::Sqlite => "version",
+            Dialect::Postgres => XACT,
+        };
         let mut query = Query::select();
-        query.expr(Expr::col(name("version")).max()).from(name(TOMBSTONE)).and_where(old.clone());
+        query.expr(Expr::col(name(change)).max()).from(name(TOMBSTONE)).and_where(old.clone());
         let Some(floor) = self.first(&query, |row| row.int(0))?.flatten() else {
             return Ok(());
         };
+        // Tombstones of one transaction may be older than others that were written before it.
+        let floor = floor.max(self.tombstone_floor()?.unwrap_or_default());
         self.set_fact(Fact::TombstoneFloor, &floor.to_string())?;
         self.execute(Query::delete().from_table(name(TOMBSTONE)).and_where(old)).map(drop)
     }

@@ -3,6 +3,7 @@
 use super::cells::Projection;
 use super::changes::Stretch;
 use super::filter::condition;
+use super::position::{self, Place};
 use super::rows::{Sight, VERSION};
 use super::{name, Dialect, Reader, SqlRow, Storage};
 use flette_odata::error::Result;
@@ -10,7 +11,7 @@ use flette_odata::filter::Filter;
 use flette_odata::query::OrderBy;
 use flette_odata::render::Cell;
 use flette_odata::{Column, Table, Value};
-use sea_query::{Expr, Order, Query, SelectStatement, SimpleExpr};
+use sea_query::{Expr, Query, SelectStatement, SimpleExpr};
 
 /// Which rows, in which order.
 #[derive(Debug)]
@@ -50,6 +51,11 @@ impl<'r> Found<'r> {
     pub fn version(&self) -> i64 {
         self.row.int(self.projection.width()).unwrap_or_default()
     }
+
+    /// Where the row's last change stands among others.
+    pub fn place(&self) -> Place {
+        position::place(&self.row, self.projection.width())
+    }
 }
 
 impl Reader<'_> {
@@ -85,23 +91,21 @@ impl Reader<'_> {
         self.each(&query, |row| each(Found { row: *row, projection: &projection }))
     }
 
-    /// Calls `each` for rows that changed within a stretch, in the order of their versions, at most `limit`.
+    /// Calls `each` for rows that changed within a stretch, in the order of their places, at most `limit`.
     pub fn changed(
         &self,
         table: &Table,
         sight: &Sight,
-        stretch: Stretch,
+        stretch: &Stretch,
         limit: u64,
         columns: &[&Column],
         mut each: impl FnMut(Found) -> Result<bool>,
     ) -> Result<()> {
         let projection = Projection::new(columns.iter().copied());
         let mut query = self.select(table, &projection, sight);
-        query
-            .and_where(Expr::col(name(VERSION)).gt(stretch.after))
-            .and_where(Expr::col(name(VERSION)).lte(stretch.until))
-            .order_by(name(VERSION), Order::Asc)
-            .limit(limit);
+        let dialect = self.dialect();
+        query.and_where(stretch.condition(dialect, &table.logical_name, VERSION)).limit(limit);
+        position::order(&mut query, dialect, VERSION);
         self.each(&query, |row| each(Found { row: *row, projection: &projection }))
     }
 
@@ -109,6 +113,7 @@ impl Reader<'_> {
         let mut query = Query::select();
         projection.select(&mut query);
         query.column(name(VERSION)).from(name(&table.logical_name));
+        position::select(&mut query, self.dialect());
         if let Some(condition) = sight.condition(table) {
             query.and_where(condition);
         }

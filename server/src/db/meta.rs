@@ -23,6 +23,8 @@ pub enum Fact {
     SchemaVersion,
     /// Layout of the server's own tables.
     Layout,
+    /// Which PostgreSQL server, database and table this one was last seen in.
+    Cluster,
     /// Which folds the indexes of PostgreSQL are made of.
     Fold,
 }
@@ -37,6 +39,7 @@ impl Fact {
             Fact::TombstoneFloor => "tombstone_floor",
             Fact::SchemaVersion => "schema_version",
             Fact::Layout => "layout",
+            Fact::Cluster => "cluster",
             Fact::Fold => "fold",
         }
     }
@@ -69,6 +72,13 @@ impl Writer<'_> {
     }
 }
 
+impl Writer<'_> {
+    /// Gives the database a new identity: whatever clients know of it is worth nothing.
+    pub fn renew_lineage(&self) -> Result<()> {
+        self.set_fact(Fact::Lineage, &Uuid::new_v4().to_string())
+    }
+}
+
 /// Gives a new database its identity and counter; leaves one that has them alone.
 pub(super) fn found(writer: &Writer, organization: &str) -> Result<()> {
     if writer.fact(Fact::Lineage)?.is_some() {
@@ -76,7 +86,7 @@ pub(super) fn found(writer: &Writer, organization: &str) -> Result<()> {
     }
     writer.set_fact(Fact::OrganizationId, &Uuid::new_v4().to_string())?;
     writer.set_fact(Fact::OrganizationName, organization)?;
-    writer.set_fact(Fact::Lineage, &Uuid::new_v4().to_string())?;
+    writer.renew_lineage()?;
     if writer.dialect() == Dialect::Postgres {
         return Ok(());
     }

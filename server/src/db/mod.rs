@@ -7,6 +7,7 @@
 
 pub mod cells;
 pub mod changes;
+mod cluster;
 mod definitions;
 mod dialect;
 mod driver;
@@ -17,6 +18,7 @@ pub mod listing;
 mod location;
 pub mod meta;
 mod pool;
+pub mod position;
 pub mod rows;
 pub mod sessions;
 
@@ -102,6 +104,7 @@ impl Database {
             layout::create_own(&writer)?;
             meta::found(&writer, organization)?;
             definitions::merge(&writer, &schema)?;
+            cluster::check(&writer)?;
             connection.commit()
         })?;
         database.read(|_| Ok(()))?;

@@ -2,7 +2,8 @@
 
 use super::cells::{assignments, id_value, Projection};
 use super::changes::Reason;
-use super::{name, Reader, Writer};
+use super::layout::{CURRENT_XACT, XACT};
+use super::{name, Dialect, Reader, Writer};
 use flette_odata::error::Result;
 use flette_odata::{Column, EntityRef, Row, Table, Uuid, Value};
 use sea_query::{Expr, Query, SimpleExpr};
@@ -177,6 +178,9 @@ impl Writer<'_> {
             update.values(assignments(column, value).into_iter().map(|(c, v)| (c, v.into())));
         }
         update.value(name(VERSION), version);
+        if self.dialect() == Dialect::Postgres {
+            update.value(name(XACT), Expr::cust(CURRENT_XACT));
+        }
         self.execute(&update)?;
         Ok(version)
     }

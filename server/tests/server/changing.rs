@@ -49,10 +49,7 @@ fn projects() -> Table {
 
 /// Two servers on one database: a file, or PostgreSQL.
 async fn two(folder: &tempfile::TempDir) -> (Database, Server, Server) {
-    let location = match support::location() {
-        Location::Memory => Location::File(folder.path().join("crm.sqlite")),
-        other => other,
-    };
+    let location: Location = support::lasting(folder).parse().unwrap();
     let open = || Database::open(&location, Arc::new(schema::schema()), "Test").unwrap();
     let database = open();
     people::found(&database, web::now()).unwrap();

@@ -5,6 +5,7 @@
 #![allow(clippy::duplicate_mod, reason = "the same suite runs on both databases")]
 
 mod dialects;
+mod interleaving;
 #[path = "suite.rs"]
 mod on_postgres;
 #[path = "suite.rs"]

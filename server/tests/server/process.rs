@@ -1,8 +1,8 @@
 //! The program itself: its one line, its signals, its files.
 
+use super::support;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,14 +12,14 @@ struct Running {
 }
 
 impl Running {
-    fn start(database: &Path) -> Running {
+    fn start(database: &str) -> Running {
         Running::with(database, &[])
     }
 
-    fn with(database: &Path, further: &[&str]) -> Running {
+    fn with(database: &str, further: &[&str]) -> Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_flette-server"))
             .args(["serve", "--listen", "127.0.0.1:0", "--demo", "20", "--database"])
-            .arg(format!("sqlite:{}", database.display()))
+            .arg(database)
             .args(further)
             .env("FLETTE_LOG", "info")
             .stdout(Stdio::piped())
@@ -84,7 +84,7 @@ impl Drop for Running {
 #[test]
 fn every_answer_over_a_socket_has_a_date_and_a_signal_stops_the_server() {
     let folder = tempfile::tempdir().unwrap();
-    let database = folder.path().join("crm.sqlite");
+    let database = support::lasting(&folder);
     let mut server = Running::start(&database);
     let bearer = server.sign_in();
     for (path, status) in
@@ -112,7 +112,7 @@ fn every_answer_over_a_socket_has_a_date_and_a_signal_stops_the_server() {
 #[test]
 fn what_was_acknowledged_survives_a_kill() {
     let folder = tempfile::tempdir().unwrap();
-    let database = folder.path().join("crm.sqlite");
+    let database = support::lasting(&folder);
     let mut server = Running::start(&database);
     let bearer = server.sign_in();
     let track = format!("{bearer}Prefer: odata.track-changes\r\n");
@@ -144,7 +144,7 @@ fn what_was_acknowledged_survives_a_kill() {
 #[test]
 fn the_log_holds_no_values() {
     let folder = tempfile::tempdir().unwrap();
-    let mut server = Running::start(&folder.path().join("crm.sqlite"));
+    let mut server = Running::start(&support::lasting(&folder));
     let bearer = server.sign_in();
     let headers = format!("{bearer}Content-Type: application/json\r\n");
     server.ask("POST", "/api/data/v9.2/accounts", &headers, "{\"name\":\"Canary1\"}");
@@ -162,7 +162,7 @@ fn the_log_holds_no_values() {
 #[test]
 fn a_request_under_way_is_answered_before_the_process_ends() {
     let folder = tempfile::tempdir().unwrap();
-    let mut server = Running::start(&folder.path().join("crm.sqlite"));
+    let mut server = Running::start(&support::lasting(&folder));
     let bearer = server.sign_in();
     let mut socket = TcpStream::connect(&server.address).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -206,7 +206,7 @@ fn a_request_under_way_is_answered_before_the_process_ends() {
 fn the_log_may_be_json_and_a_loopback_server_knows_its_names() {
     let folder = tempfile::tempdir().unwrap();
     let further = ["--log-format", "json", "--throttle=requests=1", "--cors-origin", "https://app.example"];
-    let mut server = Running::with(&folder.path().join("crm.sqlite"), &further);
+    let mut server = Running::with(&support::lasting(&folder), &further);
     let bearer = server.sign_in();
     let (status, head, _) = server.ask("GET", "/api/data/v9.2/WhoAmI", &bearer, "");
     assert_eq!(status, 200);
@@ -231,4 +231,58 @@ fn the_log_may_be_json_and_a_loopback_server_knows_its_names() {
         lines.iter().find(|line| line["request_id"] == id.as_str()).expect("the request is in the log");
     assert_eq!((&line["method"], &line["status"]), (&"GET".into(), &200.into()));
     assert_eq!(line["path"], "/api/data/v9.2/WhoAmI");
+}
+
+/// Only PostgreSQL lets many processes write; a SQLite file does too, one after the other.
+#[test]
+fn two_servers_on_one_database_are_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = support::lasting(&folder);
+    // Both at once: one of them makes the tables.
+    let starting: Vec<_> = (0..2)
+        .map(|_| {
+            let database = database.clone();
+            std::thread::spawn(move || Running::start(&database))
+        })
+        .collect();
+    let mut servers: Vec<Running> = starting.into_iter().map(|one| one.join().unwrap()).collect();
+    let bearer = servers[0].sign_in();
+    let json = format!("{bearer}Content-Type: application/json\r\n");
+    let (status, _, count) = servers[1].ask("GET", "/api/data/v9.2/contacts/$count", &bearer, "");
+    assert_eq!(
+        (status, count.as_str()),
+        (200, "20"),
+        "a token of one is good for both; the demo is made once"
+    );
+
+    let track = format!("{bearer}Prefer: odata.track-changes\r\n");
+    let (_, _, first) = servers[1].ask("GET", "/api/data/v9.2/accounts?$select=name", &track, "");
+    let first: serde_json::Value = serde_json::from_str(&first).unwrap();
+    let delta = first["@odata.deltaLink"].as_str().unwrap();
+    let delta = delta[delta.find("/api").unwrap()..].to_owned();
+    // Each id is created through both at once: one of them makes it.
+    let mut made = 0;
+    for number in 0..20 {
+        let id = format!("00000000-0000-4000-8000-{number:012}");
+        let answers: Vec<u16> = std::thread::scope(|scope| {
+            let create = |server: &'static str, address: &Running| {
+                let body = format!(r#"{{"accountid":"{id}","name":"{server} {number}"}}"#);
+                address.ask("POST", "/api/data/v9.2/accounts", &json, &body).0
+            };
+            let (one, other) = (&servers[0], &servers[1]);
+            let other = scope.spawn(move || create("other", other));
+            let one = create("one", one);
+            vec![one, other.join().unwrap()]
+        });
+        let mut answers = answers;
+        answers.sort_unstable();
+        assert_eq!(answers, [204, 412], "{number}");
+        made += 1;
+    }
+    let (status, _, told) = servers[1].ask("GET", &delta, &bearer, "");
+    assert_eq!(status, 200, "{told}");
+    assert_eq!(told.matches("\"accountid\"").count(), made);
+    for server in &mut servers {
+        assert_eq!(server.signal("-TERM"), Some(0));
+    }
 }

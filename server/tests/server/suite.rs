@@ -10,6 +10,6 @@ mod reading;
 mod related;
 mod signing_in;
 mod site;
-mod support;
+pub mod support;
 mod tracking;
 mod writing;

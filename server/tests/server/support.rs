@@ -81,6 +81,16 @@ pub fn location() -> Location {
     Location::Postgres(server.copy_of(template))
 }
 
+/// The same, for a database that outlives the process which opens it, as a URL.
+pub fn lasting(folder: &tempfile::TempDir) -> String {
+    match location() {
+        Location::Postgres(url) => url,
+        Location::File(_) | Location::Memory => {
+            format!("sqlite:{}", folder.path().join("crm.sqlite").display())
+        }
+    }
+}
+
 fn open(location: &Location) -> Database {
     Database::open(location, Arc::new(schema::schema()), "Test").unwrap()
 }
@@ -94,6 +104,11 @@ pub fn database() -> Database {
 impl Server {
     pub fn over(database: Database, profile: Profile, site: Option<PathBuf>) -> Server {
         Server::with(Service::new(database, profile), Options { site, ..Options::default() })
+    }
+
+    /// Over a database that the test writes to as well.
+    pub fn over_shared(database: Arc<Database>, profile: Profile) -> Server {
+        Server::with(Service::new(database, profile), Options::default())
     }
 
     pub fn with(service: Service, options: Options) -> Server {

@@ -23,7 +23,7 @@ pub(in crate::db) const CREDENTIAL: &str = "flette_credential";
 pub(in crate::db) const SESSION: &str = "flette_session";
 
 /// Number of the transaction under way, which PostgreSQL knows.
-pub(super) const CURRENT_XACT: &str = "(pg_current_xact_id()::text::bigint)";
+pub(in crate::db) const CURRENT_XACT: &str = "(pg_current_xact_id()::text::bigint)";
 
 /// The layout of these tables. It grows when a column's meaning changes, so that an older server does not
 /// open what it would misread; missing tables and columns are added without.
