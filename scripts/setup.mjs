@@ -3,8 +3,8 @@
 
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { aptInstall } from "./lib/apt.mjs";
+import { dirname, join } from "node:path";
+import { aptInstall, asRoot } from "./lib/apt.mjs";
 import { ask, Failure, isMain, main, must, root, which } from "./lib/run.mjs";
 import { ensureWasmToolchain } from "./lib/toolchain.mjs";
 import { cargoInstall, lockedVersion, toolPath } from "./lib/tools.mjs";
@@ -94,7 +94,16 @@ async function ensureBrowser() {
 /** Tests start a PostgreSQL of their own; Debian's package keeps the programs off PATH. */
 async function ensurePostgres() {
   if (which("initdb") && which("postgres") && which("psql")) return;
-  if (!existsSync("/usr/lib/postgresql")) await aptInstall(["postgresql"], say);
+  if (existsSync("/usr/lib/postgresql")) return;
+  // The package shall not make and start a server of the system's own: while it is installed, it finds this setting.
+  const setting = "/etc/postgresql-common/createcluster.d/flette.conf";
+  await asRoot("mkdir", ["-p", dirname(setting)]);
+  await asRoot("sh", ["-c", `echo "create_main_cluster = false" > ${setting}`]);
+  try {
+    await aptInstall(["postgresql"], say);
+  } finally {
+    await asRoot("rm", ["-f", setting]);
+  }
 }
 
 if (isMain(import.meta.url)) {

@@ -21,6 +21,8 @@ mod pool;
 pub mod position;
 pub mod rows;
 pub mod sessions;
+#[cfg(test)]
+mod tests;
 
 pub use location::{Location, Options};
 
