@@ -3,7 +3,9 @@
 mod own;
 mod union;
 
-pub(super) use own::{create_own, COUNTER, CREDENTIAL, DEFINITION, META, SESSION, TOMBSTONE, VERSIONS};
+pub(super) use own::{
+    create_own, COUNTER, CREDENTIAL, DEFINITION, DEFINITION_CHANGE, META, SESSION, TOMBSTONE, VERSIONS,
+};
 pub(super) use union::{create_views, drop_views};
 
 use super::driver::{DECIMAL, TEXT};
