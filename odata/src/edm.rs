@@ -140,6 +140,9 @@ pub struct Table {
     /// Whether rows may have notes (`annotation`).
     #[serde(default)]
     pub has_notes: bool,
+    /// Whether activities may regard rows.
+    #[serde(default)]
+    pub has_activities: bool,
 }
 
 /// Columns whose values together name one row.

@@ -2,12 +2,13 @@
 //! demo.
 
 use crate::auth::hash_password;
+use crate::customize::show;
 use crate::db::meta::Fact;
 use crate::db::sessions::Caller;
 use crate::db::{Database, Reader, Writer};
 use crate::schema::id_of;
 use flette_odata::error::Result;
-use flette_odata::{EntityRef, ODataError, Row, Table, Uuid, Value};
+use flette_odata::{Decimal, EntityRef, ODataError, Row, Table, Uuid, Value};
 
 /// Password of the demo users.
 pub const DEMO_PASSWORD: &str = "flette";
@@ -39,12 +40,17 @@ pub fn user_id(user_name: &str) -> Uuid {
     id_of(&format!("user/{user_name}"))
 }
 
+/// Id of the business unit everything begins with.
+pub fn root_unit_id() -> Uuid {
+    unit_id(ROOT_UNIT)
+}
+
 fn unit_id(unit: &str) -> Uuid {
     id_of(&format!("unit/{unit}"))
 }
 
-/// Gives a new database its root business unit and administrator, who cannot sign in before a password is
-/// set.
+/// Gives a new database its root business unit, its currency, the forms and views, and its administrator, who
+/// cannot sign in before a password is set.
 ///
 /// # Errors
 /// 500 when the database fails.
@@ -52,7 +58,9 @@ pub fn found(database: &Database, now: i64) -> Result<()> {
     database.write(|writer| {
         let name = writer.fact(Fact::OrganizationName)?.unwrap_or_default();
         add_unit(writer, ROOT_UNIT, &name, now)?;
-        add_person(writer, &ADMINISTRATOR, now)
+        add_person(writer, &ADMINISTRATOR, now)?;
+        add_currency(writer, now)?;
+        show::found(writer, now)
     })
 }
 
@@ -109,6 +117,21 @@ fn add_unit(writer: &Writer, unit: &str, name: &str, now: i64) -> Result<()> {
     };
     let values = [("name", Value::Text(name.to_owned())), ("parentbusinessunitid", parent)];
     add(writer, "businessunit", unit_id(unit), values.to_vec(), now)
+}
+
+/// The base currency.
+fn add_currency(writer: &Writer, now: i64) -> Result<()> {
+    let text = |text: &str| Value::Text(text.to_owned());
+    let values = vec![
+        ("currencyname", text("US Dollar")),
+        ("isocurrencycode", text("USD")),
+        ("currencysymbol", text("$")),
+        ("currencyprecision", Value::Int(2)),
+        ("exchangerate", Value::Decimal(Decimal::from(1))),
+        ("statecode", Value::Int(0)),
+        ("statuscode", Value::Int(1)),
+    ];
+    add(writer, "transactioncurrency", id_of("currency/USD"), values, now)
 }
 
 fn add_person(writer: &Writer, person: &Person, now: i64) -> Result<()> {

@@ -143,6 +143,8 @@ fn not_here(
         }
         Operation::WhoAmI => None,
         Operation::Function { name, .. } => beyond(&format!("The function {name}")),
+        Operation::Define { .. } => beyond("Changing definitions"),
+        Operation::Action { name, .. } => beyond(&format!("The action {name}")),
         Operation::ReadProperty { .. } => beyond("A single property"),
         Operation::ReadNavigation { .. } | Operation::ReadReference { .. } => {
             beyond("What is behind a navigation property")

@@ -188,7 +188,6 @@ const WRITES: &[Case] = &[
     (405, "POST", "$metadata", "", "{}"),
     (405, "POST", "", "", "{}"),
     (405, "POST", "WhoAmI", "", "{}"),
-    (405, "POST", "EntityDefinitions", "", "{}"),
     (405, "POST", "systemusers", "", r#"{"firstname":"x"}"#),
     (405, "PATCH", "systemusers({demo})", "", r#"{"firstname":"x"}"#),
     (405, "DELETE", "systemusers({demo})", "", ""),

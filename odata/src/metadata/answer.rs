@@ -21,6 +21,7 @@ pub(super) struct Answer {
     pub(super) is_intersect: Option<bool>,
     pub(super) is_custom_entity: Option<bool>,
     pub(super) has_notes: Option<bool>,
+    pub(super) has_activities: Option<bool>,
     pub(super) description: Option<Label>,
     pub(super) change_tracking_enabled: Option<bool>,
     pub(super) metadata_id: Option<Uuid>,

@@ -9,12 +9,14 @@
 mod answer;
 mod condition;
 mod csdl;
+mod query;
 mod read;
 mod shape;
 mod wanted;
 
 pub use csdl::{metadata_xml, metadata_xml_annotated, service_document};
-pub use read::{definition_requests, parse_definition};
+pub use query::MetadataQuery;
+pub use read::{definition_requests, parse_attribute, parse_definition};
 pub use shape::{option_set_id, relationship_id};
 
 use crate::edm::{Column, ColumnKind, LookupTarget, Schema, Table};

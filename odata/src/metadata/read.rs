@@ -4,7 +4,7 @@
 //! lists, images, managed properties), companions (`AttributeOf`) and unreadable ones are passed over;
 //! missing limits get the widest ones.
 
-use super::answer::{merge, text, Answer, Item, Opt};
+use super::answer::{merge, text, Answer, Item, Opt, Wrapped};
 use crate::decimal::Decimal;
 use crate::edm::{
     Column, ColumnKind, LookupTarget, OnDelete, OptionItem, Required, StateOption, StatusOption, Table,
@@ -35,7 +35,7 @@ pub fn definition_requests(logical_name: &str) -> Vec<String> {
 
 const ENTITY_SELECT: &str = "LogicalName,SchemaName,EntitySetName,DisplayName,DisplayCollectionName,\
     PrimaryIdAttribute,PrimaryNameAttribute,ObjectTypeCode,OwnershipType,IsActivity,ChangeTrackingEnabled,\
-    IsIntersect,IsCustomEntity,HasNotes,Description";
+    IsIntersect,IsCustomEntity,HasNotes,HasActivities,Description";
 const ATTRIBUTE_SELECT: &str =
     "LogicalName,SchemaName,AttributeType,AttributeTypeName,AttributeOf,ColumnNumber,DisplayName,\
     RequiredLevel,IsValidForCreate,IsValidForRead,IsValidForUpdate,IsCustomAttribute,IsSecured,Description";
@@ -94,6 +94,36 @@ pub fn parse_definition(answers: &[Vec<u8>]) -> Result<Table> {
     table(head, columns).ok_or_else(|| foreign("it has no name, no key or no MetadataId."))
 }
 
+/// Reads one attribute as the body of a request has it: the type stands in `@odata.type` and need not stand in
+/// `AttributeType`; `LogicalName` follows from `SchemaName`. What is not said is what a new attribute begins with: the
+/// widest limits, valid for create and update, the nil `MetadataId`. A lookup has no targets: its relationships say.
+///
+/// # Errors
+/// 400 `0x80048d19`: no attribute, or of a type that rows cannot have.
+pub fn parse_attribute(body: &serde_json::Value) -> Result<Column> {
+    let wrong = |what: &str| ODataError::bad_payload(format!("The attribute cannot be read: {what}"));
+    let mut item: Item = serde_json::from_value(body.clone()).map_err(|_| wrong("it is malformed."))?;
+    let declared = body.get("@odata.type").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let declared = declared.trim_start_matches('#').trim_start_matches("Microsoft.Dynamics.CRM.");
+    match declared.strip_suffix("AttributeMetadata") {
+        Some("MultiSelectPicklist") => {
+            item.attribute_type = Some("Virtual".to_owned());
+            item.attribute_type_name = Some(Wrapped { value: Some("MultiSelectPicklistType".to_owned()) });
+        }
+        Some(kind) if !kind.is_empty() => item.attribute_type = Some(kind.to_owned()),
+        _ => {}
+    }
+    let schema_name = item.schema_name.clone().or_else(|| item.logical_name.clone());
+    let schema_name = schema_name.ok_or_else(|| wrong("it has no SchemaName."))?;
+    item.logical_name.get_or_insert_with(|| schema_name.to_lowercase());
+    item.schema_name = Some(schema_name);
+    item.metadata_id.get_or_insert(uuid::Uuid::nil());
+    item.is_valid_for_create = Some(true);
+    item.is_valid_for_update = Some(true);
+    (item.attribute_of, item.is_valid_for_read) = (None, None);
+    column(&item, &[]).ok_or_else(|| wrong("there is no column of that type."))
+}
+
 fn table(head: Answer, columns: Vec<Column>) -> Option<Table> {
     let logical_name = head.logical_name?;
     let primary_id = head.primary_id_attribute?;
@@ -123,6 +153,7 @@ fn table(head: Answer, columns: Vec<Column>) -> Option<Table> {
         custom: head.is_custom_entity.unwrap_or(false),
         intersect: head.is_intersect.unwrap_or(false),
         has_notes: head.has_notes.unwrap_or(false),
+        has_activities: head.has_activities.unwrap_or(false),
         ..Table::default()
     })
 }

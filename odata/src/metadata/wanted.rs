@@ -31,7 +31,7 @@ enum Expanded<'a> {
 }
 
 impl<'a> Subject<'a> {
-    fn object(self, schema: &Schema) -> Object {
+    pub(super) fn object(self, schema: &Schema) -> Object {
         match self {
             Subject::Table(table) => shape::entity(table),
             Subject::Column(table, column, number, _) => shape::attribute(table, column, number),

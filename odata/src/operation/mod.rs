@@ -8,7 +8,7 @@ use crate::condition::Condition;
 use crate::edm::{Schema, Table};
 use crate::error::{ODataError, Result};
 use crate::filter::{CompareOp, Filter};
-use crate::http::Request;
+use crate::http::{Method, Request};
 use crate::path::{self, parse_url, DefinitionPath, Resource};
 use crate::payload::Write;
 use crate::prefer::Prefer;
@@ -189,6 +189,22 @@ pub enum Operation {
         /// Where it points now; `None` = nowhere.
         target: Option<EntityRef>,
     },
+    /// `POST`, `PUT`, `PATCH` or `DELETE` of definitions.
+    Define {
+        /// Which definition, or below which.
+        path: DefinitionPath,
+        /// The verb; never `GET`.
+        method: Method,
+        /// The definition as JSON; empty for `DELETE`.
+        body: Vec<u8>,
+    },
+    /// `POST Name`: an unbound action.
+    Action {
+        /// Name without namespace.
+        name: String,
+        /// Parameters as JSON.
+        body: Vec<u8>,
+    },
     /// `GET Name(…)`
     Function {
         /// Name without namespace.
@@ -220,6 +236,8 @@ impl Operation {
             | Operation::SetProperty { .. }
             | Operation::Delete { .. }
             | Operation::SetReference { .. }
+            | Operation::Define { .. }
+            | Operation::Action { .. }
             | Operation::Function { .. } => None,
         }
     }
@@ -254,7 +272,9 @@ impl Operation {
             | Operation::Update { .. }
             | Operation::SetProperty { .. }
             | Operation::Delete { .. }
-            | Operation::SetReference { .. } => true,
+            | Operation::SetReference { .. }
+            | Operation::Define { .. }
+            | Operation::Action { .. } => true,
             Operation::Service
             | Operation::Metadata
             | Operation::WhoAmI
@@ -292,8 +312,16 @@ pub fn parse(
         Resource::Service => reader.only_get("the service document", Operation::Service),
         Resource::Metadata => reader.only_get("$metadata", Operation::Metadata),
         Resource::WhoAmI => reader.only_get("WhoAmI", Operation::WhoAmI),
-        Resource::Definitions(path) => reader
-            .only_get("EntityDefinitions", Operation::Definitions { path, options: target.options.clone() }),
+        Resource::Definitions(path) if request.method == Method::Get => {
+            Ok(Operation::Definitions { path, options: target.options.clone() })
+        }
+        Resource::Definitions(path) => {
+            Ok(Operation::Define { path, method: request.method, body: request.body.clone() })
+        }
+        Resource::Action { name } if request.method == Method::Post => {
+            Ok(Operation::Action { name, body: request.body.clone() })
+        }
+        Resource::Action { name } => Err(reader.wrong_verb(&name)),
         Resource::Function { name, parameters } => {
             reader.only_get("a function", Operation::Function { name, parameters })
         }

@@ -290,7 +290,7 @@ impl Reader<'_> {
         }
     }
 
-    fn wrong_verb(&self, resource: &str) -> ODataError {
+    pub(super) fn wrong_verb(&self, resource: &str) -> ODataError {
         ODataError::method_not_allowed(self.request.method.as_str(), resource)
     }
 }

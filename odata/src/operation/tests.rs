@@ -47,7 +47,9 @@ fn every_verb_on_every_resource_has_its_answer() {
     check("", ["Service", "405", "405", "405", "405"]);
     check("$metadata", ["Metadata", "405", "405", "405", "405"]);
     check("WhoAmI", ["WhoAmI", "405", "405", "405", "405"]);
-    check("EntityDefinitions", ["Definitions", "405", "405", "405", "405"]);
+    check("EntityDefinitions", ["Definitions", "Define", "Define", "Define", "Define"]);
+    check("InsertOptionValue", ["405", "Action", "405", "405", "405"]);
+    check("Microsoft.Dynamics.CRM.PublishAllXml", ["405", "Action", "405", "405", "405"]);
     check("RetrieveTimestamp()", ["Function", "405", "405", "405", "405"]);
     check("$batch", ["405", "400", "405", "405", "405"]);
     check("accounts", ["ReadCollection", "Create", "405", "405", "405"]);

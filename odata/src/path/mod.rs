@@ -108,6 +108,11 @@ pub enum Resource {
     },
     /// `EntityDefinitions…`
     Definitions(DefinitionPath),
+    /// `InsertOptionValue`: an unbound action of [`ACTIONS`].
+    Action {
+        /// Name without namespace.
+        name: String,
+    },
     /// `Name(parameter=value,…)`: an unbound function.
     Function {
         /// Name without namespace.
@@ -127,6 +132,16 @@ pub struct Target {
     pub options: Vec<(String, String)>,
 }
 
+/// Unbound actions that are known: they change definitions.
+pub const ACTIONS: [&str; 7] = [
+    "InsertOptionValue",
+    "UpdateOptionValue",
+    "DeleteOptionValue",
+    "OrderOption",
+    "InsertStatusValue",
+    "PublishXml",
+    "PublishAllXml",
+];
 /// Longest URL, bytes: that of a GET inside a batch.
 pub const URL_LENGTH_MAX: usize = 65_536;
 /// Most query options of one URL.
@@ -203,6 +218,10 @@ fn resource(segments: &[&str], options: &[(String, String)], schema: &Schema) ->
         ("$metadata", None, []) => return Ok(Resource::Metadata),
         ("$batch", None, []) => return Ok(Resource::Batch),
         ("WhoAmI" | "Microsoft.Dynamics.CRM.WhoAmI", None | Some(""), []) => return Ok(Resource::WhoAmI),
+        (action, None, []) if ACTIONS.contains(&action.strip_prefix(NAMESPACE).unwrap_or(action)) => {
+            let name = action.strip_prefix(NAMESPACE).unwrap_or(action).to_owned();
+            return Ok(Resource::Action { name });
+        }
         ("EntityDefinitions" | "RelationshipDefinitions" | "GlobalOptionSetDefinitions", _, _) => {
             return definitions(name, key, rest).map(Resource::Definitions)
         }

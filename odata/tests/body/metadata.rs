@@ -371,7 +371,7 @@ fn any_table() -> impl Strategy<Value = Table> {
                 table.intersect,
                 _,
             ] = flags;
-            table.has_notes = flags[6];
+            (table.has_notes, table.has_activities) = (flags[6], flags[0]);
             (table.display_collection_name, table.type_code) = (display, type_code);
             table
         },

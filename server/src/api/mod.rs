@@ -2,6 +2,7 @@
 
 mod batch;
 mod changes;
+mod functions;
 mod lookups;
 mod page;
 mod read;
@@ -166,14 +167,14 @@ fn look_up(reader: &Reader, call: &Call, url: &str, operation: Operation) -> Res
         Operation::ReadRelated { .. } | Operation::CountRelated { .. } => {
             Err(ODataError::not_implemented("References and counts of a collection are not supported."))
         }
-        Operation::Function { name, .. } => {
-            Err(ODataError::not_implemented(format!("The function {name} is not implemented.")))
-        }
+        Operation::Function { name, parameters } => functions::call(reader, call, &name, &parameters),
         Operation::Batch(_) => Err(ODataError::bad_payload("A batch cannot hold a batch.")),
         Operation::Create { .. }
         | Operation::Update { .. }
         | Operation::SetProperty { .. }
         | Operation::Delete { .. }
+        | Operation::Define { .. }
+        | Operation::Action { .. }
         | Operation::SetReference { .. } => {
             Err(ODataError::new(500, "0x80040216", "A write was taken for a read."))
         }

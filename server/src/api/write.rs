@@ -3,6 +3,7 @@
 
 use super::read::{applied, entity};
 use super::{row_url, table_for, Call};
+use crate::customize;
 use crate::db::rows::{Sight, Stored, OWNING_UNIT};
 use crate::db::sessions::Caller;
 use crate::db::Writer;
@@ -60,7 +61,27 @@ pub(super) fn carry_out(writer: &Writer, call: &Call, operation: Operation) -> R
             delete(writer, call, reference(table, id))?;
             Ok(Effect { response: Response::empty(204), row: None })
         }
+        Operation::Define { path, method, body } => {
+            may_customise(call)?;
+            let response = customize::define(writer, (&path, method, &body), call.root, call.now)?;
+            Ok(Effect { response, row: None })
+        }
+        Operation::Action { name, body } => {
+            may_customise(call)?;
+            let response = customize::act(writer, (&name, &body), call.root, call.now)?;
+            Ok(Effect { response, row: None })
+        }
         _ => Err(ODataError::new(500, "0x80040216", "A read was taken for a write.")),
+    }
+}
+
+/// Definitions are changed by administrators only.
+fn may_customise(call: &Call) -> Result<()> {
+    match call.caller.everything {
+        true => Ok(()),
+        false => {
+            Err(ODataError::new(403, "0x80040220", "Principal user is missing prvWriteEntity privilege."))
+        }
     }
 }
 

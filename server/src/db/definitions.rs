@@ -58,8 +58,11 @@ impl Reader<'_> {
         })
     }
 
-    /// The schema that the database holds in this snapshot.
-    pub(super) fn stored_schema(&self) -> Result<Schema> {
+    /// The schema that the database holds in this snapshot, with what this transaction did to it.
+    ///
+    /// # Errors
+    /// 500 when a definition cannot be read.
+    pub fn stored_schema(&self) -> Result<Schema> {
         let mut schema = Schema::default();
         let mut tables = Vec::new();
         for stored in self.definitions()? {
@@ -240,7 +243,10 @@ pub(super) fn merge(writer: &Writer, own: &Schema) -> Result<()> {
     if !stored.iter().any(|stored| stored.name == REST) {
         writer.put_rest(own)?;
     }
-    writer.finish()
+    writer.finish()?;
+    // What a newer server brings is noted nowhere: who knows an older schema reads it all anew.
+    let version = writer.fact(Fact::SchemaVersion)?.unwrap_or_default();
+    writer.set_fact(Fact::DefinitionFloor, &version)
 }
 
 /// A table as it is now, with what the server changed between `before` and `own`. Where the table was

@@ -21,6 +21,8 @@ pub enum Fact {
     TombstoneFloor,
     /// Version of the schema; absent before there is one.
     SchemaVersion,
+    /// Changes of definitions up to this version of the schema may not have been noted, or are forgotten.
+    DefinitionFloor,
     /// Layout of the server's own tables.
     Layout,
     /// Which PostgreSQL server, database and table this one was last seen in.
@@ -38,6 +40,7 @@ impl Fact {
             Fact::DemoRows => "demo_rows",
             Fact::TombstoneFloor => "tombstone_floor",
             Fact::SchemaVersion => "schema_version",
+            Fact::DefinitionFloor => "definition_floor",
             Fact::Layout => "layout",
             Fact::Cluster => "cluster",
             Fact::Fold => "fold",

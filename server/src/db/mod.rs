@@ -5,9 +5,11 @@
 //! built by `sea-query` from names of the schema; what users send is bound, never glued. The schema may
 //! change while the server runs, and every transaction sees the one that fits its snapshot.
 
+mod alike;
 pub mod cells;
 pub mod changes;
 mod cluster;
+pub mod definition_changes;
 mod definitions;
 mod dialect;
 mod driver;

@@ -67,6 +67,7 @@ const DEFAULT: &[(i32, &str)] = &[(1, "Default Value")];
 pub(super) fn table() -> Table {
     let builder = TableBuilder::new(("Account", "Account", "Accounts"), "accounts", 1, Ownership::User)
         .noted()
+        .regarded()
         .id(("AccountId", "Account"))
         .text(("Name", "Account Name"), 160)
         .primary_name()

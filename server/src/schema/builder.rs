@@ -76,6 +76,12 @@ impl TableBuilder {
         self
     }
 
+    /// Activities may regard rows.
+    pub(super) fn regarded(mut self) -> Self {
+        self.table.has_activities = true;
+        self
+    }
+
     /// An alternate key over columns by logical name.
     pub(super) fn key(mut self, named: Named, columns: &[&str]) -> Self {
         let name = named.0.to_lowercase();

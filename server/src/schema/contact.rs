@@ -16,6 +16,7 @@ const ADDRESS_TYPES: &[&str] = &["Bill To", "Ship To", "Primary", "Other"];
 pub(super) fn table() -> Table {
     let builder = TableBuilder::new(("Contact", "Contact", "Contacts"), "contacts", 2, Ownership::User)
         .noted()
+        .regarded()
         .id(("ContactId", "Contact"))
         .text(("FullName", "Full Name"), 160)
         .primary_name()

@@ -7,6 +7,7 @@ mod activity;
 mod builder;
 mod common;
 mod contact;
+pub mod custom;
 mod customization;
 mod note;
 mod sales;

@@ -31,6 +31,7 @@ const SOURCES: &[&str] = &[
 pub(super) fn lead() -> Table {
     let builder = TableBuilder::new(("Lead", "Lead", "Leads"), "leads", 4, Ownership::User)
         .noted()
+        .regarded()
         .id(("LeadId", "Lead"))
         .text(("FullName", "Name"), 160)
         .primary_name()
@@ -145,6 +146,7 @@ pub(super) fn opportunity() -> Table {
     let names = ("Opportunity", "Opportunity", "Opportunities");
     let builder = TableBuilder::new(names, "opportunities", 3, Ownership::User)
         .noted()
+        .regarded()
         .id(("OpportunityId", "Opportunity"))
         .text(("Name", "Topic"), 300)
         .primary_name()

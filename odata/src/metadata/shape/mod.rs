@@ -44,6 +44,11 @@ impl Object {
         self.0.retain(|(name, _)| name.starts_with('@') || name == "MetadataId" || names.contains(name));
     }
 
+    /// Takes a member away.
+    pub(super) fn remove(&mut self, name: &str) {
+        self.0.retain(|(known, _)| known != name);
+    }
+
     /// The same object with a member put in front.
     pub(super) fn with_first(mut self, name: &str, value: &str) -> Object {
         let rest = std::mem::take(&mut self.0);
@@ -81,12 +86,12 @@ pub(super) fn entity(table: &Table) -> Object {
     out.push("OwnershipType", if table.owned { "UserOwned" } else { "OrganizationOwned" });
     out.push("TableType", "Standard");
     out.push("IsActivity", table.activity);
-    out.push("IsActivityParty", table.logical_name == "activityparty" || !table.activity && table.has_notes);
+    out.push("IsActivityParty", table.has_activities);
     out.push("IsIntersect", table.intersect);
     out.push("IsCustomEntity", table.custom);
     out.push("IsLogicalEntity", table.union);
     out.push("HasNotes", table.has_notes);
-    out.push("HasActivities", table.has_notes && !table.activity);
+    out.push("HasActivities", table.has_activities);
     out.push("ChangeTrackingEnabled", table.change_tracking);
     out.push("IsOptimisticConcurrencyEnabled", true);
     capabilities(&mut out, table);

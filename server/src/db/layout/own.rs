@@ -15,6 +15,8 @@ pub(in crate::db) const VERSIONS: &str = "flette_versions";
 pub(in crate::db) const META: &str = "flette_meta";
 /// Tables of the schema, as JSON.
 pub(in crate::db) const DEFINITION: &str = "flette_definition";
+/// Definitions that changed: id, the schema's version then, kind, whether it is gone.
+pub(in crate::db) const DEFINITION_CHANGE: &str = "flette_definition_change";
 /// Rows that are gone, or left somebody's sight.
 pub(in crate::db) const TOMBSTONE: &str = "flette_tombstone";
 /// Who may sign in.
@@ -64,6 +66,16 @@ fn tables(dialect: Dialect) -> Vec<(&'static str, Vec<SqlColumn>)> {
                 needed("position", WHOLE),
                 needed("definition", WORD),
                 open("built_in", WORD),
+            ],
+        ),
+        (
+            DEFINITION_CHANGE,
+            vec![
+                key("id", ID),
+                needed("version", WHOLE),
+                needed("kind", WORD),
+                needed("gone", WHOLE),
+                needed("at", WHOLE),
             ],
         ),
         (

@@ -1,0 +1,230 @@
+//! Columns: made, changed, dropped.
+
+use super::body::{depended_on, flag, invalid, label, not_custom};
+use super::{names, options, Draft};
+use flette_odata::edm::{OptionItem, Required};
+use flette_odata::error::Result;
+use flette_odata::metadata::parse_attribute;
+use flette_odata::{Column, ColumnKind, Decimal, ODataError, Schema, Table, Uuid};
+use serde_json::Value as Json;
+
+/// Longest one-line text, UTF-16 units.
+pub(crate) const TEXT_LENGTH_MAX: u32 = 4000;
+/// Longest text of several lines, UTF-16 units.
+pub(crate) const MEMO_LENGTH_MAX: u32 = 1_048_576;
+/// Most columns of one table: what PostgreSQL takes, with room for those beside lookups and of the server's own.
+pub(crate) const COLUMNS_MAX: usize = 1000;
+/// Largest absolute value of a decimal column, as Dataverse has it.
+const DECIMAL_MAX: i64 = 100_000_000_000;
+/// Largest absolute amount of a money column, as Dataverse has it.
+const MONEY_MAX: i64 = 922_337_203_685_477;
+
+/// `POST …/Attributes`
+pub(super) fn create(draft: &mut Draft, table: &str, body: &Json) -> Result<String> {
+    let new = read(&draft.schema, body, draft.fresh)?;
+    let holder = draft.table_mut(table)?;
+    if holder.intersect || holder.union {
+        return Err(invalid(format!("The table {table} takes no columns.")));
+    }
+    names::check_column(holder, &new.logical_name)?;
+    if holder.columns.len() >= COLUMNS_MAX {
+        return Err(invalid(format!("A table has at most {COLUMNS_MAX} columns.")));
+    }
+    let location = location(holder, &new);
+    holder.columns.push(new);
+    Ok(location)
+}
+
+fn location(table: &Table, column: &Column) -> String {
+    format!("EntityDefinitions({})/Attributes({})", table.metadata_id, column.metadata_id)
+}
+
+/// A new column as a body describes it. Lookups are made by their relationship.
+pub(super) fn read(schema: &Schema, body: &Json, fresh: &mut dyn FnMut() -> Uuid) -> Result<Column> {
+    let numbered = options::numbered(body)?;
+    let mut column = parse_attribute(&numbered)?;
+    names::check(&column.schema_name)?;
+    if column.logical_name != column.schema_name.to_lowercase() {
+        return Err(invalid("The LogicalName is the SchemaName in lower case."));
+    }
+    names::check_label(&column.display_name)?;
+    if let Some(name) = options::global(schema, body)? {
+        let set = schema.option_sets.iter().find(|set| set.name == name);
+        let shared = set.map(|set| set.options.clone()).unwrap_or_default();
+        match &mut column.kind {
+            ColumnKind::Picklist { options, .. } | ColumnKind::MultiPicklist { options } => *options = shared,
+            _ => return Err(invalid("Only choices take shared options.")),
+        }
+        column.option_set = Some(name);
+    }
+    check_kind(&column)?;
+    column.metadata_id = fresh();
+    (column.custom, column.computed) = (true, false);
+    column.secured = flag(body, "IsSecured") == Some(true);
+    if column.required == Required::System {
+        return Err(invalid("Only the service makes columns SystemRequired."));
+    }
+    Ok(column)
+}
+
+/// Whether a column may be of this kind, with these limits.
+fn check_kind(column: &Column) -> Result<()> {
+    let within = |holds: bool| match holds {
+        true => Ok(()),
+        false => Err(invalid(format!("A limit of the column {} is out of range.", column.logical_name))),
+    };
+    let range = |min: &Decimal, max: &Decimal, widest: i64| {
+        min <= max && *min >= Decimal::from(-widest) && *max <= Decimal::from(widest)
+    };
+    match &column.kind {
+        ColumnKind::Text { length_max, .. } => within((1..=TEXT_LENGTH_MAX).contains(length_max)),
+        ColumnKind::Memo { length_max } => within((1..=MEMO_LENGTH_MAX).contains(length_max)),
+        ColumnKind::Integer { min, max } => within(min <= max),
+        ColumnKind::Decimal { precision, min, max } => {
+            within(*precision <= 10 && range(min, max, DECIMAL_MAX))
+        }
+        ColumnKind::Money { precision, min, max } => within(*precision <= 4 && range(min, max, MONEY_MAX)),
+        ColumnKind::Double { precision, min, max } => within(*precision <= 5 && min <= max),
+        ColumnKind::Picklist { options, .. } | ColumnKind::MultiPicklist { options } => {
+            options::check(options)
+        }
+        ColumnKind::Boolean { .. } | ColumnKind::DateTime | ColumnKind::Date => Ok(()),
+        ColumnKind::Lookup { .. } => {
+            Err(invalid("A lookup is made by its relationship: POST RelationshipDefinitions."))
+        }
+        ColumnKind::Id
+        | ColumnKind::Guid
+        | ColumnKind::BigInt
+        | ColumnKind::State { .. }
+        | ColumnKind::Status { .. } => Err(invalid("Columns of this type are the service's own.")),
+    }
+}
+
+/// `PUT` or `PATCH …/Attributes(x)`: what the body says is changed, the rest stays; the type stays in any case.
+pub(super) fn update(draft: &mut Draft, table: &str, name: &str, body: &Json) -> Result<String> {
+    let holder = draft.table_mut(table)?;
+    let before = find(holder, name)?.clone();
+    let mut after = before.clone();
+    if let Some(text) = label(body, "DisplayName") {
+        names::check_label(text)?;
+        text.clone_into(&mut after.display_name);
+    }
+    if let Some(text) = label(body, "Description") {
+        text.clone_into(&mut after.description);
+    }
+    if let Some(secured) = flag(body, "IsSecured") {
+        after.secured = secured;
+    }
+    if let Some(level) = body.get("RequiredLevel").and_then(|l| l.get("Value")).and_then(Json::as_str) {
+        after.required = required(&before, level)?;
+    }
+    update_kind(&mut after, body)?;
+    let location = location(holder, &after);
+    if let Some(column) = holder.columns.iter_mut().find(|column| column.logical_name == name) {
+        *column = after;
+    }
+    Ok(location)
+}
+
+fn required(before: &Column, level: &str) -> Result<Required> {
+    let level = match level {
+        "None" => Required::None,
+        "Recommended" => Required::Recommended,
+        "ApplicationRequired" => Required::Application,
+        "SystemRequired" => Required::System,
+        _ => return Err(invalid("There is no such RequiredLevel.")),
+    };
+    match (before.required == Required::System) == (level == Required::System) {
+        true => Ok(level),
+        false => Err(invalid(format!("The service decides whether {} is required.", before.logical_name))),
+    }
+}
+
+/// Limits and options that the body gives.
+fn update_kind(column: &mut Column, body: &Json) -> Result<()> {
+    if options::has_own(body) {
+        return options::replace(column, body);
+    }
+    let limits = ["MaxLength", "MinValue", "MaxValue", "Precision", "Format", "FormatName", "DefaultValue"];
+    if !limits.iter().any(|name| body.get(name).is_some()) {
+        return Ok(());
+    }
+    let numbered = |mut whole: Json| {
+        // Names that a body leaves out are the column's.
+        whole["SchemaName"] = column.schema_name.clone().into();
+        whole
+    };
+    let given = parse_attribute(&numbered(with_limits(column, body)))?;
+    if std::mem::discriminant(&given.kind) != std::mem::discriminant(&column.kind) {
+        return Err(invalid(format!("The column {} keeps its type.", column.logical_name)));
+    }
+    if !matches!(column.kind, ColumnKind::Boolean { .. } | ColumnKind::Picklist { .. }) {
+        column.kind = given.kind;
+    }
+    if column.custom {
+        check_kind(column)?;
+    }
+    Ok(())
+}
+
+/// The body, with the limits that it leaves out taken from the column.
+fn with_limits(column: &Column, body: &Json) -> Json {
+    let mut whole = body.clone();
+    let mut fill = |name: &str, value: Json| {
+        if whole.get(name).is_none() {
+            whole[name] = value;
+        }
+    };
+    let number = |decimal: &Decimal| serde_json::from_str(&decimal.to_string()).unwrap_or(Json::Null);
+    match &column.kind {
+        ColumnKind::Text { length_max, .. } | ColumnKind::Memo { length_max } => {
+            fill("MaxLength", (*length_max).into());
+        }
+        ColumnKind::Integer { min, max } => {
+            fill("MinValue", (*min).into());
+            fill("MaxValue", (*max).into());
+        }
+        ColumnKind::Decimal { precision, min, max } | ColumnKind::Money { precision, min, max } => {
+            fill("Precision", (*precision).into());
+            fill("MinValue", number(min));
+            fill("MaxValue", number(max));
+        }
+        ColumnKind::Double { precision, min, max } => {
+            fill("Precision", (*precision).into());
+            fill("MinValue", (*min).into());
+            fill("MaxValue", (*max).into());
+        }
+        _ => {}
+    }
+    whole
+}
+
+/// `DELETE …/Attributes(x)`: a custom column that no key needs. A lookup's relationship goes with it.
+pub(super) fn delete(draft: &mut Draft, table: &str, name: &str) -> Result<()> {
+    let holder = draft.table_mut(table)?;
+    let column = find(holder, name)?;
+    if !column.custom || name == holder.primary_id || name == holder.primary_name {
+        return Err(not_custom("column", name));
+    }
+    if let Some(key) = holder.keys.iter().find(|key| key.columns.iter().any(|column| column == name)) {
+        return Err(depended_on("column", name, &format!("key {}", key.name)));
+    }
+    holder.columns.retain(|column| column.logical_name != name);
+    Ok(())
+}
+
+fn find<'t>(table: &'t Table, name: &str) -> Result<&'t Column> {
+    let missing = || {
+        let message = format!("Could not find a column with the name '{name}'.");
+        ODataError::new(404, "0x80060888", message)
+    };
+    table.column(name).ok_or_else(missing)
+}
+
+/// Options of a column of one's own, when it has some.
+pub(super) fn own_options(column: &mut Column) -> Option<&mut Vec<OptionItem>> {
+    match &mut column.kind {
+        ColumnKind::Picklist { options, .. } | ColumnKind::MultiPicklist { options } => Some(options),
+        _ => None,
+    }
+}
