@@ -260,6 +260,28 @@ fn options_are_decoded_in_order() {
     );
 }
 
+#[test]
+fn values_of_parameters_end_where_their_brackets_do() {
+    fn check(call: &str, expected: Option<&str>) {
+        let target = parse_url(&format!("{ROOT}{call}"), ROOT, &schema());
+        let value = target.ok().and_then(|target| match target.resource {
+            Resource::Function { parameters, .. } => parameters.first().map(|(_, value)| value.clone()),
+            _ => None,
+        });
+        assert_eq!(value.as_deref(), expected, "{call}");
+    }
+    check("Name(A=1)", Some("1"));
+    check("Name(A='(')", Some("'('"));
+    check("Name(A='O''Neil)')", Some("'O''Neil)'"));
+    check("Name(A=@p)?@p=[\"O'Neil\",{\"a\":\"\\\"]\"}]", Some("[\"O'Neil\",{\"a\":\"\\\"]\"}]"));
+    check("Name(A=1))", None);
+    check("Name(A=1)(2)", None);
+    check("Name(A='x)", None);
+    check("Name(A=@p)?@p=[1", None);
+    check("Name(A=@p)?@p=[1)", None);
+    check("Name(A=@p)?@p='", None);
+}
+
 proptest! {
     #[test]
     fn reading_never_panics(url in "\\PC*") {

@@ -492,4 +492,48 @@ proptest! {
         let _ = parse(&[(name, &value), ("$filter", "name eq @p")]);
         let _ = parse(&[("$expand", &format!("primarycontactid({value})"))]);
     }
+
+    #[test]
+    fn reading_nearly_valid_options_never_panics(
+        name in proptest::sample::select(vec!["$select", "$filter", "$orderby", "$expand", "$apply", "@p"]),
+        words in proptest::collection::vec(
+            proptest::sample::select(vec![
+                "primarycontactid", "contact_customer_accounts", "account_teams", "(", ")", "/", ",", ";", "=", "$ref",
+                "$expand", "$filter", "$orderby", "$top", "$count", "name", "desc", "groupby", "((", "aggregate",
+                " with ", "sum", " as ", "x", "filter", "any(c:c/", "lastname eq 'x'", "'", "\"", "[", "]", "é", "@p",
+                "Microsoft.Dynamics.CRM.In(PropertyName='name',PropertyValues=", "null", "1", " ",
+            ]),
+            0..20,
+        ),
+    ) {
+        let _ = parse(&[(name, &words.concat()), ("@p", &words.join(" "))]);
+        let _ = parse(&[("@p", &words.concat()), ("$filter", "name eq @p"), ("$orderby", "@p")]);
+    }
+
+    #[test]
+    fn expansions_of_any_shape_stay_within_their_limits(shape in proptest::collection::vec(0..5_usize, 1..60)) {
+        let mut text = String::new();
+        let mut open = 0;
+        for step in shape {
+            match step {
+                0 | 1 => {
+                    text.push_str("parentaccountid($expand=");
+                    open += 1;
+                }
+                2 if open > 0 => {
+                    text.push_str("primarycontactid)");
+                    open -= 1;
+                }
+                3 => text.push_str("contact_customer_accounts,"),
+                _ => text.push_str("primarycontactid,"),
+            }
+        }
+        text.push_str(&")".repeat(open));
+        fn count(expands: &[Expand]) -> usize {
+            expands.iter().map(|expand| 1 + count(&expand.expand)).sum()
+        }
+        if let Ok(query) = parse(&[("$expand", &text)]) {
+            prop_assert!(count(&query.expand) <= EXPAND_MAX);
+        }
+    }
 }

@@ -8,3 +8,4 @@ mod metadata;
 mod payload;
 mod render;
 mod rules;
+mod standard;
