@@ -11,7 +11,7 @@ import { Client } from "./client.mjs";
 const KINDS = ["sqlite", "postgres"];
 
 /** The databases to test on: `FLETTE_DATABASES=sqlite` leaves the other out. */
-export const kinds = (process.env.FLETTE_DATABASES ?? "sqlite").split(",");
+export const kinds = (process.env.FLETTE_DATABASES ?? KINDS.join(",")).split(",");
 
 /**
  * The same tests on each database. `body(world, kind)` declares them; the world's server runs while they do.
