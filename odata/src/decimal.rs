@@ -68,6 +68,14 @@ impl Decimal {
         Decimal::new(if negative { -mantissa } else { mantissa }, u8::try_from(scale).ok()?)
     }
 
+    /// The sum, exact, with as many digits after the point as the finer of the two; `None` when it has more
+    /// digits than [`DECIMAL_DIGITS_MAX`].
+    pub fn plus(self, other: Decimal) -> Option<Decimal> {
+        let scale = self.scale.max(other.scale);
+        let widen = |d: Decimal| d.mantissa.checked_mul(10i128.pow(u32::from(scale - d.scale)));
+        Decimal::new(widen(self)?.checked_add(widen(other)?)?, scale)
+    }
+
     /// The same number with exactly `scale` digits after the point, rounded half away from zero where digits are cut.
     pub fn rescale(self, scale: u8) -> Decimal {
         let scale = scale.min(DECIMAL_SCALE_MAX);
@@ -160,6 +168,16 @@ impl<'de> Deserialize<'de> for Decimal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sums_are_exact_within_the_limits() {
+        let decimal = |text: &str| Decimal::parse(text).unwrap();
+        assert_eq!(decimal("0.1").plus(decimal("0.25")).unwrap().to_string(), "0.35");
+        assert_eq!(decimal("-1").plus(decimal("1.000")).unwrap().to_string(), "0.000");
+        let most = Decimal::new(10i128.pow(30) - 1, 0).unwrap();
+        assert!(most.plus(decimal("0")).is_some());
+        assert!(most.plus(decimal("1")).is_none() && most.plus(decimal("0.1")).is_none());
+    }
 
     #[test]
     fn text_survives_a_round_trip_with_its_scale() {

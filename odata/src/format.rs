@@ -94,7 +94,7 @@ fn money(number: Decimal, precision: u8) -> String {
 }
 
 /// Commas between groups of three digits before the point.
-fn separated(number: &str) -> String {
+pub fn separated(number: &str) -> String {
     let (sign, digits) = number.strip_prefix('-').map_or(("", number), |rest| ("-", rest));
     let (whole, fraction) = digits.find('.').map_or((digits, ""), |at| digits.split_at(at));
     let mut out = String::with_capacity(number.len() + whole.len() / 3 + 1);

@@ -137,8 +137,11 @@ impl Reader<'_> {
         };
         let context =
             render::context_collection(self.root, definition, query.select.as_deref(), &contexts(&expands));
-        let count = query.count.then(|| u64::try_from(found.total).unwrap_or(u64::MAX).min(COUNT_MAX));
-        let body = render::collection_body(&context, count, next_link.as_deref(), None, &rows);
+        let counted = query.count.then(|| u64::try_from(found.total).unwrap_or(u64::MAX));
+        let annotations = render::record_count_annotations(&prefer.annotations, counted, COUNT_MAX);
+        let count = counted.map(|counted| counted.min(COUNT_MAX));
+        let frame = (context.as_str(), annotations.as_slice());
+        let body = render::annotated_collection_body(frame, count, next_link.as_deref(), None, &rows);
         Ok(preferences(Response::json(200, body), prefer))
     }
 

@@ -82,8 +82,9 @@ impl<'a> Reader<'a> {
                 "Expand with $ref is only supported on lookup type navigation property.",
             ));
         }
+        let (navigation, written) = (name.to_owned(), options.to_owned());
         let mut expand =
-            Expand { navigation: name.to_owned(), collection, reference_only, ..Expand::default() };
+            Expand { navigation, collection, reference_only, options: written, ..Expand::default() };
         self.options(options, &mut expand, &tables)?;
         Ok(expand)
     }

@@ -80,6 +80,8 @@ pub struct Expand {
     pub expand: Vec<Expand>,
     /// `nav/$ref`: the reference instead of the row.
     pub reference_only: bool,
+    /// What stood between the parentheses, as it was written: a link to more of a collection repeats it.
+    pub options: String,
 }
 
 /// `$apply`: groups of rows and what is reckoned of each, over at most [`crate::fetchxml::AGGREGATE_ROWS_MAX`] rows. A
@@ -241,7 +243,7 @@ fn select(list: &str, tables: &[&Table]) -> Result<Option<Vec<String>>> {
 
 /// Splits at a separator that stands outside quotes, parentheses and brackets. Always gives at least one
 /// part.
-pub(crate) fn split_outside(text: &str, separator: char) -> impl Iterator<Item = &str> {
+pub fn split_outside(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let mut depth = 0_usize;
     let mut quoted = false;
     text.split(move |c: char| {

@@ -2,6 +2,7 @@
 
 use super::value::{write_json, write_text, write_value};
 use crate::edm::{Column, Table};
+use crate::prefer::Annotations;
 use crate::value::Value;
 use uuid::Uuid;
 
@@ -79,9 +80,21 @@ pub fn collection_body(
     delta_link: Option<&str>,
     rows: &[u8],
 ) -> Vec<u8> {
-    let mut out = Vec::with_capacity(rows.len() + context.len() + 512);
+    annotated_collection_body((context, b""), count, next_link, delta_link, rows)
+}
+
+/// The same with annotations after the context: members with a comma in front of each.
+pub fn annotated_collection_body(
+    (context, annotations): (&str, &[u8]),
+    count: Option<u64>,
+    next_link: Option<&str>,
+    delta_link: Option<&str>,
+    rows: &[u8],
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(rows.len() + context.len() + annotations.len() + 512);
     out.extend_from_slice(b"{\"@odata.context\":");
     write_text(&mut out, context);
+    out.extend_from_slice(annotations);
     if let Some(count) = count {
         out.extend_from_slice(b",\"@odata.count\":");
         write_json(&mut out, &count);
@@ -97,6 +110,24 @@ pub fn collection_body(
     out.extend_from_slice(b",\"value\":[");
     out.extend_from_slice(rows);
     out.extend_from_slice(b"]}");
+    out
+}
+
+/// The annotations of a list that tell how many rows there are in all, as far as they were asked for: -1 when
+/// nobody counted, and whether there are more than `count_max`. `counted` stops above `count_max`.
+pub fn record_count_annotations(annotations: &Annotations, counted: Option<u64>, count_max: u64) -> Vec<u8> {
+    let count = counted.map_or_else(|| "-1".to_owned(), |counted| counted.min(count_max).to_string());
+    let exceeded = counted.is_some_and(|counted| counted > count_max).to_string();
+    let mut out = Vec::new();
+    for (name, value) in [("totalrecordcount", count), ("totalrecordcountlimitexceeded", exceeded)] {
+        let name = format!("Microsoft.Dynamics.CRM.{name}");
+        if annotations.includes(&name) {
+            out.push(b',');
+            write_text(&mut out, &format!("@{name}"));
+            out.push(b':');
+            out.extend_from_slice(value.as_bytes());
+        }
+    }
     out
 }
 

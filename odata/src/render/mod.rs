@@ -9,8 +9,8 @@ mod body;
 mod value;
 
 pub use body::{
-    collection_body, context_collection, context_delta, context_entity, entity_body, property_body,
-    ContextExpand,
+    annotated_collection_body, collection_body, context_collection, context_delta, context_entity,
+    entity_body, property_body, record_count_annotations, ContextExpand,
 };
 pub use value::{write_cell, write_guid, write_text, write_value, Cell};
 
@@ -20,9 +20,11 @@ use crate::prefer::Annotations;
 use crate::value::{EntityRef, Value};
 use uuid::Uuid;
 
-const FORMATTED: &str = "OData.Community.Display.V1.FormattedValue";
+/// Annotation: a value as people read it.
+pub const FORMATTED: &str = "OData.Community.Display.V1.FormattedValue";
 const NAVIGATION: &str = "Microsoft.Dynamics.CRM.associatednavigationproperty";
-const LOOKUP_TABLE: &str = "Microsoft.Dynamics.CRM.lookuplogicalname";
+/// Annotation: logical name of the table that a lookup points to.
+pub const LOOKUP_TABLE: &str = "Microsoft.Dynamics.CRM.lookuplogicalname";
 
 /// An expanded single-valued navigation property of one row.
 #[derive(Debug, Clone, Copy)]

@@ -5,7 +5,8 @@
 //! the next delta: nothing falls between two tokens.
 
 use super::page::{check_position, link, read_delta_token, write_delta_token, Page};
-use super::read::{Listed, Sheet};
+use super::read::Listed;
+use super::sheet::Sheet;
 use super::{Call, Profile, COUNT_MAX};
 use crate::db::changes::{Stretch, Tombstone};
 use crate::db::meta::Fact;
@@ -43,7 +44,7 @@ pub(super) fn count(reader: &Reader, call: &Call, table: &Table, token: &str) ->
     let stretch = Stretch::new(read_delta_token(reader, token)?, reader.position()?);
     let sight = call.caller.sight();
     let mut count = 0;
-    reader.changed(table, &sight, &stretch, COUNT_MAX, &[], |_| {
+    reader.changed((table, &sight), &stretch, COUNT_MAX, &[], |_| {
         count += 1;
         Ok(true)
     })?;
@@ -89,9 +90,11 @@ fn page(list: &Listed, stretch: &Stretch, first: bool) -> Result<Vec<u8>> {
         false => reader.tombstones(list.table, &sight, stretch, size + 1)?,
     };
     let mut gone = gone.into_iter().peekable();
-    let mut sheet = Sheet::new(list, &[])?;
+    let press = list.press();
+    let plan = list.plan(&press)?;
+    let mut sheet = Sheet::new(&press, &plan);
     let (mut count, mut last, mut more) = (0, stretch.from, false);
-    reader.changed(list.table, &sight, stretch, size + 1, &sheet.columns.clone(), |found| {
+    reader.changed((list.table, &sight), stretch, size + 1, &plan.columns, |found| {
         // Rows and tombstones are told in the order of their places, so that one place says where a page ends.
         while let Some(tombstone) = gone.next_if(|t| count < size && t.place < found.place()) {
             last = tombstone.place;
@@ -104,7 +107,7 @@ fn page(list: &Listed, stretch: &Stretch, first: bool) -> Result<Vec<u8>> {
         }
         last = found.place();
         count += 1;
-        sheet.add(found.version(), |at| found.cell(at))?;
+        sheet.add(found.version(), |at| found.cell(at));
         Ok(true)
     })?;
     while let Some(tombstone) = gone.next_if(|_| count < size) {
@@ -114,7 +117,7 @@ fn page(list: &Listed, stretch: &Stretch, first: bool) -> Result<Vec<u8>> {
     }
     more |= gone.peek().is_some();
     let context = match first {
-        true => sheet.context(list),
+        true => plan.context_list(list.call.root),
         false => render::context_delta(list.call.root, list.table, list.query.select.as_deref()),
     };
     let link = |name, token: &str| link(list.call.root, list.url, name, token);
@@ -131,10 +134,10 @@ fn page(list: &Listed, stretch: &Stretch, first: bool) -> Result<Vec<u8>> {
     } else {
         (None, Some(link("$deltatoken", &write_delta_token(reader, &stretch.until)?)))
     };
-    Ok(render::collection_body(&context, None, next.as_deref(), delta.as_deref(), &sheet.out))
+    Ok(render::collection_body(&context, None, next.as_deref(), delta.as_deref(), &sheet.finish()?))
 }
 
 fn bury(sheet: &mut Sheet, list: &Listed, tombstone: &Tombstone) {
     let reason = tombstone.reason.as_str();
-    sheet.add_text(&delta::tombstone_json(list.call.root, list.table, tombstone.id, reason));
+    sheet.add_text(delta::tombstone_json(list.call.root, list.table, tombstone.id, reason).as_bytes());
 }

@@ -2,10 +2,14 @@
 
 mod batch;
 mod changes;
+mod circumstances;
+mod expand;
 mod functions;
-mod lookups;
+mod groups;
+mod names;
 mod page;
 mod read;
+mod sheet;
 mod single;
 mod write;
 
@@ -16,7 +20,6 @@ use crate::db::sessions::Caller;
 use crate::db::{Database, Reader, Writer};
 use flette_odata::error::Result;
 use flette_odata::operation::{self, Operation};
-use flette_odata::query::Query;
 use flette_odata::{metadata, Method, ODataError, Request, Response, Schema, Table, Uuid};
 use std::sync::Arc;
 
@@ -108,9 +111,11 @@ impl Service {
 
 /// 501 for queries that are not carried out here.
 fn supported(operation: &Operation) -> Result<()> {
-    match operation.query().and_then(Query::beyond_plain) {
-        Some(what) => Err(ODataError::not_implemented(format!("{what} is not supported."))),
-        None => Ok(()),
+    let beyond = |what: &str| Err(ODataError::not_implemented(format!("{what} is not supported.")));
+    match operation.query() {
+        Some(query) if query.fetch.is_some() => beyond("fetchXml"),
+        Some(query) if query.saved.is_some() => beyond("Running a view"),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -133,10 +138,12 @@ fn look_up(reader: &Reader, call: &Call, url: &str, operation: Operation) -> Res
         }
         Operation::ReadCollection { table, query, prefer } => {
             let table = table_of(reader.schema, &table)?;
-            read::Listed { reader, call, url, table, query: &query, prefer: &prefer }.respond()
+            let wanted = read::Wanted::Rows;
+            let (query, prefer) = (&query, &prefer);
+            read::Listed { reader, call, url, table, within: None, wanted, query, prefer }.respond()
         }
         Operation::Count { table, query } => {
-            read::count(reader, call, table_of(reader.schema, &table)?, &query)
+            read::count(reader, call, table_of(reader.schema, &table)?, None, &query)
         }
         Operation::ReadRow { table, id, query, prefer, condition } => {
             let table = table_of(reader.schema, &table)?;
@@ -153,19 +160,14 @@ fn look_up(reader: &Reader, call: &Call, url: &str, operation: Operation) -> Res
         Operation::ReadReference { table, id, navigation } => {
             single::reference(reader, call, (table_of(reader.schema, &table)?, id), &navigation)
         }
-        related @ Operation::ReadRelated { reference_only: false, .. } => {
-            if let Operation::ReadRelated { table, id, .. } = &related {
-                single::existing(reader, call, table_of(reader.schema, table)?, *id)?;
-            }
-            match related.related_as_list(reader.schema) {
-                Operation::ReadRelated { .. } => {
-                    Err(ODataError::not_implemented("Collections of many to many are not supported."))
-                }
-                list => look_up(reader, call, url, list),
-            }
+        Operation::ReadRelated { table, id, collection, query, prefer, reference_only } => {
+            let holder = (table_of(reader.schema, &table)?, id);
+            let wanted = if reference_only { read::Wanted::References } else { read::Wanted::Rows };
+            single::related(reader, call, url, holder, &collection, (&query, &prefer, wanted))
         }
-        Operation::ReadRelated { .. } | Operation::CountRelated { .. } => {
-            Err(ODataError::not_implemented("References and counts of a collection are not supported."))
+        Operation::CountRelated { table, id, collection, query } => {
+            let holder = (table_of(reader.schema, &table)?, id);
+            single::count_related(reader, call, holder, &collection, &query)
         }
         Operation::Function { name, parameters } => functions::call(reader, call, &name, &parameters),
         Operation::Batch(_) => Err(ODataError::bad_payload("A batch cannot hold a batch.")),

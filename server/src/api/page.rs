@@ -6,7 +6,9 @@ use crate::db::Reader;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine;
 use flette_odata::error::Result;
+use flette_odata::query::split_outside;
 use flette_odata::{Column, ColumnKind, ODataError, Uuid, Value};
+use percent_encoding::{AsciiSet, CONTROLS};
 use serde::{Deserialize, Serialize};
 
 /// Longest token that is looked at, bytes.
@@ -72,7 +74,8 @@ fn expired() -> ODataError {
 pub(super) fn fits(column: &Column, value: &Value) -> bool {
     use ColumnKind as Kind;
     match value {
-        Value::Null => !matches!(column.kind, Kind::Id),
+        // Behind a path even a key may be missing.
+        Value::Null => true,
         Value::Bool(_) => matches!(column.kind, Kind::Boolean { .. }),
         Value::Int(_) => matches!(
             column.kind,
@@ -84,8 +87,10 @@ pub(super) fn fits(column: &Column, value: &Value) -> bool {
         ),
         Value::Decimal(_) => matches!(column.kind, Kind::Decimal { .. } | Kind::Money { .. }),
         Value::Double(number) => number.is_finite() && matches!(column.kind, Kind::Double { .. }),
-        Value::Text(_) => matches!(column.kind, Kind::Text { .. } | Kind::Memo { .. }),
-        Value::Guid(_) => matches!(column.kind, Kind::Id),
+        Value::Text(_) => {
+            matches!(column.kind, Kind::Text { .. } | Kind::Memo { .. } | Kind::MultiPicklist { .. })
+        }
+        Value::Guid(_) => matches!(column.kind, Kind::Id | Kind::Guid),
         Value::DateTime(_) => matches!(column.kind, Kind::DateTime),
         Value::Date(_) => matches!(column.kind, Kind::Date),
         Value::Lookup(_) => column.is_lookup(),
@@ -138,6 +143,22 @@ pub(super) fn link(root: &str, url: &str, name: &str, token: &str) -> String {
     link + name + "=" + token
 }
 
+/// The link to the rest of an expanded collection: the collection of its own at `url`, with the options that
+/// stood in `$expand`, parted by `;`, and the place where it goes on.
+pub(super) fn options_link(url: &str, options: &str, page: &Page) -> String {
+    let mut link = format!("{url}?");
+    for option in split_outside(options, ';').map(str::trim).filter(|option| !option.is_empty()) {
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        let value = percent_encoding::utf8_percent_encode(value, OPTION_VALUE);
+        link.push_str(&format!("{}={value}&", name.trim()));
+    }
+    link + "$skiptoken=" + &page.write()
+}
+
+/// What cannot stand in the value of a query option as it is.
+const OPTION_VALUE: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'&').add(b'+').add(b'<').add(b'>');
+
 /// The part of a path below the root, whatever host it was asked under.
 fn below<'p>(root: &str, path: &'p str) -> &'p str {
     let authority_end = root.find("://").and_then(|at| root[at + 3..].find('/').map(|slash| at + 3 + slash));
@@ -168,6 +189,15 @@ mod tests {
         check("/v/accounts?$select=name&$skiptoken=S", "http://h/v/accounts?$select=name&$skiptoken=T");
         check("/v/accounts?%24skiptoken=S&$top=3&", "http://h/v/accounts?$top=3&$skiptoken=T");
         check("/v/accounts?$deltatoken=S#x", "http://h/v/accounts?$skiptoken=T");
+    }
+
+    #[test]
+    fn a_link_to_the_rest_of_a_collection_repeats_its_options() {
+        let page = Page::Rows { after: Vec::new(), taken: 1 };
+        let link = options_link("u", "$select=name; $filter=name eq 'a;b&c%'", &page);
+        let expected = format!("u?$select=name&$filter=name%20eq%20'a;b%26c%25'&$skiptoken={}", page.write());
+        assert_eq!(link, expected);
+        assert_eq!(options_link("u", "", &page), format!("u?$skiptoken={}", page.write()));
     }
 
     #[test]

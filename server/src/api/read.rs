@@ -1,19 +1,22 @@
 //! Reads: lists in pages, single rows, counts.
 
 use super::changes;
-use super::lookups::{Expanded, Names};
+use super::expand::reference;
+use super::groups;
 use super::page::{bad_token, fits, link, Page};
+use super::sheet::{Plan, Press, Sheet};
 use super::{Call, COUNT_MAX, PAGE_ROWS_MAX};
 use crate::db::changes::Stretch;
-use crate::db::listing::{position_columns, Listing};
+use crate::db::query::{Listing, Within};
 use crate::db::rows::Stored;
 use crate::db::Reader;
 use flette_odata::condition::Condition;
 use flette_odata::error::Result;
+use flette_odata::filter::Filter;
 use flette_odata::prefer::Prefer;
 use flette_odata::query::Query;
-use flette_odata::render::{self, Cell, ContextExpand, Nested, RowShape};
-use flette_odata::{Column, ODataError, Response, Table, Uuid, Value};
+use flette_odata::render::{self, Cell};
+use flette_odata::{ODataError, Response, Table, Uuid, Value};
 
 /// A list that was asked for.
 pub(super) struct Listed<'a> {
@@ -22,8 +25,20 @@ pub(super) struct Listed<'a> {
     /// The request's own URL: links to further pages repeat it.
     pub(super) url: &'a str,
     pub(super) table: &'a Table,
+    /// Only the rows of a collection.
+    pub(super) within: Option<Within<'a>>,
+    pub(super) wanted: Wanted,
     pub(super) query: &'a Query,
     pub(super) prefer: &'a Prefer,
+}
+
+/// What is given of each row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// The row.
+    Rows,
+    /// Where it is (`$ref`).
+    References,
 }
 
 /// Answers with what was preferred and honoured.
@@ -35,7 +50,7 @@ pub(super) fn applied(response: Response, prefer: &Prefer) -> Response {
 }
 
 impl Listed<'_> {
-    /// The answer: a page of rows, or of changes.
+    /// The answer: a page of rows, or of changes, or groups.
     pub(super) fn respond(&self) -> Result<Response> {
         let page = self.query.skip_token.as_deref().map(Page::read).transpose()?;
         let body = match page {
@@ -44,7 +59,10 @@ impl Listed<'_> {
             }
             Some(Page::Rows { after, taken }) => self.rows(Some(&after), taken)?,
             None if self.prefer.track_changes || self.query.delta_token.is_some() => changes::begin(self)?,
-            None => self.rows(None, 0)?,
+            None => match &self.query.apply {
+                Some(apply) => groups::answer(self, apply)?,
+                None => self.rows(None, 0)?,
+            },
         };
         Ok(applied(Response::json(200, body), self.prefer))
     }
@@ -54,6 +72,26 @@ impl Listed<'_> {
         u64::from(self.prefer.page_size_max.unwrap_or(PAGE_ROWS_MAX).clamp(1, PAGE_ROWS_MAX))
     }
 
+    /// What the answer is made in.
+    pub(super) fn press(&self) -> Press<'_> {
+        Press::new(self.reader, self.call, &self.prefer.annotations, self.page_size())
+    }
+
+    /// How rows are read and written.
+    pub(super) fn plan<'p>(&'p self, press: &Press<'p>) -> Result<Plan<'p>> {
+        match self.wanted {
+            Wanted::Rows => Plan::new(press, self.table, self.query.select.as_deref(), &self.query.expand),
+            Wanted::References => Plan::new(press, self.table, Some(&[]), &[]),
+        }
+    }
+
+    fn context(&self, plan: &Plan) -> String {
+        match self.wanted {
+            Wanted::Rows => plan.context_list(self.call.root),
+            Wanted::References => format!("{}$metadata#Collection($ref)", self.call.root),
+        }
+    }
+
     fn rows(&self, after: Option<&[Value]>, taken: u64) -> Result<Vec<u8>> {
         // `$top` and a page size conflict in Dataverse; here `$top` wins and pages have their full size.
         let (size, left) = match self.query.top {
@@ -61,34 +99,25 @@ impl Listed<'_> {
             None => (self.page_size(), u64::MAX),
         };
         let size = size.min(left);
-        let sight = self.call.caller.sight();
-        let mut listing = Listing {
-            table: self.table,
-            sight: &sight,
-            filter: self.query.filter.as_ref(),
-            order: &self.query.orderby,
-            after: None,
-            limit: size.saturating_add(1),
-        };
-        let positions = self.position_columns(&listing)?;
-        if let Some(after) = after {
-            let whole = after.len() == positions.len();
-            if !whole || !positions.iter().zip(after).all(|(column, value)| fits(column, value)) {
-                return Err(bad_token());
-            }
-            listing.after = Some(after);
-        }
-        let mut sheet = Sheet::new(self, &positions)?;
+        let press = self.press();
+        let filter = press.resolved(self.query.filter.as_ref(), self.table)?;
+        let plan = self.plan(&press)?;
+        let listing = self.listing(&press, filter.as_ref(), after, size.saturating_add(1));
+        self.check_position(&listing)?;
+        let mut sheet = Sheet::new(&press, &plan);
         let (mut count, mut last, mut more) = (0, Vec::new(), false);
-        self.reader.list(&listing, &sheet.columns.clone(), |found| {
+        self.reader.list(&listing, &plan.columns, |found| {
             if count == size {
                 more = true;
                 return Ok(false);
             }
             count += 1;
-            sheet.add(found.version(), |at| found.cell(at))?;
+            match self.wanted {
+                Wanted::Rows => sheet.add(found.version(), |at| found.cell(at)),
+                Wanted::References => sheet.add_text(&reference(self.call.root, self.table, found.id())),
+            }
             if count == size {
-                last = (0..positions.len()).map(|at| found.value(sheet.position_at + at)).collect();
+                last = found.position();
             }
             Ok(true)
         })?;
@@ -97,103 +126,48 @@ impl Listed<'_> {
             link(self.call.root, self.url, "$skiptoken", &token.write())
         });
         let total = match self.query.count {
-            true => Some(self.reader.count(self.table, &sight, listing.filter, COUNT_MAX)?),
+            true => Some(self.reader.count(&Listing { limit: COUNT_MAX + 1, ..listing })?),
             false => None,
         };
-        Ok(render::collection_body(&sheet.context(self), total, next.as_deref(), None, &sheet.out))
+        let annotations = render::record_count_annotations(&self.prefer.annotations, total, COUNT_MAX);
+        let total = total.map(|total| total.min(COUNT_MAX));
+        let frame = (self.context(&plan), annotations);
+        Ok(render::annotated_collection_body(
+            (&frame.0, &frame.1),
+            total,
+            next.as_deref(),
+            None,
+            &sheet.finish()?,
+        ))
     }
 
-    fn position_columns(&self, listing: &Listing) -> Result<Vec<&Column>> {
-        let missing = |name: &str| {
-            ODataError::bad_request(format!("Could not find a property named '{name}' to order by."))
-        };
-        let names = position_columns(listing);
-        names.into_iter().map(|name| self.table.column(name).ok_or_else(|| missing(name))).collect()
-    }
-}
-
-/// Rows on their way into an answer.
-pub(super) struct Sheet<'a> {
-    shape: RowShape<'a>,
-    names: Names<'a>,
-    expanded: Vec<Expanded<'a>>,
-    reader: &'a Reader<'a>,
-    /// Columns to read: those of the answer, those of expanded lookups, those of the position.
-    pub(super) columns: Vec<&'a Column>,
-    position_at: usize,
-    /// The rows so far, parted by commas.
-    pub(super) out: Vec<u8>,
-}
-
-impl<'a> Sheet<'a> {
-    /// An empty sheet for a list, with further columns that tell where a page ends.
-    pub(super) fn new(list: &'a Listed<'a>, positions: &[&'a Column]) -> Result<Sheet<'a>> {
-        Sheet::for_query(list.reader, list.call, list.table, (list.query, list.prefer), positions)
-    }
-
-    fn for_query(
-        reader: &'a Reader<'a>,
-        call: &Call,
-        table: &'a Table,
-        (query, prefer): (&'a Query, &'a Prefer),
-        positions: &[&'a Column],
-    ) -> Result<Sheet<'a>> {
-        let shape = RowShape::new(table, query.select.as_deref(), &prefer.annotations);
-        let expanded = Expanded::all(reader, table, &query.expand, &prefer.annotations)?;
-        let mut columns = shape.columns.clone();
-        columns.extend(expanded.iter().map(|e| e.column));
-        let position_at = columns.len();
-        columns.extend(positions);
-        let names = Names::new(reader, call.caller.sight());
-        Ok(Sheet { shape, names, expanded, reader, columns, position_at, out: Vec::new() })
-    }
-
-    /// Adds a row; `cell` gives the value of the column in a place of `columns`.
-    pub(super) fn add<'v>(&mut self, version: i64, cell: impl Fn(usize) -> Cell<'v>) -> Result<()> {
-        self.part();
-        let first = self.shape.columns.len();
-        let mut rows = Vec::new();
-        for (at, expanded) in self.expanded.iter().enumerate() {
-            rows.push(expanded.row(self.reader, &self.names, cell(first + at))?);
-        }
-        let nested: Vec<Nested> = self
-            .expanded
-            .iter()
-            .zip(&rows)
-            .map(|(expanded, row)| Nested { navigation: expanded.navigation, row: row.as_deref() })
-            .collect();
-        let names = &self.names;
-        let etag = crate::db::rows::etag(version);
-        self.shape.write_cells(
-            &mut self.out,
-            &etag,
-            |at, _| cell(at),
-            &|table, id| names.get(table, id),
-            &nested,
-        );
-        Ok(())
-    }
-
-    /// Adds something that is no row.
-    pub(super) fn add_text(&mut self, text: &str) {
-        self.part();
-        self.out.extend_from_slice(text.as_bytes());
-    }
-
-    fn part(&mut self) {
-        if !self.out.is_empty() {
-            self.out.push(b',');
+    fn listing<'l>(
+        &'l self,
+        press: &'l Press,
+        filter: Option<&'l Filter>,
+        after: Option<&'l [Value]>,
+        limit: u64,
+    ) -> Listing<'l> {
+        Listing {
+            table: self.table,
+            sight: &press.sight,
+            within: self.within,
+            filter,
+            order: &self.query.orderby,
+            after,
+            limit,
         }
     }
 
-    fn expands(&self) -> Vec<ContextExpand<'_>> {
-        self.expanded.iter().map(Expanded::context).collect()
-    }
-
-    /// Context URL of a list.
-    pub(super) fn context(&self, list: &Listed) -> String {
-        let select = list.query.select.as_deref();
-        render::context_collection(list.call.root, list.table, select, &self.expands())
+    /// A position may come from anywhere.
+    fn check_position(&self, listing: &Listing) -> Result<()> {
+        let Some(after) = listing.after else { return Ok(()) };
+        let columns = self.reader.position_columns(self.table, listing.sight, listing.order)?;
+        let whole = after.len() == columns.len();
+        match whole && columns.iter().zip(after).all(|(column, value)| fits(column, value)) {
+            true => Ok(()),
+            false => Err(bad_token()),
+        }
     }
 }
 
@@ -205,15 +179,17 @@ pub(super) fn entity(
     stored: &Stored,
     (query, prefer): (&Query, &Prefer),
 ) -> Result<Vec<u8>> {
-    let mut sheet = Sheet::for_query(reader, call, table, (query, prefer), &[])?;
-    let columns = sheet.columns.clone();
-    let null = Value::Null;
-    sheet.add(stored.version, |at| {
-        let name = columns.get(at).map(|c| c.logical_name.as_str()).unwrap_or_default();
-        Cell::from(stored.row.get(name).unwrap_or(&null))
-    })?;
-    let context = render::context_entity(call.root, table, query.select.as_deref(), &sheet.expands());
-    Ok(render::entity_body(&context, &sheet.out))
+    let press = Press::new(reader, call, &prefer.annotations, u64::from(PAGE_ROWS_MAX));
+    let plan = Plan::new(&press, table, query.select.as_deref(), &query.expand)?;
+    let mut sheet = Sheet::new(&press, &plan);
+    sheet.add(stored.version, |at| match plan.columns.get(at) {
+        Some(column) if !press.sight.masks(table, column) => {
+            stored.row.get(&column.logical_name).map_or(Cell::Null, Cell::from)
+        }
+        _ => Cell::Null,
+    });
+    let context = plan.context_list(call.root) + "/$entity";
+    Ok(render::entity_body(&context, &sheet.finish()?))
 }
 
 /// `GET accounts(id)`
@@ -239,11 +215,30 @@ pub(super) fn row(
     Ok(applied(Response::json(200, body).header("ETag", etag), prefer))
 }
 
-/// `GET accounts/$count`: rows, or changes since a token.
-pub(super) fn count(reader: &Reader, call: &Call, table: &Table, query: &Query) -> Result<Response> {
+/// `GET accounts/$count`: rows, or changes since a token; `GET accounts(id)/collection/$count`.
+pub(super) fn count(
+    reader: &Reader,
+    call: &Call,
+    table: &Table,
+    within: Option<Within>,
+    query: &Query,
+) -> Result<Response> {
+    let annotations = flette_odata::prefer::Annotations::none();
+    let press = Press::new(reader, call, &annotations, COUNT_MAX);
     let count = match &query.delta_token {
         Some(token) => changes::count(reader, call, table, token)?,
-        None => reader.count(table, &call.caller.sight(), query.filter.as_ref(), COUNT_MAX)?,
+        None => {
+            let filter = press.resolved(query.filter.as_ref(), table)?;
+            reader.count(&Listing {
+                table,
+                sight: &press.sight,
+                within,
+                filter: filter.as_ref(),
+                order: &[],
+                after: None,
+                limit: COUNT_MAX,
+            })?
+        }
     };
     let mut response = Response::empty(200).header("Content-Type", "text/plain; charset=utf-8");
     response.body = count.to_string().into_bytes();

@@ -1,7 +1,8 @@
 //! What hangs on one row: its properties, the row behind a navigation property, references.
 
-use super::read::row;
+use super::read::{count, row, Listed, Wanted};
 use super::{row_url, table_of, Call};
+use crate::db::query::{Collection, Within};
 use crate::db::rows::Stored;
 use crate::db::Reader;
 use flette_odata::condition::Condition;
@@ -12,7 +13,7 @@ use flette_odata::render::{self, write_text, write_value};
 use flette_odata::{EntityRef, ODataError, Response, Table, Uuid, Value};
 
 /// A row that must be there and in sight.
-pub(super) fn existing(reader: &Reader, call: &Call, table: &Table, id: Uuid) -> Result<Stored> {
+fn existing(reader: &Reader, call: &Call, table: &Table, id: Uuid) -> Result<Stored> {
     let stored = reader.row(table, id, &call.caller.sight())?;
     stored.ok_or_else(|| ODataError::row_not_found(&table.logical_name, id))
 }
@@ -99,4 +100,34 @@ pub(super) fn reference(
     write_text(&mut body, &row_url(call.root, table_of(reader.schema, &to.table)?, to.id));
     body.push(b'}');
     Ok(Response::json(200, body))
+}
+
+/// `GET accounts(id)/contact_customer_accounts`, or `…/$ref`
+pub(super) fn related(
+    reader: &Reader,
+    call: &Call,
+    url: &str,
+    (holders, holder): (&Table, Uuid),
+    collection: &str,
+    (query, prefer, wanted): (&Query, &Prefer, Wanted),
+) -> Result<Response> {
+    existing(reader, call, holders, holder)?;
+    let collection = Collection::find(reader.schema, holders, collection)?;
+    let table = collection.table();
+    let within = Some(Within { collection: &collection, holders, holder });
+    Listed { reader, call, url, table, within, wanted, query, prefer }.respond()
+}
+
+/// `GET accounts(id)/contact_customer_accounts/$count`
+pub(super) fn count_related(
+    reader: &Reader,
+    call: &Call,
+    (holders, holder): (&Table, Uuid),
+    collection: &str,
+    query: &Query,
+) -> Result<Response> {
+    existing(reader, call, holders, holder)?;
+    let collection = Collection::find(reader.schema, holders, collection)?;
+    let within = Some(Within { collection: &collection, holders, holder });
+    count(reader, call, collection.table(), within, query)
 }

@@ -119,7 +119,7 @@ impl Reader<'_> {
         seen.expr(Expr::val(1i64))
             .from(name(&table.logical_name))
             .and_where(row_id.equals((name(TOMBSTONE), name("id"))));
-        if let Some(condition) = sight.condition(table) {
+        if let Some(condition) = sight.condition(table, &table.logical_name) {
             seen.and_where(condition);
         }
         let mut query = Query::select();

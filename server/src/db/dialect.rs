@@ -80,7 +80,20 @@ impl Dialect {
         }
     }
 
-    /// A value as it is compared with a [`Dialect::key`].
+    /// No value, of the type of a kind of storage: PostgreSQL must know it.
+    pub(crate) fn null(self, storage: Storage) -> SimpleExpr {
+        let kind = match (self, storage) {
+            (Dialect::Sqlite, _) => return Expr::cust("NULL"),
+            (Dialect::Postgres, Storage::Id) => "bytea",
+            (Dialect::Postgres, Storage::Text) => "text",
+            (Dialect::Postgres, Storage::Decimal) => "numeric",
+            (Dialect::Postgres, Storage::Real) => "double precision",
+            (Dialect::Postgres, Storage::Whole) => "bigint",
+        };
+        Expr::cust(format!("CAST(NULL AS {kind})"))
+    }
+
+    /// A value as it is compared with a [`Dialect::key_at`].
     pub(crate) fn bound(self, value: &Value) -> sea_query::Value {
         match (self, value) {
             (Dialect::Postgres, Value::Text(text)) => fold(text).into_owned().into(),

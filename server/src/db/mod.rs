@@ -13,14 +13,13 @@ pub mod definition_changes;
 mod definitions;
 mod dialect;
 mod driver;
-pub mod filter;
 mod fold;
 mod layout;
-pub mod listing;
 mod location;
 pub mod meta;
 mod pool;
 pub mod position;
+pub mod query;
 pub mod rows;
 pub mod sessions;
 #[cfg(test)]

@@ -23,14 +23,19 @@ pub enum Sight {
 }
 
 impl Sight {
-    /// The condition on rows of a table; `None` when all are seen.
-    pub(crate) fn condition(&self, table: &Table) -> Option<SimpleExpr> {
+    /// The condition on rows of a table, which stands under `alias` in the statement; `None` when all are seen.
+    pub(crate) fn condition(&self, table: &Table, alias: &str) -> Option<SimpleExpr> {
         match self {
             Sight::BusinessUnit(unit) if table.owned => {
-                Some(Expr::col(name(OWNING_UNIT)).eq(id_value(*unit)))
+                Some(Expr::col((name(alias), name(OWNING_UNIT))).eq(id_value(*unit)))
             }
             Sight::Everything | Sight::BusinessUnit(_) => None,
         }
+    }
+
+    /// Whether the values of a column are hidden: they read as null.
+    pub fn masks(&self, _: &Table, _: &Column) -> bool {
+        false
     }
 }
 
@@ -70,7 +75,7 @@ impl Reader<'_> {
         let mut query = Query::select();
         projection.select(&mut query);
         query.from(name(&table.logical_name)).and_where(key_is(table, id));
-        if let Some(condition) = sight.condition(table) {
+        if let Some(condition) = sight.condition(table, &table.logical_name) {
             query.and_where(condition);
         }
         self.first(&query, |row| {
@@ -99,7 +104,7 @@ impl Reader<'_> {
         };
         let mut query = Query::select();
         query.column(name(&table.primary_name)).from(name(&table.logical_name)).and_where(key_is(table, id));
-        if let Some(condition) = sight.condition(table) {
+        if let Some(condition) = sight.condition(table, &table.logical_name) {
             query.and_where(condition);
         }
         Ok(self.first(&query, |row| row.text(0).map(str::to_owned))?.flatten())

@@ -23,6 +23,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Teams the caller is in.
+    pub fn teams(&self) -> Vec<Uuid> {
+        Vec::new()
+    }
+
     /// Which rows the caller sees.
     pub fn sight(&self) -> Sight {
         if self.everything {

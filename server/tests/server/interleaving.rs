@@ -6,7 +6,7 @@ use super::on_postgres::support::{self, Server};
 use flette_odata::error::Result;
 use flette_odata::{Uuid, Value};
 use flette_server::api::{create_row, update_row, Call, Profile};
-use flette_server::db::listing::Listing;
+use flette_server::db::query::Listing;
 use flette_server::db::rows::Sight;
 use flette_server::db::{Database, Location, Reader, Writer};
 use flette_server::{people, schema, web};
@@ -46,7 +46,8 @@ fn put(writer: &Writer, id: Uuid, name: &str) -> Result<()> {
 fn versions(reader: &Reader) -> Result<BTreeMap<Uuid, i64>> {
     let table = reader.schema.table("account").unwrap();
     let sight = Sight::Everything;
-    let listing = Listing { table, sight: &sight, filter: None, order: &[], after: None, limit: 100_000 };
+    let listing =
+        Listing { table, sight: &sight, within: None, filter: None, order: &[], after: None, limit: 100_000 };
     let mut all = BTreeMap::new();
     reader.list(&listing, &[table.column("accountid").unwrap()], |found| {
         if let Value::Guid(id) = found.value(0) {

@@ -1,11 +1,13 @@
 //! The suite: every module is run on SQLite and on PostgreSQL.
 
+mod agreeing;
 mod batching;
 mod changing;
 mod filtering;
 mod importing;
 mod network;
 mod process;
+mod querying;
 mod reading;
 mod related;
 mod signing_in;

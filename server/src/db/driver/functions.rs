@@ -2,7 +2,8 @@
 //! collation of `flette_odata::collate` for text, exact order for decimals, and the text functions.
 
 use flette_odata::{collate, Decimal};
-use rusqlite::functions::FunctionFlags;
+use rusqlite::functions::{Aggregate, Context, FunctionFlags};
+use rusqlite::types::ValueRef;
 use rusqlite::Connection;
 use std::cmp::Ordering;
 
@@ -16,6 +17,9 @@ pub(in crate::db) const CONTAINS: &str = "flette_contains";
 pub(in crate::db) const STARTS_WITH: &str = "flette_starts_with";
 /// Function `ends_with(text, pattern)`.
 pub(in crate::db) const ENDS_WITH: &str = "flette_ends_with";
+
+/// Aggregate `sum(number)`: exact, of decimals and whole numbers; null over nothing.
+pub(in crate::db) const SUM: &str = "flette_sum";
 
 /// Gives a connection the collations and functions. Without them the tables cannot be read in order.
 pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
@@ -33,7 +37,37 @@ pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
             Ok(matches!((text, pattern), (Some(text), Some(pattern)) if function(text, pattern)))
         })?;
     }
-    Ok(())
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_aggregate_function(SUM, 1, flags, Sum)
+}
+
+/// Adds up exactly. What no decimal can hold has no sum.
+struct Sum;
+
+/// The sum so far; `Some(None)` when it cannot be held.
+type Total = Option<Option<Decimal>>;
+
+impl Aggregate<Total, Option<String>> for Sum {
+    fn init(&self, _: &mut Context<'_>) -> rusqlite::Result<Total> {
+        Ok(None)
+    }
+
+    fn step(&self, context: &mut Context<'_>, total: &mut Total) -> rusqlite::Result<()> {
+        let number = match context.get_raw(0) {
+            ValueRef::Integer(number) => Some(Decimal::from(number)),
+            ValueRef::Text(text) => std::str::from_utf8(text).ok().and_then(Decimal::parse),
+            ValueRef::Null | ValueRef::Real(_) | ValueRef::Blob(_) => None,
+        };
+        if let Some(number) = number {
+            let so_far = total.unwrap_or(Some(Decimal::from(0)));
+            *total = Some(so_far.and_then(|so_far| so_far.plus(number)));
+        }
+        Ok(())
+    }
+
+    fn finalize(&self, _: &mut Context<'_>, total: Option<Total>) -> rusqlite::Result<Option<String>> {
+        Ok(total.flatten().flatten().map(|total| total.to_string()))
+    }
 }
 
 fn compare_decimals(left: &str, right: &str) -> Ordering {

@@ -1,0 +1,260 @@
+//! Rows on their way into an answer.
+//!
+//! A row of plain columns goes straight from the statement into the answer's bytes. Where more rows belong to
+//! a row (expanded ones, and those that lookups are named after), the page is held until it is whole, so that
+//! they are read by one statement each, not row by row.
+
+use super::circumstances::Circumstances;
+use super::expand::Branch;
+use super::names::Names;
+use super::Call;
+use crate::db::query::{to_value, Found};
+use crate::db::rows::{etag, Sight};
+use crate::db::Reader;
+use flette_odata::error::Result;
+use flette_odata::filter::Filter;
+use flette_odata::prefer::Annotations;
+use flette_odata::query::Expand;
+use flette_odata::render::{context_collection, Cell, ContextExpand, Nested, RowShape, FORMATTED};
+use flette_odata::{Column, Table, Uuid, Value};
+
+/// What an answer is made in.
+pub(super) struct Press<'a> {
+    pub(super) reader: &'a Reader<'a>,
+    pub(super) root: &'a str,
+    pub(super) sight: Sight,
+    pub(super) annotations: &'a Annotations,
+    /// Most rows of one expanded collection.
+    pub(super) page_size: u64,
+    circumstances: Circumstances<'a>,
+    pub(super) names: Names,
+}
+
+impl<'a> Press<'a> {
+    pub(super) fn new(
+        reader: &'a Reader<'a>,
+        call: &'a Call<'a>,
+        annotations: &'a Annotations,
+        page_size: u64,
+    ) -> Press<'a> {
+        let circumstances = Circumstances::new(reader, call);
+        let (root, sight, names) = (call.root, call.caller.sight(), Names::default());
+        Press { reader, root, sight, annotations, page_size, circumstances, names }
+    }
+
+    /// A filter with this caller and this moment put into it.
+    ///
+    /// # Errors
+    /// 400 when a query function does not fit its column, or goes over too many rows.
+    pub(super) fn resolved(&self, filter: Option<&Filter>, table: &Table) -> Result<Option<Filter>> {
+        filter.map(|filter| self.circumstances.resolve(filter, table)).transpose()
+    }
+}
+
+/// What is read of each row of a table, and how it is written.
+pub(super) struct Plan<'a> {
+    pub(super) table: &'a Table,
+    select: Option<&'a [String]>,
+    shape: RowShape<'a>,
+    /// Columns to read: those of the answer, then the lookups of expanded rows.
+    pub(super) columns: Vec<&'a Column>,
+    branches: Vec<Branch<'a>>,
+    /// Where the row's id stands among the columns.
+    id_at: usize,
+    /// Places of lookups that are shown with the names of their targets.
+    named: Vec<usize>,
+}
+
+/// A row that waits for what hangs on it.
+pub(super) struct Held {
+    pub(super) version: i64,
+    /// One value per column of the plan.
+    pub(super) values: Vec<Value>,
+}
+
+impl Held {
+    /// A row that was found, with as many values as the plan has columns.
+    pub(super) fn of(found: &Found, columns: usize) -> Held {
+        Held { version: found.version(), values: (0..columns).map(|at| found.value(at)).collect() }
+    }
+}
+
+impl<'a> Plan<'a> {
+    /// A plan for rows of a table.
+    ///
+    /// # Errors
+    /// 400 when a navigation property is not in the schema; what resolving an inner filter gives.
+    pub(super) fn new(
+        press: &Press<'a>,
+        table: &'a Table,
+        select: Option<&'a [String]>,
+        expand: &'a [Expand],
+    ) -> Result<Plan<'a>> {
+        let shape = RowShape::new(table, select, press.annotations);
+        let mut columns = shape.columns.clone();
+        let mut branches = Vec::new();
+        for expand in expand {
+            branches.push(Branch::new(press, table, expand, &mut columns)?);
+        }
+        let id_at = columns.iter().position(|column| column.logical_name == table.primary_id);
+        let shown = shape.columns.iter().enumerate().filter(|(_, column)| column.is_lookup());
+        let named = match press.annotations.includes(FORMATTED) {
+            true => shown.map(|(at, _)| at).collect(),
+            false => Vec::new(),
+        };
+        Ok(Plan { table, select, shape, columns, branches, id_at: id_at.unwrap_or_default(), named })
+    }
+
+    /// Whether rows can be written one by one.
+    fn is_plain(&self) -> bool {
+        self.branches.is_empty() && self.named.is_empty()
+    }
+
+    /// Context URL of a list of such rows.
+    pub(super) fn context_list(&self, root: &str) -> String {
+        context_collection(root, self.table, self.select, &self.contexts())
+    }
+
+    /// How the context URL tells of the expanded properties.
+    fn contexts(&self) -> Vec<ContextExpand<'_>> {
+        self.branches.iter().filter_map(Branch::context).collect()
+    }
+
+    /// The same for this plan below a property.
+    pub(super) fn context_below<'s>(&'s self, navigation: &'s str) -> ContextExpand<'s> {
+        ContextExpand {
+            navigation,
+            table: self.table,
+            select: self.select,
+            expand: self.contexts(),
+            reference_only: false,
+        }
+    }
+
+    /// The row's id.
+    pub(super) fn id(&self, row: &Held) -> Uuid {
+        match row.values.get(self.id_at) {
+            Some(Value::Guid(id)) => *id,
+            _ => Uuid::nil(),
+        }
+    }
+
+    /// Rows as JSON, each with what hangs on it.
+    ///
+    /// # Errors
+    /// 400 when the query asks for too much; 500 or 503 when the database fails.
+    pub(super) fn write(&self, press: &Press<'a>, rows: &[Held]) -> Result<Vec<Vec<u8>>> {
+        let lookups = rows.iter().flat_map(|row| self.named.iter().filter_map(|at| row.values.get(*at)));
+        let lookups = lookups.filter_map(|value| match value {
+            Value::Lookup(to) => Some((to.table.as_str(), to.id)),
+            _ => None,
+        });
+        press.names.learn(press.reader, &press.sight, lookups)?;
+        let nests = self.branches.iter().map(|branch| branch.gather(press, self, rows));
+        let nests = nests.collect::<Result<Vec<_>>>()?;
+        let mut written = Vec::with_capacity(rows.len());
+        for row in rows {
+            let mut nested = Vec::new();
+            for (branch, nest) in self.branches.iter().zip(&nests) {
+                branch.hang(nest, self, row, &mut nested);
+            }
+            let mut out = Vec::new();
+            self.write_row(press, &mut out, row.version, |at| cell(row, at), &nested);
+            written.push(out);
+        }
+        Ok(written)
+    }
+
+    fn write_row<'v>(
+        &self,
+        press: &Press,
+        out: &mut Vec<u8>,
+        version: i64,
+        cell: impl Fn(usize) -> Cell<'v>,
+        nested: &[Nested],
+    ) {
+        let names = |_: &str, id: Uuid| press.names.get(id);
+        self.shape.write_cells(out, &etag(version), |at, _| cell(at), &names, nested);
+    }
+}
+
+/// The cell in a place of a held row.
+fn cell(row: &Held, at: usize) -> Cell<'_> {
+    row.values.get(at).map_or(Cell::Null, Cell::from)
+}
+
+/// The rows of an answer so far.
+pub(super) struct Sheet<'p, 'a> {
+    press: &'p Press<'a>,
+    plan: &'p Plan<'a>,
+    /// What is written, parted by commas.
+    out: Vec<u8>,
+    /// What waits, in order.
+    waiting: Vec<Waiting>,
+}
+
+enum Waiting {
+    Row(Held),
+    Text(Vec<u8>),
+}
+
+impl<'p, 'a> Sheet<'p, 'a> {
+    pub(super) fn new(press: &'p Press<'a>, plan: &'p Plan<'a>) -> Sheet<'p, 'a> {
+        Sheet { press, plan, out: Vec::new(), waiting: Vec::new() }
+    }
+
+    /// Adds a row; `cell` gives the value of the column in a place of the plan.
+    pub(super) fn add<'v>(&mut self, version: i64, cell: impl Fn(usize) -> Cell<'v>) {
+        if self.plan.is_plain() {
+            part(&mut self.out);
+            self.plan.write_row(self.press, &mut self.out, version, cell, &[]);
+        } else {
+            let values = (0..self.plan.columns.len()).map(|at| to_value(cell(at))).collect();
+            self.waiting.push(Waiting::Row(Held { version, values }));
+        }
+    }
+
+    /// Adds something that is no row.
+    pub(super) fn add_text(&mut self, text: &[u8]) {
+        if self.plan.is_plain() {
+            part(&mut self.out);
+            self.out.extend_from_slice(text);
+        } else {
+            self.waiting.push(Waiting::Text(text.to_vec()));
+        }
+    }
+
+    /// Everything that was added, parted by commas.
+    ///
+    /// # Errors
+    /// 400 when the query asks for too much; 500 or 503 when the database fails.
+    pub(super) fn finish(self) -> Result<Vec<u8>> {
+        let Sheet { press, plan, mut out, waiting } = self;
+        let (mut rows, mut order) = (Vec::new(), Vec::new());
+        for waiting in waiting {
+            match waiting {
+                Waiting::Row(row) => {
+                    rows.push(row);
+                    order.push(None);
+                }
+                Waiting::Text(text) => order.push(Some(text)),
+            }
+        }
+        if order.is_empty() {
+            return Ok(out);
+        }
+        let mut written = plan.write(press, &rows)?.into_iter();
+        for text in order {
+            part(&mut out);
+            out.extend_from_slice(&text.or_else(|| written.next()).unwrap_or_default());
+        }
+        Ok(out)
+    }
+}
+
+/// A comma, unless nothing stands before it.
+pub(super) fn part(out: &mut Vec<u8>) {
+    if !out.is_empty() {
+        out.push(b',');
+    }
+}

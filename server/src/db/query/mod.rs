@@ -1,0 +1,19 @@
+//! Queries as SQL: pure functions from what is asked (a tree of `flette_odata`), the schema and the caller's
+//! sight to statements of sea-query, and the rows that come of them.
+
+mod collection;
+mod compare;
+mod condition;
+mod found;
+mod groups;
+mod hierarchy;
+mod level;
+mod order;
+mod projection;
+mod related;
+
+pub use collection::Collection;
+pub use found::{Found, Listing, Within};
+pub use hierarchy::HIERARCHY_ROWS_MAX;
+pub use projection::to_value;
+pub use related::{Related, IDS_MAX};
