@@ -223,10 +223,12 @@ pub(super) fn merge(writer: &Writer, own: &Schema) -> Result<()> {
             fresh.push((table, built_in, known));
         }
     }
-    if fresh.is_empty() {
+    let current = writer.stored_schema()?;
+    let rest = with_rest(&current, own);
+    if fresh.is_empty() && rest == current {
         return Ok(());
     }
-    layout::drop_views(writer, &writer.stored_schema()?)?;
+    layout::drop_views(writer, &current)?;
     for (table, built_in, known) in fresh {
         match known {
             Some(known) => {
@@ -240,13 +242,27 @@ pub(super) fn merge(writer: &Writer, own: &Schema) -> Result<()> {
             None => writer.put(table, None, Some(&built_in))?,
         }
     }
-    if !stored.iter().any(|stored| stored.name == REST) {
-        writer.put_rest(own)?;
-    }
+    writer.put_rest(&rest)?;
     writer.finish()?;
     // What a newer server brings is noted nowhere: who knows an older schema reads it all anew.
     let version = writer.fact(Fact::SchemaVersion)?.unwrap_or_default();
     writer.set_fact(Fact::DefinitionFloor, &version)
+}
+
+/// A schema with what of the server's own belongs to no single table and is not there yet.
+fn with_rest(current: &Schema, own: &Schema) -> Schema {
+    let mut all = current.clone();
+    for pairs in &own.many_to_many {
+        if !all.many_to_many.iter().any(|known| known.relationship == pairs.relationship) {
+            all.many_to_many.push(pairs.clone());
+        }
+    }
+    for options in &own.option_sets {
+        if !all.option_sets.iter().any(|known| known.name == options.name) {
+            all.option_sets.push(options.clone());
+        }
+    }
+    all
 }
 
 /// A table as it is now, with what the server changed between `before` and `own`. Where the table was

@@ -59,7 +59,8 @@ fn a_statement_that_takes_too_long_is_a_503_and_the_next_one_works() {
         let error = count(u64::MAX / 4).unwrap_err();
         assert_eq!((error.status, error.code.as_str()), (503, "0x80044151"));
         let taken = u64::try_from(started.elapsed().as_millis()).unwrap();
-        assert!((limit..limit + 20_000).contains(&taken), "{taken} ms");
+        // Clocks are read in whole milliseconds, on both sides.
+        assert!((limit - 5..limit + 20_000).contains(&taken), "{taken} ms");
         assert_eq!(count(1000).unwrap(), Some(Some(1000)));
         // Several short statements may take longer together, in a transaction that writes as well.
         database

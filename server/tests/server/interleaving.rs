@@ -5,7 +5,7 @@
 use super::on_postgres::support::{self, Server};
 use flette_odata::error::Result;
 use flette_odata::{Uuid, Value};
-use flette_server::api::{create_row, update_row, Call, Profile};
+use flette_server::api::{create_row, update_row, Call, Profile, Service};
 use flette_server::db::query::Listing;
 use flette_server::db::rows::Sight;
 use flette_server::db::{Database, Location, Reader, Writer};
@@ -29,6 +29,11 @@ fn database(location: &Location) -> Database {
     people::found(&database, web::now()).unwrap();
     people::add_demo_people(&database, web::now()).unwrap();
     database
+}
+
+/// A server over a database that the test writes to as well.
+fn over(database: &Arc<Database>) -> Server {
+    Server::with(Service::new(database.clone(), Profile::Open), web::Options::default())
 }
 
 /// Makes, or changes, an account.
@@ -98,7 +103,7 @@ impl Follower {
 async fn a_change_that_is_committed_late_is_told_although_later_versions_were() {
     let location = support::location();
     let database = Arc::new(database(&location));
-    let server = Server::over_shared(database.clone(), Profile::Open).sign_in("demo").await;
+    let server = over(&database).sign_in("demo").await;
     let mut follower = Follower::new(server).await;
     let (slow, fast) = (Uuid::new_v4(), Uuid::new_v4());
     let (tell, took_version) = mpsc::channel();
@@ -133,7 +138,7 @@ async fn a_change_that_is_committed_late_is_told_although_later_versions_were() 
 async fn every_committed_change_is_told_by_some_delta_whatever_the_order_of_commits() {
     let location = support::location();
     let database = Arc::new(database(&location));
-    let server = Server::over_shared(database.clone(), Profile::Open).sign_in("demo").await;
+    let server = over(&database).sign_in("demo").await;
     let mut follower = Follower::new(server.clone()).await;
     let done = Arc::new(AtomicBool::new(false));
     let writers: Vec<_> = (0..WRITERS)
@@ -225,7 +230,7 @@ async fn deletions_are_told_for_so_many_days_and_older_tokens_are_refused() {
 
 async fn forget(location: &Location) {
     let database = Arc::new(database(location));
-    let server = Server::over_shared(database.clone(), Profile::Open).sign_in("demo").await;
+    let server = over(&database).sign_in("demo").await;
     let id = server.create("accounts", r#"{"name":"A"}"#).await;
     let (_, delta) = server.drain("accounts?$select=name", &[("Prefer", "odata.track-changes")]).await;
     let delta = delta.unwrap();

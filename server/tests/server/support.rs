@@ -75,7 +75,9 @@ pub fn location() -> Location {
     let server = crate::postgres::Postgres::shared();
     let template = TEMPLATE.get_or_init(|| {
         let url = server.database();
-        open(&Location::Postgres(url.clone()));
+        let database = open(&Location::Postgres(url.clone()));
+        people::found(&database, web::now()).unwrap();
+        people::add_demo_people(&database, web::now()).unwrap();
         url
     });
     Location::Postgres(server.copy_of(template))
@@ -104,11 +106,6 @@ pub fn database() -> Database {
 impl Server {
     pub fn over(database: Database, profile: Profile, site: Option<PathBuf>) -> Server {
         Server::with(Service::new(database, profile), Options { site, ..Options::default() })
-    }
-
-    /// Over a database that the test writes to as well.
-    pub fn over_shared(database: Arc<Database>, profile: Profile) -> Server {
-        Server::with(Service::new(database, profile), Options::default())
     }
 
     pub fn with(service: Service, options: Options) -> Server {

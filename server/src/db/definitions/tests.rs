@@ -39,3 +39,17 @@ fn a_column_keeps_its_kind_of_value() {
     let error = check_kinds(&before, &after).unwrap_err();
     assert_eq!((error.status, error.message.contains("revenue")), (500, true));
 }
+
+#[test]
+fn what_belongs_to_no_table_is_added_and_nothing_of_it_is_changed() {
+    let own = schema();
+    assert!(!own.many_to_many.is_empty());
+    let mut current = own.clone();
+    current.many_to_many.remove(0);
+    current.many_to_many[0].intersect = "customised".into();
+    let merged = with_rest(&current, &own);
+    assert_eq!(merged.many_to_many.len(), own.many_to_many.len());
+    assert_eq!(merged.many_to_many[0].intersect, "customised");
+    assert_eq!(merged.many_to_many.last(), own.many_to_many.first());
+    assert!(with_rest(&own, &own) == own);
+}

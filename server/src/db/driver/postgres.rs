@@ -5,7 +5,7 @@ use super::bind::Bound;
 use super::{refuse_null_characters, Failure, Purpose};
 use futures_util::future::join;
 use sea_query::{Value, Values};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -81,7 +81,7 @@ impl Connector {
             self.statement_millis_max
         );
         pollster::block_on(client.batch_execute(&settings)).map_err(|error| failed(&error))?;
-        Ok(Session { client, statements: RefCell::default() })
+        Ok(Session { client, statements: RefCell::default(), open: Cell::new(false) })
     }
 }
 
@@ -98,6 +98,8 @@ impl Drop for Connector {
 pub(in crate::db) struct Session {
     client: Client,
     statements: RefCell<HashMap<String, Statement>>,
+    /// Whether a transaction may be open.
+    open: Cell<bool>,
 }
 
 impl Session {
@@ -123,6 +125,7 @@ impl Session {
             Purpose::WriteAlone => serializable("EXCLUSIVE"),
             Purpose::Found => format!("BEGIN; SELECT pg_advisory_xact_lock({FOUNDING_LOCK})"),
         };
+        self.open.set(true);
         let Some((sql, values)) = fact else {
             return self.batch(&begin).map(|()| None);
         };
@@ -142,12 +145,16 @@ impl Session {
         self.batch("COMMIT").map_err(|failure| match failure {
             Failure::Lost => Failure::Unknown,
             other => other,
-        })
+        })?;
+        self.open.set(false);
+        Ok(())
     }
 
     pub(super) fn roll_back(&self) {
-        // Outside a transaction this is a warning; on a lost connection the server does it itself.
-        let _ = pollster::block_on(self.client.batch_execute("ROLLBACK"));
+        if self.open.replace(false) {
+            // On a lost connection the other side does it by itself.
+            let _ = pollster::block_on(self.client.batch_execute("ROLLBACK"));
+        }
     }
 
     pub(super) fn query(&self, sql: &str, values: &[Value]) -> Outcome<Vec<Row>> {

@@ -170,18 +170,23 @@ fn sql_columns(table: &Table, dialect: Dialect) -> Vec<SqlColumn> {
     all
 }
 
+/// Whether a column can be in an index.
+fn is_indexable(column: &Column) -> bool {
+    match column.kind {
+        ColumnKind::Text { length_max, .. } => length_max <= INDEXED_TEXT_LENGTH_MAX,
+        ColumnKind::Memo { .. } => false,
+        _ => true,
+    }
+}
+
 /// Indexes: the version (the feed), lookups (cascades, "my rows of"), the name and the time of change
-/// (lists).
+/// (lists), alternate keys, which may occur once.
 fn sql_indexes(table: &Table, dialect: Dialect) -> Vec<SqlIndex> {
     let indexed = table.columns.iter().filter(|column| {
         let name = column.logical_name.as_str();
-        let short = match column.kind {
-            ColumnKind::Text { length_max, .. } => length_max <= INDEXED_TEXT_LENGTH_MAX,
-            _ => true,
-        };
         name == "versionnumber"
             || name == "modifiedon"
-            || name == table.primary_name && short
+            || name == table.primary_name && is_indexable(column)
             || column.is_lookup() && !matches!(name, "createdby" | "modifiedby" | "owninguser")
     });
     let one = |column: &Column| {
@@ -189,6 +194,15 @@ fn sql_indexes(table: &Table, dialect: Dialect) -> Vec<SqlIndex> {
         SqlIndex::new(&table.logical_name, &[(&column.logical_name, text)])
     };
     let mut all: Vec<SqlIndex> = indexed.map(one).collect();
+    for key in &table.keys {
+        let columns: Vec<&Column> = key.columns.iter().filter_map(|name| table.column(name)).collect();
+        if columns.len() == key.columns.len() && columns.iter().all(|column| is_indexable(column)) {
+            let text = |column: &Column| Storage::of(&column.kind) == Storage::Text;
+            let columns: Vec<_> = columns.iter().map(|c| (c.logical_name.as_str(), text(c))).collect();
+            let name = short(&format!("{}_key_{}", table.logical_name, key.name));
+            all.push(SqlIndex { name, unique: true, ..SqlIndex::new(&table.logical_name, &columns) });
+        }
+    }
     if dialect == Dialect::Postgres {
         all.push(SqlIndex::new(&table.logical_name, &[(XACT, false), ("versionnumber", false)]));
     }
@@ -253,10 +267,21 @@ pub(super) fn create(writer: &Writer, table: &Table) -> Result<()> {
     }
     let dialect = writer.dialect();
     complete(writer, &table.logical_name, &sql_columns(table, dialect))?;
-    for index in sql_indexes(table, dialect) {
-        writer.define(&index.create(dialect))?;
+    sql_indexes(table, dialect).iter().try_for_each(|index| create_index(writer, index))
+}
+
+/// PostgreSQL would lock the table to find out that the index is there.
+fn create_index(writer: &Writer, index: &SqlIndex) -> Result<()> {
+    let dialect = writer.dialect();
+    if dialect == Dialect::Postgres {
+        let mut query = Query::select();
+        let found = Func::cust(name("to_regclass")).arg(quoted(&index.name));
+        query.expr(Expr::expr(found).is_not_null());
+        if writer.first(&query, |row| row.int(0))?.flatten() == Some(1) {
+            return Ok(());
+        }
     }
-    Ok(())
+    writer.define(&index.create(dialect))
 }
 
 /// Makes the SQL table of `old` that of `new`: columns and indexes come and go.

@@ -1,6 +1,6 @@
 //! The server's own tables, beside those of the schema.
 
-use super::{complete, rebuild_indexes, SqlColumn, SqlIndex, SqlKind, XACT};
+use super::{complete, create_index, rebuild_indexes, SqlColumn, SqlIndex, SqlKind, XACT};
 use crate::db::driver::postgres::TURN;
 use crate::db::meta::Fact;
 use crate::db::{fold, Dialect, Storage, Writer};
@@ -125,9 +125,7 @@ pub(in crate::db) fn create_own(writer: &Writer) -> Result<()> {
     for (table, columns) in tables(dialect) {
         complete(writer, table, &columns)?;
     }
-    for index in indexes(dialect) {
-        writer.define(&index.create(dialect))?;
-    }
+    indexes(dialect).iter().try_for_each(|index| create_index(writer, index))?;
     let known = writer.fact(Fact::Layout)?.and_then(|text| text.parse::<i64>().ok());
     if known.is_some_and(|known| known > LAYOUT) {
         return Err(ODataError::new(500, "0x80044150", "The database belongs to a newer server."));
