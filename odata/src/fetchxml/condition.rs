@@ -12,7 +12,7 @@ use crate::value::Value;
 /// # Errors
 /// 400 `0x80041120` when the operator does not fit the column's type, `0x80041139` when the values do not fit
 /// operator and type.
-pub(super) fn filter(column: &Column, operator: Operator, values: &[String]) -> Result<Filter> {
+pub(crate) fn filter(column: &Column, operator: Operator, values: &[String]) -> Result<Filter> {
     let fits = match operator.meaning {
         Meaning::Compare(CompareOp::Equal | CompareOp::NotEqual) | Meaning::Null | Meaning::In => true,
         Meaning::Compare(_) | Meaning::Between => !matches!(column.kind, ColumnKind::Boolean { .. }),

@@ -5,12 +5,12 @@
 //! table.
 
 mod columns;
-mod condition;
+pub(crate) mod condition;
 mod cookie;
 mod criteria;
 mod element;
 mod limits;
-mod operator;
+pub(crate) mod operator;
 mod print;
 mod read;
 mod resolve;

@@ -7,9 +7,9 @@ use crate::filter::{CallerColumn, CompareOp, DaySide, HierarchySide, TimeUnit};
 pub struct Operator {
     /// `eq`, `last-x-days` …
     pub keyword: &'static str,
-    pub(super) meaning: Meaning,
+    pub(crate) meaning: Meaning,
     /// Whether the opposite is meant. A row without a value fulfils it, as `ne` in a filter.
-    pub(super) negated: bool,
+    pub(crate) negated: bool,
 }
 
 impl Operator {
@@ -65,7 +65,7 @@ impl Operator {
 
 /// What an operator says, when it is not negated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(crate) enum Meaning {
     Compare(CompareOp),
     Null,
     Like,
@@ -90,7 +90,7 @@ pub(super) enum Meaning {
 
 /// Fiscal time by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fiscal {
+pub(crate) enum Fiscal {
     Year,
     Period,
     PeriodAndYear,

@@ -1,6 +1,6 @@
 //! Query functions: `Microsoft.Dynamics.CRM.LastXDays(PropertyName='createdon',PropertyValue=3)`.
 
-use super::operator::Operator;
+use super::operator::Named;
 use super::parse::{column_not_found, Parser, NEGATION_LEVELS};
 use super::path::step;
 use super::place::Place;
@@ -24,7 +24,7 @@ struct Arguments<'a> {
 impl<'a> Parser<'a, '_> {
     /// A query function on a row of a table; its name has been read, its parenthesis comes next.
     pub(super) fn query_function(&mut self, table: &'a Table, name: &str) -> Result<Filter> {
-        let operator = name.strip_prefix(FUNCTION_PREFIX).and_then(Operator::named).ok_or_else(|| {
+        let function = name.strip_prefix(FUNCTION_PREFIX).and_then(Named::find).ok_or_else(|| {
             ODataError::bad_request(format!("An unknown function with name '{name}' was found."))
         })?;
         // A list becomes a group of conditions, or the negation of one.
@@ -41,7 +41,8 @@ impl<'a> Parser<'a, '_> {
         self.leave(NEGATION_LEVELS);
         let property = arguments.property.ok_or_else(|| missing(name))?;
         let place = property_place(self.schema, table, &property)?;
-        let filter = operator.condition(place.column, &arguments.values.unwrap_or_default())?;
+        let values: Vec<String> = arguments.values.into_iter().flatten().map(Cow::into_owned).collect();
+        let filter = function.condition(place.column, &values)?;
         Ok(place.through(filter))
     }
 

@@ -75,7 +75,7 @@ fn functions_that_do_not_fit_are_refused() {
         assert_eq!((error.status, error.code.as_str()), (400, "0x80060888"), "{call}");
         assert!(error.message.contains(part), "{call}: {}", error.message);
     }
-    let values = "values for the condition";
+    let values = "do not fit the property";
     check("Nonsense(PropertyName='name')", "unknown function with name 'Microsoft.Dynamics.CRM.Nonsense'");
     check("today(PropertyName='createdon')", "unknown function");
     check("Today()", "position 29");
@@ -92,12 +92,12 @@ fn functions_that_do_not_fit_are_refused() {
     check("Today(PropertyValue='createdon')", "needs the argument 'PropertyName'");
     check("Today(PropertyName='createdon',Value=1)", "does not fit");
     check("Today(PropertyName='createdon',PropertyValue=1)", values);
-    check("Today(PropertyName='name')", "does not fit the column 'name'");
+    check("Today(PropertyName='name')", "do not fit the property 'name'");
     check("LastXDays(PropertyName='createdon')", values);
     check("LastXDays(PropertyName='createdon',PropertyValue=0)", values);
     check("LastXDays(PropertyName='createdon',PropertyValue=-1)", values);
     check("LastXDays(PropertyName='createdon',PropertyValue=1.5)", values);
-    check("LastXDays(PropertyName='createdon',PropertyValue=1000000001)", values);
+    check("LastXDays(PropertyName='createdon',PropertyValue=4294967296)", values);
     check("LastXDays(PropertyName='createdon',PropertyValue=null)", "position");
     check("On(PropertyName='createdon',PropertyValue='2026-02-30')", values);
     check("InFiscalPeriod(PropertyName='createdon',PropertyValue=5)", values);
@@ -114,11 +114,11 @@ fn functions_that_do_not_fit_are_refused() {
     check("In(PropertyName='numberofemployees',PropertyValues=['x'])", values);
     check("In(PropertyName='ownerid',PropertyValues=['x'])", values);
     check("Between(PropertyName='numberofemployees',PropertyValues=['1'])", values);
-    check("Contains(PropertyName='revenue',PropertyValue='1')", "does not fit the column 'revenue'");
-    check("ContainValues(PropertyName='name',PropertyValues=['1'])", "does not fit the column 'name'");
+    check("Contains(PropertyName='revenue',PropertyValue='1')", "do not fit the property 'revenue'");
+    check("ContainValues(PropertyName='name',PropertyValues=['1'])", "do not fit the property 'name'");
     check("ContainValues(PropertyName='colours',PropertyValues=['x'])", values);
-    check("EqualUserId(PropertyName='name')", "does not fit the column 'name'");
-    check("EqualUserLanguage(PropertyName='ownerid')", "does not fit the column 'ownerid'");
+    check("EqualUserId(PropertyName='name')", "do not fit the property 'name'");
+    check("EqualUserLanguage(PropertyName='ownerid')", "do not fit the property '_ownerid_value'");
     check("Under(PropertyName='parentaccountid',PropertyValue='x')", values);
 }
 

@@ -20,7 +20,6 @@ use crate::error::Result;
 use crate::value::Value;
 pub use function::{CallerColumn, DaySide, FiscalTime, HierarchySide, QueryFunction, TimeUnit};
 pub(crate) use literal::{comparable, parse_guid};
-pub use operator::UNITS_MAX;
 pub(crate) use parse::column_not_found;
 pub use print::print_filter;
 pub use resolve::{resolve, Circumstances, HierarchyQuestion};

@@ -371,14 +371,14 @@ fn any_function() -> impl Strategy<Value = Filter> {
                 QueryFunction::Next(unit),
             ])
         ),
-        (1..=UNITS_MAX).prop_map(|count| QueryFunction::LastX(TimeUnit::Month, count)),
-        (1..=UNITS_MAX).prop_map(|count| QueryFunction::NextX(TimeUnit::FiscalPeriod, count)),
-        (1..=UNITS_MAX).prop_map(|count| QueryFunction::OlderThanX(TimeUnit::Minute, count)),
+        (1..=u32::MAX).prop_map(|count| QueryFunction::LastX(TimeUnit::Month, count)),
+        (1..=u32::MAX).prop_map(|count| QueryFunction::NextX(TimeUnit::FiscalPeriod, count)),
+        (1..=u32::MAX).prop_map(|count| QueryFunction::OlderThanX(TimeUnit::Minute, count)),
         (-700_000..2_900_000_i32).prop_map(|day| QueryFunction::Day(DaySide::OnOrBefore, day)),
-        (1..=4_u8, 1..=9999_i32)
+        (1..=4_u8, 1900..=9999_i32)
             .prop_map(|(period, year)| QueryFunction::Fiscal(FiscalTime::InOrAfter(period, year))),
         (1..=4_u8).prop_map(|period| QueryFunction::Fiscal(FiscalTime::Period(period))),
-        (1..=9999_i32).prop_map(|year| QueryFunction::Fiscal(FiscalTime::Year(year))),
+        (1900..=9999_i32).prop_map(|year| QueryFunction::Fiscal(FiscalTime::Year(year))),
     ];
     let people = prop_oneof![
         Just(QueryFunction::Caller(CallerColumn::UserOrHierarchyAndTeams)),
