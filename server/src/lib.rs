@@ -14,5 +14,6 @@ pub mod demo;
 pub mod import;
 pub mod people;
 pub mod progress;
+pub mod rights;
 pub mod schema;
 pub mod web;

@@ -1,6 +1,10 @@
 //! The organisation, its business units and users: what a new database starts with, and the users of the
 //! demo.
 
+mod roles;
+
+pub use roles::{give, Role};
+
 use crate::auth::hash_password;
 use crate::customize::show;
 use crate::db::meta::Fact;
@@ -23,16 +27,39 @@ struct Person {
     first_name: &'static str,
     last_name: &'static str,
     unit: &'static str,
-    everything: bool,
+    role: Role,
 }
 
-const ADMINISTRATOR: Person =
-    Person { user_name: ADMIN, first_name: "Ada", last_name: "Admin", unit: ROOT_UNIT, everything: true };
+const ADMINISTRATOR: Person = Person {
+    user_name: ADMIN,
+    first_name: "Ada",
+    last_name: "Admin",
+    unit: ROOT_UNIT,
+    role: Role::Administrator,
+};
 
 const DEMO_PEOPLE: [Person; 3] = [
-    Person { user_name: "demo", first_name: "Demo", last_name: "User", unit: ROOT_UNIT, everything: true },
-    Person { user_name: "anna", first_name: "Anna", last_name: "Åsen", unit: "Oslo", everything: false },
-    Person { user_name: "ola", first_name: "Ola", last_name: "Nordmann", unit: "Bergen", everything: false },
+    Person {
+        user_name: "demo",
+        first_name: "Demo",
+        last_name: "User",
+        unit: ROOT_UNIT,
+        role: Role::SalesManager,
+    },
+    Person {
+        user_name: "anna",
+        first_name: "Anna",
+        last_name: "Åsen",
+        unit: "Oslo",
+        role: Role::Salesperson,
+    },
+    Person {
+        user_name: "ola",
+        first_name: "Ola",
+        last_name: "Nordmann",
+        unit: "Bergen",
+        role: Role::Salesperson,
+    },
 ];
 
 /// Id of a user of this module.
@@ -49,7 +76,7 @@ fn unit_id(unit: &str) -> Uuid {
     id_of(&format!("unit/{unit}"))
 }
 
-/// Gives a new database its root business unit, its currency, the forms and views, and its administrator, who
+/// Gives a new database its root business unit, its roles, its currency, the forms and views, and its administrator, who
 /// cannot sign in before a password is set.
 ///
 /// # Errors
@@ -58,6 +85,7 @@ pub fn found(database: &Database, now: i64) -> Result<()> {
     database.write(|writer| {
         let name = writer.fact(Fact::OrganizationName)?.unwrap_or_default();
         add_unit(writer, ROOT_UNIT, &name, now)?;
+        roles::found(writer, unit_id(ROOT_UNIT), now)?;
         add_person(writer, &ADMINISTRATOR, now)?;
         add_currency(writer, now)?;
         show::found(writer, now)
@@ -81,23 +109,22 @@ pub fn add_demo_people(database: &Database, now: i64) -> Result<()> {
             }
             add_person(writer, person, now)?;
             let id = user_id(person.user_name);
-            writer.set_credential(person.user_name, id, &password, person.everything)
+            writer.set_credential(person.user_name, id, &password)
         })?;
     }
     Ok(())
 }
 
-/// Lets a user sign in with a new password.
+/// Lets a user sign in with a new password. The user is named by `domainname`, or by the part of it before the `@`
+/// for users of this module.
 ///
 /// # Errors
 /// 404 when there is no such user.
 pub fn set_password(database: &Database, user_name: &str, password: &str) -> Result<()> {
     let hash = hash_password(password)?;
-    let id = user_id(&user_name.to_lowercase());
     database.write(|writer| {
-        let user = writer.user(id)?.ok_or_else(|| ODataError::row_not_found("systemuser", id))?;
-        let everything = writer.caller(user.user)?.is_none_or(|caller| caller.everything);
-        writer.set_credential(&user_name.to_lowercase(), id, &hash, everything)
+        let user = caller(writer, user_name)?.user;
+        writer.set_credential(&user_name.to_lowercase(), user, &hash)
     })
 }
 
@@ -107,7 +134,8 @@ pub fn set_password(database: &Database, user_name: &str, password: &str) -> Res
 /// 404 when there is no such user.
 pub fn caller(reader: &Reader, user_name: &str) -> Result<Caller> {
     let id = user_id(&user_name.to_lowercase());
-    reader.user(id)?.ok_or_else(|| ODataError::row_not_found("systemuser", id))
+    let known = reader.user_by_domain_name(user_name)?.unwrap_or(id);
+    reader.user(known)?.ok_or_else(|| ODataError::row_not_found("systemuser", id))
 }
 
 fn add_unit(writer: &Writer, unit: &str, name: &str, now: i64) -> Result<()> {
@@ -116,7 +144,7 @@ fn add_unit(writer: &Writer, unit: &str, name: &str, now: i64) -> Result<()> {
         _ => lookup("businessunit", unit_id(ROOT_UNIT)),
     };
     let values = [("name", Value::Text(name.to_owned())), ("parentbusinessunitid", parent)];
-    add(writer, "businessunit", unit_id(unit), values.to_vec(), now)
+    add(writer, "businessunit", unit_id(unit), values.to_vec(), now).map(drop)
 }
 
 /// The base currency.
@@ -131,7 +159,7 @@ fn add_currency(writer: &Writer, now: i64) -> Result<()> {
         ("statecode", Value::Int(0)),
         ("statuscode", Value::Int(1)),
     ];
-    add(writer, "transactioncurrency", id_of("currency/USD"), values, now)
+    add(writer, "transactioncurrency", id_of("currency/USD"), values, now).map(drop)
 }
 
 fn add_person(writer: &Writer, person: &Person, now: i64) -> Result<()> {
@@ -145,23 +173,27 @@ fn add_person(writer: &Writer, person: &Person, now: i64) -> Result<()> {
         ("isdisabled", Value::Bool(false)),
         ("businessunitid", lookup("businessunit", unit_id(person.unit))),
     ];
-    add(writer, "systemuser", user_id(person.user_name), values, now)
+    match add(writer, "systemuser", user_id(person.user_name), values, now)? {
+        true => give(writer, user_id(person.user_name), person.role),
+        false => Ok(()),
+    }
 }
 
-fn add(writer: &Writer, table: &str, id: Uuid, values: Vec<(&str, Value)>, now: i64) -> Result<()> {
+/// Adds a row where it is missing; whether it was.
+fn add(writer: &Writer, table: &str, id: Uuid, values: Vec<(&str, Value)>, now: i64) -> Result<bool> {
     let table: &Table = writer
         .schema
         .table(table)
         .ok_or_else(|| ODataError::new(500, "", format!("The schema has no table {table}.")))?;
     if writer.is_taken(table, id)? {
-        return Ok(());
+        return Ok(false);
     }
     let now = Value::DateTime(now - now.rem_euclid(1000));
     let mut row: Row = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     row.insert(table.primary_id.clone(), Value::Guid(id));
     row.insert("createdon".to_owned(), now.clone());
     row.insert("modifiedon".to_owned(), now);
-    writer.insert(table, &row).map(drop)
+    writer.insert(table, &row).map(|_| true)
 }
 
 fn lookup(table: &str, id: Uuid) -> Value {

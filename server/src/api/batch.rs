@@ -1,6 +1,6 @@
 //! `$batch`: requests one after the other, change sets in one transaction each.
 
-use super::{write, Call, Service};
+use super::{write, Asked, Call, Service};
 use crate::db::Writer;
 use flette_odata::batch::{
     resolve_url, unknown_reference, write_batch_response, BatchAnswer, BatchItem, Part,
@@ -15,17 +15,17 @@ use std::collections::HashMap;
 impl Service {
     /// Answers a batch. Without continue-on-error it stops at the first failure, whose status becomes the
     /// outer one; what was done before it stays done.
-    pub(super) fn batch(&self, call: &Call, request: &Request, items: Vec<BatchItem>) -> Response {
+    pub(super) fn batch(&self, asked: &Asked, request: &Request, items: Vec<BatchItem>) -> Response {
         let go_on = Prefer::parse(&request.headers).continue_on_error;
         let mut answers = Vec::with_capacity(items.len());
         let mut status = 200;
         for item in items {
             let answer = match item {
                 BatchItem::Single(part) => {
-                    let answer = self.single(call, &part.request);
+                    let answer = self.single(asked, &part.request);
                     BatchAnswer::Single(answer.unwrap_or_else(|error| error.to_response()))
                 }
-                BatchItem::ChangeSet(parts) => self.change_set(call, &parts),
+                BatchItem::ChangeSet(parts) => self.change_set(asked, &parts),
             };
             let failed = match &answer {
                 BatchAnswer::Single(response) if response.status >= 400 => Some(response.status),
@@ -45,8 +45,8 @@ impl Service {
     }
 
     /// All of it or nothing; a failure is one answer for the whole set.
-    fn change_set(&self, call: &Call, parts: &[Part]) -> BatchAnswer {
-        let answers = self.database.write(|writer| {
+    fn change_set(&self, asked: &Asked, parts: &[Part]) -> BatchAnswer {
+        let answers = self.write(asked, |writer, call| {
             let mut made = HashMap::new();
             parts.iter().map(|part| change(writer, call, part, &mut made)).collect::<Result<Vec<_>>>()
         });

@@ -1,62 +1,147 @@
 //! The feed of changes: a first read with a delta link at its end, then what changed since.
 //!
-//! The first page fixes how far the whole read goes (`until`); later pages only go on. Rows are read in the
-//! order of their changes, so a row that changes while a client pages drops out of this read and comes with
-//! the next delta: nothing falls between two tokens.
+//! The first page fixes how far the whole read goes and what it is about: later pages only go on, and show nothing
+//! that the caller may no longer see. Rows are read in the order of their changes, so a row that changes while a client
+//! pages drops out of this read and comes with the next delta: nothing falls between two tokens.
 
-use super::page::{check_position, link, read_delta_token, write_delta_token, Page};
+use super::page::{link, Page};
 use super::read::Listed;
 use super::sheet::Sheet;
-use super::{Call, Profile, COUNT_MAX};
-use crate::db::changes::{Stretch, Tombstone};
-use crate::db::meta::Fact;
-use crate::db::position::Position;
-use crate::db::Reader;
+use super::ticket::{Scope, Seen, Ticket};
+use super::{rights, Call, Profile, COUNT_MAX};
+use crate::db::changes::{Reason, Tombstone};
+use crate::db::position::{Place, Position};
+use crate::db::query::{Before, Fate, Feed};
+use crate::rights::{is_party, mask, Reach, Verb, View};
 use flette_odata::error::Result;
-use flette_odata::{delta, render, ODataError, Table, Uuid};
+use flette_odata::{delta, render, ODataError, Table};
+
+/// One read, as its pages share it.
+struct Reading {
+    scope: Scope,
+    from: Place,
+    until: Position,
+    now: View,
+    read: View,
+    before: Option<(Position, View)>,
+}
 
 /// The first page: of all rows, or of what changed since a delta token.
 pub(super) fn begin(list: &Listed) -> Result<Vec<u8>> {
-    check(list)?;
-    let until = list.reader.position()?;
-    match &list.query.delta_token {
-        Some(token) => {
-            let after = read_delta_token(list.reader, token)?;
-            page(list, &Stretch::new(after, until), false)
-        }
-        None => page(list, &Stretch::new(Position::START, until), true),
-    }
+    page(list, &Reading::begin(list)?)
 }
 
-/// A further page of a read.
-pub(super) fn further(list: &Listed, stretch: &Stretch, first: bool, lineage: Uuid) -> Result<Vec<u8>> {
-    check(list)?;
-    check_position(list.reader, &stretch.until, lineage)?;
-    if !first {
-        check_position(list.reader, &stretch.after, lineage)?;
-    }
-    page(list, stretch, first)
+/// A further page.
+pub(super) fn further(list: &Listed, token: &str) -> Result<Vec<u8>> {
+    page(list, &Reading::further(list, token)?)
 }
 
-/// How many changes there are since a token.
-pub(super) fn count(reader: &Reader, call: &Call, table: &Table, token: &str) -> Result<u64> {
-    allowed(call, table)?;
-    let stretch = Stretch::new(read_delta_token(reader, token)?, reader.position()?);
-    let sight = call.caller.sight();
+/// How many changes there are since the token of a query.
+pub(super) fn count(list: &Listed) -> Result<u64> {
+    let reading = Reading::begin(list)?;
     let mut count = 0;
-    reader.changed((table, &sight), &stretch, COUNT_MAX, &[], |_| {
-        count += 1;
-        Ok(true)
+    reading.feed(list, |feed| {
+        list.reader.feed(feed, COUNT_MAX, &[], |_, _| {
+            count += 1;
+            Ok(true)
+        })?;
+        let gone = list.reader.departures(feed, COUNT_MAX)?.len();
+        count += u64::try_from(gone).unwrap_or(COUNT_MAX);
+        Ok(())
     })?;
-    let gone = reader.tombstones(table, &sight, &stretch, COUNT_MAX)?.len();
-    Ok((count + u64::try_from(gone).unwrap_or(COUNT_MAX)).min(COUNT_MAX))
+    Ok(count.min(COUNT_MAX))
+}
+
+impl Reading {
+    fn begin(list: &Listed) -> Result<Reading> {
+        check(list)?;
+        let sight = list.call.caller.sight();
+        let now = sight.view(list.table);
+        let mut reading = Reading {
+            scope: Scope::of(list)?,
+            from: Place::default(),
+            until: list.reader.position()?,
+            read: now.clone(),
+            now,
+            before: None,
+        };
+        if let Some(token) = &list.query.delta_token {
+            let ticket = Ticket::read(list, token)?;
+            let before = ticket.read.view(&reading.now)?;
+            reading.before = Some((ticket.until, before));
+        }
+        Ok(reading)
+    }
+
+    fn further(list: &Listed, token: &str) -> Result<Reading> {
+        check(list)?;
+        let ticket = Ticket::read(list, token)?;
+        let now = list.call.caller.sight().view(list.table);
+        let read = ticket.read.view(&now)?;
+        let before = match &ticket.before {
+            Some((until, seen)) => Some((until.clone(), seen.view(&now)?)),
+            None => None,
+        };
+        let from = ticket.after.ok_or_else(super::page::bad_token)?;
+        let (scope, until) = (ticket.scope, ticket.until);
+        Ok(Reading { scope, from, until, now, read, before })
+    }
+
+    fn before(&self, list: &Listed) -> Option<Before<'_>> {
+        let (until, view) = self.before.as_ref()?;
+        let other = |name: &str| view.masked.contains(name) != self.read.masked.contains(name);
+        let selected = |name: &String| {
+            let property = list.table.column(name).map(flette_odata::Column::property);
+            list.query.select.as_ref().is_none_or(|select| {
+                select.iter().any(|chosen| chosen == name || Some(chosen) == property.as_ref())
+            })
+        };
+        let mut masked = view.masked.symmetric_difference(&self.read.masked);
+        let filter = list.query.filter.as_ref();
+        Some(Before {
+            view,
+            until,
+            remasked: masked.any(selected),
+            refiltered: filter.is_some_and(|filter| mask::looks_at(filter, &other)),
+        })
+    }
+
+    fn feed<T>(&self, list: &Listed, work: impl FnOnce(&Feed) -> Result<T>) -> Result<T> {
+        work(&Feed {
+            table: list.table,
+            filter: list.query.filter.as_ref(),
+            now: &self.now,
+            read: &self.read,
+            before: self.before(list),
+            until: &self.until,
+            from: self.from,
+        })
+    }
+
+    /// The token after a page: to its next one, which goes on after a change, or to the next delta.
+    fn ticket(&self, after: Option<Place>) -> Ticket {
+        let before = after.and(self.before.as_ref());
+        Ticket {
+            scope: self.scope.clone(),
+            until: self.until.clone(),
+            read: Seen::of(&self.read),
+            after,
+            before: before.map(|(until, view)| (until.clone(), Seen::of(view))),
+        }
+    }
 }
 
 fn check(list: &Listed) -> Result<()> {
     allowed(list.call, list.table)?;
     let query = list.query;
+    // A row has to tell by itself whether it fits: what depends on other rows, the user or the clock may change without
+    // any change of the row.
+    let filter = match list.call.profile {
+        Profile::Dataverse => query.filter.is_some(),
+        Profile::Open => query.filter.as_ref().is_some_and(|filter| !filter.is_of_one_row()),
+    };
     let refused = [
-        ("filter", query.filter.is_some()),
+        ("filter", filter),
         ("orderby", !query.orderby.is_empty()),
         ("expand", !query.expand.is_empty()),
         ("top", query.top.is_some()),
@@ -75,64 +160,63 @@ fn allowed(call: &Call, table: &Table) -> Result<()> {
         let message = format!("Entity {name} isn't enabled for change tracking.");
         return Err(ODataError::new(400, "0x80072491", message));
     }
-    if table.owned && call.profile == Profile::Dataverse && !call.caller.everything {
-        let message = format!("Principal user is missing prvRead privilege at organization level on {name}.");
-        return Err(ODataError::new(403, "0x80040220", message));
+    // Parties come and go with their activities, which they do not tell.
+    let whole = call.profile == Profile::Dataverse || is_party(table);
+    if whole && call.caller.sight().reach(table) != Reach::All {
+        return Err(rights::denied(call, Verb::Read, table));
     }
     Ok(())
 }
 
-fn page(list: &Listed, stretch: &Stretch, first: bool) -> Result<Vec<u8>> {
+fn page(list: &Listed, reading: &Reading) -> Result<Vec<u8>> {
     let (reader, size) = (list.reader, list.page_size());
-    let sight = list.call.caller.sight();
-    let gone = match first {
-        true => Vec::new(),
-        false => reader.tombstones(list.table, &sight, stretch, size + 1)?,
-    };
-    let mut gone = gone.into_iter().peekable();
     let press = list.press();
     let plan = list.plan(&press)?;
     let mut sheet = Sheet::new(&press, &plan);
-    let (mut count, mut last, mut more) = (0, stretch.from, false);
-    reader.changed((list.table, &sight), stretch, size + 1, &plan.columns, |found| {
-        // Rows and tombstones are told in the order of their places, so that one place says where a page ends.
-        while let Some(tombstone) = gone.next_if(|t| count < size && t.place < found.place()) {
+    let (mut count, mut last, mut more) = (0, reading.from, false);
+    reading.feed(list, |feed| {
+        let mut gone = reader.departures(feed, size + 1)?.into_iter().peekable();
+        reader.feed(feed, size + 1, &plan.columns, |found, fate| {
+            // Rows and tombstones are told in the order of their places, so that one place says where a page ends.
+            while let Some(tombstone) = gone.next_if(|t| count < size && t.place < found.place()) {
+                last = tombstone.place;
+                count += 1;
+                bury(&mut sheet, list, &tombstone);
+            }
+            if count == size {
+                more = true;
+                return Ok(false);
+            }
+            last = found.place();
+            count += 1;
+            match fate {
+                Fate::Told => sheet.add(found.version(), |at| found.cell(at)),
+                Fate::Gone => {
+                    let id = found.id();
+                    let place = found.place();
+                    bury(&mut sheet, list, &Tombstone { place, id, reason: Reason::Changed });
+                }
+            }
+            Ok(true)
+        })?;
+        while let Some(tombstone) = gone.next_if(|_| count < size) {
             last = tombstone.place;
             count += 1;
             bury(&mut sheet, list, &tombstone);
         }
-        if count == size {
-            more = true;
-            return Ok(false);
-        }
-        last = found.place();
-        count += 1;
-        sheet.add(found.version(), |at| found.cell(at));
-        Ok(true)
+        more |= gone.peek().is_some();
+        Ok(())
     })?;
-    while let Some(tombstone) = gone.next_if(|_| count < size) {
-        last = tombstone.place;
-        count += 1;
-        bury(&mut sheet, list, &tombstone);
-    }
-    more |= gone.peek().is_some();
-    let context = match first {
-        true => plan.context_list(list.call.root),
-        false => render::context_delta(list.call.root, list.table, list.query.select.as_deref()),
+    let context = match reading.before {
+        None => plan.context_list(list.call.root),
+        Some(_) => render::context_delta(list.call.root, list.table, list.query.select.as_deref()),
     };
     let link = |name, token: &str| link(list.call.root, list.url, name, token);
     let (next, delta) = if more {
-        let lineage = reader.fact_id(Fact::Lineage)?;
-        let token = Page::Changes {
-            after: stretch.after.clone(),
-            until: stretch.until.clone(),
-            from: last,
-            first,
-            lineage,
-        };
+        let token = Page::Changes(reading.ticket(Some(last)).write(reader)?);
         (Some(link("$skiptoken", &token.write())), None)
     } else {
-        (None, Some(link("$deltatoken", &write_delta_token(reader, &stretch.until)?)))
+        (None, Some(link("$deltatoken", &reading.ticket(None).write(reader)?)))
     };
     Ok(render::collection_body(&context, None, next.as_deref(), delta.as_deref(), &sheet.finish()?))
 }

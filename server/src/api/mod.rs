@@ -1,6 +1,7 @@
 //! The Web API: one request in, one answer out. Knows nothing of sockets; blocks the thread while it works.
 
 mod batch;
+mod callers;
 mod changes;
 mod circumstances;
 mod expand;
@@ -9,8 +10,10 @@ mod groups;
 mod names;
 mod page;
 mod read;
+mod rights;
 mod sheet;
 mod single;
+mod ticket;
 mod write;
 
 pub use write::{create_row, create_row_unlinked, update_row, Effect};
@@ -18,6 +21,7 @@ pub use write::{create_row, create_row_unlinked, update_row, Effect};
 use crate::db::meta::Fact;
 use crate::db::sessions::Caller;
 use crate::db::{Database, Reader, Writer};
+use callers::Callers;
 use flette_odata::error::Result;
 use flette_odata::operation::{self, Operation};
 use flette_odata::{metadata, Method, ODataError, Request, Response, Schema, Table, Uuid};
@@ -45,6 +49,21 @@ pub enum Profile {
 pub struct Service {
     database: Arc<Database>,
     profile: Profile,
+    callers: Callers,
+}
+
+/// Who asks, before it is known what they may do.
+#[derive(Debug, Clone, Copy)]
+struct Asked<'a> {
+    user: Uuid,
+    root: &'a str,
+    now: i64,
+}
+
+impl Asked<'_> {
+    fn call<'c>(&'c self, caller: &'c Caller, profile: Profile) -> Call<'c> {
+        Call { caller, root: self.root, now: self.now, profile }
+    }
 }
 
 /// Who calls, where the API's root is for them (absolute, ending in `/`), and when (milliseconds).
@@ -63,7 +82,7 @@ pub struct Call<'a> {
 impl Service {
     /// A service over an open database.
     pub fn new(database: impl Into<Arc<Database>>, profile: Profile) -> Service {
-        Service { database: database.into(), profile }
+        Service { database: database.into(), profile, callers: Callers::default() }
     }
 
     /// The database.
@@ -71,35 +90,60 @@ impl Service {
         &self.database
     }
 
-    /// Answers a request. Never fails: an error is an answer.
-    pub fn answer(&self, caller: &Caller, root: &str, request: &Request, now: i64) -> Response {
-        let call = Call { caller, root, now, profile: self.profile };
-        self.respond(&call, request).unwrap_or_else(|error| error.to_response())
+    /// Answers a request of a user. Never fails: an error is an answer.
+    pub fn answer(&self, user: Uuid, root: &str, request: &Request, now: i64) -> Response {
+        let asked = Asked { user, root, now };
+        self.respond(&asked, request).unwrap_or_else(|error| error.to_response())
     }
 
-    fn respond(&self, call: &Call, request: &Request) -> Result<Response> {
+    /// A user with the rights of this moment.
+    ///
+    /// # Errors
+    /// 401 when there is no such user, or it is disabled.
+    pub fn caller(&self, user: Uuid) -> Result<Arc<Caller>> {
+        self.database.read(|reader| self.callers.get(reader, user))
+    }
+
+    /// Reads in one snapshot, with the rights the caller has in it.
+    fn read<T>(&self, asked: &Asked, mut work: impl FnMut(&Reader, &Call) -> Result<T>) -> Result<T> {
+        self.database.read(|reader| {
+            let caller = self.callers.get(reader, asked.user)?;
+            work(reader, &asked.call(&caller, self.profile))
+        })
+    }
+
+    /// Writes in one transaction, with the rights the caller has in it.
+    fn write<T>(&self, asked: &Asked, mut work: impl FnMut(&Writer, &Call) -> Result<T>) -> Result<T> {
+        self.database.write(|writer| {
+            let caller = self.callers.get(writer, asked.user)?;
+            work(writer, &asked.call(&caller, self.profile))
+        })
+    }
+
+    fn respond(&self, asked: &Asked, request: &Request) -> Result<Response> {
         let path = request.url.split('?').next().unwrap_or_default();
         if path.ends_with("$batch") {
-            let operation = operation::parse(request, call.root, &self.database.schema(), &|_| None)?;
+            let operation = operation::parse(request, asked.root, &self.database.schema(), &|_| None)?;
             if let Operation::Batch(items) = operation {
-                return Ok(self.batch(call, request, items));
+                return Ok(self.batch(asked, request, items));
             }
         }
-        self.single(call, request)
+        self.single(asked, request)
     }
 
     /// Answers a request that is no batch, in a transaction of its own. What it asks for is read inside, by
     /// the schema of that transaction.
-    fn single(&self, call: &Call, request: &Request) -> Result<Response> {
+    fn single(&self, asked: &Asked, request: &Request) -> Result<Response> {
         let parse = |schema: &Schema| {
-            let operation = operation::parse(request, call.root, schema, &|_| None)?;
+            let operation = operation::parse(request, asked.root, schema, &|_| None)?;
             supported(&operation)?;
             Ok::<Operation, ODataError>(operation)
         };
         if request.method == Method::Get {
-            return self.database.read(|reader| look_up(reader, call, &request.url, parse(reader.schema)?));
+            return self
+                .read(asked, |reader, call| look_up(reader, call, &request.url, parse(reader.schema)?));
         }
-        self.database.write(|writer| {
+        self.write(asked, |writer, call| {
             let operation = parse(writer.schema)?;
             match operation.is_write() {
                 true => write::carry_out(writer, call, operation).map(|effect| effect.response),

@@ -1,13 +1,12 @@
 //! Where a list goes on: the tokens in next and delta links. Opaque to clients, checked when they come back.
 
-use crate::db::meta::Fact;
-use crate::db::position::{Place, Position};
+use crate::db::position::Position;
 use crate::db::Reader;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine;
 use flette_odata::error::Result;
 use flette_odata::query::split_outside;
-use flette_odata::{Column, ColumnKind, ODataError, Uuid, Value};
+use flette_odata::{Column, ColumnKind, ODataError, Value};
 use percent_encoding::{AsciiSet, CONTROLS};
 use serde::{Deserialize, Serialize};
 
@@ -24,19 +23,8 @@ pub(super) enum Page {
         /// Rows already given, which `$top` counts.
         taken: u64,
     },
-    /// Goes on in the feed of changes.
-    Changes {
-        /// Where the read before ended.
-        after: Position,
-        /// Where this read ends; fixed by its first page.
-        until: Position,
-        /// The last change given.
-        from: Place,
-        /// Whether this is a first read, which tells of no deletions.
-        first: bool,
-        /// Identity of the database.
-        lineage: Uuid,
-    },
+    /// Goes on in the feed of changes: a signed token, see `ticket`.
+    Changes(String),
 }
 
 impl Page {
@@ -62,7 +50,7 @@ pub(super) fn bad_token() -> ODataError {
 }
 
 /// 410: a token that was right once, or for another database. The client reads everything anew.
-fn expired() -> ODataError {
+pub(super) fn expired() -> ODataError {
     ODataError::new(
         410,
         "0x80044352",
@@ -97,31 +85,12 @@ pub(super) fn fits(column: &Column, value: &Value) -> bool {
     }
 }
 
-/// A `$deltatoken`: `<position>!<lineage>`.
-pub(super) fn write_delta_token(reader: &Reader, position: &Position) -> Result<String> {
-    Ok(format!("{position}!{}", reader.fact_id(Fact::Lineage)?.simple()))
-}
-
-/// Reads a `$deltatoken`: the position it stands for.
-///
-/// # Errors
-/// 400 when it is no token; 410 when it is not from this database, or older than its tombstones.
-pub(super) fn read_delta_token(reader: &Reader, text: &str) -> Result<Position> {
-    let short = text.len() <= TOKEN_LENGTH_MAX;
-    let (position, lineage) = text.split_once('!').filter(|_| short).ok_or_else(bad_token)?;
-    let position: Position = position.parse().map_err(|_| bad_token())?;
-    let lineage: Uuid = lineage.parse().map_err(|_| bad_token())?;
-    check_position(reader, &position, lineage)?;
-    Ok(position)
-}
-
 /// Whether a position that came from outside can be used.
 ///
 /// # Errors
-/// 410 when it is not from this database, or older than its tombstones.
-pub(super) fn check_position(reader: &Reader, position: &Position, lineage: Uuid) -> Result<()> {
-    let known = lineage == reader.fact_id(Fact::Lineage)?
-        && reader.tombstone_floor()?.is_none_or(|floor| position.is_beyond(floor))
+/// 410 when it is older than the tombstones, or newer than anything.
+pub(super) fn check_position(reader: &Reader, position: &Position) -> Result<()> {
+    let known = reader.tombstone_floor()?.is_none_or(|floor| position.is_beyond(floor))
         && position.is_within(&reader.position()?);
     known.then_some(()).ok_or_else(expired)
 }
@@ -172,6 +141,7 @@ fn below<'p>(root: &str, path: &'p str) -> &'p str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flette_odata::Uuid;
 
     #[test]
     fn a_link_keeps_the_query_as_it_was_written() {

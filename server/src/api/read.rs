@@ -5,8 +5,7 @@ use super::expand::reference;
 use super::groups;
 use super::page::{bad_token, fits, link, Page};
 use super::sheet::{Plan, Press, Sheet};
-use super::{Call, COUNT_MAX, PAGE_ROWS_MAX};
-use crate::db::changes::Stretch;
+use super::{rights, Call, COUNT_MAX, PAGE_ROWS_MAX};
 use crate::db::query::{Listing, Within};
 use crate::db::rows::Stored;
 use crate::db::Reader;
@@ -52,11 +51,12 @@ pub(super) fn applied(response: Response, prefer: &Prefer) -> Response {
 impl Listed<'_> {
     /// The answer: a page of rows, or of changes, or groups.
     pub(super) fn respond(&self) -> Result<Response> {
+        if self.query.delta_token.is_none() && self.query.skip_token.is_none() {
+            rights::check_readable(self.call, self.table)?;
+        }
         let page = self.query.skip_token.as_deref().map(Page::read).transpose()?;
         let body = match page {
-            Some(Page::Changes { after, until, from, first, lineage }) => {
-                changes::further(self, &Stretch { after, until, from }, first, lineage)?
-            }
+            Some(Page::Changes(token)) => changes::further(self, &token)?,
             Some(Page::Rows { after, taken }) => self.rows(Some(&after), taken)?,
             None if self.prefer.track_changes || self.query.delta_token.is_some() => changes::begin(self)?,
             None => match &self.query.apply {
@@ -225,9 +225,14 @@ pub(super) fn count(
 ) -> Result<Response> {
     let annotations = flette_odata::prefer::Annotations::none();
     let press = Press::new(reader, call, &annotations, COUNT_MAX);
-    let count = match &query.delta_token {
-        Some(token) => changes::count(reader, call, table, token)?,
+    let count = match query.delta_token {
+        Some(_) => {
+            let (wanted, prefer) = (Wanted::Rows, Prefer::default());
+            let list = Listed { reader, call, url: "", table, within, wanted, query, prefer: &prefer };
+            changes::count(&list)?
+        }
         None => {
+            rights::check_readable(call, table)?;
             let filter = press.resolved(query.filter.as_ref(), table)?;
             reader.count(&Listing {
                 table,

@@ -1,7 +1,7 @@
 //! What hangs on one row: its properties, the row behind a navigation property, references.
 
 use super::read::{count, row, Listed, Wanted};
-use super::{row_url, table_of, Call};
+use super::{rights, row_url, table_of, Call};
 use crate::db::query::{Collection, Within};
 use crate::db::rows::Stored;
 use crate::db::Reader;
@@ -15,7 +15,8 @@ use flette_odata::{EntityRef, ODataError, Response, Table, Uuid, Value};
 /// A row that must be there and in sight.
 fn existing(reader: &Reader, call: &Call, table: &Table, id: Uuid) -> Result<Stored> {
     let stored = reader.row(table, id, &call.caller.sight())?;
-    stored.ok_or_else(|| ODataError::row_not_found(&table.logical_name, id))
+    let stored = stored.ok_or_else(|| ODataError::row_not_found(&table.logical_name, id))?;
+    Ok(rights::masked(call, table, stored))
 }
 
 /// How a property is answered.

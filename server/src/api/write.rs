@@ -2,11 +2,12 @@
 //! caller.
 
 use super::read::{applied, entity};
-use super::{row_url, table_for, Call};
+use super::{rights, row_url, table_for, Call};
 use crate::customize;
-use crate::db::rows::{Sight, Stored, OWNING_UNIT};
+use crate::db::rows::{lookup_id, Sight, Stored, OWNING_UNIT};
 use crate::db::sessions::Caller;
 use crate::db::Writer;
+use crate::rights::{Verb, OWNER};
 use flette_odata::condition::Condition;
 use flette_odata::edm::OnDelete;
 use flette_odata::error::Result;
@@ -57,7 +58,8 @@ pub(super) fn carry_out(writer: &Writer, call: &Call, operation: Operation) -> R
         }
         Operation::Delete { table, id, condition } => {
             let table = table_for(writer, &table)?;
-            existing(writer, call, table, id, &condition)?;
+            let current = existing(writer, call, table, id, &condition)?;
+            rights::check(call, Verb::Delete, table, &current.row)?;
             delete(writer, call, reference(table, id))?;
             Ok(Effect { response: Response::empty(204), row: None })
         }
@@ -77,7 +79,7 @@ pub(super) fn carry_out(writer: &Writer, call: &Call, operation: Operation) -> R
 
 /// Definitions are changed by administrators only.
 fn may_customise(call: &Call) -> Result<()> {
-    match call.caller.everything {
+    match call.caller.sight().is_administrator() {
         true => Ok(()),
         false => {
             Err(ODataError::new(403, "0x80040220", "Principal user is missing prvWriteEntity privilege."))
@@ -167,11 +169,13 @@ fn insert(writer: &Writer, call: &Call, table: &Table, id: Uuid, values: Vec<(St
         return Err(ODataError::duplicate_key());
     }
     check_targets(writer, call, &values)?;
-    let unit = match values.iter().find(|(name, _)| name == "ownerid") {
+    let unit = match values.iter().find(|(name, _)| name == OWNER) {
         Some((_, Value::Lookup(owner))) => unit_of(writer, owner)?,
         _ => call.caller.unit,
     };
+    rights::check_columns(call, table, &values, WriteKind::Create)?;
     let row = complete_create(table, writer.schema, values, id, call.caller.user, unit, call.now)?;
+    rights::check(call, Verb::Create, table, &row)?;
     writer.insert(table, &row)?;
     Ok(())
 }
@@ -187,13 +191,18 @@ fn change(
     if !table.writable {
         return Err(ODataError::method_not_allowed("PATCH", &table.set_name));
     }
+    rights::check(call, Verb::Write, table, &current.row)?;
+    rights::check_columns(call, table, &values, WriteKind::Update)?;
     check_targets(writer, call, &values)?;
     let mut changes = complete_update(table, &current.row, values)?;
     let owner = changes.iter().find_map(|(name, value)| match value {
-        Value::Lookup(owner) if name == "ownerid" => Some(owner.clone()),
+        Value::Lookup(owner) if name == OWNER => Some(owner.clone()),
         _ => None,
     });
     if let Some(owner) = owner {
+        if lookup_id(&current.row, OWNER) != Some(owner.id) {
+            rights::check(call, Verb::Assign, table, &current.row)?;
+        }
         let unit = EntityRef { table: "businessunit".to_owned(), id: unit_of(writer, &owner)? };
         changes.push((OWNING_UNIT.to_owned(), Value::Lookup(unit)));
     }
@@ -216,9 +225,8 @@ fn store(
 
 /// The business unit of an owner.
 fn unit_of(writer: &Writer, owner: &EntityRef) -> Result<Uuid> {
-    let user = writer.user(owner.id)?;
     let missing = || ODataError::new(400, "0x80040229", format!("The owner {} is not valid.", owner.id));
-    user.map(|user| user.unit).ok_or_else(missing)
+    writer.owner_unit(owner)?.ok_or_else(missing)
 }
 
 /// Every lookup must point to a row that the caller sees.
@@ -226,11 +234,7 @@ fn check_targets(writer: &Writer, call: &Call, values: &[(String, Value)]) -> Re
     for (_, value) in values {
         let Value::Lookup(to) = value else { continue };
         let target = table_for(writer, &to.table)?;
-        let seen = match call.caller.sight() {
-            Sight::Everything => writer.is_taken(target, to.id)?,
-            sight @ Sight::BusinessUnit(_) => writer.row(target, to.id, &sight)?.is_some(),
-        };
-        if !seen {
+        if !writer.is_seen(target, to.id, &call.caller.sight())? {
             return Err(ODataError::row_not_found(&to.table, to.id));
         }
     }

@@ -10,10 +10,10 @@ pub use forgery::{allows_sign_in, allows_write};
 pub use password::hash_password;
 pub use token::{random_token, token_hash};
 
-use crate::db::sessions::{Caller, SessionKind};
+use crate::db::sessions::SessionKind;
 use crate::db::Database;
 use flette_odata::error::Result;
-use flette_odata::{Headers, ODataError};
+use flette_odata::{Headers, ODataError, Uuid};
 
 /// Name of the page's cookie.
 pub const COOKIE: &str = "flette_session";
@@ -28,8 +28,6 @@ pub const SESSION_SECONDS: i64 = 30 * 24 * 3600;
 /// Tokens of one sign-in. They are shown once; the database keeps their hashes.
 #[derive(Debug)]
 pub struct Tokens {
-    /// Who signed in.
-    pub caller: Caller,
     /// For `Authorization: Bearer`.
     pub bearer: String,
     /// For `grant_type=refresh_token`.
@@ -85,18 +83,18 @@ pub fn unauthenticated() -> ODataError {
     ODataError::new(401, "0x80044302", "The request is not authenticated.")
 }
 
-/// The caller behind a proof. `now` in milliseconds.
+/// The user behind a proof. What it may do is asked when it is done. `now` in milliseconds.
 ///
 /// # Errors
 /// 401 when there is none, or it is wrong or has expired.
-pub fn authenticate(database: &Database, proof: Proof, now: i64) -> Result<Caller> {
+pub fn authenticate(database: &Database, proof: Proof, now: i64) -> Result<Uuid> {
     let (token, kind) = match proof {
         Proof::Bearer(token) => (token, SessionKind::Bearer),
         Proof::Cookie(token) => (token, SessionKind::Cookie),
         Proof::None => return Err(unauthenticated()),
     };
-    let caller = database.read(|reader| reader.session(&token_hash(token), kind, now))?;
-    caller.ok_or_else(|| ODataError::new(401, "0x8004a101", "The token is not valid or has expired."))
+    let user = database.read(|reader| reader.session(&token_hash(token), kind, now))?;
+    user.ok_or_else(|| ODataError::new(401, "0x8004a101", "The token is not valid or has expired."))
 }
 
 /// The user behind a name and a password.
@@ -104,27 +102,28 @@ pub fn authenticate(database: &Database, proof: Proof, now: i64) -> Result<Calle
 /// # Errors
 /// 401 when they do not fit; the answer does not say which is wrong, and takes the same time either way. 503
 /// when too many wait for the same.
-pub fn check_password(database: &Database, user_name: &str, password: &str) -> Result<Caller> {
+pub fn check_password(database: &Database, user_name: &str, password: &str) -> Result<Uuid> {
     let credential = database.read(|reader| reader.credential(user_name))?;
     let wrong = || ODataError::new(401, "0x80040204", "The user name or the password is wrong.");
     let fits = password::verify(credential.as_ref().map(|c| c.password.as_str()), password)?;
     let credential = credential.filter(|_| fits).ok_or_else(wrong)?;
-    database.read(|reader| reader.caller(credential.user))?.ok_or_else(wrong)
+    let known = database.read(|reader| reader.holdings(credential.user))?;
+    known.map(|_| credential.user).ok_or_else(wrong)
 }
 
 /// Signs in a program: a bearer and a refresh token. `now` in milliseconds.
 ///
 /// # Errors
 /// 500 when the database fails.
-pub fn start_tokens(database: &Database, caller: Caller, now: i64) -> Result<Tokens> {
+pub fn start_tokens(database: &Database, user: Uuid, now: i64) -> Result<Tokens> {
     let (bearer, refresh) = (random_token()?, random_token()?);
     database.write(|writer| {
         let expires = now + BEARER_SECONDS * 1000;
-        writer.add_session(&token_hash(&bearer), SessionKind::Bearer, caller.user, expires)?;
+        writer.add_session(&token_hash(&bearer), SessionKind::Bearer, user, expires)?;
         let expires = now + SESSION_SECONDS * 1000;
-        writer.add_session(&token_hash(&refresh), SessionKind::Refresh, caller.user, expires)
+        writer.add_session(&token_hash(&refresh), SessionKind::Refresh, user, expires)
     })?;
-    Ok(Tokens { caller, bearer, refresh })
+    Ok(Tokens { bearer, refresh })
 }
 
 /// A new bearer token for a refresh token, which stays good: an answer may be lost. `now` in milliseconds.
@@ -133,25 +132,21 @@ pub fn start_tokens(database: &Database, caller: Caller, now: i64) -> Result<Tok
 /// 401 when the token is wrong or has expired.
 pub fn refresh_tokens(database: &Database, refresh: &str, now: i64) -> Result<Tokens> {
     let known = database.read(|reader| reader.session(&token_hash(refresh), SessionKind::Refresh, now))?;
-    let caller =
-        known.ok_or_else(|| ODataError::new(401, "0x8004a101", "The refresh token is not valid."))?;
+    let user = known.ok_or_else(|| ODataError::new(401, "0x8004a101", "The refresh token is not valid."))?;
     let bearer = random_token()?;
     let expires = now + BEARER_SECONDS * 1000;
-    database.write(|writer| {
-        writer.add_session(&token_hash(&bearer), SessionKind::Bearer, caller.user, expires)
-    })?;
-    Ok(Tokens { caller, bearer, refresh: refresh.to_owned() })
+    database.write(|writer| writer.add_session(&token_hash(&bearer), SessionKind::Bearer, user, expires))?;
+    Ok(Tokens { bearer, refresh: refresh.to_owned() })
 }
 
 /// Signs in a page: the value of its cookie. `now` in milliseconds.
 ///
 /// # Errors
 /// 500 when the database fails.
-pub fn start_session(database: &Database, caller: &Caller, now: i64) -> Result<String> {
+pub fn start_session(database: &Database, user: Uuid, now: i64) -> Result<String> {
     let token = random_token()?;
     let expires = now + SESSION_SECONDS * 1000;
-    database
-        .write(|writer| writer.add_session(&token_hash(&token), SessionKind::Cookie, caller.user, expires))?;
+    database.write(|writer| writer.add_session(&token_hash(&token), SessionKind::Cookie, user, expires))?;
     Ok(token)
 }
 

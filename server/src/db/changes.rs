@@ -6,12 +6,12 @@
 use super::cells::id_value;
 use super::layout::{COUNTER, TOMBSTONE, VERSIONS, XACT};
 use super::meta::Fact;
-use super::position::{self, Place, Position};
-use super::rows::Sight;
+use super::position::{Place, Position};
+use super::rights::Ownership;
 use super::{name, Dialect, Reader, SqlRow, Writer};
 use flette_odata::error::Result;
 use flette_odata::{ODataError, Table, Uuid};
-use sea_query::{Expr, Func, Query, SimpleExpr};
+use sea_query::{Expr, Func, Query};
 
 /// How long a deletion is told, unless somebody chooses otherwise.
 pub const TOMBSTONE_DAYS: i64 = 90;
@@ -22,11 +22,19 @@ const DAY_MILLIS: i64 = 86_400_000;
 pub enum Reason {
     /// The row is gone.
     Deleted,
-    /// The row left the business unit that the tombstone names.
+    /// The row left the owner or the business unit that the tombstone names.
     Changed,
 }
 
 impl Reason {
+    /// From the word, as the database keeps it.
+    pub(super) fn parse(word: Option<&str>) -> Reason {
+        match word {
+            Some(flette_odata::delta::TOMBSTONE_CHANGED) => Reason::Changed,
+            _ => Reason::Deleted,
+        }
+    }
+
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -45,34 +53,6 @@ pub struct Tombstone {
     pub id: Uuid,
     /// Why.
     pub reason: Reason,
-}
-
-/// A stretch of the feed: what was committed after one position and not after another. `from` says how much
-/// of it was told already.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stretch {
-    /// Where the last read ended.
-    pub after: Position,
-    /// Where this read ends.
-    pub until: Position,
-    /// The last change of it that was told; the default before the first.
-    pub from: Place,
-}
-
-impl Stretch {
-    /// All of it.
-    pub fn new(after: Position, until: Position) -> Stretch {
-        Stretch { after, until, from: Place::default() }
-    }
-
-    /// Condition on the changes of a table, whose version is in the column `version`.
-    pub(super) fn condition(&self, dialect: Dialect, table: &str, version: &str) -> SimpleExpr {
-        let within = self.until.told(dialect, table, version).and(self.after.untold(dialect, table, version));
-        match self.from == Place::default() {
-            true => within,
-            false => within.and(position::later(dialect, self.from, table, version)),
-        }
-    }
 }
 
 impl Reader<'_> {
@@ -103,48 +83,6 @@ impl Reader<'_> {
     pub fn tombstone_floor(&self) -> Result<Option<i64>> {
         Ok(self.fact(Fact::TombstoneFloor)?.and_then(|text| text.parse().ok()))
     }
-
-    /// Rows that went out of sight within a stretch, in order, at most `limit`. A row that is in sight
-    /// (again) is left out: its own version tells of it.
-    pub fn tombstones(
-        &self,
-        table: &Table,
-        sight: &Sight,
-        stretch: &Stretch,
-        limit: u64,
-    ) -> Result<Vec<Tombstone>> {
-        let tomb = |column: &str| Expr::col((name(TOMBSTONE), name(column)));
-        let row_id = Expr::col((name(&table.logical_name), name(&table.primary_id)));
-        let mut seen = Query::select();
-        seen.expr(Expr::val(1i64))
-            .from(name(&table.logical_name))
-            .and_where(row_id.equals((name(TOMBSTONE), name("id"))));
-        if let Some(condition) = sight.condition(table, &table.logical_name) {
-            seen.and_where(condition);
-        }
-        let mut query = Query::select();
-        query
-            .columns(["id", "reason", "version"].map(name))
-            .from(name(TOMBSTONE))
-            .and_where(tomb("table_name").eq(table.logical_name.as_str()))
-            .and_where(stretch.condition(self.dialect(), TOMBSTONE, "version"))
-            .and_where(Expr::exists(seen).not())
-            .limit(limit);
-        position::select(&mut query, self.dialect());
-        position::order(&mut query, self.dialect(), "version");
-        match sight {
-            Sight::Everything => query.and_where(tomb("reason").eq(Reason::Deleted.as_str())),
-            Sight::BusinessUnit(unit) => query.and_where(tomb("business_unit").eq(id_value(*unit))),
-        };
-        self.all(&query, |row| {
-            let changed = row.text(1) == Some(Reason::Changed.as_str());
-            Tombstone {
-                place: position::place(row, 2),
-                id: row.id(0).unwrap_or_default(),
-                reason: if changed { Reason::Changed } else { Reason::Deleted },
-            }
-        })
-    }
 }
 
 impl Writer<'_> {
@@ -169,12 +107,12 @@ impl Writer<'_> {
         Ok(version.flatten().unwrap_or_default())
     }
 
-    /// Notes that a row went out of the sight of a business unit. `now` in milliseconds.
+    /// Notes that a row is gone for those who saw it by its owner or business unit. `now` in milliseconds.
     pub(super) fn bury(
         &self,
         table: &Table,
         id: Uuid,
-        unit: Option<Uuid>,
+        was: Ownership,
         reason: Reason,
         now: i64,
     ) -> Result<()> {
@@ -182,12 +120,13 @@ impl Writer<'_> {
         let mut insert = Query::insert();
         insert
             .into_table(name(TOMBSTONE))
-            .columns(["version", "table_name", "id", "business_unit", "reason", "at"].map(name))
+            .columns(["version", "table_name", "id", "business_unit", "owner", "reason", "at"].map(name))
             .values_panic([
                 version.into(),
                 table.logical_name.as_str().into(),
                 id_value(id).into(),
-                unit.map_or_else(super::cells::null, id_value).into(),
+                was.unit.map_or_else(super::cells::null, id_value).into(),
+                was.owner.map_or_else(super::cells::null, id_value).into(),
                 reason.as_str().into(),
                 now.into(),
             ]);

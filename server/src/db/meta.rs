@@ -27,6 +27,10 @@ pub enum Fact {
     Layout,
     /// Which PostgreSQL server, database and table this one was last seen in.
     Cluster,
+    /// Another one after every change of what rights are made of.
+    RightsVersion,
+    /// What the tokens of feeds are signed with; secret.
+    FeedKey,
     /// Which folds the indexes of PostgreSQL are made of.
     Fold,
 }
@@ -44,6 +48,8 @@ impl Fact {
             Fact::Layout => "layout",
             Fact::Cluster => "cluster",
             Fact::Fold => "fold",
+            Fact::RightsVersion => "rights_version",
+            Fact::FeedKey => "feed_key",
         }
     }
 }
@@ -84,6 +90,10 @@ impl Writer<'_> {
 
 /// Gives a new database its identity and counter; leaves one that has them alone.
 pub(super) fn found(writer: &Writer, organization: &str) -> Result<()> {
+    if writer.fact(Fact::FeedKey)?.is_none() {
+        // Two of them: 244 bits by chance.
+        writer.set_fact(Fact::FeedKey, &format!("{}{}", Uuid::new_v4(), Uuid::new_v4()))?;
+    }
     if writer.fact(Fact::Lineage)?.is_some() {
         return Ok(());
     }

@@ -13,6 +13,7 @@ pub mod definition_changes;
 mod definitions;
 mod dialect;
 mod driver;
+pub mod figures;
 mod fold;
 mod layout;
 mod location;
@@ -20,6 +21,7 @@ pub mod meta;
 mod pool;
 pub mod position;
 pub mod query;
+pub mod rights;
 pub mod rows;
 pub mod sessions;
 #[cfg(test)]
@@ -32,6 +34,7 @@ pub(crate) use driver::{SqlRow, SqlValue, Statement};
 
 use definitions::Known;
 use driver::{Connection, Purpose};
+use figures::Figures;
 use flette_odata::error::Result;
 use flette_odata::Schema;
 use pool::{lock, Pool};
@@ -54,6 +57,7 @@ pub struct Database {
     /// The readers' pool itself for a database in memory, which has one connection only.
     writers: Arc<Pool>,
     known: Mutex<Known>,
+    figures: Figures,
 }
 
 /// One snapshot of the database.
@@ -100,7 +104,7 @@ impl Database {
     ) -> Result<Database> {
         let (readers, writers) = location::pools(location, options)?;
         let known = Mutex::new(Known { version: 0, schema: schema.clone() });
-        let database = Database { readers, writers, known };
+        let database = Database { readers, writers, known, figures: Figures::default() };
         database.transact(&database.writers, &mut |connection| {
             connection.begin(Purpose::Found, None)?;
             let writer = Writer { reader: Reader { connection, schema: &schema, schema_version: 0 } };
@@ -120,12 +124,18 @@ impl Database {
         lock(&self.known).schema.clone()
     }
 
+    /// What was counted since this process opened the database.
+    pub fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
     /// Runs `work` on one snapshot. Blocks the thread. On PostgreSQL `work` may be run again when a
     /// connection was lost or the tables changed under it.
     ///
     /// # Errors
     /// What `work` returns; 500 or 503 when the database fails.
     pub fn read<T>(&self, mut work: impl FnMut(&Reader) -> Result<T>) -> Result<T> {
+        self.figures.began(figures::Purpose::Read);
         self.transact(&self.readers, &mut |connection| {
             let known = self.begin(connection, Purpose::Read)?;
             work(&Reader { connection, schema: &known.schema, schema_version: known.version })
@@ -140,6 +150,7 @@ impl Database {
     /// What `work` returns; 500 or 503 when the database fails, or others come in between again and again.
     pub fn write<T>(&self, mut work: impl FnMut(&Writer) -> Result<T>) -> Result<T> {
         let mut attempts = 0;
+        self.figures.began(figures::Purpose::Write);
         self.transact(&self.writers, &mut |connection| {
             let purpose = match attempts < ATTEMPTS_BESIDE_OTHERS {
                 true => Purpose::Write,
@@ -158,14 +169,17 @@ impl Database {
     fn transact<T>(&self, pool: &Pool, run: &mut dyn FnMut(&Connection) -> Result<T>) -> Result<T> {
         for attempt in 1.. {
             let lease = pool.take()?;
+            let lent = self.figures.lend();
             let connection = lease.connection()?;
             let result = run(connection);
             // What was done after a failure is worth nothing, whatever came of it.
             let Some(failure) = connection.failure() else { return result };
             drop(lease);
+            drop(lent);
             if !failure.may_run_again() || attempt >= ATTEMPTS_MAX {
                 return Err(failure.error());
             }
+            self.figures.again();
             std::thread::sleep(pause(attempt));
         }
         Err(driver::Failure::Busy.error())

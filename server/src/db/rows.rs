@@ -1,43 +1,18 @@
-//! Single rows: read, insert, update, delete; and who sees which.
+//! Single rows: read, insert, update, delete.
 
 use super::cells::{assignments, id_value, Projection};
 use super::changes::Reason;
 use super::layout::{CURRENT_XACT, XACT};
+use super::rights::Ownership;
+pub use super::rights::Sight;
 use super::{name, Dialect, Reader, Writer};
+pub use crate::rights::OWNING_UNIT;
 use flette_odata::error::Result;
 use flette_odata::{Column, EntityRef, Row, Table, Uuid, Value};
 use sea_query::{Expr, Query, SimpleExpr};
 
-/// Column that says to which business unit a row belongs.
-pub const OWNING_UNIT: &str = "owningbusinessunit";
 /// Column that holds a row's version.
 pub const VERSION: &str = "versionnumber";
-
-/// Which rows somebody sees. The one predicate of reads, counts, feeds and writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sight {
-    /// All.
-    Everything,
-    /// Rows that belong to this business unit, and rows that belong to nobody.
-    BusinessUnit(Uuid),
-}
-
-impl Sight {
-    /// The condition on rows of a table, which stands under `alias` in the statement; `None` when all are seen.
-    pub(crate) fn condition(&self, table: &Table, alias: &str) -> Option<SimpleExpr> {
-        match self {
-            Sight::BusinessUnit(unit) if table.owned => {
-                Some(Expr::col((name(alias), name(OWNING_UNIT))).eq(id_value(*unit)))
-            }
-            Sight::Everything | Sight::BusinessUnit(_) => None,
-        }
-    }
-
-    /// Whether the values of a column are hidden: they read as null.
-    pub fn masks(&self, _: &Table, _: &Column) -> bool {
-        false
-    }
-}
 
 /// A row with its version.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,6 +65,14 @@ impl Reader<'_> {
         })
     }
 
+    /// Whether a row exists and is in sight.
+    pub fn is_seen(&self, table: &Table, id: Uuid, sight: &Sight) -> Result<bool> {
+        let mut query = Query::select();
+        query.expr(Expr::val(1i64)).from(name(&table.logical_name)).and_where(key_is(table, id));
+        query.and_where_option(sight.condition(table, &table.logical_name));
+        Ok(self.first(&query, |_| ())?.is_some())
+    }
+
     /// Whether an id is taken, in sight or not.
     pub fn is_taken(&self, table: &Table, id: Uuid) -> Result<bool> {
         let mut query = Query::select();
@@ -102,6 +85,9 @@ impl Reader<'_> {
         let Some(table) = self.schema.table(table).filter(|t| !t.primary_name.is_empty()) else {
             return Ok(None);
         };
+        if table.column(&table.primary_name).is_some_and(|column| sight.masks(table, column)) {
+            return Ok(None);
+        }
         let mut query = Query::select();
         query.column(name(&table.primary_name)).from(name(&table.logical_name)).and_where(key_is(table, id));
         if let Some(condition) = sight.condition(table, &table.logical_name) {
@@ -155,11 +141,12 @@ impl Writer<'_> {
         let mut insert = Query::insert();
         insert.into_table(name(&table.logical_name)).columns(columns).values_panic(values);
         self.execute(&insert)?;
+        self.note_rights(table)?;
         Ok(version)
     }
 
-    /// Changes columns of a row under the next version, which is returned. A row that changes its business
-    /// unit leaves a tombstone for the old one. `now` in milliseconds.
+    /// Changes columns of a row under the next version, which is returned. A row that changes its owner or business
+    /// unit leaves a tombstone that names the old ones. `now` in milliseconds.
     pub fn update(
         &self,
         table: &Table,
@@ -168,12 +155,13 @@ impl Writer<'_> {
         changes: &[(String, Value)],
         now: i64,
     ) -> Result<i64> {
-        let unit = lookup_id(&current.row, OWNING_UNIT);
-        let moved = changes.iter().any(|(column, value)| {
-            column == OWNING_UNIT && !matches!(value, Value::Lookup(to) if Some(to.id) == unit)
-        });
-        if moved {
-            self.bury(table, id, unit, Reason::Changed, now)?;
+        let before = Ownership::of(&current.row);
+        let mut after = before;
+        for (column, value) in changes {
+            after.change(column, value);
+        }
+        if after != before {
+            self.bury(table, id, before, Reason::Changed, now)?;
         }
         let version = self.next_version()?;
         let mut update = Query::update();
@@ -187,6 +175,7 @@ impl Writer<'_> {
             update.value(name(XACT), Expr::cust(CURRENT_XACT));
         }
         self.execute(&update)?;
+        self.note_rights(table)?;
         Ok(version)
     }
 
@@ -195,7 +184,8 @@ impl Writer<'_> {
         let mut delete = Query::delete();
         delete.from_table(name(&table.logical_name)).and_where(key_is(table, id));
         self.execute(&delete)?;
-        self.bury(table, id, lookup_id(current, OWNING_UNIT), Reason::Deleted, now)
+        self.note_rights(table)?;
+        self.bury(table, id, Ownership::of(current), Reason::Deleted, now)
     }
 }
 

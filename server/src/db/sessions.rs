@@ -18,23 +18,22 @@ pub struct Caller {
     pub unit: Uuid,
     /// What people read.
     pub full_name: String,
-    /// Whether the user reads and writes every row of the organisation.
-    pub everything: bool,
+    /// What the caller sees and may do.
+    pub sight: Sight,
 }
 
 impl Caller {
     /// Teams the caller is in.
     pub fn teams(&self) -> Vec<Uuid> {
-        Vec::new()
+        match &self.sight {
+            Sight::Of(rights) => rights.teams.clone(),
+            Sight::Everything | Sight::Past(_) => Vec::new(),
+        }
     }
 
-    /// Which rows the caller sees.
+    /// Which rows and cells the caller sees.
     pub fn sight(&self) -> Sight {
-        if self.everything {
-            Sight::Everything
-        } else {
-            Sight::BusinessUnit(self.unit)
-        }
+        self.sight.clone()
     }
 }
 
@@ -79,8 +78,8 @@ impl Reader<'_> {
         self.first(&query, |row| Credential { user: row.id(0).unwrap_or_default(), password: row.string(1) })
     }
 
-    /// The caller behind the hash of a token that has not expired. `now` in milliseconds.
-    pub fn session(&self, hash: &[u8], kind: SessionKind, now: i64) -> Result<Option<Caller>> {
+    /// The user behind the hash of a token that has not expired. `now` in milliseconds.
+    pub fn session(&self, hash: &[u8], kind: SessionKind, now: i64) -> Result<Option<Uuid>> {
         let mut query = Query::select();
         query
             .column(name("user_id"))
@@ -88,21 +87,18 @@ impl Reader<'_> {
             .and_where(Expr::col(name("hash")).eq(hash.to_vec()))
             .and_where(Expr::col(name("kind")).eq(kind.as_str()))
             .and_where(Expr::col(name("expires")).gt(now));
-        match self.first(&query, |row| row.id(0))?.flatten() {
-            Some(user) => self.caller(user),
-            None => Ok(None),
-        }
+        Ok(self.first(&query, |row| row.id(0))?.flatten())
     }
 
-    /// A user as caller; `None` when there is no such user or it may not sign in.
-    pub fn caller(&self, user: Uuid) -> Result<Option<Caller>> {
+    /// A user by user name; case does not count.
+    pub fn user_by_domain_name(&self, user_name: &str) -> Result<Option<Uuid>> {
         let mut query = Query::select();
         query
-            .column(name("everything"))
-            .from(name(CREDENTIAL))
-            .and_where(Expr::col(name("user_id")).eq(id_value(user)));
-        let Some(everything) = self.first(&query, |row| row.int(0))?.flatten() else { return Ok(None) };
-        Ok(self.user(user)?.map(|caller| Caller { everything: everything != 0, ..caller }))
+            .column(name("systemuserid"))
+            .from(name("systemuser"))
+            .and_where(self.dialect().is_text(name("domainname"), user_name))
+            .limit(1);
+        Ok(self.first(&query, |row| row.id(0))?.flatten())
     }
 
     /// A user who sees everything, whether it may sign in or not: for the server's own work.
@@ -115,34 +111,21 @@ impl Reader<'_> {
             user,
             unit: lookup_id(&stored.row, "businessunitid").unwrap_or_default(),
             full_name: full_name.to_owned(),
-            everything: true,
+            sight: Sight::Everything,
         }))
     }
 }
 
 impl Writer<'_> {
     /// Lets a user sign in with a password, given as hash in PHC form.
-    pub fn set_credential(
-        &self,
-        user_name: &str,
-        user: Uuid,
-        password: &str,
-        everything: bool,
-    ) -> Result<()> {
+    pub fn set_credential(&self, user_name: &str, user: Uuid, password: &str) -> Result<()> {
         let mut insert = Query::insert();
         insert
             .into_table(name(CREDENTIAL))
-            .columns(["name", "user_id", "password", "everything"].map(name))
-            .values_panic([
-                fold(user_name).into_owned().into(),
-                id_value(user).into(),
-                password.into(),
-                i64::from(everything).into(),
-            ])
+            .columns(["name", "user_id", "password"].map(name))
+            .values_panic([fold(user_name).into_owned().into(), id_value(user).into(), password.into()])
             .on_conflict(
-                OnConflict::column(name("name"))
-                    .update_columns([name("user_id"), name("password"), name("everything")])
-                    .to_owned(),
+                OnConflict::column(name("name")).update_columns(["user_id", "password"].map(name)).to_owned(),
             );
         self.execute(&insert).map(drop)
     }

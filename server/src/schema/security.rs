@@ -11,7 +11,13 @@ use flette_odata::edm::OnDelete::{Cascade, Restrict};
 use flette_odata::edm::{ColumnKind, ManyToMany, ManyToManyEnd, Required, Table};
 
 /// Levels of a right, as Dataverse's depth masks number them.
-const LEVELS: &[(i32, &str)] = &[(0, "None"), (1, "User"), (2, "Business Unit"), (8, "Organization")];
+const LEVELS: &[(i32, &str)] = &[
+    (0, "None"),
+    (1, "User"),
+    (2, "Business Unit"),
+    (4, "Parent: Child Business Units"),
+    (8, "Organization"),
+];
 
 /// Verbs that a right is for: the columns of `roleprivilege`.
 const VERBS: [(&str, &str); 8] = [

@@ -10,7 +10,7 @@ const ADDRESS_TYPES: &[&str] = &["Default Value"];
 /// Table `businessunit`.
 pub(super) fn business_unit() -> Table {
     let names = ("BusinessUnit", "Business Unit", "Business Units");
-    let builder = TableBuilder::new(names, "businessunits", 10, Ownership::Child)
+    let builder = TableBuilder::new(names, "businessunits", 10, Ownership::Organization)
         .id(("BusinessUnitId", "Business Unit"))
         .text(("Name", "Name"), 160)
         .primary_name()
@@ -44,42 +44,43 @@ pub(super) fn business_unit() -> Table {
 
 /// Table `systemuser`. `fullname` follows from first and last name.
 pub(super) fn system_user() -> Table {
-    let builder = TableBuilder::new(("SystemUser", "User", "Users"), "systemusers", 8, Ownership::Child)
-        .id(("SystemUserId", "User"))
-        .text(("FullName", "Full Name"), 200)
-        .primary_name()
-        .computed()
-        .text(("FirstName", "First Name"), 256)
-        .required(Required::Application)
-        .text(("MiddleName", "Middle Name"), 50)
-        .text(("LastName", "Last Name"), 256)
-        .required(Required::Application)
-        .text(("NickName", "Nickname"), 50)
-        .text(("Salutation", "Salutation"), 20)
-        .text(("Title", "Title"), 128)
-        .text(("JobTitle", "Job Title"), 100)
-        .text(("DomainName", "User Name"), 1024)
-        .required(Required::Application)
-        .email(("InternalEMailAddress", "Primary Email"))
-        .email(("PersonalEMailAddress", "Email 2"))
-        .email(("MobileAlertEMail", "Mobile Alert Email"))
-        .text(("MobilePhone", "Mobile Phone"), 64)
-        .phone(("HomePhone", "Home Phone"))
-        .boolean(("IsDisabled", "Status"), ("Enabled", "Disabled"))
-        .boolean(("IsLicensed", "User Licensed"), NO_YES)
-        .boolean(("SetupUser", "Restricted Access Mode"), NO_YES)
-        .read_only()
-        .text(("DisabledReason", "Disabled Reason"), 500)
-        .read_only()
-        .lookup(
-            ("BusinessUnitId", "Business Unit"),
-            &[("businessunit", "businessunitid", "business_unit_system_users", Restrict)],
-        )
-        .required(Required::System)
-        .lookup(
-            ("ParentSystemUserId", "Manager"),
-            &[("systemuser", "parentsystemuserid", "user_parent_user", RemoveLink)],
-        );
+    let builder =
+        TableBuilder::new(("SystemUser", "User", "Users"), "systemusers", 8, Ownership::Organization)
+            .id(("SystemUserId", "User"))
+            .text(("FullName", "Full Name"), 200)
+            .primary_name()
+            .computed()
+            .text(("FirstName", "First Name"), 256)
+            .required(Required::Application)
+            .text(("MiddleName", "Middle Name"), 50)
+            .text(("LastName", "Last Name"), 256)
+            .required(Required::Application)
+            .text(("NickName", "Nickname"), 50)
+            .text(("Salutation", "Salutation"), 20)
+            .text(("Title", "Title"), 128)
+            .text(("JobTitle", "Job Title"), 100)
+            .text(("DomainName", "User Name"), 1024)
+            .required(Required::Application)
+            .email(("InternalEMailAddress", "Primary Email"))
+            .email(("PersonalEMailAddress", "Email 2"))
+            .email(("MobileAlertEMail", "Mobile Alert Email"))
+            .text(("MobilePhone", "Mobile Phone"), 64)
+            .phone(("HomePhone", "Home Phone"))
+            .boolean(("IsDisabled", "Status"), ("Enabled", "Disabled"))
+            .boolean(("IsLicensed", "User Licensed"), NO_YES)
+            .boolean(("SetupUser", "Restricted Access Mode"), NO_YES)
+            .read_only()
+            .text(("DisabledReason", "Disabled Reason"), 500)
+            .read_only()
+            .lookup(
+                ("BusinessUnitId", "Business Unit"),
+                &[("businessunit", "businessunitid", "business_unit_system_users", Restrict)],
+            )
+            .required(Required::System)
+            .lookup(
+                ("ParentSystemUserId", "Manager"),
+                &[("systemuser", "parentsystemuserid", "user_parent_user", RemoveLink)],
+            );
     let builder = address(preferences(builder), 1, ADDRESS_TYPES);
     let builder = address(builder, 2, ADDRESS_TYPES);
     stamps(currency(builder, "systemuser"), "systemuser").build()

@@ -3,13 +3,15 @@
 //! Labels are of closed sets: nothing a client sends becomes one, and no figure belongs to a user.
 
 use super::throttle::Limit;
+use crate::db::figures::FiguresNow;
 use flette_odata::prefer::Prefer;
 use flette_odata::{Headers, Response};
-use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
@@ -124,16 +126,47 @@ impl Metrics {
         self.throttled.get_or_create(&Throttled { limit: limit.as_str() }).inc();
     }
 
-    /// All figures as text.
-    pub(super) fn respond(&self) -> Response {
+    /// All figures as text, those of the database among them.
+    pub(super) fn respond(&self, database: FiguresNow) -> Response {
         let mut text = String::new();
-        if encode(&mut text, &self.registry).is_err() {
+        let mut other = Registry::with_prefix("flette_database");
+        other.register_collector(Box::new(OfDatabase(database)));
+        let written = encode_registry(&mut text, &self.registry)
+            .and_then(|()| encode_registry(&mut text, &other))
+            .and_then(|()| encode_eof(&mut text));
+        if written.is_err() {
             return Response::empty(500);
         }
         let mut response = Response::empty(200)
             .header("Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8");
         response.body = text.into_bytes();
         response
+    }
+}
+
+/// What the database layer counted, as it stands when it is asked for.
+#[derive(Debug)]
+struct OfDatabase(FiguresNow);
+
+impl Collector for OfDatabase {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> std::fmt::Result {
+        let FiguresNow { reads, writes, retries, lent, lent_max } = self.0;
+        for (name, help, value) in [
+            ("reads", "Transactions that read", reads),
+            ("writes", "Transactions that write", writes),
+            ("retries", "Transactions run again because others came in between", retries),
+        ] {
+            let counter = ConstCounter::new(value);
+            counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+        }
+        for (name, help, value) in [
+            ("connections_used", "Connections in use", lent),
+            ("connections_used_max", "Most connections in use at once", lent_max),
+        ] {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+        }
+        Ok(())
     }
 }
 

@@ -38,7 +38,7 @@ pub const URL_BYTES_MAX: usize = 32_768;
 
 /// What the handlers share.
 pub struct App {
-    service: Service,
+    service: Arc<Service>,
     options: Options,
     throttle: Option<Throttle>,
     metrics: Metrics,
@@ -47,11 +47,12 @@ pub struct App {
 
 /// The whole application; tests call it without a socket. Serve it with the peers' addresses
 /// (`into_make_service_with_connect_info::<SocketAddr>`), or nobody counts as a program of this machine.
-pub fn app(service: Service, options: Options) -> Router {
+pub fn app(service: impl Into<Arc<Service>>, options: Options) -> Router {
     let site = options.site.as_ref().and_then(|folder| folder.canonicalize().ok());
     let throttle = options.throttle.map(Throttle::new);
     let metrics = Metrics::new();
     let options = Options { site, ..options };
+    let service = service.into();
     let app = Arc::new(App { service, options, throttle, metrics, attempts: Attempts::default() });
     Router::new().fallback(routes::handle).with_state(app)
 }

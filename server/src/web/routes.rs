@@ -4,7 +4,6 @@ use super::cors;
 use super::metrics::Class;
 use super::{now, read_request, sign_in, site, to_http, App, Asked, MetricsAccess};
 use crate::auth::{self, Proof};
-use crate::db::sessions::Caller;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::Request as HttpRequest;
@@ -147,14 +146,16 @@ fn health(app: &App) -> Result<Response> {
 fn metrics(app: &App, asked: &Asked) -> Result<Response> {
     match app.options.metrics {
         MetricsAccess::Loopback if !asked.is_from_here() => Err(ODataError::segment_not_found("/metrics")),
-        MetricsAccess::Loopback | MetricsAccess::Everybody => Ok(app.metrics.respond()),
+        MetricsAccess::Loopback | MetricsAccess::Everybody => {
+            Ok(app.metrics.respond(app.service.database().figures().now()))
+        }
     }
 }
 
 fn api(app: &App, root: &str, asked: Asked) -> Result<Response> {
     let now = now();
     let proof = Proof::of(&asked.headers);
-    let caller = auth::authenticate(app.service.database(), proof, now)?;
+    let user = auth::authenticate(app.service.database(), proof, now)?;
     let method = Method::parse(&asked.method)
         .ok_or_else(|| ODataError::method_not_allowed(&asked.method, asked.path()))?;
     if method != Method::Get && matches!(proof, Proof::Cookie(_)) && !auth::allows_write(&asked.headers) {
@@ -169,13 +170,13 @@ fn api(app: &App, root: &str, asked: Asked) -> Result<Response> {
         let at = request.url.find('?').unwrap_or(request.url.len());
         request.url.insert(at, '/');
     }
-    Ok(throttled(app, &caller, now, || app.service.answer(&caller, &root, &request, now)))
+    Ok(throttled(app, user, now, || app.service.answer(user, &root, &request, now)))
 }
 
 /// Answers within what the caller may ask for. `entered` in milliseconds.
-fn throttled(app: &App, caller: &Caller, entered: i64, answer: impl FnOnce() -> Response) -> Response {
+fn throttled(app: &App, user: Uuid, entered: i64, answer: impl FnOnce() -> Response) -> Response {
     let Some(throttle) = &app.throttle else { return answer() };
-    let remaining = match throttle.enter(caller.user, entered) {
+    let remaining = match throttle.enter(user, entered) {
         Ok(remaining) => remaining,
         Err(refusal) => {
             app.metrics.refused(refusal.limit);
@@ -186,7 +187,7 @@ fn throttled(app: &App, caller: &Caller, entered: i64, answer: impl FnOnce() -> 
     let started = Instant::now();
     let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(answer));
     let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    throttle.leave(caller.user, now(), took);
+    throttle.leave(user, now(), took);
     match answer {
         Ok(response) => remaining.tell(response),
         Err(panic) => std::panic::resume_unwind(panic),

@@ -4,9 +4,8 @@ use super::routes::{forged, only};
 use super::{now, App, Asked};
 use crate::auth::{self, Proof, Tokens, BEARER_SECONDS, SESSION_SECONDS};
 use crate::db::meta::Fact;
-use crate::db::sessions::Caller;
 use flette_odata::error::Result;
-use flette_odata::{ODataError, Response};
+use flette_odata::{ODataError, Response, Uuid};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -24,7 +23,7 @@ pub(super) fn token(app: &App, asked: &Asked) -> Result<Response> {
     let database = app.service.database();
     let tokens = match field("grant_type") {
         "password" => match attempt(app, asked, field("username"), field("password"))? {
-            Attempt::In(caller) => auth::start_tokens(database, caller, now()),
+            Attempt::In(user) => auth::start_tokens(database, user, now()),
             Attempt::Wait(response) => return Ok(response),
             Attempt::Wrong(error) => Err(error),
         },
@@ -40,7 +39,7 @@ pub(super) fn token(app: &App, asked: &Asked) -> Result<Response> {
 
 /// What came of a name and a password.
 enum Attempt {
-    In(Caller),
+    In(Uuid),
     Wrong(ODataError),
     /// 429: too many failed before.
     Wait(Response),
@@ -54,9 +53,9 @@ fn attempt(app: &App, asked: &Asked, user_name: &str, password: &str) -> Result<
         return Ok(Attempt::Wait(response.header("Retry-After", seconds.to_string())));
     }
     match auth::check_password(app.service.database(), user_name, password) {
-        Ok(caller) => {
+        Ok(user) => {
             app.attempts.succeeded(user_name, from);
-            Ok(Attempt::In(caller))
+            Ok(Attempt::In(user))
         }
         Err(error) if error.status == 401 => {
             app.attempts.failed(user_name, from, now());
@@ -104,13 +103,13 @@ pub(super) fn sign_in(app: &App, asked: &Asked) -> Result<Response> {
     let body: SignIn = serde_json::from_slice(&asked.body)
         .map_err(|_| ODataError::bad_payload("Send JSON with username and password."))?;
     let database = app.service.database();
-    let caller = match attempt(app, asked, &body.username, &body.password)? {
-        Attempt::In(caller) => caller,
+    let user = match attempt(app, asked, &body.username, &body.password)? {
+        Attempt::In(user) => user,
         Attempt::Wait(response) => return Ok(response),
         Attempt::Wrong(error) => return Err(error),
     };
-    let token = auth::start_session(database, &caller, now())?;
-    Ok(identity(app, &caller)?.header("Set-Cookie", cookie(asked, &token, SESSION_SECONDS)))
+    let token = auth::start_session(database, user, now())?;
+    Ok(identity(app, user)?.header("Set-Cookie", cookie(asked, &token, SESSION_SECONDS)))
 }
 
 /// `POST /auth/sign-out`: the session ends, here and in the browser. Nobody signed in is no error.
@@ -129,11 +128,12 @@ pub(super) fn sign_out(app: &App, asked: &Asked) -> Result<Response> {
 /// `GET /auth/who`: who is signed in, or 401.
 pub(super) fn who(app: &App, asked: &Asked) -> Result<Response> {
     only(asked, "GET")?;
-    let caller = auth::authenticate(app.service.database(), Proof::of(&asked.headers), now())?;
-    identity(app, &caller)
+    let user = auth::authenticate(app.service.database(), Proof::of(&asked.headers), now())?;
+    identity(app, user)
 }
 
-fn identity(app: &App, caller: &Caller) -> Result<Response> {
+fn identity(app: &App, user: Uuid) -> Result<Response> {
+    let caller = app.service.caller(user)?;
     let organization = app.service.database().read(|reader| reader.fact_id(Fact::OrganizationId))?;
     let body = serde_json::json!({
         "userid": caller.user,

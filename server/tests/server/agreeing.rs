@@ -483,7 +483,7 @@ impl Asker<'_> {
             options.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
         let url = format!("/api/data/v9.2/{}?{}", table.set_name, query.join("&"));
         let request = Request::new(Method::Get, url);
-        let response = self.service.answer(self.caller, "/api/data/v9.2/", &request, NOW);
+        let response = self.service.answer(self.caller.user, "/api/data/v9.2/", &request, NOW);
         (response.status, serde_json::from_slice(&response.body).unwrap_or_default())
     }
 

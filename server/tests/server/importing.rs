@@ -170,7 +170,7 @@ async fn a_file_that_does_not_fit_is_refused_as_a_whole_and_says_where() {
         ("accounts", "name\nGood\n".to_owned(), vec!["firm=name"], "no column firm"),
         ("accounts", "name\nGood\n".to_owned(), vec!["name=createdon"], "createdon"),
         ("accounts", "name\nGood\n".to_owned(), vec!["name=task.subject"], "task.subject"),
-        ("systemusers", "fullname\nx\n".to_owned(), vec![], "read-only"),
+        ("accountleadscollection", "fullname\nx\n".to_owned(), vec![], "read-only"),
         ("nothing", "name\nx\n".to_owned(), vec![], "no table"),
     ] {
         let (_folder, path) = file("x.csv", &text);

@@ -281,6 +281,9 @@ async fn figures_are_for_programs_of_this_machine() {
         "flette_requests_total{class=\"Feed\",status=\"200\"} 1",
         "flette_request_seconds_count{class=\"SignIn\"} 1",
         "flette_requests_under_way 1",
+        "flette_database_connections_used 0",
+        "flette_database_retries_total 0",
+        "# TYPE flette_database_writes counter",
         "# EOF",
     ] {
         assert!(figures.body.contains(line), "{line}: {}", figures.body);

@@ -76,7 +76,14 @@ async fn what_is_wrong_with_a_request_is_said_in_the_shape_of_dataverse() {
     check(&server, "DELETE", "accounts", 405, "0x8004023b").await;
     check(&server, "PATCH", "accounts", 405, "0x8004023b").await;
     check(&server, "OPTIONS", "accounts", 405, "0x8004023b").await;
-    check(&server, "DELETE", "systemusers(00000000-0000-4000-8000-000000000009)", 405, "0x8004023b").await;
+    check(
+        &server,
+        "DELETE",
+        "accountleadscollection(00000000-0000-4000-8000-000000000009)",
+        405,
+        "0x8004023b",
+    )
+    .await;
     let filter = server.get("accounts?$filter=lastname eq 'O'Bryan'").await;
     assert_eq!(filter.status, 400, "{}", filter.body);
 }

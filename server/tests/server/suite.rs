@@ -10,6 +10,7 @@ mod process;
 mod querying;
 mod reading;
 mod related;
+mod rights;
 mod signing_in;
 mod site;
 pub mod support;

@@ -62,6 +62,7 @@ impl Answer {
 #[derive(Clone)]
 pub struct Server {
     app: Router,
+    service: Arc<Service>,
     token: Option<String>,
 }
 
@@ -109,7 +110,13 @@ impl Server {
     }
 
     pub fn with(service: Service, options: Options) -> Server {
-        Server { app: web::app(service, options), token: None }
+        let service = Arc::new(service);
+        Server { app: web::app(service.clone(), options), service, token: None }
+    }
+
+    /// The database behind the server's back.
+    pub fn database(&self) -> &Database {
+        self.service.database()
     }
 
     /// With the demo's users and `rows` contacts; nobody is signed in.

@@ -54,6 +54,7 @@ fn tables(dialect: Dialect) -> Vec<(&'static str, Vec<SqlColumn>)> {
         needed("table_name", WORD),
         needed("id", ID),
         open("business_unit", ID),
+        open("owner", ID),
         needed("reason", WORD),
         needed("at", WHOLE),
     ];
@@ -78,15 +79,7 @@ fn tables(dialect: Dialect) -> Vec<(&'static str, Vec<SqlColumn>)> {
                 needed("at", WHOLE),
             ],
         ),
-        (
-            CREDENTIAL,
-            vec![
-                key("name", TEXT),
-                needed("user_id", ID),
-                needed("password", WORD),
-                needed("everything", WHOLE),
-            ],
-        ),
+        (CREDENTIAL, vec![key("name", TEXT), needed("user_id", ID), needed("password", WORD)]),
         (
             SESSION,
             vec![key("hash", ID), needed("kind", WORD), needed("user_id", ID), needed("expires", WHOLE)],

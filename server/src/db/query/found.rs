@@ -5,7 +5,6 @@ use super::level::{Level, Scope, BASE};
 use super::order::Order;
 use super::projection::{sql_column, Projection};
 use crate::db::cells::id_value;
-use crate::db::changes::Stretch;
 use crate::db::layout::XACT;
 use crate::db::position::{self, Place};
 use crate::db::rows::{Sight, VERSION};
@@ -191,29 +190,6 @@ impl Reader<'_> {
         let scope = Scope::new(self.schema, listing.sight, self.dialect());
         let selection = selection(&scope, listing, columns)?;
         self.each(&selection.statement, |row| each(Found::new(row, &selection.projection, selection.cells)))
-    }
-
-    /// Calls `each` for rows that changed within a stretch, in the order of their places, at most `limit`.
-    ///
-    /// # Errors
-    /// 500 or 503 when the database fails.
-    pub fn changed(
-        &self,
-        (table, sight): (&Table, &Sight),
-        stretch: &Stretch,
-        limit: u64,
-        columns: &[&Column],
-        mut each: impl FnMut(Found) -> Result<bool>,
-    ) -> Result<()> {
-        let scope = Scope::new(self.schema, sight, self.dialect());
-        let level = scope.level(table);
-        let Selection { mut statement, projection, cells } =
-            Selection::new(&level, level.id(BASE), columns, Ordered::ByChange);
-        level.add_to(&mut statement);
-        let condition = stretch.condition(self.dialect(), level.alias(BASE), VERSION);
-        statement.and_where(condition).limit(limit);
-        position::order(&mut statement, self.dialect(), VERSION);
-        self.each(&statement, |row| each(Found::new(row, &projection, cells)))
     }
 
     /// The columns whose values make up a position in an order, one for each of its keys.

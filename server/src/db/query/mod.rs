@@ -4,6 +4,7 @@
 mod collection;
 mod compare;
 mod condition;
+mod feed;
 mod found;
 mod groups;
 mod hierarchy;
@@ -13,6 +14,7 @@ mod projection;
 mod related;
 
 pub use collection::Collection;
+pub use feed::{Before, Fate, Feed};
 pub use found::{Found, Listing, Within};
 pub use hierarchy::HIERARCHY_ROWS_MAX;
 pub use projection::to_value;

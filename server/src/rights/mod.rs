@@ -1,0 +1,352 @@
+//! Who may do what, as a pure function of users, teams, business units, roles and profiles.
+//!
+//! A role grants verbs on tables at a level. Who holds a role, by oneself or by a team, reaches rows by their
+//! owner or business unit; [`Reach`] is the set, and the same set decides lists, single rows, feeds and writes.
+
+pub mod mask;
+mod view;
+
+pub use view::View;
+
+use flette_odata::{Column, Row, Table, Uuid, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Column that says to which business unit a row belongs.
+pub const OWNING_UNIT: &str = "owningbusinessunit";
+/// Column that says who owns a row: a user or a team.
+pub const OWNER: &str = "ownerid";
+
+/// Tables that say who may do what. A privilege for every table does not reach them.
+pub const SECURITY_TABLES: [&str; 12] = [
+    "businessunit",
+    "systemuser",
+    "team",
+    "teammembership",
+    "role",
+    "roleprivilege",
+    "systemuserroles",
+    "teamroles",
+    "fieldsecurityprofile",
+    "fieldpermission",
+    "systemuserprofiles",
+    "teamprofiles",
+];
+
+/// Of these, tables that only administrators change: whoever writes them could grant anything to anybody.
+const ADMINISTRATION_TABLES: [&str; 9] = [
+    "teammembership",
+    "role",
+    "roleprivilege",
+    "systemuserroles",
+    "teamroles",
+    "fieldsecurityprofile",
+    "fieldpermission",
+    "systemuserprofiles",
+    "teamprofiles",
+];
+
+/// What is done with a row. Dataverse's Append and AppendTo are folded into reading the row that a lookup points
+/// to and writing the one that holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verb {
+    /// A new row.
+    Create,
+    /// Seeing it.
+    Read,
+    /// Changing it.
+    Write,
+    /// Removing it.
+    Delete,
+    /// Giving it to another owner.
+    Assign,
+}
+
+impl Verb {
+    /// Every verb.
+    pub const ALL: [Verb; 5] = [Verb::Create, Verb::Read, Verb::Write, Verb::Delete, Verb::Assign];
+
+    /// The word in the name of a privilege.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verb::Create => "Create",
+            Verb::Read => "Read",
+            Verb::Write => "Write",
+            Verb::Delete => "Delete",
+            Verb::Assign => "Assign",
+        }
+    }
+}
+
+/// How far a privilege reaches; `privilegedepthmask` in brackets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Depth {
+    /// Rows owned by the user or one of the user's teams (1).
+    User,
+    /// Rows of the business unit of whoever holds the role (2).
+    Unit,
+    /// Rows of that business unit and those below it (4).
+    UnitAndBelow,
+    /// All rows (8).
+    Organization,
+}
+
+impl Depth {
+    /// From `privilegedepthmask`; the deepest of several.
+    pub fn of_mask(mask: i64) -> Option<Depth> {
+        let known = [(8, Depth::Organization), (4, Depth::UnitAndBelow), (2, Depth::Unit), (1, Depth::User)];
+        known.into_iter().find(|(bit, _)| mask & bit != 0).map(|(_, depth)| depth)
+    }
+
+    /// As `privilegedepthmask`.
+    pub fn mask(self) -> i64 {
+        match self {
+            Depth::User => 1,
+            Depth::Unit => 2,
+            Depth::UnitAndBelow => 4,
+            Depth::Organization => 8,
+        }
+    }
+}
+
+/// What stands in a role for every table that is not one of [`SECURITY_TABLES`], those made later among them.
+pub const EVERY_TABLE: &str = "*";
+/// What stands in a role for all activities: they have their rights in common, as in Dataverse, so that the table of
+/// all of them shows what each of them does.
+pub const ACTIVITIES: &str = "activitypointer";
+
+/// Whether the rows of a table say who takes part in an activity: they are seen with it.
+pub fn is_party(table: &Table) -> bool {
+    table.logical_name == "activityparty"
+}
+
+/// The name under which roles hold rights on a table.
+fn subject(table: &Table) -> &str {
+    match table.activity || is_party(table) {
+        true => ACTIVITIES,
+        false => &table.logical_name,
+    }
+}
+
+/// Name of the privilege for a verb on a table as Dataverse writes it, such as `prvReadAccount`.
+pub fn privilege_name(verb: Verb, table: &Table) -> String {
+    match table.activity {
+        true => format!("prv{}Activity", verb.as_str()),
+        false => format!("prv{}{}", verb.as_str(), table.schema_name),
+    }
+}
+
+/// What the database says of one user.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// `systemuserid`
+    pub user: Uuid,
+    /// The user's business unit.
+    pub unit: Uuid,
+    /// Teams the user is in, with their business units.
+    pub teams: Vec<(Uuid, Uuid)>,
+    /// Whether the user or one of the teams is an administrator.
+    pub administrator: bool,
+    /// What the roles grant.
+    pub privileges: Vec<Privilege>,
+    /// Business units with those above them.
+    pub units: BTreeMap<Uuid, Option<Uuid>>,
+    /// What profiles allow for secured columns.
+    pub columns: Vec<ColumnGrant>,
+}
+
+/// A right that somebody holds by a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Privilege {
+    /// Business unit of the user or team that holds the role.
+    pub unit: Uuid,
+    /// Logical name of the table, [`EVERY_TABLE`] or [`ACTIVITIES`].
+    pub table: String,
+    /// What may be done.
+    pub verb: Verb,
+    /// With which rows.
+    pub depth: Depth,
+}
+
+/// What a profile allows for a secured column.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ColumnGrant {
+    /// Logical name of the table.
+    pub table: String,
+    /// Logical name of the column.
+    pub column: String,
+    /// Seeing the value.
+    pub read: bool,
+    /// Giving a value in a create.
+    pub create: bool,
+    /// Changing the value.
+    pub update: bool,
+}
+
+/// Rows of one table that somebody reaches by one verb.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// All of them.
+    All,
+    /// Those of a business unit or an owner among these.
+    Some {
+        /// Business units.
+        units: BTreeSet<Uuid>,
+        /// Users and teams.
+        owners: BTreeSet<Uuid>,
+    },
+}
+
+impl Reach {
+    /// No row.
+    pub fn none() -> Reach {
+        Reach::Some { units: BTreeSet::new(), owners: BTreeSet::new() }
+    }
+
+    /// Whether it holds no row, whatever rows there are.
+    pub fn is_none(&self) -> bool {
+        matches!(self, Reach::Some { units, owners } if units.is_empty() && owners.is_empty())
+    }
+
+    /// Whether a row of this owner and business unit is in it.
+    pub fn covers(&self, owner: Option<Uuid>, unit: Option<Uuid>) -> bool {
+        match self {
+            Reach::All => true,
+            Reach::Some { units, owners } => {
+                unit.is_some_and(|unit| units.contains(&unit))
+                    || owner.is_some_and(|owner| owners.contains(&owner))
+            }
+        }
+    }
+}
+
+/// What one user may do: computed once, then asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// `systemuserid`
+    pub user: Uuid,
+    /// The user's business unit.
+    pub unit: Uuid,
+    /// Teams the user is in.
+    pub teams: Vec<Uuid>,
+    administrator: bool,
+    /// By verb, and by the name under which roles hold rights.
+    grants: BTreeMap<(Verb, String), Grant>,
+    columns: Vec<ColumnGrant>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Grant {
+    all: bool,
+    own: bool,
+    units: BTreeSet<Uuid>,
+}
+
+impl Rights {
+    /// Puts together what the roles of a user and of the user's teams grant.
+    pub fn new(holdings: &Holdings) -> Rights {
+        let mut grants: BTreeMap<(Verb, String), Grant> = BTreeMap::new();
+        for Privilege { unit, table, verb, depth } in &holdings.privileges {
+            let grant = grants.entry((*verb, table.to_lowercase())).or_default();
+            // Whoever reaches a business unit reaches own rows elsewhere too.
+            grant.own = true;
+            match depth {
+                Depth::User => {}
+                Depth::Unit => {
+                    grant.units.insert(*unit);
+                }
+                Depth::UnitAndBelow => grant.units.extend(below(&holdings.units, *unit)),
+                Depth::Organization => grant.all = true,
+            }
+        }
+        Rights {
+            user: holdings.user,
+            unit: holdings.unit,
+            teams: holdings.teams.iter().map(|(team, _)| *team).collect(),
+            administrator: holdings.administrator,
+            grants,
+            columns: holdings.columns.clone(),
+        }
+    }
+
+    /// Whether the user may do everything.
+    pub fn is_administrator(&self) -> bool {
+        self.administrator
+    }
+
+    /// Rows of a table that the user reaches by a verb.
+    ///
+    /// A table whose rows have no owners is read as a whole at any level, and written as a whole at the level of the
+    /// organisation; pairs of rows are read at that level too. Parties are reached as their activities are.
+    pub fn reach(&self, verb: Verb, table: &Table) -> Reach {
+        let name = table.logical_name.as_str();
+        if self.administrator {
+            return Reach::All;
+        }
+        if verb != Verb::Read && ADMINISTRATION_TABLES.contains(&name) {
+            return Reach::none();
+        }
+        let owned = table.owned || is_party(table);
+        let granted = |subject: &str| self.grants.get(&(verb, subject.to_owned()));
+        let every = granted(EVERY_TABLE).filter(|_| !SECURITY_TABLES.contains(&name));
+        let (mut all, mut own, mut units) = (false, false, BTreeSet::new());
+        for grant in every.into_iter().chain(granted(subject(table))) {
+            all |= grant.all || !owned && !table.intersect && verb == Verb::Read;
+            own |= grant.own;
+            units.extend(&grant.units);
+        }
+        match all {
+            true => Reach::All,
+            false if !owned => Reach::none(),
+            false => {
+                let owners = own.then(|| [self.user].into_iter().chain(self.teams.iter().copied()));
+                Reach::Some { units, owners: owners.into_iter().flatten().collect() }
+            }
+        }
+    }
+
+    /// Whether the user may do this with a row that is there, or is to be.
+    pub fn may(&self, verb: Verb, table: &Table, row: &Row) -> bool {
+        self.reach(verb, table).covers(lookup(row, OWNER), lookup(row, OWNING_UNIT))
+    }
+
+    fn allows(&self, table: &Table, column: &Column, what: impl Fn(&ColumnGrant) -> bool) -> bool {
+        let is_it = |g: &&ColumnGrant| g.table == table.logical_name && g.column == column.logical_name;
+        !column.secured || self.administrator || self.columns.iter().filter(is_it).any(what)
+    }
+
+    /// Whether the values of a column are hidden from the user.
+    pub fn masks(&self, table: &Table, column: &Column) -> bool {
+        !self.allows(table, column, |grant| grant.read)
+    }
+
+    /// Whether the user may give a column a value in a new row.
+    pub fn may_create_with(&self, table: &Table, column: &Column) -> bool {
+        self.allows(table, column, |grant| grant.create)
+    }
+
+    /// Whether the user may change a column's value.
+    pub fn may_update(&self, table: &Table, column: &Column) -> bool {
+        self.allows(table, column, |grant| grant.update)
+    }
+}
+
+fn lookup(row: &Row, column: &str) -> Option<Uuid> {
+    match row.get(column) {
+        Some(Value::Lookup(to)) => Some(to.id),
+        _ => None,
+    }
+}
+
+/// A business unit and those below it. The tree may hold a circle when somebody made one: each unit counts once.
+fn below(units: &BTreeMap<Uuid, Option<Uuid>>, top: Uuid) -> BTreeSet<Uuid> {
+    let mut found = BTreeSet::from([top]);
+    let mut queue = vec![top];
+    while let Some(unit) = queue.pop() {
+        let children = units.iter().filter(|(_, above)| **above == Some(unit)).map(|(child, _)| *child);
+        queue.extend(children.filter(|child| found.insert(*child)));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;
