@@ -175,11 +175,17 @@ fn with_limits(column: &Column, body: &Json) -> Json {
             whole[name] = value;
         }
     };
+    if let Some(kind) = attribute_type(&column.kind) {
+        fill("@odata.type", format!("Microsoft.Dynamics.CRM.{kind}AttributeMetadata").into());
+    }
     let number = |decimal: &Decimal| serde_json::from_str(&decimal.to_string()).unwrap_or(Json::Null);
     match &column.kind {
-        ColumnKind::Text { length_max, .. } | ColumnKind::Memo { length_max } => {
+        ColumnKind::Text { length_max, format } => {
             fill("MaxLength", (*length_max).into());
+            fill("FormatName", serde_json::json!({ "Value": format!("{format:?}") }));
         }
+        ColumnKind::Memo { length_max } => fill("MaxLength", (*length_max).into()),
+        ColumnKind::Date => fill("DateTimeBehavior", serde_json::json!({ "Value": "DateOnly" })),
         ColumnKind::Integer { min, max } => {
             fill("MinValue", (*min).into());
             fill("MaxValue", (*max).into());
@@ -197,6 +203,28 @@ fn with_limits(column: &Column, body: &Json) -> Json {
         _ => {}
     }
     whole
+}
+
+/// The beginning of the type name, of types that a body may bring.
+fn attribute_type(kind: &ColumnKind) -> Option<&'static str> {
+    Some(match kind {
+        ColumnKind::Text { .. } => "String",
+        ColumnKind::Memo { .. } => "Memo",
+        ColumnKind::Integer { .. } => "Integer",
+        ColumnKind::Decimal { .. } => "Decimal",
+        ColumnKind::Money { .. } => "Money",
+        ColumnKind::Double { .. } => "Double",
+        ColumnKind::Boolean { .. } => "Boolean",
+        ColumnKind::DateTime | ColumnKind::Date => "DateTime",
+        ColumnKind::Picklist { .. } => "Picklist",
+        ColumnKind::MultiPicklist { .. } => "MultiSelectPicklist",
+        ColumnKind::Id
+        | ColumnKind::Guid
+        | ColumnKind::BigInt
+        | ColumnKind::State { .. }
+        | ColumnKind::Status { .. }
+        | ColumnKind::Lookup { .. } => return None,
+    })
 }
 
 /// `DELETE …/Attributes(x)`: a custom column that no key needs. A lookup's relationship goes with it.

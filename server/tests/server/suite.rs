@@ -3,6 +3,7 @@
 mod agreeing;
 mod batching;
 mod changing;
+mod customizing;
 mod filtering;
 mod importing;
 mod network;
