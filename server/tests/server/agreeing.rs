@@ -59,7 +59,7 @@ fn id(table: &str, number: usize) -> Uuid {
 }
 
 /// Columns that rows have and queries ask for: some of each kind.
-fn used<'s>(table: &'s Table) -> Vec<&'s Column> {
+fn used(table: &Table) -> Vec<&Column> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let worth = |column: &&Column| {
         let kind = match &column.kind {
