@@ -174,9 +174,13 @@ impl Database {
             let result = run(connection);
             // What was done after a failure is worth nothing, whatever came of it.
             let Some(failure) = connection.failure() else { return result };
+            // Somebody may have taken the key just now: the next run sees that, and answers as it should.
+            let race = failure == driver::Failure::Duplicate
+                && attempt == 1
+                && connection.dialect() == Dialect::Postgres;
             drop(lease);
             drop(lent);
-            if !failure.may_run_again() || attempt >= ATTEMPTS_MAX {
+            if !(race || failure.may_run_again()) || attempt >= ATTEMPTS_MAX {
                 return Err(failure.error());
             }
             self.figures.again();
