@@ -16,6 +16,8 @@ const live = new Set();
 process.on("exit", () => {
   for (const child of live) child.kill("SIGKILL");
 });
+// A test runner that loses patience sends a signal, which ends a process without its exit.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
 
 export class Server {
   /**
