@@ -5,7 +5,7 @@ use super::limits::{FETCH_CONDITIONS_MAX, FETCH_DEPTH_MAX, FETCH_VALUES_MAX};
 use super::read::{bad_link_type, count, link_kind, too_many, Reader, Stand};
 use super::scope::{column_of, Scope};
 use super::{condition, Condition, Criteria, Operator, Order, OrderKey, Test};
-use crate::error::Result;
+use crate::error::{ODataError, Result};
 use roxmltree::Node;
 
 impl<'s> Reader<'s, '_> {
@@ -42,6 +42,9 @@ impl<'s> Reader<'s, '_> {
     }
 
     fn condition(&mut self, node: Node, scope: &Scope<'s>) -> Result<Condition> {
+        if node.attribute("aggregate").is_some() {
+            return Err(ODataError::not_implemented("Conditions on figures are not supported."));
+        }
         let (entity, table) = scope.entity(node.attribute("entityname"))?;
         let column = column_of(table, required(node, "attribute")?)?;
         let operator = Operator::by_keyword(required(node, "operator")?)

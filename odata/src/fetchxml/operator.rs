@@ -13,6 +13,10 @@ pub struct Operator {
 }
 
 impl Operator {
+    /// `eq`
+    pub const EQUAL: Operator =
+        Operator { keyword: "eq", meaning: Meaning::Compare(CompareOp::Equal), negated: false };
+
     /// The operator with this keyword.
     pub fn by_keyword(keyword: &str) -> Option<Operator> {
         Operator::all().find(|operator| operator.keyword == keyword)

@@ -2,9 +2,9 @@
 
 use super::scope::table_of;
 use super::{Criteria, DateGrouping, Entity, Fetch, Link, Test};
-use crate::edm::Schema;
+use crate::edm::{Schema, Table};
 use crate::error::{ODataError, Result};
-use crate::filter::{self, Circumstances};
+use crate::filter::{self, Circumstances, Filter};
 use crate::time::DAY_MILLIS;
 use crate::value::Value;
 use chrono::{Datelike, NaiveDate};
@@ -15,19 +15,31 @@ impl Fetch {
     /// # Errors
     /// As [`filter::resolve`].
     pub fn resolve(&self, schema: &Schema, at: &Circumstances<'_>) -> Result<Fetch> {
+        self.with_filters(schema, &|filter, table| filter::resolve(filter, table, schema, at))
+    }
+
+    /// The same query with other filters in the place of its own, each of which stands on a table.
+    ///
+    /// # Errors
+    /// What `rewrite` gives.
+    pub fn with_filters(
+        &self,
+        schema: &Schema,
+        rewrite: &dyn Fn(&Filter, &Table) -> Result<Filter>,
+    ) -> Result<Fetch> {
         let mut resolved = self.clone();
         let joined = self.entity.joined();
         let named =
             |alias: &str| joined.iter().find(|link| link.alias == alias).map(|link| &*link.entity.table);
         entity(&mut resolved.entity, &mut |column_entity, table, filter| {
             let table = column_entity.and_then(named).unwrap_or(table);
-            filter::resolve(filter, table_of(schema, table)?, schema, at)
+            rewrite(filter, table_of(schema, table)?)
         })?;
         Ok(resolved)
     }
 }
 
-type Rewrite<'a> = dyn FnMut(Option<&str>, &str, &filter::Filter) -> Result<filter::Filter> + 'a;
+type Rewrite<'a> = dyn FnMut(Option<&str>, &str, &Filter) -> Result<Filter> + 'a;
 
 fn entity(one: &mut Entity, rewrite: &mut Rewrite<'_>) -> Result<()> {
     let Entity { table, criteria: all, links, .. } = one;

@@ -11,6 +11,9 @@ use roxmltree::Node;
 /// # Errors
 /// 400 when `aggregate`, `groupby` and `dategrouping` do not fit each other, the column, or the query.
 pub(super) fn role(node: Node, column: &Column, aggregate: bool) -> Result<Role> {
+    if node.attribute("rowaggregate").is_some() {
+        return Err(ODataError::not_implemented("Counting the rows below a row is not supported."));
+    }
     let group = flag(node, "groupby", "0x8004112E")?;
     let role = match (node.attribute("aggregate"), group) {
         (None, false) => Role::Plain,

@@ -6,12 +6,14 @@
 //! primary key is always there.
 
 mod body;
+mod fetched;
 mod value;
 
 pub use body::{
     annotated_collection_body, collection_body, context_collection, context_delta, context_entity,
     entity_body, property_body, record_count_annotations, ContextExpand,
 };
+pub use fetched::{paging_annotations, FetchShape};
 pub use value::{write_cell, write_guid, write_text, write_value, Cell};
 
 use crate::edm::{Column, ColumnKind, Table};
@@ -120,7 +122,12 @@ impl<'a> RowShape<'a> {
 
 impl<'a> Member<'a> {
     fn new(column: &'a Column, annotations: &Annotations) -> Member<'a> {
-        let property = column.property();
+        Member::named(column, &column.property(), annotations)
+    }
+
+    /// A column under a name of its own; only under its property does a lookup have a navigation property.
+    fn named(column: &'a Column, property: &str, annotations: &Annotations) -> Member<'a> {
+        let navigation = annotations.includes(NAVIGATION) && property == column.property();
         let member = |suffix: &str| {
             let mut out = vec![b','];
             write_text(&mut out, &format!("{property}{suffix}"));
@@ -131,7 +138,7 @@ impl<'a> Member<'a> {
         if let ColumnKind::Lookup { targets: all } = &column.kind {
             for target in all {
                 let mut bytes = Vec::new();
-                if annotations.includes(NAVIGATION) {
+                if navigation {
                     bytes.extend(member(&format!("@{NAVIGATION}")));
                     write_text(&mut bytes, &target.navigation);
                 }

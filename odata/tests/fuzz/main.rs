@@ -55,7 +55,13 @@ fn check(name: &str, mut corpus: Corpus, parse: &dyn Fn(&[u8]) -> Result<()>) {
         inputs += 1;
         let shown = || input.escape_ascii().to_string().chars().take(4000).collect::<String>();
         let Ok(outcome) = outcome else { panic!("{name}: {}", shown()) };
-        assert!(took.as_secs() < INPUT_SECONDS_MAX, "{name} took {took:?}: {}", shown());
+        if took.as_secs() >= INPUT_SECONDS_MAX {
+            // A machine with more to do may have let it wait: what is slow is slow again.
+            let began = Instant::now();
+            let _ = parse(&input);
+            let again = began.elapsed();
+            assert!(again.as_secs() < INPUT_SECONDS_MAX, "{name} took {took:?}, then {again:?}: {}", shown());
+        }
         let kind = match outcome {
             Ok(()) => (0, String::new(), String::new()),
             Err(error) => {

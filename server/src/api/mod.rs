@@ -5,6 +5,7 @@ mod callers;
 mod changes;
 mod circumstances;
 mod expand;
+mod fetch;
 mod functions;
 mod groups;
 mod names;
@@ -157,6 +158,9 @@ impl Service {
 fn supported(operation: &Operation) -> Result<()> {
     let beyond = |what: &str| Err(ODataError::not_implemented(format!("{what} is not supported.")));
     match operation.query() {
+        Some(_) if matches!(operation, Operation::ReadCollection { .. } | Operation::ReadRelated { .. }) => {
+            Ok(())
+        }
         Some(query) if query.fetch.is_some() => beyond("fetchXml"),
         Some(query) if query.saved.is_some() => beyond("Running a view"),
         Some(_) | None => Ok(()),

@@ -23,6 +23,13 @@ pub(super) enum Page {
         /// Rows already given, which `$top` counts.
         taken: u64,
     },
+    /// Goes on in a view.
+    View {
+        /// Number of the page that came last.
+        ended: u32,
+        /// Where that page ended, as FetchXML says it.
+        cookie: String,
+    },
     /// Goes on in the feed of changes: a signed token, see `ticket`.
     Changes(String),
 }

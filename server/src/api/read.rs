@@ -2,6 +2,7 @@
 
 use super::changes;
 use super::expand::reference;
+use super::fetch;
 use super::groups;
 use super::page::{bad_token, fits, link, Page};
 use super::sheet::{Plan, Press, Sheet};
@@ -54,9 +55,16 @@ impl Listed<'_> {
         if self.query.delta_token.is_none() && self.query.skip_token.is_none() {
             rights::check_readable(self.call, self.table)?;
         }
+        if let Some(text) = &self.query.fetch {
+            return fetch::by_text(self, text);
+        }
+        if let Some(view) = self.query.saved {
+            return fetch::by_view(self, view);
+        }
         let page = self.query.skip_token.as_deref().map(Page::read).transpose()?;
         let body = match page {
             Some(Page::Changes(token)) => changes::further(self, &token)?,
+            Some(Page::View { .. }) => return Err(bad_token()),
             Some(Page::Rows { after, taken }) => self.rows(Some(&after), taken)?,
             None if self.prefer.track_changes || self.query.delta_token.is_some() => changes::begin(self)?,
             None => match &self.query.apply {

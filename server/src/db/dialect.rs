@@ -5,12 +5,12 @@
 //! nulls first when ascending, by an explicit clause.
 
 use super::cells::to_sql;
-use super::driver::{CONTAINS, ENDS_WITH, STARTS_WITH};
-use super::name;
+use super::driver::{CONTAINS, ENDS_WITH, LIKE, STARTS_WITH};
+use super::{like, name};
 use flette_odata::collate::fold;
 use flette_odata::filter::TextOp;
 use flette_odata::{Column, ColumnKind, Value};
-use sea_query::{Expr, Func, IntoColumnRef, NullOrdering, Order, SimpleExpr};
+use sea_query::{BinOper, Expr, Func, IntoColumnRef, NullOrdering, Order, SimpleExpr};
 
 /// PostgreSQL's function that folds a text.
 pub(super) const FOLD: &str = "flette_fold";
@@ -107,8 +107,7 @@ impl Dialect {
         Expr::expr(self.key_at(Storage::Text, column)).eq(bound)
     }
 
-    /// Whether a text holds, begins or ends with a pattern, without case; false for null. Patterns with
-    /// wildcards do not get here: see `Query::beyond_plain`.
+    /// Whether a text holds, begins or ends with a pattern, or is like one, without case; false for null.
     pub(crate) fn matches(self, op: TextOp, text: SimpleExpr, pattern: &str) -> SimpleExpr {
         let call = |function: &str, arguments: Vec<SimpleExpr>| -> SimpleExpr {
             Func::cust(name(function)).args(arguments).into()
@@ -118,11 +117,15 @@ impl Dialect {
                 TextOp::Contains => CONTAINS,
                 TextOp::StartsWith => STARTS_WITH,
                 TextOp::EndsWith => ENDS_WITH,
-                TextOp::Like => return SimpleExpr::Constant(false.into()),
+                TextOp::Like => LIKE,
             };
             return call(function, vec![text, pattern.into()]);
         }
         let folded = self.key_of(Storage::Text, text);
+        if op == TextOp::Like {
+            let fits = folded.binary(BinOper::Custom("~"), Expr::val(like::expression(&fold(pattern))));
+            return call("coalesce", vec![fits, SimpleExpr::Constant(false.into())]);
+        }
         let pattern: SimpleExpr = fold(pattern).into_owned().into();
         let found = match op {
             TextOp::Contains => Expr::expr(call("strpos", vec![folded, pattern])).gt(0i64),
@@ -131,6 +134,7 @@ impl Dialect {
                 let length = call("length", vec![pattern.clone()]);
                 Expr::expr(call("right", vec![folded, length])).eq(pattern)
             }
+            // Answered above.
             TextOp::Like => SimpleExpr::Constant(false.into()),
         };
         call("coalesce", vec![found, SimpleExpr::Constant(false.into())])

@@ -16,6 +16,7 @@ mod driver;
 pub mod figures;
 mod fold;
 mod layout;
+mod like;
 mod location;
 pub mod meta;
 mod pool;

@@ -4,6 +4,8 @@ mod agreeing;
 mod batching;
 mod changing;
 mod customizing;
+mod fetching;
+mod fetching_by_chance;
 mod filtering;
 mod importing;
 mod network;

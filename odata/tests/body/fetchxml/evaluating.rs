@@ -162,6 +162,10 @@ fn conditions_name_joined_rows_and_other_columns() {
     check("entityname='contact' attribute='fullname' operator='ne' value='ann'", "Alpha 1 bob; Gamma 3 -");
     check("entityname='c' attribute='fullname' operator='like' value='_N%'", "Alpha 1 Ann; beta 2 ann");
     check("attribute='primarycontactid' operator='eq' valueof='c.contactid'", "Alpha 1 bob");
+    check("attribute='primarycontactid' operator='eq-userid'", "Alpha 1 Ann; Alpha 1 bob");
+    check("attribute='founded' operator='today'", "Alpha 1 Ann; Alpha 1 bob");
+    check("attribute='founded' operator='tomorrow'", "beta 2 ann");
+    check("attribute='founded' operator='on-or-after' value='2026-01-16'", "beta 2 ann");
 }
 
 #[test]

@@ -327,10 +327,19 @@ impl<'a> Maker<'a> {
             }
             ColumnKind::DateTime | ColumnKind::Date => {
                 operators.extend(ordered);
+                operators.extend([
+                    "on",
+                    "on-or-after",
+                    "on-or-before",
+                    "today",
+                    "last-x-days",
+                    "next-x-months",
+                ]);
+                operators.extend(["this-year", "olderthan-x-years", "last-week", "this-fiscal-period"]);
             }
             ColumnKind::Boolean { .. } => operators.extend(["eq", "ne", "in"]),
             ColumnKind::Id | ColumnKind::Guid | ColumnKind::Lookup { .. } => {
-                operators.extend(["eq", "ne", "in", "not-in"]);
+                operators.extend(["eq", "ne", "in", "not-in", "eq-userid", "ne-userid"]);
             }
             ColumnKind::MultiPicklist { .. } => {
                 operators.extend(["contain-values", "not-contain-values", "eq"])

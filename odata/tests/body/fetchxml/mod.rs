@@ -138,6 +138,17 @@ fn aggregates_are_refused_where_they_make_no_sense() {
 }
 
 #[test]
+fn what_is_not_carried_out_is_not_passed_over() {
+    for inside in [
+        "<attribute name='accountid' rowaggregate='CountChildren' alias='n'/>",
+        "<filter><condition attribute='name' aggregate='count' alias='n' operator='gt' value='1'/></filter>",
+    ] {
+        let error = parse(&accounts(inside), &schema()).expect_err(inside);
+        assert_eq!(error.status, 501, "{inside}");
+    }
+}
+
+#[test]
 fn each_limit_holds_at_its_edge() {
     fn check(make: &dyn Fn(usize) -> String, max: usize) {
         if let Err(error) = parse(&make(max), &schema()) {

@@ -17,6 +17,8 @@ pub(in crate::db) const CONTAINS: &str = "flette_contains";
 pub(in crate::db) const STARTS_WITH: &str = "flette_starts_with";
 /// Function `ends_with(text, pattern)`.
 pub(in crate::db) const ENDS_WITH: &str = "flette_ends_with";
+/// Function `like(text, pattern)`, with the wildcards of Transact-SQL.
+pub(in crate::db) const LIKE: &str = "flette_like";
 
 /// Aggregate `sum(number)`: exact, of decimals and whole numbers; null over nothing.
 pub(in crate::db) const SUM: &str = "flette_sum";
@@ -26,8 +28,12 @@ pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     connection.create_collation(TEXT, collate::compare)?;
     connection.create_collation(DECIMAL, compare_decimals)?;
     type Matches = fn(&str, &str) -> bool;
-    let functions: [(&str, Matches); 3] =
-        [(CONTAINS, collate::contains), (STARTS_WITH, collate::starts_with), (ENDS_WITH, collate::ends_with)];
+    let functions: [(&str, Matches); 4] = [
+        (CONTAINS, collate::contains),
+        (STARTS_WITH, collate::starts_with),
+        (ENDS_WITH, collate::ends_with),
+        (LIKE, collate::like),
+    ];
     for (name, function) in functions {
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
         connection.create_scalar_function(name, 2, flags, move |arguments| {

@@ -19,7 +19,7 @@ use sea_query::{
 };
 use std::cell::Cell;
 
-pub(super) use functions::{CONTAINS, DECIMAL, ENDS_WITH, STARTS_WITH, SUM, TEXT};
+pub(super) use functions::{CONTAINS, DECIMAL, ENDS_WITH, LIKE, STARTS_WITH, SUM, TEXT};
 
 /// What a transaction is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -121,15 +121,25 @@ pub(super) fn columns(
     op: CompareOp,
     right: &Column,
 ) -> SimpleExpr {
-    let has_value = |column: &Column| Expr::expr(level.column(place, column)).is_not_null();
-    let key = |column: &Column| Expr::expr(level.key(place, column));
+    across((level, place, left), op, (level, place, right))
+}
+
+/// Two columns of rows that stand side by side.
+pub(super) fn across(
+    (level_a, place_a, a): (&Level, Place, &Column),
+    op: CompareOp,
+    (level_b, place_b, b): (&Level, Place, &Column),
+) -> SimpleExpr {
+    let values = [Expr::expr(level_a.column(place_a, a)), Expr::expr(level_b.column(place_b, b))];
+    let [has_a, has_b] = values.map(Expr::is_not_null);
+    let (key_a, key_b) = (Expr::expr(level_a.key(place_a, a)), Expr::expr(level_b.key(place_b, b)));
     // A day begins at its midnight when it meets an instant.
-    let (a, b): (SimpleExpr, SimpleExpr) = match (&left.kind, &right.kind) {
-        (ColumnKind::Date, ColumnKind::DateTime) => (key(left).mul(DAY_MILLIS), key(right).into()),
-        (ColumnKind::DateTime, ColumnKind::Date) => (key(left).into(), key(right).mul(DAY_MILLIS)),
-        _ => (key(left).into(), key(right).into()),
+    let (key_a, key_b): (SimpleExpr, SimpleExpr) = match (&a.kind, &b.kind) {
+        (ColumnKind::Date, ColumnKind::DateTime) => (key_a.mul(DAY_MILLIS), key_b.into()),
+        (ColumnKind::DateTime, ColumnKind::Date) => (key_a.into(), key_b.mul(DAY_MILLIS)),
+        _ => (key_a.into(), key_b.into()),
     };
-    a.binary(operator(op), b).and(has_value(left)).and(has_value(right))
+    key_a.binary(operator(op), key_b).and(has_a).and(has_b)
 }
 
 /// Whether an option of a multi-select choice is chosen. Its text is `1,3`, so that each option stands
