@@ -53,6 +53,19 @@ impl ODataError {
         Self::new(404, "0x80040217", format!("Entity '{table}' With Id = {id} Does Not Exist"))
     }
 
+    /// 404 `0x80060891`: no row has the values of an alternate key, or none that the caller may see.
+    pub fn key_not_found(table: &str) -> Self {
+        let message = format!("A record with the specified key values does not exist in {table} entity");
+        Self::new(404, "0x80060891", message)
+    }
+
+    /// 412 `0x80060892`: the values of an alternate key are taken.
+    pub fn key_taken(table: &str, key: &str) -> Self {
+        let message =
+            format!("A record that has the attribute values of the key {key} of {table} already exists.");
+        Self::new(412, "0x80060892", message)
+    }
+
     /// 404 `0x80060888`: the URL names something that is not there.
     pub fn segment_not_found(segment: &str) -> Self {
         Self::new(404, "0x80060888", format!("Resource not found for the segment '{segment}'."))

@@ -18,6 +18,7 @@ mod fixture;
 pub mod format;
 pub mod http;
 pub mod metadata;
+pub mod names;
 pub mod navigation;
 pub mod operation;
 pub mod path;
@@ -26,6 +27,7 @@ pub mod prefer;
 pub mod query;
 pub mod render;
 pub mod rules;
+pub mod stamps;
 pub mod time;
 pub mod value;
 

@@ -9,6 +9,7 @@ use crate::store::{Durability, Store};
 use flette_odata::batch::{
     resolve_url, unknown_reference, write_batch_response, BatchAnswer, BatchItem, Part,
 };
+use flette_odata::names::ContentIds;
 use flette_odata::operation::{self, Operation};
 use flette_odata::prefer::Prefer;
 use flette_odata::{EntityRef, ODataError, Request, Response, Schema};
@@ -125,7 +126,7 @@ fn read_part(
     // The root may be absolute while a part names a path only.
     let path_root = root.find("://").and_then(|at| root[at + 3..].find('/').map(|s| &root[at + 3 + s..]));
     let root = if url.starts_with('/') { path_root.unwrap_or(root) } else { root };
-    operation::parse(&Request { url, ..part.request.clone() }, root, schema, &find)
+    operation::parse(&Request { url, ..part.request.clone() }, root, schema, &ContentIds(find))
 }
 
 async fn change_set<S: Store>(

@@ -13,6 +13,7 @@ use crate::model::{Key, Millis};
 use crate::replica::{Cursor, Replica, State};
 use crate::store::Store;
 use flette_odata::condition::Condition;
+use flette_odata::names::NoNames;
 use flette_odata::operation::{self, Operation};
 use flette_odata::query::Query;
 use flette_odata::{ODataError, Request, Response, Schema};
@@ -67,7 +68,7 @@ pub async fn answer<S: Store>(replica: &Replica<S>, request: &Request, door: Doo
 async fn route<S: Store>(replica: &Replica<S>, request: &Request, door: Door<'_>) -> Result<Answer> {
     let schema = replica.state().schema.clone();
     let root = door.root_for(&request.url);
-    let operation = match operation::parse(request, &root, &schema, &|_| None) {
+    let operation = match operation::parse(request, &root, &schema, &NoNames) {
         Ok(operation) => operation,
         Err(error) => return Ok(unreadable(request, &schema, error)),
     };
@@ -162,6 +163,9 @@ fn not_here(
             Some(_) => beyond("Change tracking"),
             None => table_not_here(state, table, door),
         },
+        Operation::Pair { .. } | Operation::ReplaceSet { .. } | Operation::Multiple { .. } => {
+            beyond("This request")
+        }
         Operation::Create { table, .. }
         | Operation::Update { table, condition: Condition::IfNoneMatchAny, .. } => {
             table_not_here(state, table, door)
@@ -182,9 +186,17 @@ fn not_here(
     }
 }
 
-/// What a query asks for that the replica never answers, whatever rows it has.
+/// What a request asks for that the replica never does, whatever rows it has.
 fn unsupported(operation: &Operation) -> Option<&'static str> {
-    operation.query().and_then(Query::beyond_plain)
+    match operation {
+        Operation::Create { write, .. } | Operation::Update { write, .. } if !write.related.is_empty() => {
+            Some("Deep insert")
+        }
+        Operation::Pair { .. } => Some("A relationship of many to many"),
+        Operation::ReplaceSet { .. } => Some("The replacement of a set of rows"),
+        Operation::Multiple { .. } => Some("An action on several rows"),
+        operation => operation.query().and_then(Query::beyond_plain),
+    }
 }
 
 fn table_not_here(state: &State, table: &str, door: Door<'_>) -> Option<ODataError> {

@@ -8,7 +8,7 @@ use crate::replica::{Draft, Replica, SeenRow};
 use crate::store::{Durability, Store};
 use flette_odata::condition::Condition;
 use flette_odata::operation::Operation;
-use flette_odata::payload::{check_writable, WriteKind};
+use flette_odata::payload::{check_write, WriteKind};
 use flette_odata::prefer::Prefer;
 use flette_odata::query::Query;
 use flette_odata::{rules, ODataError, Response, Table};
@@ -59,23 +59,23 @@ fn carry_out(draft: &mut Draft, operation: &Operation, door: Door<'_>) -> Result
     let schema = draft.schema();
     let find = |name: &str| schema.table(name).ok_or_else(|| ODataError::segment_not_found(name));
     match operation {
-        Operation::Create { table, write, query, prefer } => {
+        Operation::Create { table, write, query, prefer, .. } => {
             let id = write.id.unwrap_or_else(|| draft.new_id());
             let key = Key::new(table.clone(), id);
             create(draft, find(table)?, &key, write.values.clone(), door)?;
             Ok((key, Outcome::Created { query: query.clone(), prefer: prefer.clone() }))
         }
-        Operation::Update { table, id, write, condition, prefer, query } => {
+        Operation::Update { table, id, write, condition, prefer, query, .. } => {
             let key = draft.resolve(&Key::new(table.clone(), *id));
             let seen = draft.row(&key);
             condition.check(table, *id, seen.as_ref().map(|s| s.etag.as_str()))?;
             let (query, prefer) = (query.clone(), prefer.clone());
             let Some(seen) = seen else {
-                check_writable(find(table)?, &write.values, WriteKind::Create)?;
+                check_write(find(table)?, write, WriteKind::Create)?;
                 create(draft, find(table)?, &key, write.values.clone(), door)?;
                 return Ok((key, Outcome::Created { query, prefer }));
             };
-            check_writable(find(table)?, &write.values, WriteKind::Update)?;
+            check_write(find(table)?, write, WriteKind::Update)?;
             update(draft, find(table)?, &key, &seen, write.values.clone(), door)?;
             Ok((key, Outcome::Updated { query, prefer }))
         }
@@ -84,7 +84,7 @@ fn carry_out(draft: &mut Draft, operation: &Operation, door: Door<'_>) -> Result
             update(draft, find(table)?, &key, &seen, vec![(column.clone(), value.clone())], door)?;
             Ok((key, Outcome::Quiet))
         }
-        Operation::SetReference { table, id, navigation, target } => {
+        Operation::SetReference { table, id, navigation, target, taken_from } => {
             let (key, seen) = existing(draft, table, *id, &Condition::None)?;
             let definition = find(table)?;
             let unknown = || ODataError::segment_not_found(navigation);
@@ -92,6 +92,13 @@ fn carry_out(draft: &mut Draft, operation: &Operation, door: Door<'_>) -> Result
             if let (None, Some(Value::Lookup(to))) = (target, seen.row.get(&column.logical_name)) {
                 // The lookup points to another target of the same column: this link is not there to be removed.
                 if targets.iter().all(|t| t.table != to.table) {
+                    return Ok((key, Outcome::Quiet));
+                }
+            }
+            if let (Some(from), present) = (taken_from, seen.row.get(&column.logical_name)) {
+                let from = draft.resolve(&Key::new(from.table.clone(), from.id));
+                let here = |to: &EntityRef| draft.resolve(&Key::new(to.table.clone(), to.id)) == from;
+                if !matches!(present, Some(Value::Lookup(to)) if here(to)) {
                     return Ok((key, Outcome::Quiet));
                 }
             }

@@ -1,6 +1,7 @@
 //! What a request asks for: verb, URL, headers and body read together, once, for the engine and the server
 //! alike.
 
+mod collection;
 mod read;
 
 use crate::batch::BatchItem;
@@ -9,8 +10,9 @@ use crate::edm::{Schema, Table};
 use crate::error::{ODataError, Result};
 use crate::filter::{CompareOp, Filter};
 use crate::http::{Method, Request};
+use crate::names::RowNames;
 use crate::path::{self, parse_url, DefinitionPath, Resource};
-use crate::payload::Write;
+use crate::payload::{Target, Write, WriteKind};
 use crate::prefer::Prefer;
 use crate::query::Query;
 use crate::value::{EntityRef, Value};
@@ -127,10 +129,13 @@ pub enum Operation {
         /// Which rows; about the collection's own table.
         query: Query,
     },
-    /// `POST accounts`
+    /// `POST accounts`; also `PATCH` of an alternate key that no row has, whose values stand in the write then, and `POST`
+    /// to a collection below a row, which the new row's lookup points to then.
     Create {
         /// Logical name.
         table: String,
+        /// The alternate key of the URL, as it stands between the parentheses: it names the row in the answer.
+        url_key: Option<String>,
         /// The new row.
         write: Write,
         /// `select` and `expand` of the answer under `return=representation`.
@@ -139,13 +144,15 @@ pub enum Operation {
         prefer: Prefer,
     },
     /// `PATCH accounts(id)`: creates the row where there is none, unless the condition forbids it. The values
-    /// are then checked as [`crate::payload::WriteKind::Upsert`]: call [`crate::payload::check_writable`]
+    /// are then checked as [`crate::payload::WriteKind::Upsert`]: call [`crate::payload::check_write`]
     /// when it is known whether the row exists.
     Update {
         /// Logical name.
         table: String,
         /// The row's id.
         id: Uuid,
+        /// As for [`Operation::Create`].
+        url_key: Option<String>,
         /// What changes.
         write: Write,
         /// What must hold.
@@ -188,6 +195,43 @@ pub enum Operation {
         navigation: String,
         /// Where it points now; `None` = nowhere.
         target: Option<EntityRef>,
+        /// The row out of whose collection the link is taken: a lookup that points elsewhere keeps pointing there.
+        taken_from: Option<EntityRef>,
+    },
+    /// `POST` or `DELETE` of the `$ref` of a collection whose rows are paired (N:N).
+    Pair {
+        /// Logical name of the table that has the collection.
+        table: String,
+        /// The row that has the collection.
+        id: Uuid,
+        /// Collection-valued navigation property of that table.
+        collection: String,
+        /// The row at the other end.
+        other: EntityRef,
+        /// What happens to the pair.
+        change: PairChange,
+    },
+    /// `PUT emails(id)/email_activity_parties`: new rows in place of all that are in a collection.
+    ReplaceSet {
+        /// Logical name of the table that has the collection.
+        table: String,
+        /// The row that has the collection.
+        id: Uuid,
+        /// Collection-valued navigation property of that table.
+        collection: String,
+        /// The new rows.
+        writes: Vec<Write>,
+        /// What must hold; the row must exist in any case.
+        condition: Condition,
+    },
+    /// `POST accounts/Microsoft.Dynamics.CRM.CreateMultiple`, `…UpdateMultiple` or `…UpsertMultiple`: all rows or none.
+    Multiple {
+        /// Logical name.
+        table: String,
+        /// Which of the three.
+        kind: WriteKind,
+        /// The rows, in order.
+        targets: Vec<Target>,
     },
     /// `POST`, `PUT`, `PATCH` or `DELETE` of definitions.
     Define {
@@ -214,6 +258,15 @@ pub enum Operation {
     },
 }
 
+/// What happens to a pair of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PairChange {
+    /// It is made, unless it is there.
+    Join,
+    /// It goes, if it is there.
+    Part,
+}
+
 impl Operation {
     /// The query options, where some are understood.
     pub fn query(&self) -> Option<&Query> {
@@ -238,6 +291,9 @@ impl Operation {
             | Operation::SetReference { .. }
             | Operation::Define { .. }
             | Operation::Action { .. }
+            | Operation::Pair { .. }
+            | Operation::ReplaceSet { .. }
+            | Operation::Multiple { .. }
             | Operation::Function { .. } => None,
         }
     }
@@ -274,7 +330,10 @@ impl Operation {
             | Operation::Delete { .. }
             | Operation::SetReference { .. }
             | Operation::Define { .. }
-            | Operation::Action { .. } => true,
+            | Operation::Action { .. }
+            | Operation::Pair { .. }
+            | Operation::ReplaceSet { .. }
+            | Operation::Multiple { .. } => true,
             Operation::Service
             | Operation::Metadata
             | Operation::WhoAmI
@@ -293,21 +352,16 @@ impl Operation {
     }
 }
 
-/// Reads a request. `references` resolves `$1` to the row that an earlier request of the same change set
-/// made; the URL itself must have been resolved already (see [`crate::batch::resolve_url`]).
+/// Reads a request. `names` tells what `$1` means in a body, and which rows have the alternate keys that URL and body
+/// name, as of now; `$1` in the URL itself must have been resolved already (see [`crate::batch::resolve_url`]).
 ///
 /// # Errors
 /// 405 for a verb that does not fit the resource or a table that is read-only; else what the parts refuse:
 /// see [`parse_url`], [`crate::query::parse_query`], [`Condition::parse`], [`crate::payload`],
-/// [`crate::batch::parse_batch`].
-pub fn parse(
-    request: &Request,
-    root: &str,
-    schema: &Schema,
-    references: &dyn Fn(&str) -> Option<EntityRef>,
-) -> Result<Operation> {
+/// [`crate::batch::parse_batch`]; 404 `0x80060891` for an alternate key that no row has.
+pub fn parse(request: &Request, root: &str, schema: &Schema, names: &dyn RowNames) -> Result<Operation> {
     let target = parse_url(&request.url, root, schema)?;
-    let reader = Reader { request, root, schema, references, options: &target.options };
+    let reader = Reader { request, root, schema, names, options: &target.options };
     match target.resource {
         Resource::Service => reader.only_get("the service document", Operation::Service),
         Resource::Metadata => reader.only_get("$metadata", Operation::Metadata),
@@ -328,23 +382,26 @@ pub fn parse(
         Resource::Batch => reader.batch(),
         Resource::Collection { table } => reader.collection(find(schema, &table)?),
         Resource::Count { table } => reader.count(find(schema, &table)?),
-        Resource::Row { table, id } => reader.row(find(schema, &table)?, id),
-        Resource::Property { table, id, column } => reader.property(find(schema, &table)?, id, &column),
-        Resource::Reference { table, id, navigation } => {
-            reader.reference(find(schema, &table)?, id, navigation)
+        Resource::CollectionAction { table, name } => reader.collection_action(find(schema, &table)?, &name),
+        Resource::Row { table, key } => reader.row(find(schema, &table)?, &key),
+        Resource::Property { table, key, column } => reader.property(find(schema, &table)?, &key, &column),
+        Resource::Reference { table, key, navigation } => {
+            reader.reference(find(schema, &table)?, &key, navigation)
         }
-        Resource::PropertyValue { table, id, column } => {
-            reader.property_value(find(schema, &table)?, id, column)
+        Resource::PropertyValue { table, key, column } => {
+            reader.property_value(find(schema, &table)?, &key, &column)
         }
-        Resource::Navigation { table, id, navigation } => {
-            reader.navigation(find(schema, &table)?, id, navigation)
+        Resource::Navigation { table, key, navigation } => {
+            reader.navigation(find(schema, &table)?, &key, navigation)
         }
-        Resource::Related { table, id, collection } => reader.related(find(schema, &table)?, id, collection),
-        Resource::RelatedCount { table, id, collection } => {
-            reader.related_count(find(schema, &table)?, id, collection)
+        Resource::RelatedCount { table, key, collection } => {
+            reader.related_count(find(schema, &table)?, &key, collection)
         }
-        Resource::CollectionReference { table, id, collection, child } => {
-            reader.collection_reference(find(schema, &table)?, id, &collection, child)
+        Resource::Related { table, key, collection } => {
+            reader.related(find(schema, &table)?, &key, &collection)
+        }
+        Resource::CollectionReference { table, key, collection, child } => {
+            reader.collection_reference(find(schema, &table)?, &key, &collection, child.as_ref())
         }
     }
 }

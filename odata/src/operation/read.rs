@@ -6,20 +6,20 @@ use crate::condition::Condition;
 use crate::edm::{Column, Required, Schema, Table};
 use crate::error::{ODataError, Result};
 use crate::http::{Method, Request};
-use crate::path;
+use crate::names::{id_of, RowNames};
+use crate::path::RowKey;
 use crate::payload::{
-    check_writable, parse_property, parse_reference, parse_write, required_missing, resolve_bind, Write,
-    WriteKind,
+    check_writable, check_write, keep_key, parse_property, parse_reference, parse_write, required_missing,
+    Scope, Write, WriteKind,
 };
 use crate::prefer::Prefer;
 use crate::query::{parse_query, Query};
-use crate::value::{EntityRef, Value};
-use serde::Deserialize;
+use crate::value::Value;
 use uuid::Uuid;
 
 /// Query options that a resource understands beside `$select` and `$expand`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Options {
+pub(super) enum Options {
     /// None: one row.
     OfRow,
     /// `$filter` and `$deltatoken`, but neither `$select` nor `$expand`.
@@ -33,7 +33,7 @@ pub(super) struct Reader<'a> {
     pub(super) request: &'a Request,
     pub(super) root: &'a str,
     pub(super) schema: &'a Schema,
-    pub(super) references: &'a dyn Fn(&str) -> Option<EntityRef>,
+    pub(super) names: &'a dyn RowNames,
     pub(super) options: &'a [(String, String)],
 }
 
@@ -64,7 +64,7 @@ impl Reader<'_> {
                 self.check_table_writable(table)?;
                 let query = self.query(table, Options::OfRow)?;
                 let write = self.write(table, WriteKind::Create)?;
-                Ok(Operation::Create { table: name, write, query, prefer: self.prefer() })
+                Ok(Operation::Create { table: name, url_key: None, write, query, prefer: self.prefer() })
             }
             Method::Patch | Method::Put | Method::Delete => Err(self.wrong_verb(&table.set_name)),
         }
@@ -75,36 +75,59 @@ impl Reader<'_> {
         self.only_get("$count", Operation::Count { table: table.logical_name.clone(), query })
     }
 
-    pub(super) fn row(&self, table: &Table, id: Uuid) -> Result<Operation> {
+    pub(super) fn row(&self, table: &Table, key: &RowKey) -> Result<Operation> {
         let name = table.logical_name.clone();
         let condition = Condition::parse(&self.request.headers)?;
         let prefer = self.prefer();
         match self.request.method {
             Method::Get => {
                 let query = self.query(table, Options::OfRow)?;
-                Ok(Operation::ReadRow { table: name, id, query, prefer, condition })
+                Ok(Operation::ReadRow { table: name, id: self.id(table, key)?, query, prefer, condition })
             }
             Method::Patch => {
                 self.check_table_writable(table)?;
                 let query = self.query(table, Options::OfRow)?;
-                let write = self.write(table, patch_kind(&condition))?;
-                Ok(Operation::Update { table: name, id, write, condition, prefer, query })
+                self.patch(table, key, condition, query)
             }
             Method::Delete => {
                 self.check_table_writable(table)?;
                 self.query(table, Options::Nothing)?;
-                Ok(Operation::Delete { table: name, id, condition })
+                Ok(Operation::Delete { table: name, id: self.id(table, key)?, condition })
             }
             Method::Post | Method::Put => Err(self.wrong_verb(&format!("a row of {}", table.set_name))),
         }
     }
 
-    pub(super) fn property(&self, table: &Table, id: Uuid, column: &str) -> Result<Operation> {
+    fn patch(&self, table: &Table, key: &RowKey, condition: Condition, query: Query) -> Result<Operation> {
+        let kind = patch_kind(&condition);
+        let mut write = self.write(table, kind)?;
+        let (name, prefer) = (table.logical_name.clone(), self.prefer());
+        let (id, url_key) = match key {
+            RowKey::Id(id) => (Some(*id), None),
+            RowKey::Alternate(key) => {
+                let id = self.names.by_key(table, key)?;
+                keep_key(&mut write, key, id.is_some());
+                (id, Some(key.text.clone()))
+            }
+        };
+        match (id, kind) {
+            (Some(id), _) => {
+                Ok(Operation::Update { table: name, id, url_key, write, condition, prefer, query })
+            }
+            (None, WriteKind::Update) => Err(ODataError::key_not_found(&name)),
+            (None, WriteKind::Create | WriteKind::Upsert) => {
+                check_write(table, &write, WriteKind::Create)?;
+                Ok(Operation::Create { table: name, url_key, write, query, prefer })
+            }
+        }
+    }
+
+    pub(super) fn property(&self, table: &Table, key: &RowKey, column: &str) -> Result<Operation> {
         let column = table.column(column).ok_or_else(|| ODataError::segment_not_found(column))?;
         let value = match self.request.method {
             Method::Get => {
                 self.query(table, Options::Nothing)?;
-                return Ok(read_property(table, id, &column.logical_name, Form::Json));
+                return Ok(read_property(table, self.id(table, key)?, &column.logical_name, Form::Json));
             }
             Method::Put => parse_property(&self.request.body, table, column)?,
             Method::Delete if column.is_lookup() || column.logical_name == table.primary_id => {
@@ -124,23 +147,21 @@ impl Reader<'_> {
         self.query(table, Options::Nothing)?;
         Ok(Operation::SetProperty {
             table: table.logical_name.clone(),
-            id,
+            id: self.id(table, key)?,
             column: column.logical_name.clone(),
             value,
             condition: Condition::parse(&self.request.headers)?,
         })
     }
 
-    pub(super) fn reference(&self, table: &Table, id: Uuid, navigation: String) -> Result<Operation> {
+    pub(super) fn reference(&self, table: &Table, key: &RowKey, navigation: String) -> Result<Operation> {
         let target = match self.request.method {
             Method::Get => {
                 self.query(table, Options::Nothing)?;
-                return Ok(Operation::ReadReference { table: table.logical_name.clone(), id, navigation });
+                let (table, id) = (table.logical_name.clone(), self.id(table, key)?);
+                return Ok(Operation::ReadReference { table, id, navigation });
             }
-            Method::Put => {
-                let (body, root) = (&self.request.body, self.root);
-                Some(parse_reference(body, table, &navigation, self.schema, root, self.references)?)
-            }
+            Method::Put => Some(parse_reference(&self.request.body, table, &navigation, &self.scope())?),
             Method::Delete => {
                 let (column, _) = table
                     .navigation(&navigation)
@@ -152,23 +173,25 @@ impl Reader<'_> {
         };
         self.check_table_writable(table)?;
         self.query(table, Options::Nothing)?;
-        Ok(Operation::SetReference { table: table.logical_name.clone(), id, navigation, target })
+        let id = self.id(table, key)?;
+        let table = table.logical_name.clone();
+        Ok(Operation::SetReference { table, id, navigation, target, taken_from: None })
     }
 
-    pub(super) fn property_value(&self, table: &Table, id: Uuid, column: String) -> Result<Operation> {
+    pub(super) fn property_value(&self, table: &Table, key: &RowKey, column: &str) -> Result<Operation> {
         self.query(table, Options::Nothing)?;
-        self.only_get("a property's value", read_property(table, id, &column, Form::Bare))
+        self.only_get("a property's value", read_property(table, self.id(table, key)?, column, Form::Bare))
     }
 
     /// The row behind a single-valued navigation property.
-    pub(super) fn navigation(&self, table: &Table, id: Uuid, navigation: String) -> Result<Operation> {
+    pub(super) fn navigation(&self, table: &Table, key: &RowKey, navigation: String) -> Result<Operation> {
         let target = table
             .navigation(&navigation)
             .and_then(|(_, targets)| targets.iter().find_map(|target| self.schema.table(&target.table)));
         let target = target.ok_or_else(|| ODataError::segment_not_found(&navigation))?;
         let operation = Operation::ReadNavigation {
             table: table.logical_name.clone(),
-            id,
+            id: self.id(table, key)?,
             navigation,
             query: self.query(target, Options::OfRow)?,
             prefer: self.prefer(),
@@ -177,97 +200,24 @@ impl Reader<'_> {
         self.only_get("the row behind a property", operation)
     }
 
-    /// Rows of a collection-valued navigation property.
-    pub(super) fn related(&self, table: &Table, id: Uuid, collection: String) -> Result<Operation> {
-        self.read_related(table, id, collection, Wanted::Rows)
+    pub(super) fn id(&self, table: &Table, key: &RowKey) -> Result<Uuid> {
+        id_of(self.names, table, key)
     }
 
-    fn read_related(&self, table: &Table, id: Uuid, collection: String, wanted: Wanted) -> Result<Operation> {
-        let rows = self.rows_of(table, &collection)?;
-        let query = parse_query(self.options, rows, self.schema)?;
-        let operation = Operation::ReadRelated {
-            table: table.logical_name.clone(),
-            id,
-            collection,
-            query,
-            prefer: self.prefer(),
-            reference_only: matches!(wanted, Wanted::References),
-        };
-        self.only_get("a collection below a row", operation)
+    pub(super) fn scope(&self) -> Scope<'_> {
+        Scope { schema: self.schema, root: self.root, names: self.names }
     }
 
-    pub(super) fn related_count(&self, table: &Table, id: Uuid, collection: String) -> Result<Operation> {
-        let query = self.query(self.rows_of(table, &collection)?, Options::OfCount)?;
-        let table = table.logical_name.clone();
-        self.only_get("$count", Operation::CountRelated { table, id, collection, query })
+    pub(super) fn write(&self, table: &Table, kind: WriteKind) -> Result<Write> {
+        parse_write(&self.request.body, table, kind, &self.scope())
     }
 
-    /// The table whose rows a collection holds.
-    fn rows_of(&self, table: &Table, collection: &str) -> Result<&Table> {
-        path::collection_table(self.schema, table, collection)
-            .ok_or_else(|| ODataError::segment_not_found(collection))
-    }
-
-    /// `POST accounts(a)/contact_customer_accounts/$ref` sets the lookup of the contact in the body; `DELETE`
-    /// of `…(contact)/$ref` or `…/$ref?$id=contacts(…)` clears it.
-    pub(super) fn collection_reference(
-        &self,
-        table: &Table,
-        id: Uuid,
-        collection: &str,
-        child: Option<Uuid>,
-    ) -> Result<Operation> {
-        let (holder, lookup, target) = path::collection(self.schema, table, collection)
-            .ok_or_else(|| ODataError::segment_not_found(collection))?;
-        let named = |url: &str| {
-            let row = resolve_bind(url, self.schema, self.root, self.references)?;
-            match row.table == holder.logical_name {
-                true => Ok(row.id),
-                false => Err(ODataError::bad_request(format!("'{collection}' holds no rows of that table."))),
-            }
-        };
-        let (child, target_row) = match (self.request.method, child) {
-            (Method::Post, None) => {
-                check_writable(holder, &[(lookup.logical_name.clone(), Value::Null)], WriteKind::Update)?;
-                let link: Link = serde_json::from_slice(&self.request.body)
-                    .map_err(|_| ODataError::bad_payload("The body must be {\"@odata.id\":\"…\"}."))?;
-                (named(&link.id)?, Some(EntityRef { table: table.logical_name.clone(), id }))
-            }
-            (Method::Delete, child) => {
-                check_nullable(holder, lookup)?;
-                let by_option = self.options.iter().find(|(name, _)| name == "$id");
-                let child = match (child, by_option) {
-                    (Some(child), None) => child,
-                    (None, Some((_, url))) => named(url)?,
-                    _ => return Err(ODataError::bad_request("The URL must name one row to take out.")),
-                };
-                (child, None)
-            }
-            (Method::Get, None) => {
-                return self.read_related(table, id, collection.to_owned(), Wanted::References)
-            }
-            (Method::Get, Some(_)) => return Err(self.wrong_verb("a reference")),
-            (Method::Post | Method::Patch | Method::Put, _) => return Err(self.wrong_verb("a reference")),
-        };
-        self.check_table_writable(holder)?;
-        Ok(Operation::SetReference {
-            table: holder.logical_name.clone(),
-            id: child,
-            navigation: target.navigation.clone(),
-            target: target_row,
-        })
-    }
-
-    fn write(&self, table: &Table, kind: WriteKind) -> Result<Write> {
-        parse_write(&self.request.body, table, self.schema, kind, self.root, self.references)
-    }
-
-    fn prefer(&self) -> Prefer {
+    pub(super) fn prefer(&self) -> Prefer {
         Prefer::parse(&self.request.headers)
     }
 
     /// The query options, of which only some make sense here.
-    fn query(&self, table: &Table, allowed: Options) -> Result<Query> {
+    pub(super) fn query(&self, table: &Table, allowed: Options) -> Result<Query> {
         let foreign = self.options.iter().find(|(name, _)| match (name.as_str(), allowed) {
             ("$filter" | "$deltatoken", options) => options != Options::OfCount,
             ("$select" | "$expand", options) => options != Options::OfRow,
@@ -283,7 +233,7 @@ impl Reader<'_> {
         }
     }
 
-    fn check_table_writable(&self, table: &Table) -> Result<()> {
+    pub(super) fn check_table_writable(&self, table: &Table) -> Result<()> {
         match table.writable {
             true => Ok(()),
             false => Err(self.wrong_verb(&table.set_name)),
@@ -302,13 +252,6 @@ enum Form {
     Bare,
 }
 
-/// What is read of a collection's rows.
-#[derive(Clone, Copy)]
-enum Wanted {
-    Rows,
-    References,
-}
-
 fn read_property(table: &Table, id: Uuid, column: &str, form: Form) -> Operation {
     Operation::ReadProperty {
         table: table.logical_name.clone(),
@@ -316,13 +259,6 @@ fn read_property(table: &Table, id: Uuid, column: &str, form: Form) -> Operation
         column: column.to_owned(),
         raw: matches!(form, Form::Bare),
     }
-}
-
-/// Body of a `POST` to a collection's `$ref`.
-#[derive(Deserialize)]
-struct Link {
-    #[serde(rename = "@odata.id")]
-    id: String,
 }
 
 /// Whether a PATCH can create: then columns count that only a new row may have.
@@ -333,7 +269,7 @@ fn patch_kind(condition: &Condition) -> WriteKind {
     }
 }
 
-fn check_nullable(table: &Table, column: &Column) -> Result<()> {
+pub(super) fn check_nullable(table: &Table, column: &Column) -> Result<()> {
     check_writable(table, &[(column.logical_name.clone(), Value::Null)], WriteKind::Update)?;
     match column.required {
         Required::System => Err(required_missing(table, column)),

@@ -2,6 +2,7 @@ use super::*;
 use crate::filter::{CompareOp, Filter};
 use crate::fixture::schema;
 use crate::http::Method;
+use crate::names::ContentIds;
 use proptest::prelude::*;
 
 const ROOT: &str = "/api/data/v9.2/";
@@ -21,7 +22,7 @@ fn read(method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Res
     let mut request = Request::new(method, format!("{ROOT}{path}"));
     request.headers = headers.iter().copied().collect();
     request.body = body.as_bytes().to_vec();
-    parse(&request, ROOT, &schema(), &references)
+    parse(&request, ROOT, &schema(), &ContentIds(references))
 }
 
 /// Name of the variant, or the status of the error.
@@ -63,9 +64,13 @@ fn every_verb_on_every_resource_has_its_answer() {
     check(&format!("{row}/ownerid/$ref"), ["ReadReference", "405", "405", "400", "400"]);
     check(&format!("{row}/name/$value"), ["ReadProperty", "405", "405", "405", "405"]);
     check(&format!("{row}/primarycontactid"), ["ReadNavigation", "405", "405", "405", "405"]);
-    check(&format!("{row}/contact_customer_accounts"), ["ReadRelated", "405", "405", "405", "405"]);
+    check(&format!("{row}/contact_customer_accounts"), ["ReadRelated", "Create", "405", "405", "405"]);
     check(&format!("{row}/contact_customer_accounts/$count"), ["CountRelated", "405", "405", "405", "405"]);
     check(&format!("{row}/contact_customer_accounts/$ref"), ["ReadRelated", "400", "405", "405", "400"]);
+    check("accounts/Microsoft.Dynamics.CRM.CreateMultiple", ["405", "400", "405", "405", "405"]);
+    check("accounts/Microsoft.Dynamics.CRM.UpdateMultiple", ["405", "400", "405", "405", "405"]);
+    check("accounts/Microsoft.Dynamics.CRM.UpsertMultiple", ["405", "400", "405", "405", "405"]);
+    check("pointers/Microsoft.Dynamics.CRM.CreateMultiple", ["405", "405", "405", "405", "405"]);
     check("pointers", ["ReadCollection", "405", "405", "405", "405"]);
     check(&format!("pointers({ID})"), ["ReadRow", "405", "405", "405", "405"]);
     let link = format!("pointers({ID})/regardingobjectid_account/$ref");
@@ -140,7 +145,7 @@ fn links_are_told_from_the_side_of_the_lookup() {
         expected: std::result::Result<(&str, &str, &str, bool), u16>,
     ) {
         let found = match read(method, path, &[], body) {
-            Ok(Operation::SetReference { table, id, navigation, target }) => {
+            Ok(Operation::SetReference { table, id, navigation, target, .. }) => {
                 let points_to_account =
                     target.is_some_and(|to| to == EntityRef { table: "account".into(), id: uuid(ID) });
                 Ok((table, id.to_string(), navigation, points_to_account))
@@ -261,6 +266,6 @@ proptest! {
             request.headers.push(name, header.clone());
         }
         request.body = body;
-        let _ = parse(&request, ROOT, &schema(), &references);
+        let _ = parse(&request, ROOT, &schema(), &ContentIds(references));
     }
 }

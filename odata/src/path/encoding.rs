@@ -48,3 +48,16 @@ fn hex_pair(high: Option<u8>, low: Option<u8>) -> Option<u8> {
 fn bad_encoding() -> ODataError {
     ODataError::bad_request("The percent-encoding of the URL is malformed.")
 }
+
+/// What stands between the parentheses of a key, encoded so that it can stand in a URL and in a header.
+pub(super) fn encode_key(key: &str) -> String {
+    let mut out = String::with_capacity(key.len());
+    for byte in key.bytes() {
+        let plain = byte.is_ascii_alphanumeric() || b"-._~'=,:@!*".contains(&byte);
+        match plain {
+            true => out.push(char::from(byte)),
+            false => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}

@@ -1,20 +1,23 @@
 //! URLs: which resource a request means, and its query options, percent-decoded.
 
+mod collection;
 mod definitions;
 pub(crate) mod encoding;
+mod key;
 
+pub use collection::{collection, collection_table, Collection};
 pub use definitions::{DefinitionKind, DefinitionPart, DefinitionPath, Selector};
+pub(crate) use encoding::{percent_decode, Plus};
+pub(crate) use key::row_key;
+pub use key::{AlternateName, RowKey};
 
-use crate::edm::{Column, ColumnKind, LookupTarget, Schema, Table};
+use crate::edm::{Schema, Table};
 use crate::error::{ODataError, Result};
-use crate::filter::parse_guid;
 use crate::query::split_outside;
 use definitions::definitions;
-use encoding::{percent_decode, Plus};
-use uuid::Uuid;
 
 /// What a URL names. Tables and columns are logical names, checked against the schema.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Resource {
     /// The root: the service document.
     Service,
@@ -38,15 +41,15 @@ pub enum Resource {
     Row {
         /// Logical name.
         table: String,
-        /// The row's id.
-        id: Uuid,
+        /// Which row.
+        key: RowKey,
     },
     /// `accounts(id)/name`
     Property {
         /// Logical name.
         table: String,
-        /// The row's id.
-        id: Uuid,
+        /// Which row.
+        key: RowKey,
         /// Logical name; `parentcustomerid` for `_parentcustomerid_value`.
         column: String,
     },
@@ -54,8 +57,8 @@ pub enum Resource {
     PropertyValue {
         /// Logical name.
         table: String,
-        /// The row's id.
-        id: Uuid,
+        /// Which row.
+        key: RowKey,
         /// Logical name.
         column: String,
     },
@@ -63,8 +66,8 @@ pub enum Resource {
     Navigation {
         /// Logical name.
         table: String,
-        /// The row's id.
-        id: Uuid,
+        /// Which row.
+        key: RowKey,
         /// Navigation property, as in the schema.
         navigation: String,
     },
@@ -72,8 +75,8 @@ pub enum Resource {
     Reference {
         /// Logical name.
         table: String,
-        /// The row's id.
-        id: Uuid,
+        /// Which row.
+        key: RowKey,
         /// Navigation property, as in the schema.
         navigation: String,
     },
@@ -81,8 +84,8 @@ pub enum Resource {
     Related {
         /// Logical name.
         table: String,
-        /// The row's id.
-        id: Uuid,
+        /// Which row.
+        key: RowKey,
         /// Collection-valued navigation property; see [`collection`].
         collection: String,
     },
@@ -90,8 +93,8 @@ pub enum Resource {
     RelatedCount {
         /// Logical name.
         table: String,
-        /// The row's id.
-        id: Uuid,
+        /// Which row.
+        key: RowKey,
         /// Collection-valued navigation property; see [`collection`].
         collection: String,
     },
@@ -99,12 +102,19 @@ pub enum Resource {
     CollectionReference {
         /// Logical name.
         table: String,
-        /// The row's id.
-        id: Uuid,
+        /// Which row.
+        key: RowKey,
         /// Collection-valued navigation property; see [`collection`].
         collection: String,
         /// The row at the other end, when the URL names it.
-        child: Option<Uuid>,
+        child: Option<RowKey>,
+    },
+    /// `accounts/Microsoft.Dynamics.CRM.CreateMultiple`: an action on the rows of a table.
+    CollectionAction {
+        /// Logical name.
+        table: String,
+        /// Name without namespace.
+        name: String,
     },
     /// `EntityDefinitions…`
     Definitions(DefinitionPath),
@@ -124,7 +134,7 @@ pub enum Resource {
 }
 
 /// A resource and the query options, in order and percent-decoded, `$` kept in the name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Target {
     /// What the path names.
     pub resource: Resource,
@@ -148,6 +158,8 @@ pub const URL_LENGTH_MAX: usize = 65_536;
 pub const OPTIONS_MAX: usize = 64;
 /// Namespace of everything that Dataverse defines.
 const NAMESPACE: &str = "Microsoft.Dynamics.CRM.";
+/// Actions that are bound to the rows of a table.
+const COLLECTION_ACTIONS: [&str; 3] = ["CreateMultiple", "UpdateMultiple", "UpsertMultiple"];
 
 /// Reads a URL. `url` is absolute, a path, or (in a batch) relative to the root; `root` is the API's root,
 /// absolute or a path, ending in `/`. Scheme and host are not compared: behind a proxy they differ. A
@@ -243,7 +255,7 @@ fn resource(segments: &[&str], options: &[(String, String)], schema: &Schema) ->
     };
     match key {
         None => collection_resource(table, rest),
-        Some(key) => row_resource(table, row_id(key, table)?, rest, schema),
+        Some(key) => row_resource(table, row_key(key, table)?, rest, schema),
     }
 }
 
@@ -252,80 +264,50 @@ fn collection_resource(table: &Table, rest: &[&str]) -> Result<Resource> {
     match rest {
         [] => Ok(Resource::Collection { table }),
         ["$count"] => Ok(Resource::Count { table }),
+        [action] if COLLECTION_ACTIONS.iter().any(|name| action.strip_prefix(NAMESPACE) == Some(name)) => {
+            Ok(Resource::CollectionAction { table, name: action.replacen(NAMESPACE, "", 1) })
+        }
         [other, ..] => Err(unsupported_or_not_found(other)),
     }
 }
 
-fn row_resource(table: &Table, id: Uuid, rest: &[&str], schema: &Schema) -> Result<Resource> {
+fn row_resource(table: &Table, key: RowKey, rest: &[&str], schema: &Schema) -> Result<Resource> {
     let name_of = |table: &Table| table.logical_name.clone();
     let (first, last) = match rest {
-        [] => return Ok(Resource::Row { table: name_of(table), id }),
+        [] => return Ok(Resource::Row { table: name_of(table), key }),
         [first] => (*first, None),
         [first, last] => (*first, Some(*last)),
         [_, _, third, ..] => return Err(not_found(third)),
     };
-    let (name, key) = name_and_key(first)?;
+    let (name, inner) = name_and_key(first)?;
     let column = table.column_by_property(name);
     let navigation = table.navigation(name);
-    let collection = collection_table(schema, table, name);
-    match (column, navigation, collection, key, last) {
+    let collection = Collection::find(schema, table, name);
+    let table = name_of(table);
+    match (column, navigation, collection, inner, last) {
         (Some(column), _, _, None, None) => {
-            Ok(Resource::Property { table: name_of(table), id, column: column.logical_name.clone() })
+            Ok(Resource::Property { table, key, column: column.logical_name.clone() })
         }
         (Some(column), _, _, None, Some("$value")) => {
-            Ok(Resource::PropertyValue { table: name_of(table), id, column: column.logical_name.clone() })
+            Ok(Resource::PropertyValue { table, key, column: column.logical_name.clone() })
         }
         (_, Some(_), _, None, Some("$ref")) => {
-            Ok(Resource::Reference { table: name_of(table), id, navigation: name.to_owned() })
+            Ok(Resource::Reference { table, key, navigation: name.to_owned() })
         }
-        (_, Some(_), _, None, None) => {
-            Ok(Resource::Navigation { table: name_of(table), id, navigation: name.to_owned() })
-        }
-        (_, _, Some(_), None, None) => {
-            Ok(Resource::Related { table: name_of(table), id, collection: name.to_owned() })
-        }
+        (_, Some(_), _, None, None) => Ok(Resource::Navigation { table, key, navigation: name.to_owned() }),
+        (_, _, Some(_), None, None) => Ok(Resource::Related { table, key, collection: name.to_owned() }),
         (_, _, Some(_), None, Some("$count")) => {
-            Ok(Resource::RelatedCount { table: name_of(table), id, collection: name.to_owned() })
+            Ok(Resource::RelatedCount { table, key, collection: name.to_owned() })
         }
-        (_, _, Some(child), key, Some("$ref")) => {
-            let child = key.map(|key| row_id(key, child)).transpose()?;
-            Ok(Resource::CollectionReference {
-                table: name_of(table),
-                id,
-                collection: name.to_owned(),
-                child,
-            })
+        (_, _, Some(collection), inner, Some("$ref")) => {
+            let child = inner.map(|inner| row_key(inner, collection.other(schema)?)).transpose()?;
+            Ok(Resource::CollectionReference { table, key, collection: name.to_owned(), child })
         }
         (None, None, None, _, _) => Err(unsupported_or_not_found(first)),
         (_, _, _, _, _) => Err(ODataError::not_implemented(format!(
-            "This path below '{name}' of a row of '{}' is not supported.",
-            table.logical_name
+            "This path below '{name}' of a row of '{table}' is not supported."
         ))),
     }
-}
-
-/// The lookup behind a collection-valued navigation property of a table: the table that holds the lookup, the
-/// lookup and its target. Names are case-sensitive.
-pub fn collection<'a>(
-    schema: &'a Schema,
-    table: &Table,
-    name: &str,
-) -> Option<(&'a Table, &'a Column, &'a LookupTarget)> {
-    let lookups = schema.tables.iter().flat_map(|t| t.columns.iter().map(move |c| (t, c)));
-    lookups.into_iter().find_map(|(holder, column)| match &column.kind {
-        ColumnKind::Lookup { targets } => targets
-            .iter()
-            .find(|target| target.table == table.logical_name && target.collection == name)
-            .map(|target| (holder, column, target)),
-        _ => None,
-    })
-}
-
-/// The table whose rows a collection-valued navigation property of a table holds, 1:N or N:N.
-pub fn collection_table<'a>(schema: &'a Schema, table: &Table, name: &str) -> Option<&'a Table> {
-    let referring = collection(schema, table, name).map(|(holder, _, _)| holder);
-    let paired = || schema.many_to_many(&table.logical_name, name).map(|(_, _, other)| &other.table);
-    referring.or_else(|| schema.table(paired()?))
 }
 
 /// `name` or `name(key)`.
@@ -337,22 +319,6 @@ fn name_and_key(segment: &str) -> Result<(&str, Option<&str>)> {
             None => Err(query_syntax()),
         },
     }
-}
-
-fn row_id(key: &str, table: &Table) -> Result<Uuid> {
-    let (name, value) = match key.split_once('=') {
-        Some((name, value)) => (Some(name.trim()), value.trim()),
-        None => (None, key.trim()),
-    };
-    if name.is_some_and(|name| name != table.primary_id) {
-        return Err(ODataError::bad_request(format!(
-            "The key in the request URI is not valid for resource 'Microsoft.Dynamics.CRM.{}'. Ensure that \
-             the names and number of key properties match the declared or alternate key properties for the \
-             resource.",
-            table.logical_name
-        )));
-    }
-    parse_guid(value).ok_or_else(query_syntax)
 }
 
 /// `A=1,B=@p`: values as text, aliases replaced by what the query assigns, an unassigned one by `null`.

@@ -1,6 +1,7 @@
 use super::*;
 use crate::fixture::schema;
 use proptest::prelude::*;
+use uuid::Uuid;
 
 const ROOT: &str = "/api/data/v9.2/";
 const ID: &str = "a0000000-0000-4000-8000-000000000001";
@@ -9,8 +10,12 @@ fn id() -> Uuid {
     Uuid::try_parse(ID).unwrap()
 }
 
+fn key() -> RowKey {
+    RowKey::Id(id())
+}
+
 fn row(table: &str) -> Resource {
-    Resource::Row { table: table.into(), id: id() }
+    Resource::Row { table: table.into(), key: key() }
 }
 
 #[test]
@@ -50,36 +55,36 @@ fn urls_name_resources() {
     check(&format!("accounts(accountid={ID})"), row("account"));
     check(&format!("accounts%28{ID}%29"), row("account"));
     check(&format!("pointers(activityid={ID})"), row("pointer"));
-    let property = |column: &str| Resource::Property { table: table(), id: id(), column: column.into() };
+    let property = |column: &str| Resource::Property { table: table(), key: key(), column: column.into() };
     check(&format!("accounts({ID})/name"), property("name"));
     check(&format!("accounts({ID})/_primarycontactid_value"), property("primarycontactid"));
     let reference = |navigation: &str| Resource::Reference {
         table: "contact".into(),
-        id: id(),
+        key: key(),
         navigation: navigation.into(),
     };
     check(&format!("contacts({ID})/parentcustomerid_account/$ref"), reference("parentcustomerid_account"));
     let collection = || "contact_customer_accounts".to_owned();
     check(
         &format!("accounts({ID})/contact_customer_accounts"),
-        Resource::Related { table: table(), id: id(), collection: collection() },
+        Resource::Related { table: table(), key: key(), collection: collection() },
     );
     check(
         &format!("accounts({ID})/contact_customer_accounts/$count"),
-        Resource::RelatedCount { table: table(), id: id(), collection: collection() },
+        Resource::RelatedCount { table: table(), key: key(), collection: collection() },
     );
     check(
         &format!("accounts({ID})/primarycontactid"),
-        Resource::Navigation { table: table(), id: id(), navigation: "primarycontactid".into() },
+        Resource::Navigation { table: table(), key: key(), navigation: "primarycontactid".into() },
     );
     check(
         &format!("accounts({ID})/name/$value"),
-        Resource::PropertyValue { table: table(), id: id(), column: "name".into() },
+        Resource::PropertyValue { table: table(), key: key(), column: "name".into() },
     );
     let links =
-        |child| Resource::CollectionReference { table: table(), id: id(), collection: collection(), child };
+        |child| Resource::CollectionReference { table: table(), key: key(), collection: collection(), child };
     check(&format!("accounts({ID})/contact_customer_accounts/$ref"), links(None));
-    check(&format!("accounts({ID})/contact_customer_accounts({ID})/$ref"), links(Some(id())));
+    check(&format!("accounts({ID})/contact_customer_accounts({ID})/$ref"), links(Some(key())));
     let function = |parameters: &[(&str, &str)]| Resource::Function {
         name: "RetrieveTotalRecordCount".into(),
         parameters: parameters.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
@@ -212,7 +217,7 @@ fn what_is_no_resource_is_refused() {
     check(&below("ManagedPropertyDefinitions"), 501, "ManagedPropertyDefinitions");
     check(&below(&format!("accounts({ID})/primarycontactid/name")), 501, "primarycontactid");
     check(&below(&format!("accounts({ID})/name/$ref")), 501, "name");
-    check(&below("accounts/Microsoft.Dynamics.CRM.CreateMultiple"), 501, "CreateMultiple");
+    check(&below("accounts/Microsoft.Dynamics.CRM.DeleteMultiple"), 501, "DeleteMultiple");
     check(&below(&format!("accounts({ID})/Microsoft.Dynamics.CRM.X")), 501, "X");
     check(&below("accounts%2"), 400, "percent-encoding");
     check(&below("accounts%zz"), 400, "percent-encoding");

@@ -13,22 +13,29 @@
 //! | whole number out of range | 400 `0x8004432f` |
 //! | decimal, money or floating point number out of range | 400 `0x80044330` |
 //! | option, state or status that does not exist | 400 `0x8004431a` |
-//! | nested rows (deep insert), collections | 501 `0x80060888` |
+//! | nested rows in an update | 400 `0x80060888` |
+//! | nested rows: too deep, too many, of another table than they say | 400 `0x80048d19` |
+//! | a bind by an alternate key that no row has | 404 `0x80060891` |
 //!
 //! Dataverse quietly drops some read-only properties from a body. Here they are refused: an offline write
 //! that silently loses a value could never be told from one that arrived.
 
 mod bind;
+mod json;
+mod multiple;
+mod row;
 mod value;
 
 pub use bind::resolve_bind;
+pub use multiple::{keep_key, parse_set, parse_targets, Target, TARGETS_MAX};
+pub use row::{NESTED_DEPTH_MAX, NESTED_ROWS_MAX};
 
 use crate::edm::{Column, Required, Schema, Table};
 use crate::error::{ODataError, Result};
+use crate::names::RowNames;
 use crate::value::{EntityRef, Value};
-use serde::de::{Deserializer as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
-use std::collections::HashSet;
+use json::{check_depth, member, members};
+use row::{check_type, RowReader};
 use uuid::Uuid;
 
 /// What a create or update asks for, typed and checked.
@@ -38,6 +45,42 @@ pub struct Write {
     pub id: Option<Uuid>,
     /// Columns by logical name, each at most once, in the order of the body; never the primary key.
     pub values: Vec<(String, Value)>,
+    /// Rows that come along (deep insert), in the order of the body. Only a new row can bring some: see
+    /// [`check_write`].
+    pub related: Vec<Related>,
+    /// When the client made its edits: columns by logical name and milliseconds since 1970; an empty name stands for
+    /// every column that has no time of its own. See [`crate::stamps`].
+    pub stamps: Vec<(String, i64)>,
+}
+
+/// Rows that come along with a new row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Related {
+    /// A new row that a lookup of the row points to: it is made first.
+    Parent {
+        /// The lookup.
+        column: String,
+        /// Logical name of the new row's table.
+        table: String,
+        /// The new row.
+        write: Write,
+    },
+    /// New rows of a collection: they are made after the row.
+    Children {
+        /// Collection-valued navigation property; see [`crate::path::Collection`].
+        collection: String,
+        /// Logical name of their table.
+        table: String,
+        /// The new rows.
+        writes: Vec<Write>,
+    },
+    /// Rows that are there already and join a collection.
+    Links {
+        /// Collection-valued navigation property.
+        collection: String,
+        /// The rows.
+        rows: Vec<EntityRef>,
+    },
 }
 
 /// Which columns may be written.
@@ -48,53 +91,53 @@ pub enum WriteKind {
     /// Changes of a row: columns that are `valid_for_update`.
     Update,
     /// Either, not known yet (`PATCH` without a condition, or with `If-None-Match: *`): columns that are
-    /// valid for one of them. Call [`check_writable`] once it is known.
+    /// valid for one of them. Call [`check_write`] once it is known.
     Upsert,
+}
+
+/// What surrounds a body: where URLs begin, and what they mean.
+#[derive(Clone, Copy)]
+pub struct Scope<'s> {
+    /// All tables.
+    pub schema: &'s Schema,
+    /// Path or absolute URL of the API, ending in `/`.
+    pub root: &'s str,
+    /// What `$1` and alternate keys mean.
+    pub names: &'s dyn RowNames,
 }
 
 /// Reads the body of a create or update.
 ///
-/// `root` is the path or absolute URL of the API, ending in `/`; `references` resolves `$1` (with its
-/// dollar sign) to the row that an earlier request of the same change set made.
-///
-/// Annotations other than `@odata.bind` are ignored. Decimals never pass through a float; one with more
-/// digits after the point than its column keeps is rounded, half away from zero. Date-times are cut to
-/// whole seconds.
+/// Annotations other than `@odata.bind` and [`crate::stamps`] are ignored. Decimals never pass through a float; one with
+/// more digits after the point than its column keeps is rounded, half away from zero. Date-times are cut to whole
+/// seconds.
 ///
 /// # Errors
 /// As in the table at the top of this module.
-pub fn parse_write(
-    body: &[u8],
-    table: &Table,
-    schema: &Schema,
-    kind: WriteKind,
-    root: &str,
-    references: &dyn Fn(&str) -> Option<EntityRef>,
-) -> Result<Write> {
-    let mut write = Write::default();
-    let scope = bind::Scope { schema, root, references };
-    for (name, raw) in members(body)? {
-        if let Some(navigation) = name.strip_suffix("@odata.bind") {
-            let (column, value) = bind::read(navigation, raw, table, &scope)?;
-            set_lookup(&mut write.values, table, column, value, kind)?;
-        } else if name.contains('@') {
-            continue;
-        } else if let Some((column, _)) = table.navigation(&name) {
-            bind::only_null(&name, raw, table)?;
-            set_lookup(&mut write.values, table, column, Value::Null, kind)?;
-        } else if name == table.primary_id {
-            write.id = Some(value::guid(raw).ok_or_else(|| wrong_type(table, &name, "Edm.Guid"))?);
-        } else {
-            let column = writable(&name, table, schema, kind)?;
-            let value = value::read(raw, table, column)?;
-            check_required(table, column, &value)?;
-            write.values.push((column.logical_name.clone(), value));
-        }
-    }
-    Ok(write)
+pub fn parse_write(body: &[u8], table: &Table, kind: WriteKind, scope: &Scope) -> Result<Write> {
+    check_depth(body)?;
+    let object = members(body)?;
+    check_type(&object, table)?;
+    RowReader::new(scope).read(&object, table, kind, 0)
 }
 
-/// Checks once more which columns may be written, for a payload read as [`WriteKind::Upsert`].
+/// Checks once more what may be written, for a payload read as [`WriteKind::Upsert`].
+///
+/// # Errors
+/// 400 `0x80060888`: a read-only column, or rows that come along in an update.
+pub fn check_write(table: &Table, write: &Write, kind: WriteKind) -> Result<()> {
+    match (write.related.first(), kind) {
+        (Some(related), WriteKind::Update) => {
+            let (Related::Parent { column: name, .. }
+            | Related::Children { collection: name, .. }
+            | Related::Links { collection: name, .. }) = related;
+            Err(row::no_deep_update(table, name))
+        }
+        _ => check_writable(table, &write.values, kind),
+    }
+}
+
+/// Checks once more which columns may be written.
 ///
 /// # Errors
 /// 400 `0x80060888`: a read-only column.
@@ -128,16 +171,11 @@ pub fn parse_property(body: &[u8], table: &Table, column: &Column) -> Result<Val
 ///
 /// # Errors
 /// As in the table at the top of this module.
-pub fn parse_reference(
-    body: &[u8],
-    table: &Table,
-    navigation: &str,
-    schema: &Schema,
-    root: &str,
-    references: &dyn Fn(&str) -> Option<EntityRef>,
-) -> Result<EntityRef> {
+pub fn parse_reference(body: &[u8], table: &Table, navigation: &str, scope: &Scope) -> Result<EntityRef> {
     let raw = member(body, "@odata.id")?;
-    let (column, value) = bind::read(navigation, raw, table, &bind::Scope { schema, root, references })?;
+    let Some((column, value)) = bind::single(navigation, raw, table, scope)? else {
+        return Err(unknown_property(table, navigation));
+    };
     check_valid(table, column, WriteKind::Update)?;
     match value {
         Value::Lookup(to) => Ok(to),
@@ -145,40 +183,23 @@ pub fn parse_reference(
     }
 }
 
-/// A lookup's value; its siblings may be set to null beside it, in any order, but only one may point
-/// somewhere.
-fn set_lookup(
-    values: &mut Vec<(String, Value)>,
-    table: &Table,
-    column: &Column,
-    value: Value,
-    kind: WriteKind,
-) -> Result<()> {
-    check_valid(table, column, kind)?;
-    check_required(table, column, &value)?;
-    match values.iter_mut().find(|(name, _)| *name == column.logical_name) {
-        None => values.push((column.logical_name.clone(), value)),
-        Some((_, old)) if old.is_null() => *old = value,
-        Some(_) if value.is_null() => {}
-        Some(_) => {
-            let message =
-                format!("'{}' of '{}' is bound more than once.", column.logical_name, table.logical_name);
-            return Err(ODataError::bad_payload(message));
-        }
-    }
-    Ok(())
+/// Reads the body of a `POST` to a collection's `$ref`: `{"@odata.id":"contacts(id)"}`.
+///
+/// # Errors
+/// As in the table at the top of this module.
+pub fn parse_link(body: &[u8], scope: &Scope) -> Result<EntityRef> {
+    let url = value::text(member(body, "@odata.id")?);
+    let url = url.ok_or_else(|| ODataError::bad_payload("The body must be {\"@odata.id\":\"…\"}."))?;
+    resolve_bind(&url, scope)
 }
 
-fn writable<'t>(name: &str, table: &'t Table, schema: &Schema, kind: WriteKind) -> Result<&'t Column> {
+fn writable<'t>(name: &str, table: &'t Table, kind: WriteKind) -> Result<&'t Column> {
     let Some(column) = table.column(name).filter(|c| !c.is_lookup()) else {
         return Err(match table.column_by_property(name) {
             Some(lookup) => ODataError::bad_payload(format!(
                 "'{name}' of '{}' is read-only. Bind '{}' instead.",
                 table.logical_name, lookup.logical_name
             )),
-            None if bind::is_collection(name, table, schema) => {
-                ODataError::not_implemented(format!("Deep insert through '{name}' is not supported."))
-            }
             None => unknown_property(table, name),
         });
     };
@@ -223,28 +244,6 @@ fn unknown_property(table: &Table, name: &str) -> ODataError {
     ))
 }
 
-/// Most levels of objects and arrays in a body, the body itself among them.
-const BODY_DEPTH_MAX: usize = 127;
-
-/// Whether the brackets outside of texts ever stand deeper than [`BODY_DEPTH_MAX`]; broken JSON may be either.
-fn is_too_deep(body: &[u8]) -> bool {
-    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
-    for byte in body {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = in_text,
-            b'"' => in_text = !in_text,
-            b'[' | b'{' if !in_text => depth += 1,
-            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > BODY_DEPTH_MAX {
-            return true;
-        }
-    }
-    false
-}
-
 /// Most characters of a foreign name that an error message repeats.
 const NAME_SHOWN_MAX: usize = 100;
 
@@ -253,55 +252,4 @@ fn wrong_type(table: &Table, name: &str, needed: &str) -> ODataError {
         "Cannot convert the value of '{name}' of '{}' to the expected type '{needed}'.",
         table.logical_name
     ))
-}
-
-/// The one member of an object that a resource needs; annotations beside it are ignored.
-fn member<'b>(body: &'b [u8], wanted: &str) -> Result<&'b RawValue> {
-    let mut found = None;
-    for (name, raw) in members(body)? {
-        if name == wanted {
-            found = Some(raw);
-        } else if !name.contains('@') {
-            return Err(ODataError::bad_payload(format!("The body must hold '{wanted}' and nothing else.")));
-        }
-    }
-    found.ok_or_else(|| ODataError::bad_payload(format!("The body must hold '{wanted}'.")))
-}
-
-/// The members of a JSON object in order, values unread. Nesting costs no stack, and is bounded all the same: who
-/// reads the values later may pay with his.
-fn members(body: &[u8]) -> Result<Vec<(String, &RawValue)>> {
-    if is_too_deep(body) {
-        return Err(ODataError::bad_payload(format!("The body nests deeper than {BODY_DEPTH_MAX} levels.")));
-    }
-    struct Object;
-    impl<'de> Visitor<'de> for Object {
-        type Value = Option<Vec<(String, &'de RawValue)>>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
-            let mut members = Vec::new();
-            let mut seen = HashSet::new();
-            let mut doubled = false;
-            while let Some((name, raw)) = map.next_entry::<String, &RawValue>()? {
-                doubled |= !seen.insert(name.clone());
-                members.push((name, raw));
-            }
-            Ok((!doubled).then_some(members))
-        }
-    }
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let read = json.deserialize_map(Object).and_then(|members| json.end().map(|()| members));
-    // serde's own message may quote the body: only the place is told.
-    let members = read.map_err(|e| {
-        ODataError::bad_payload(format!(
-            "The body is not a JSON object (line {}, column {}).",
-            e.line(),
-            e.column()
-        ))
-    })?;
-    members.ok_or_else(|| ODataError::bad_payload("A member occurs twice in the body."))
 }

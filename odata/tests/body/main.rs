@@ -4,7 +4,9 @@
 mod batch;
 mod fetchxml;
 mod fixture;
+mod keys;
 mod metadata;
+mod nested;
 mod payload;
 mod render;
 mod rules;

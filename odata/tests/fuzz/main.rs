@@ -17,6 +17,7 @@ mod mutate;
 use fixture::{schema, ROOT};
 use flette_odata::error::Result;
 use flette_odata::filter::{parse_filter, print_filter};
+use flette_odata::names::NoNames;
 use flette_odata::{batch, fetchxml, operation, Method, Request, Schema};
 use generate::Chance;
 use mutate::Corpus;
@@ -132,7 +133,7 @@ fn urls_are_read_or_refused() {
     check("url", Corpus::new(urls(), words), &|input| {
         let method = methods[input.len() % methods.len()];
         let request = Request::new(method, text(input)).header("Content-Type", "application/json").json("{}");
-        operation::parse(&request, ROOT, &schema, &|_| None).map(|_| ())
+        operation::parse(&request, ROOT, &schema, &NoNames).map(|_| ())
     });
 }
 

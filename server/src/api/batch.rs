@@ -1,12 +1,11 @@
 //! `$batch`: requests one after the other, change sets in one transaction each.
 
-use super::{write, Asked, Call, Service};
+use super::{parse, write, Asked, Call, Duplicates, Service};
 use crate::db::Writer;
 use flette_odata::batch::{
     resolve_url, unknown_reference, write_batch_response, BatchAnswer, BatchItem, Part,
 };
 use flette_odata::error::Result;
-use flette_odata::operation;
 use flette_odata::prefer::Prefer;
 use flette_odata::{EntityRef, ODataError, Request, Response, Uuid};
 use std::borrow::Cow;
@@ -22,7 +21,10 @@ impl Service {
         for item in items {
             let answer = match item {
                 BatchItem::Single(part) => {
-                    let answer = self.single(asked, &part.request);
+                    let answer = match names_content(&part.request.url) {
+                        true => Err(unknown_reference(&part.request.url)),
+                        false => self.single(asked, &part.request),
+                    };
                     BatchAnswer::Single(answer.unwrap_or_else(|error| error.to_response()))
                 }
                 BatchItem::ChangeSet(parts) => self.change_set(asked, &parts),
@@ -63,13 +65,14 @@ fn change(
     part: &Part,
     made: &mut HashMap<String, EntityRef>,
 ) -> Result<(Option<String>, Response)> {
+    let call = &Call { duplicates: Duplicates::asked(&part.request), ..*call };
     let references = |name: &str| made.get(name).cloned();
     let mut request = Cow::Borrowed(&part.request);
-    if request.url.trim_start_matches('/').starts_with('$') && !request.url.contains("$batch") {
+    if names_content(&request.url) {
         let resolved = resolve_url(&request.url, &references, writer.schema, call.root);
         request.to_mut().url = resolved.ok_or_else(|| unknown_reference(&part.request.url))?;
     }
-    let operation = operation::parse(&request, call.root, writer.schema, &references)?;
+    let operation = parse(writer, call, &request, &references)?;
     if !operation.is_write() {
         return Err(ODataError::bad_payload("A change set holds only requests that change rows."));
     }
@@ -78,4 +81,10 @@ fn change(
         made.insert(format!("${id}"), row);
     }
     Ok((part.content_id.clone(), effect.response))
+}
+
+/// Whether a URL begins with a `Content-ID` reference.
+fn names_content(url: &str) -> bool {
+    let rest = url.trim_start_matches('/').strip_prefix('$');
+    rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }

@@ -6,6 +6,7 @@ mod changes;
 mod circumstances;
 mod expand;
 mod fetch;
+mod find;
 mod functions;
 mod groups;
 mod names;
@@ -23,9 +24,11 @@ use crate::db::meta::Fact;
 use crate::db::sessions::Caller;
 use crate::db::{Database, Reader, Writer};
 use callers::Callers;
+use find::KnownNames;
 use flette_odata::error::Result;
+use flette_odata::names::NoNames;
 use flette_odata::operation::{self, Operation};
-use flette_odata::{metadata, Method, ODataError, Request, Response, Schema, Table, Uuid};
+use flette_odata::{metadata, EntityRef, Method, ODataError, Request, Response, Schema, Table, Uuid};
 use std::sync::Arc;
 
 /// Most rows in one answer, and what a client gets that does not ask for fewer.
@@ -63,7 +66,7 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     fn call<'c>(&'c self, caller: &'c Caller, profile: Profile) -> Call<'c> {
-        Call { caller, root: self.root, now: self.now, profile }
+        Call { caller, root: self.root, now: self.now, profile, duplicates: Duplicates::Allowed }
     }
 }
 
@@ -78,6 +81,27 @@ pub struct Call<'a> {
     pub now: i64,
     /// Rules to follow.
     pub profile: Profile,
+    /// Whether a write may make a duplicate.
+    pub duplicates: Duplicates,
+}
+
+/// What `MSCRM.SuppressDuplicateDetection` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Duplicates {
+    /// Nothing, or `true`: rows are not compared.
+    #[default]
+    Allowed,
+    /// `false`: a row that resembles another one is refused.
+    Refused,
+}
+
+impl Duplicates {
+    fn asked(request: &Request) -> Duplicates {
+        match request.headers.get("MSCRM.SuppressDuplicateDetection") {
+            Some(value) if value.trim().eq_ignore_ascii_case("false") => Duplicates::Refused,
+            Some(_) | None => Duplicates::Allowed,
+        }
+    }
 }
 
 impl Service {
@@ -123,8 +147,8 @@ impl Service {
 
     fn respond(&self, asked: &Asked, request: &Request) -> Result<Response> {
         let path = request.url.split('?').next().unwrap_or_default();
-        if path.ends_with("$batch") {
-            let operation = operation::parse(request, asked.root, &self.database.schema(), &|_| None)?;
+        if path.ends_with("$batch") || path.ends_with("%24batch") {
+            let operation = operation::parse(request, asked.root, &self.database.schema(), &NoNames)?;
             if let Operation::Batch(items) = operation {
                 return Ok(self.batch(asked, request, items));
             }
@@ -133,25 +157,35 @@ impl Service {
     }
 
     /// Answers a request that is no batch, in a transaction of its own. What it asks for is read inside, by
-    /// the schema of that transaction.
+    /// the schema and the rows of that transaction.
     fn single(&self, asked: &Asked, request: &Request) -> Result<Response> {
-        let parse = |schema: &Schema| {
-            let operation = operation::parse(request, asked.root, schema, &|_| None)?;
-            supported(&operation)?;
-            Ok::<Operation, ODataError>(operation)
-        };
         if request.method == Method::Get {
-            return self
-                .read(asked, |reader, call| look_up(reader, call, &request.url, parse(reader.schema)?));
+            return self.read(asked, |reader, call| {
+                look_up(reader, call, &request.url, parse(reader, call, request, &|_| None)?)
+            });
         }
         self.write(asked, |writer, call| {
-            let operation = parse(writer.schema)?;
+            let call = &Call { duplicates: Duplicates::asked(request), ..*call };
+            let operation = parse(writer, call, request, &|_| None)?;
             match operation.is_write() {
                 true => write::carry_out(writer, call, operation).map(|effect| effect.response),
                 false => Err(ODataError::bad_payload("A batch cannot hold a batch.")),
             }
         })
     }
+}
+
+/// Reads a request where its rows are. `content` is what a change set has made so far.
+fn parse(
+    reader: &Reader,
+    call: &Call,
+    request: &Request,
+    content: &dyn Fn(&str) -> Option<EntityRef>,
+) -> Result<Operation> {
+    let names = KnownNames { reader, sight: call.caller.sight(), content };
+    let operation = operation::parse(request, call.root, reader.schema, &names)?;
+    supported(&operation)?;
+    Ok(operation)
 }
 
 /// 501 for queries that are not carried out here.
@@ -225,7 +259,10 @@ fn look_up(reader: &Reader, call: &Call, url: &str, operation: Operation) -> Res
         | Operation::Delete { .. }
         | Operation::Define { .. }
         | Operation::Action { .. }
-        | Operation::SetReference { .. } => {
+        | Operation::SetReference { .. }
+        | Operation::Pair { .. }
+        | Operation::ReplaceSet { .. }
+        | Operation::Multiple { .. } => {
             Err(ODataError::new(500, "0x80040216", "A write was taken for a read."))
         }
     }

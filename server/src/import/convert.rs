@@ -2,7 +2,8 @@
 //! JSON body, which the Web API's own reader takes.
 
 use anyhow::{bail, Context, Result};
-use flette_odata::payload::{parse_write, Write, WriteKind};
+use flette_odata::names::NoNames;
+use flette_odata::payload::{parse_write, Scope, Write, WriteKind};
 use flette_odata::{ColumnKind, Decimal, Schema, Table};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -111,7 +112,7 @@ impl Cells {
     /// What a `POST` of them would answer.
     pub(super) fn finish(self, schema: &Schema, table: &Table) -> Result<Write> {
         let body = serde_json::to_vec(&self.members)?;
-        Ok(parse_write(&body, table, schema, WriteKind::Create, "/", &|_| None)?)
+        Ok(parse_write(&body, table, WriteKind::Create, &Scope { schema, root: "/", names: &NoNames })?)
     }
 }
 

@@ -8,7 +8,7 @@ mod vcard;
 
 pub use mapping::Mapping;
 
-use crate::api::{create_row, update_row, Call, Profile};
+use crate::api::{create_row, update_row, Call, Duplicates, Profile};
 use crate::db::{Database, Reader, Writer};
 use crate::people;
 use anyhow::{anyhow, bail, Context, Result};
@@ -99,7 +99,13 @@ impl Job<'_> {
         };
         let plan = Plan::new(&schema, table, &sheet.columns, self.mappings)?;
         let owner = self.database.read(|reader: &Reader| people::caller(reader, self.owner))?;
-        let call = Call { caller: &owner, root: "/", now: self.now, profile: Profile::Open };
+        let call = Call {
+            caller: &owner,
+            root: "/",
+            now: self.now,
+            profile: Profile::Open,
+            duplicates: Duplicates::Allowed,
+        };
         let (mut linked, rows) = (0, u64::try_from(sheet.records.len())?);
         // The database's own error type cannot say on which line; the cause is kept beside it.
         let mut cause = None;
@@ -158,13 +164,13 @@ fn load_record(writer: &Writer, call: &Call, plan: &Plan, record: &Record) -> Re
             }
         }
     }
-    let Write { id, mut values } = own.finish(writer.schema, plan.table)?;
+    let Write { id, mut values, .. } = own.finish(writer.schema, plan.table)?;
     let id = id.unwrap_or_else(Uuid::now_v7);
     let Some(linked) = plan.linked.filter(|_| !other.is_empty()) else {
         create_row(writer, call, plan.table, id, values)?;
         return Ok(0);
     };
-    let Write { id: other_id, values: mut other_values } = other.finish(writer.schema, linked)?;
+    let Write { id: other_id, values: mut other_values, .. } = other.finish(writer.schema, linked)?;
     let point = |table: &Table, id: Uuid| Value::Lookup(EntityRef { table: table.logical_name.clone(), id });
     if plan.table.logical_name == "account" {
         create_row(writer, call, plan.table, id, values)?;

@@ -119,6 +119,11 @@ pub fn is_party(table: &Table) -> bool {
     table.logical_name == "activityparty"
 }
 
+/// Whether only administrators write a table's rows, or make its pairs.
+pub fn is_administration(table: &Table) -> bool {
+    ADMINISTRATION_TABLES.contains(&table.logical_name.as_str())
+}
+
 /// The name under which roles hold rights on a table.
 fn subject(table: &Table) -> &str {
     match table.activity || is_party(table) {

@@ -5,7 +5,7 @@
 use super::on_postgres::support::{self, Server};
 use flette_odata::error::Result;
 use flette_odata::{Uuid, Value};
-use flette_server::api::{create_row, update_row, Call, Profile, Service};
+use flette_server::api::{create_row, update_row, Call, Duplicates, Profile, Service};
 use flette_server::db::query::Listing;
 use flette_server::db::rows::Sight;
 use flette_server::db::{Database, Location, Reader, Writer};
@@ -39,7 +39,13 @@ fn over(database: &Arc<Database>) -> Server {
 /// Makes, or changes, an account.
 fn put(writer: &Writer, id: Uuid, name: &str) -> Result<()> {
     let caller = people::caller(writer, people::ADMIN)?;
-    let call = Call { caller: &caller, root: "/", now: web::now(), profile: Profile::Open };
+    let call = Call {
+        caller: &caller,
+        root: "/",
+        now: web::now(),
+        profile: Profile::Open,
+        duplicates: Duplicates::Allowed,
+    };
     let table = writer.schema.table("account").unwrap();
     let values = vec![("name".to_owned(), Value::Text(name.to_owned()))];
     match writer.is_taken(table, id)? {

@@ -4,6 +4,7 @@ mod agreeing;
 mod batching;
 mod changing;
 mod customizing;
+mod deep;
 mod fetching;
 mod fetching_by_chance;
 mod filtering;

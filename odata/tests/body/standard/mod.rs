@@ -151,7 +151,7 @@ fn url(schema: &Schema, input: &str) -> bool {
     let root = roots.into_iter().find(|root| input.starts_with(root));
     let root = root.unwrap_or("http://host/service/");
     let request = Request::get(model::with_ids(input));
-    operation::parse(&request, root, schema, &|_| None).is_ok()
+    operation::parse(&request, root, schema, &flette_odata::names::NoNames).is_ok()
 }
 
 /// An expression, percent-encoded as it may be in a URL.

@@ -1,0 +1,180 @@
+//! One row: created, changed, found.
+
+use super::related::create;
+use super::{duplicates, Made};
+use crate::api::{find, rights, table_for, Call};
+use crate::db::rows::{lookup_id, Sight, Stored, OWNING_UNIT};
+use crate::db::Writer;
+use crate::rights::{is_party, Verb, OWNER};
+use flette_odata::condition::Condition;
+use flette_odata::error::Result;
+use flette_odata::payload::{check_write, Write, WriteKind};
+use flette_odata::rules::{complete_create, complete_update};
+use flette_odata::{EntityRef, ODataError, Row, Table, Uuid, Value};
+
+/// A row that must exist for the caller and meet a condition.
+pub(super) fn existing(
+    writer: &Writer,
+    call: &Call,
+    table: &Table,
+    id: Uuid,
+    condition: &Condition,
+) -> Result<Stored> {
+    let stored = writer.row(table, id, &call.caller.sight())?;
+    condition.check(&table.logical_name, id, stored.as_ref().map(Stored::etag).as_deref())?;
+    stored.ok_or_else(|| ODataError::row_not_found(&table.logical_name, id))
+}
+
+/// What a client writes into one row.
+#[derive(Debug, Default)]
+pub(super) struct Edit {
+    /// Columns by logical name.
+    pub(super) values: Vec<(String, Value)>,
+}
+
+impl Edit {
+    /// Values of which the client tells no time.
+    pub(super) fn of(values: Vec<(String, Value)>) -> Edit {
+        Edit { values }
+    }
+}
+
+/// Changes the row, or makes it where there is none.
+pub(super) fn upsert(
+    writer: &Writer,
+    call: &Call,
+    (table, id): (&Table, Uuid),
+    write: Write,
+    condition: &Condition,
+) -> Result<Made> {
+    let stored = writer.row(table, id, &call.caller.sight())?;
+    condition.check(&table.logical_name, id, stored.as_ref().map(Stored::etag).as_deref())?;
+    match stored {
+        Some(stored) => {
+            check_write(table, &write, WriteKind::Update)?;
+            let edit = Edit::of(write.values);
+            change(writer, call, (table, id), &stored, edit)?;
+            Ok(Made::Updated)
+        }
+        None => {
+            // The id may belong to a row out of the caller's sight. Only a create-only request is told that
+            // it is taken, since it must not be told that the row was made.
+            if *condition == Condition::None && writer.is_taken(table, id)? {
+                return Err(ODataError::row_not_found(&table.logical_name, id));
+            }
+            check_write(table, &write, WriteKind::Create)?;
+            create(writer, call, table, Write { id: Some(id), ..write })?;
+            Ok(Made::Created)
+        }
+    }
+}
+
+/// Makes one row, without what comes along with it.
+pub(super) fn insert(writer: &Writer, call: &Call, (table, id): (&Table, Uuid), edit: Edit) -> Result<()> {
+    // Parties are written through their activity, which was checked.
+    if !table.writable && !is_party(table) {
+        return Err(ODataError::method_not_allowed("POST", &table.set_name));
+    }
+    if writer.is_taken(table, id)? {
+        return Err(ODataError::duplicate_key());
+    }
+    check_targets(writer, call, &edit.values)?;
+    let unit = match edit.values.iter().find(|(name, _)| name == OWNER) {
+        Some((_, Value::Lookup(owner))) => unit_of(writer, owner)?,
+        _ => call.caller.unit,
+    };
+    rights::check_columns(call, table, &edit.values, WriteKind::Create)?;
+    let row = complete_create(table, writer.schema, edit.values, id, call.caller.user, unit, call.now)?;
+    if !is_party(table) {
+        rights::check(call, Verb::Create, table, &row)?;
+    }
+    let everything: Vec<&str> = table.columns.iter().map(|column| column.logical_name.as_str()).collect();
+    check_keys(writer, (table, id), &row, &everything)?;
+    duplicates::check(writer, call, (table, id), &row, &everything)?;
+    writer.insert(table, &row)?;
+    Ok(())
+}
+
+/// Changes a row that is in sight.
+pub(super) fn change(
+    writer: &Writer,
+    call: &Call,
+    (table, id): (&Table, Uuid),
+    current: &Stored,
+    edit: Edit,
+) -> Result<()> {
+    if !table.writable {
+        return Err(ODataError::method_not_allowed("PATCH", &table.set_name));
+    }
+    rights::check(call, Verb::Write, table, &current.row)?;
+    rights::check_columns(call, table, &edit.values, WriteKind::Update)?;
+    check_targets(writer, call, &edit.values)?;
+    let mut changes = complete_update(table, &current.row, edit.values)?;
+    let owner = changes.iter().find_map(|(name, value)| match value {
+        Value::Lookup(owner) if name == OWNER => Some(owner.clone()),
+        _ => None,
+    });
+    if let Some(owner) = owner {
+        if lookup_id(&current.row, OWNER) != Some(owner.id) {
+            rights::check(call, Verb::Assign, table, &current.row)?;
+        }
+        let unit = EntityRef { table: "businessunit".to_owned(), id: unit_of(writer, &owner)? };
+        changes.push((OWNING_UNIT.to_owned(), Value::Lookup(unit)));
+    }
+    let mut row = current.row.clone();
+    row.extend(changes.iter().cloned());
+    let changed: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
+    check_keys(writer, (table, id), &row, &changed)?;
+    duplicates::check(writer, call, (table, id), &row, &changed)?;
+    store(writer, call, (table, id), current, changes)
+}
+
+/// Refuses a row that has the values of another's alternate key. A key with a null in it names no row.
+fn check_keys(writer: &Writer, (table, id): (&Table, Uuid), row: &Row, changed: &[&str]) -> Result<()> {
+    for key in &table.keys {
+        let values: Vec<(&str, &Value)> =
+            key.columns.iter().filter_map(|name| Some((name.as_str(), row.get(name)?))).collect();
+        let whole = values.len() == key.columns.len() && values.iter().all(|(_, value)| !value.is_null());
+        if !whole || !values.iter().any(|(name, _)| changed.contains(name)) {
+            continue;
+        }
+        // Rows out of sight count: the key is the table's.
+        let found = find::ids(writer, table, &Sight::Everything, &find::all_equal(values), 2)?;
+        if found.iter().any(|other| *other != id) {
+            return Err(ODataError::key_taken(&table.logical_name, &key.name));
+        }
+    }
+    Ok(())
+}
+
+/// Stores changes with who and when. An update that changes nothing still counts, as in Dataverse.
+pub(super) fn store(
+    writer: &Writer,
+    call: &Call,
+    (table, id): (&Table, Uuid),
+    current: &Stored,
+    mut changes: Vec<(String, Value)>,
+) -> Result<()> {
+    let user = EntityRef { table: "systemuser".to_owned(), id: call.caller.user };
+    changes.push(("modifiedon".to_owned(), Value::DateTime(call.now - call.now.rem_euclid(1000))));
+    changes.push(("modifiedby".to_owned(), Value::Lookup(user)));
+    writer.update(table, current, id, &changes, call.now).map(drop)
+}
+
+/// The business unit of an owner.
+fn unit_of(writer: &Writer, owner: &EntityRef) -> Result<Uuid> {
+    let missing = || ODataError::new(400, "0x80040229", format!("The owner {} is not valid.", owner.id));
+    writer.owner_unit(owner)?.ok_or_else(missing)
+}
+
+/// Every lookup must point to a row that the caller sees.
+fn check_targets(writer: &Writer, call: &Call, values: &[(String, Value)]) -> Result<()> {
+    for (_, value) in values {
+        let Value::Lookup(to) = value else { continue };
+        let target = table_for(writer, &to.table)?;
+        if !writer.is_seen(target, to.id, &call.caller.sight())? {
+            return Err(ODataError::row_not_found(&to.table, to.id));
+        }
+    }
+    Ok(())
+}
