@@ -76,8 +76,8 @@ fn unit_id(unit: &str) -> Uuid {
     id_of(&format!("unit/{unit}"))
 }
 
-/// Gives a new database its root business unit, its roles, its currency, the forms and views, and its administrator, who
-/// cannot sign in before a password is set.
+/// Gives a new database its root business unit, its roles, its currency, the forms and views, and its
+/// administrator, who cannot sign in before a password is set.
 ///
 /// # Errors
 /// 500 when the database fails.
@@ -115,8 +115,8 @@ pub fn add_demo_people(database: &Database, now: i64) -> Result<()> {
     Ok(())
 }
 
-/// Lets a user sign in with a new password. The user is named by `domainname`, or by the part of it before the `@`
-/// for users of this module.
+/// Lets a user sign in with a new password. The user is named by `domainname`, or by the part of it before
+/// the `@` for users of this module.
 ///
 /// # Errors
 /// 404 when there is no such user.

@@ -18,8 +18,8 @@ impl Progress {
         Progress { what: what.into(), last_told: None }
     }
 
-    /// The line to show after so many of so many rows and so much time: one in a second at most, and one at the
-    /// end.
+    /// The line to show after so many of so many rows and so much time: one in a second at most, and one at
+    /// the end.
     pub fn line(&mut self, done: u64, total: u64, elapsed: Duration) -> Option<String> {
         let is_due =
             self.last_told.is_none_or(|told| elapsed.saturating_sub(told).as_millis() >= LINE_MILLIS_MIN);

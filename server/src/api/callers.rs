@@ -1,8 +1,8 @@
 //! Who calls, with the rights of this moment.
 //!
-//! Rights are asked for inside the transaction that uses them, so that no write goes through by a right that was taken
-//! away before it, and no read shows what the caller may no longer see. What they are made of is read once per change
-//! of rights.
+//! Rights are asked for inside the transaction that uses them, so that no write goes through by a right
+//! that was taken away before it, and no read shows what the caller may no longer see. What they are made
+//! of is read once per change of rights.
 
 use crate::db::rights::Sight;
 use crate::db::sessions::Caller;
@@ -46,7 +46,8 @@ impl Callers {
         let sight = Sight::Of(Arc::new(Rights::new(&holdings)));
         let caller = Arc::new(Caller { user, unit: holdings.unit, full_name, sight });
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        // A version never comes again, so what a transaction saw that was rolled back is never taken for the truth.
+        // A version never comes again, so what a transaction saw that was rolled back is never taken for
+        // the truth.
         if known.version != version || known.callers.len() >= CALLERS_MAX {
             *known = Known { version, callers: HashMap::new() };
         }

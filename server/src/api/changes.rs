@@ -1,8 +1,9 @@
 //! The feed of changes: a first read with a delta link at its end, then what changed since.
 //!
-//! The first page fixes how far the whole read goes and what it is about: later pages only go on, and show nothing
-//! that the caller may no longer see. Rows are read in the order of their changes, so a row that changes while a client
-//! pages drops out of this read and comes with the next delta: nothing falls between two tokens.
+//! The first page fixes how far the whole read goes and what it is about: later pages only go on, and show
+//! nothing that the caller may no longer see. Rows are read in the order of their changes, so a row that
+//! changes while a client pages drops out of this read and comes with the next delta: nothing falls between
+//! two tokens.
 
 use super::page::{link, Page};
 use super::read::Listed;
@@ -134,8 +135,8 @@ impl Reading {
 fn check(list: &Listed) -> Result<()> {
     allowed(list.call, list.table)?;
     let query = list.query;
-    // A row has to tell by itself whether it fits: what depends on other rows, the user or the clock may change without
-    // any change of the row.
+    // A row has to tell by itself whether it fits: what depends on other rows, the user or the clock may
+    // change without any change of the row.
     let filter = match list.call.profile {
         Profile::Dataverse => query.filter.is_some(),
         Profile::Open => query.filter.as_ref().is_some_and(|filter| !filter.is_of_one_row()),
@@ -177,7 +178,8 @@ fn page(list: &Listed, reading: &Reading) -> Result<Vec<u8>> {
     reading.feed(list, |feed| {
         let mut gone = reader.departures(feed, size + 1)?.into_iter().peekable();
         reader.feed(feed, size + 1, &plan.columns, |found, fate| {
-            // Rows and tombstones are told in the order of their places, so that one place says where a page ends.
+            // Rows and tombstones are told in the order of their places, so that one place says where a
+            // page ends.
             while let Some(tombstone) = gone.next_if(|t| count < size && t.place < found.place()) {
                 last = tombstone.place;
                 count += 1;

@@ -1,7 +1,7 @@
 //! Tokens of the feed: how far it was read, and what its reader saw.
 //!
-//! They are signed: a token that claimed another sight could ask which rows there are. A token holds for its user,
-//! table and filter only.
+//! They are signed: a token that claimed another sight could ask which rows there are. A token holds for
+//! its user, table and filter only.
 
 use super::page::{bad_token, check_position, expired};
 use super::read::Listed;
@@ -120,8 +120,8 @@ impl Ticket {
     /// Reads a token that this list was given.
     ///
     /// # Errors
-    /// 400 when it is no token of this server, or of another table or filter; 410 when it is of another database
-    /// or user, or older than the tombstones.
+    /// 400 when it is no token of this server, or of another table or filter; 410 when it is of another
+    /// database or user, or older than the tombstones.
     pub(super) fn read(list: &Listed, text: &str) -> Result<Ticket> {
         let (body, signed) = text.split_once('.').ok_or_else(bad_token)?;
         if text.len() > TOKEN_LENGTH_MAX {

@@ -46,7 +46,8 @@ impl Sight {
         }
     }
 
-    /// The condition on rows of a table, which stands under `alias` in the statement; `None` when all are seen.
+    /// The condition on rows of a table, which stands under `alias` in the statement; `None` when all are
+    /// seen.
     pub(crate) fn condition(&self, table: &Table, alias: &str) -> Option<SimpleExpr> {
         condition(&self.reach(table), table, alias)
     }

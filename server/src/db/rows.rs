@@ -145,8 +145,8 @@ impl Writer<'_> {
         Ok(version)
     }
 
-    /// Changes columns of a row under the next version, which is returned. A row that changes its owner or business
-    /// unit leaves a tombstone that names the old ones. `now` in milliseconds.
+    /// Changes columns of a row under the next version, which is returned. A row that changes its owner or
+    /// business unit leaves a tombstone that names the old ones. `now` in milliseconds.
     pub fn update(
         &self,
         table: &Table,

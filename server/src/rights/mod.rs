@@ -1,7 +1,8 @@
 //! Who may do what, as a pure function of users, teams, business units, roles and profiles.
 //!
-//! A role grants verbs on tables at a level. Who holds a role, by oneself or by a team, reaches rows by their
-//! owner or business unit; [`Reach`] is the set, and the same set decides lists, single rows, feeds and writes.
+//! A role grants verbs on tables at a level. Who holds a role, by oneself or by a team, reaches rows by
+//! their owner or business unit; [`Reach`] is the set, and the same set decides lists, single rows, feeds
+//! and writes.
 
 pub mod mask;
 mod view;
@@ -45,8 +46,8 @@ const ADMINISTRATION_TABLES: [&str; 9] = [
     "teamprofiles",
 ];
 
-/// What is done with a row. Dataverse's Append and AppendTo are folded into reading the row that a lookup points
-/// to and writing the one that holds it.
+/// What is done with a row. Dataverse's Append and AppendTo are folded into reading the row that a lookup
+/// points to and writing the one that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verb {
     /// A new row.
@@ -110,8 +111,8 @@ impl Depth {
 
 /// What stands in a role for every table that is not one of [`SECURITY_TABLES`], those made later among them.
 pub const EVERY_TABLE: &str = "*";
-/// What stands in a role for all activities: they have their rights in common, as in Dataverse, so that the table of
-/// all of them shows what each of them does.
+/// What stands in a role for all activities: they have their rights in common, as in Dataverse, so that the
+/// table of all of them shows what each of them does.
 pub const ACTIVITIES: &str = "activitypointer";
 
 /// Whether the rows of a table say who takes part in an activity: they are seen with it.
@@ -280,8 +281,9 @@ impl Rights {
 
     /// Rows of a table that the user reaches by a verb.
     ///
-    /// A table whose rows have no owners is read as a whole at any level, and written as a whole at the level of the
-    /// organisation; pairs of rows are read at that level too. Parties are reached as their activities are.
+    /// A table whose rows have no owners is read as a whole at any level, and written as a whole at the
+    /// level of the organisation; pairs of rows are read at that level too. Parties are reached as their
+    /// activities are.
     pub fn reach(&self, verb: Verb, table: &Table) -> Reach {
         let name = table.logical_name.as_str();
         if self.administrator {
@@ -342,7 +344,8 @@ fn lookup(row: &Row, column: &str) -> Option<Uuid> {
     }
 }
 
-/// A business unit and those below it. The tree may hold a circle when somebody made one: each unit counts once.
+/// A business unit and those below it. The tree may hold a circle when somebody made one: each unit counts
+/// once.
 fn below(units: &BTreeMap<Uuid, Option<Uuid>>, top: Uuid) -> BTreeSet<Uuid> {
     let mut found = BTreeSet::from([top]);
     let mut queue = vec![top];

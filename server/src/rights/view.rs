@@ -1,12 +1,12 @@
-//! What somebody sees of one table, as a value: a feed's token carries it, so that the next delta can tell what
-//! came into sight and what left it.
+//! What somebody sees of one table, as a value: a feed's token carries it, so that the next delta can tell
+//! what came into sight and what left it.
 
 use super::{Reach, Rights, Verb};
 use flette_odata::{Table, Uuid};
 use std::collections::BTreeSet;
 
-/// Business units, owners and masked columns that are written out one by one. A view with more is carried by its
-/// digest: it can be told that it changed, not how, and the feed begins anew then.
+/// Business units, owners and masked columns that are written out one by one. A view with more is carried
+/// by its digest: it can be told that it changed, not how, and the feed begins anew then.
 pub const PARTS_MAX: usize = 64;
 
 /// What somebody sees of one table.

@@ -1,8 +1,8 @@
 //! Cross-origin calls: pages of listed origins may call the API with a bearer token.
 //!
-//! Origins are listed one by one and compared as a whole; `*` cannot be said. Credentials are never allowed:
-//! the cookie belongs to this server's own page, and without `Access-Control-Allow-Credentials` a foreign page
-//! neither sends nor reads anything by it.
+//! Origins are listed one by one and compared as a whole; `*` cannot be said. Credentials are never
+//! allowed: the cookie belongs to this server's own page, and without `Access-Control-Allow-Credentials` a
+//! foreign page neither sends nor reads anything by it.
 
 use flette_odata::{Headers, ODataError, Response};
 use std::str::FromStr;

@@ -19,8 +19,8 @@ pub enum Hosts {
 }
 
 impl Hosts {
-    /// What fits an address to listen on: a loopback address answers to its own names and the further ones, every
-    /// other address to the further ones if there are any, and else to all.
+    /// What fits an address to listen on: a loopback address answers to its own names and the further ones,
+    /// every other address to the further ones if there are any, and else to all.
     pub fn of(listen: SocketAddr, further: &[String]) -> Hosts {
         let own: &[&str] = if listen.ip().is_loopback() { &LOOPBACK_NAMES } else { &[] };
         let further = further.iter().map(|name| name.to_ascii_lowercase());
@@ -31,8 +31,8 @@ impl Hosts {
         }
     }
 
-    /// Whether a request with this `Host` is for this server. Links in answers are made of it, so that it must
-    /// be well-formed in any case.
+    /// Whether a request with this `Host` is for this server. Links in answers are made of it, so that it
+    /// must be well-formed in any case.
     pub(super) fn allow(&self, host: &str) -> bool {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b);
         if host.is_empty() || host.len() > HOST_BYTES_MAX || !host.bytes().all(plain) {

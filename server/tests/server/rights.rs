@@ -1,5 +1,5 @@
-//! Who may do what: users, tables, verbs and the feed, against a little model of its own; and what the next delta
-//! tells when rights change.
+//! Who may do what: users, tables, verbs and the feed, against a little model of its own; and what the next
+//! delta tells when rights change.
 
 use super::support::{database, Answer, Server};
 use flette_odata::{EntityRef, Row, Uuid, Value};
@@ -74,8 +74,8 @@ fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
 
-/// An organisation: Oslo with a unit below it, and Bergen; Eva works in Oslo and is in a team of Bergen. Her only role
-/// is `role`.
+/// An organisation: Oslo with a unit below it, and Bergen; Eva works in Oslo and is in a team of Bergen.
+/// Her only role is `role`.
 struct World {
     admin: Server,
     eva: Server,
@@ -167,8 +167,8 @@ impl World {
     }
 }
 
-/// What a write would be answered: it is sent in a change set that fails behind it, so that nothing changes. 400 is the
-/// answer of that failure: the write itself went through.
+/// What a write would be answered: it is sent in a change set that fails behind it, so that nothing
+/// changes. 400 is the answer of that failure: the write itself went through.
 async fn attempt(server: &Server, method: &str, url: &str, body: &str) -> u16 {
     let part = |id: u32, method: &str, url: &str, body: &str| {
         format!(

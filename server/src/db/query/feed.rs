@@ -1,8 +1,9 @@
 //! What a feed tells of a table: rows that came or changed, and rows that are gone for its reader.
 //!
-//! A first read tells of everything in sight. A delta tells what lies between what the bearer of its token saw
-//! then and sees now: rows that changed; and, when rights changed, rows that came into sight or left it although
-//! nobody touched them. All of it comes in the order of changes, so that one place says where a page ends.
+//! A first read tells of everything in sight. A delta tells what lies between what the bearer of its token
+//! saw then and sees now: rows that changed; and, when rights changed, rows that came into sight or left it
+//! although nobody touched them. All of it comes in the order of changes, so that one place says where a
+//! page ends.
 
 use super::found::{Found, Ordered, Selection};
 use super::level::{Scope, BASE};
