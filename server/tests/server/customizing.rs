@@ -51,7 +51,7 @@ async fn made(server: &Server, url: &str, body: &Json) -> String {
 const TABLE: &str = "EntityDefinitions(LogicalName='new_bankaccount')";
 
 async fn with_table() -> Server {
-    let server = Server::empty().await;
+    let server = Server::empty().await.sign_in("admin").await;
     made(&server, "EntityDefinitions", &bank_account()).await;
     server
 }
@@ -72,7 +72,7 @@ async fn view(server: &Server) -> String {
 
 #[tokio::test]
 async fn a_custom_table_is_made_used_and_dropped() {
-    let server = Server::empty().await;
+    let server = Server::empty().await.sign_in("admin").await;
     let location = made(&server, "EntityDefinitions", &bank_account()).await;
     let definition = server.get(&location).await.json();
     assert_eq!(definition["LogicalName"], "new_bankaccount");
@@ -421,7 +421,7 @@ async fn what_cannot_be_is_refused_and_changes_nothing() {
 
 #[tokio::test]
 async fn several_definitions_in_one_change_set_are_made_together_or_not_at_all() {
-    let server = Server::empty().await;
+    let server = Server::empty().await.sign_in("admin").await;
     let part = |url: &str, body: &Json| {
         format!(
             "--c\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n\
@@ -458,8 +458,8 @@ async fn another_server_sees_new_definitions_at_once() {
     let database = open();
     people::found(&database, web::now()).unwrap();
     people::add_demo_people(&database, web::now()).unwrap();
-    let first = Server::over(database, Profile::Open, None).sign_in("demo").await;
-    let second = Server::over(open(), Profile::Open, None).sign_in("demo").await;
+    let first = Server::over(database, Profile::Open, None).sign_in("admin").await;
+    let second = Server::over(open(), Profile::Open, None).sign_in("admin").await;
     assert_eq!(second.get(TABLE).await.status, 404);
     made(&first, "EntityDefinitions", &bank_account()).await;
     assert_eq!(second.get(TABLE).await.status, 200);
