@@ -160,9 +160,9 @@ fn update(writer: &Writer, schema: &Schema, (old, new): (&Table, &Table), now: i
         return Ok(());
     }
     for (table, of, texts) in [
-        ("systemform", "objecttypecode", ["formxml", "formxml"]),
-        ("savedquery", "returnedtypecode", ["fetchxml", "layoutxml"]),
-        ("userquery", "returnedtypecode", ["fetchxml", "layoutxml"]),
+        ("systemform", "objecttypecode", &["formxml"] as &[&str]),
+        ("savedquery", "returnedtypecode", &["fetchxml", "layoutxml"]),
+        ("userquery", "returnedtypecode", &["fetchxml", "layoutxml"]),
     ] {
         let Some(table) = schema.table(table) else { continue };
         for id in writer.ids_with(table, of, &new.logical_name)? {
