@@ -7,6 +7,23 @@ use crate::payload::required_missing;
 use crate::value::{EntityRef, Row, Value};
 use uuid::Uuid;
 
+/// Tables that say who may do what. A privilege for every table does not reach them, and a replica, which does not
+/// know who holds which, leaves their rows to the service.
+pub const SECURITY_TABLES: [&str; 12] = [
+    "businessunit",
+    "systemuser",
+    "team",
+    "teammembership",
+    "role",
+    "roleprivilege",
+    "systemuserroles",
+    "teamroles",
+    "fieldsecurityprofile",
+    "fieldpermission",
+    "systemuserprofiles",
+    "teamprofiles",
+];
+
 /// The whole row that a create makes: what was given, defaults, owner, stamps, computed columns; every
 /// column of the table is present (`Null` where there is no value). `versionnumber` stays `Null`: it is the
 /// store's.

@@ -16,6 +16,7 @@ use flette_odata::condition::Condition;
 use flette_odata::names::NoNames;
 use flette_odata::operation::{self, Operation};
 use flette_odata::query::Query;
+use flette_odata::rules::SECURITY_TABLES;
 use flette_odata::{ODataError, Request, Response, Schema};
 
 /// An answer, or the reason why the replica has none.
@@ -191,6 +192,15 @@ fn unsupported(operation: &Operation) -> Option<&'static str> {
     match operation {
         Operation::Create { write, .. } | Operation::Update { write, .. } if !write.related.is_empty() => {
             Some("Deep insert")
+        }
+        Operation::Create { table, .. }
+        | Operation::Update { table, .. }
+        | Operation::SetProperty { table, .. }
+        | Operation::Delete { table, .. }
+        | Operation::SetReference { table, .. }
+            if SECURITY_TABLES.contains(&table.as_str()) =>
+        {
+            Some("A change of who may do what")
         }
         Operation::Pair { .. } => Some("A relationship of many to many"),
         Operation::ReplaceSet { .. } => Some("The replacement of a set of rows"),

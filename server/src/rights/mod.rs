@@ -17,21 +17,7 @@ pub const OWNING_UNIT: &str = "owningbusinessunit";
 /// Column that says who owns a row: a user or a team.
 pub const OWNER: &str = "ownerid";
 
-/// Tables that say who may do what. A privilege for every table does not reach them.
-pub const SECURITY_TABLES: [&str; 12] = [
-    "businessunit",
-    "systemuser",
-    "team",
-    "teammembership",
-    "role",
-    "roleprivilege",
-    "systemuserroles",
-    "teamroles",
-    "fieldsecurityprofile",
-    "fieldpermission",
-    "systemuserprofiles",
-    "teamprofiles",
-];
+pub use flette_odata::rules::SECURITY_TABLES;
 
 /// Of these, tables that only administrators change: whoever writes them could grant anything to anybody.
 const ADMINISTRATION_TABLES: [&str; 9] = [

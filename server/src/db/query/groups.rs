@@ -304,7 +304,7 @@ fn average(sum: Value, count: Option<i64>) -> Value {
     match sum {
         Value::Int(sum) => average_of(Decimal::from(sum), count),
         Value::Decimal(sum) => average_of(sum, count),
-        #[allow(clippy::cast_precision_loss)] // Far fewer rows than a double counts exactly.
+        // Far fewer rows than a double counts exactly.
         Value::Double(sum) => Value::Double(sum / count as f64),
         _ => Value::Null,
     }
