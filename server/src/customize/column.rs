@@ -57,6 +57,7 @@ pub(super) fn read(schema: &Schema, body: &Json, fresh: &mut dyn FnMut() -> Uuid
         }
         column.option_set = Some(name);
     }
+    fill_limits(&mut column.kind, body);
     check_kind(&column)?;
     column.metadata_id = fresh();
     (column.custom, column.computed) = (true, false);
@@ -65,6 +66,22 @@ pub(super) fn read(schema: &Schema, body: &Json, fresh: &mut dyn FnMut() -> Uuid
         return Err(invalid("Only the service makes columns SystemRequired."));
     }
     Ok(column)
+}
+
+/// Numbers whose body names no limits get the widest ones.
+fn fill_limits(kind: &mut ColumnKind, body: &Json) {
+    let (min, max, widest) = match kind {
+        ColumnKind::Decimal { min, max, .. } => (min, max, DECIMAL_MAX),
+        ColumnKind::Money { min, max, .. } => (min, max, MONEY_MAX),
+        _ => return,
+    };
+    let is_missing = |name: &str| body.get(name).is_none_or(Json::is_null);
+    if is_missing("MinValue") {
+        *min = Decimal::from(-widest);
+    }
+    if is_missing("MaxValue") {
+        *max = Decimal::from(widest);
+    }
 }
 
 /// Whether a column may be of this kind, with these limits.

@@ -8,8 +8,8 @@ use flette_odata::{Schema, Table};
 pub(crate) const NAME_LENGTH_MAX: usize = 50;
 /// Characters of a publisher's prefix.
 const PREFIX_LENGTHS: std::ops::RangeInclusive<usize> = 2..=8;
-/// Prefixes that belong to the server.
-const PREFIXES_TAKEN: [&str; 2] = ["mscrm", "flette"];
+/// Prefixes that belong to the server and to its databases.
+const PREFIXES_TAKEN: [&str; 4] = ["mscrm", "flette", "sqlite", "pg"];
 /// Longest label, characters.
 pub(crate) const LABEL_LENGTH_MAX: usize = 100;
 

@@ -324,6 +324,7 @@ async fn what_cannot_be_is_refused_and_changes_nothing() {
         ("POST", "EntityDefinitions", unnamed, 400),
         ("POST", "EntityDefinitions", named("BankAccount"), 400),
         ("POST", "EntityDefinitions", named("mscrm_x"), 400),
+        ("POST", "EntityDefinitions", named("sqlite_x"), 400),
         ("POST", "EntityDefinitions", named("flette_x"), 400),
         ("POST", "EntityDefinitions", named("new_Bank-Account"), 400),
         ("POST", "EntityDefinitions", named(&long), 400),
