@@ -74,6 +74,16 @@ impl Annotations {
     }
 }
 
+impl Annotations {
+    /// Whether an annotation is wanted by a pattern that says more than `*`: for annotations that only those who know
+    /// of them shall see.
+    pub fn names(&self, name: &str) -> bool {
+        let known = self.patterns.iter().filter(|pattern| pattern.trim_start_matches('-') != "*");
+        let known = Annotations { patterns: known.cloned().collect() };
+        known.includes(name)
+    }
+}
+
 /// How closely a pattern fits a name: `None` when it does not, else more for a longer prefix, most for the
 /// name itself.
 fn specificity(pattern: &str, name: &str) -> Option<usize> {
@@ -233,6 +243,18 @@ mod tests {
         check("*,-OData.*", "Microsoft.Dynamics.CRM.lookuplogicalname", true);
         check(&format!("-*,{formatted}"), formatted, true);
         check(&format!("{formatted},-*"), formatted, true);
+        for (list, named) in [
+            ("*", false),
+            ("", false),
+            ("*,-Flette.*", false),
+            ("Flette.*", true),
+            ("Flette.ModifiedOn", true),
+            ("*,Flette.ModifiedOn", true),
+            ("Flette.*,-Flette.ModifiedOn", false),
+            ("-*,Flette.ModifiedOn", true),
+        ] {
+            assert_eq!(Annotations::parse(list).names("Flette.ModifiedOn"), named, "{list}");
+        }
         assert!(Annotations::none().is_none());
         assert!(Annotations::parse("-*").is_none());
         assert!(!Annotations::all().is_none());

@@ -222,11 +222,12 @@ fn run_serve(serve: Serve) -> Result<()> {
     served
 }
 
-/// Forgets sessions and deletions that are old enough.
+/// Forgets sessions, receipts and deletions that are old enough.
 fn clean_up(database: &Database, tombstone_days: i64) -> flette_odata::error::Result<()> {
     let now = web::now();
     database.write(|writer| {
         writer.purge_sessions(now)?;
+        writer.purge_receipts(now)?;
         writer.purge_tombstones(now, tombstone_days)
     })
 }

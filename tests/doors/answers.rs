@@ -125,7 +125,7 @@ fn mask(json: &mut Value, exact: bool) {
 fn parts(body: &str) -> String {
     let mut out = String::new();
     for line in body.split("\r\n") {
-        if line.starts_with("Flette-Lineage: ") {
+        if line.starts_with("Flette-Lineage: ") || line.starts_with("Flette-Extensions: ") {
             // Said by the server alone, to engines.
             continue;
         }

@@ -1,6 +1,6 @@
 //! `$batch`: requests one after the other, change sets in one transaction each.
 
-use super::{parse, write, Asked, Call, Duplicates, Service};
+use super::{parse, repeat, write, Asked, Call, Duplicates, Service};
 use crate::db::Writer;
 use flette_odata::batch::{
     resolve_url, unknown_reference, write_batch_response, BatchAnswer, BatchItem, Part,
@@ -72,11 +72,14 @@ fn change(
         let resolved = resolve_url(&request.url, &references, writer.schema, call.root);
         request.to_mut().url = resolved.ok_or_else(|| unknown_reference(&part.request.url))?;
     }
-    let operation = parse(writer, call, &request, &references)?;
-    if !operation.is_write() {
-        return Err(ODataError::bad_payload("A change set holds only requests that change rows."));
-    }
-    let effect = write::carry_out(writer, call, operation)?;
+    let outcome = repeat::once(writer, call, &part.request, || {
+        let operation = parse(writer, call, &request, &references)?;
+        match operation.is_write() {
+            true => write::carry_out(writer, call, operation),
+            false => Err(ODataError::bad_payload("A change set holds only requests that change rows.")),
+        }
+    });
+    let effect = outcome?.into_effect()?;
     if let (Some(id), Some(row)) = (&part.content_id, effect.row) {
         made.insert(format!("${id}"), row);
     }

@@ -12,6 +12,7 @@ mod groups;
 mod names;
 mod page;
 mod read;
+mod repeat;
 mod rights;
 mod sheet;
 mod single;
@@ -28,6 +29,7 @@ use find::KnownNames;
 use flette_odata::error::Result;
 use flette_odata::names::NoNames;
 use flette_odata::operation::{self, Operation};
+use flette_odata::stamps::EXTENSIONS_HEADER;
 use flette_odata::{metadata, EntityRef, Method, ODataError, Request, Response, Schema, Table, Uuid};
 use std::sync::Arc;
 
@@ -38,6 +40,8 @@ pub const COUNT_MAX: u64 = 5000;
 
 /// Header of `WhoAmI` that names the database's lineage.
 pub const LINEAGE_HEADER: &str = "Flette-Lineage";
+/// What this server can beyond Dataverse.
+const EXTENSIONS: &str = "field-stamps, repeatable-requests";
 
 /// Whose rules the server follows where the two differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -166,11 +170,14 @@ impl Service {
         }
         self.write(asked, |writer, call| {
             let call = &Call { duplicates: Duplicates::asked(request), ..*call };
-            let operation = parse(writer, call, request, &|_| None)?;
-            match operation.is_write() {
-                true => write::carry_out(writer, call, operation).map(|effect| effect.response),
-                false => Err(ODataError::bad_payload("A batch cannot hold a batch.")),
-            }
+            let outcome = repeat::once(writer, call, request, || {
+                let operation = parse(writer, call, request, &|_| None)?;
+                match operation.is_write() {
+                    true => write::carry_out(writer, call, operation),
+                    false => Err(ODataError::bad_payload("A batch cannot hold a batch.")),
+                }
+            });
+            outcome.map(repeat::Outcome::into_response)
         })
     }
 }
@@ -276,7 +283,9 @@ fn who_am_i(reader: &Reader, call: &Call) -> Result<Response> {
         "OrganizationId": reader.fact_id(Fact::OrganizationId)?,
     });
     let lineage = reader.fact_id(Fact::Lineage)?.to_string();
-    Ok(Response::json(200, body.to_string().into_bytes()).header(LINEAGE_HEADER, lineage))
+    Ok(Response::json(200, body.to_string().into_bytes())
+        .header(LINEAGE_HEADER, lineage)
+        .header(EXTENSIONS_HEADER, EXTENSIONS))
 }
 
 /// A table that a parsed URL names.

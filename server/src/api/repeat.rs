@@ -46,7 +46,8 @@ impl Outcome {
 }
 
 /// Carries a request out, unless its receipt tells what came of it before. The receipt is written in the same
-/// transaction as the effect; what fails has no effect and leaves no receipt.
+/// transaction as the effect; what fails has no effect and leaves no receipt. `carry_out` also reads the request: a key
+/// in it may name nothing any more once the request was carried out.
 ///
 /// # Errors
 /// What `carry_out` refuses.
@@ -115,9 +116,9 @@ fn fingerprint(request: &Request) -> Vec<u8> {
     };
     let mut hash = Sha256::new();
     hash.update(request.method.as_str());
-    for part in std::iter::once(url).chain(DECISIVE.iter().flat_map(|name| {
-        std::iter::once(*name).chain(request.headers.all(name))
-    })) {
+    for part in std::iter::once(url)
+        .chain(DECISIVE.iter().flat_map(|name| std::iter::once(*name).chain(request.headers.all(name))))
+    {
         // The length parts one piece from the next.
         hash.update(part.len().to_le_bytes());
         hash.update(part);

@@ -15,8 +15,13 @@ use flette_odata::error::Result;
 use flette_odata::filter::Filter;
 use flette_odata::prefer::Annotations;
 use flette_odata::query::Expand;
-use flette_odata::render::{context_collection, Cell, ContextExpand, Nested, RowShape, FORMATTED};
+use flette_odata::render::{
+    context_collection, write_text, Cell, ContextExpand, Nested, RowShape, FORMATTED,
+};
+use flette_odata::stamps::{self, Stamps};
+use flette_odata::time::format_datetime;
 use flette_odata::{Column, Table, Uuid, Value};
+use std::collections::HashMap;
 
 /// What an answer is made in.
 pub(super) struct Press<'a> {
@@ -63,6 +68,8 @@ pub(super) struct Plan<'a> {
     id_at: usize,
     /// Places of lookups that are shown with the names of their targets.
     named: Vec<usize>,
+    /// Whether field stamps are asked for by their name.
+    stamped: bool,
 }
 
 /// A row that waits for what hangs on it.
@@ -102,12 +109,14 @@ impl<'a> Plan<'a> {
             true => shown.map(|(at, _)| at).collect(),
             false => Vec::new(),
         };
-        Ok(Plan { table, select, shape, columns, branches, id_at: id_at.unwrap_or_default(), named })
+        let stamped = press.annotations.names(stamps::ANNOTATION);
+        let id_at = id_at.unwrap_or_default();
+        Ok(Plan { table, select, shape, columns, branches, id_at, named, stamped })
     }
 
     /// Whether rows can be written one by one.
     fn is_plain(&self) -> bool {
-        self.branches.is_empty() && self.named.is_empty()
+        self.branches.is_empty() && self.named.is_empty() && !self.stamped
     }
 
     /// Context URL of a list of such rows.
@@ -152,6 +161,10 @@ impl<'a> Plan<'a> {
         press.names.learn(press.reader, &press.sight, lookups)?;
         let nests = self.branches.iter().map(|branch| branch.gather(press, self, rows));
         let nests = nests.collect::<Result<Vec<_>>>()?;
+        let known = match self.stamped {
+            true => press.reader.stamps_of(self.table, rows.iter().map(|row| self.id(row)))?,
+            false => HashMap::new(),
+        };
         let mut written = Vec::with_capacity(rows.len());
         for row in rows {
             let mut nested = Vec::new();
@@ -160,9 +173,34 @@ impl<'a> Plan<'a> {
             }
             let mut out = Vec::new();
             self.write_row(press, &mut out, row.version, |at| cell(row, at), &nested);
+            if let Some(stamps) = known.get(&self.id(row)) {
+                self.add_stamps(press, &mut out, stamps);
+            }
             written.push(out);
         }
         Ok(written)
+    }
+
+    /// Adds the field stamps to a row that is written.
+    fn add_stamps(&self, press: &Press, out: &mut Vec<u8>, stamps: &Stamps) {
+        // The brace that ends the row.
+        out.pop();
+        let mut add = |property: &str, at: i64| {
+            out.push(b',');
+            write_text(out, &format!("{property}@{}", stamps::ANNOTATION));
+            out.push(b':');
+            write_text(out, &format_datetime(at));
+        };
+        if let Some(at) = stamps.row {
+            add("", at);
+        }
+        let shown = self.shape.columns.iter().filter(|column| !press.sight.masks(self.table, column));
+        for column in shown {
+            if let Some(at) = stamps.columns.get(&column.logical_name) {
+                add(&column.property(), *at);
+            }
+        }
+        out.push(b'}');
     }
 
     fn write_row<'v>(

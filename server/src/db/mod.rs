@@ -22,9 +22,11 @@ pub mod meta;
 mod pool;
 pub mod position;
 pub mod query;
+pub mod receipts;
 pub mod rights;
 pub mod rows;
 pub mod sessions;
+mod stamps;
 #[cfg(test)]
 mod tests;
 

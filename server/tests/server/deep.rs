@@ -244,6 +244,20 @@ async fn an_upsert_by_key_makes_or_changes_one_row() {
     assert_eq!(again.status, 200);
 }
 
+#[tokio::test]
+async fn a_deletion_by_key_is_repeated_though_the_key_names_nothing_any_more() {
+    let server = server().await;
+    server.create("accounts", r#"{"name":"A","accountnumber":"1"}"#).await;
+    let sent = flette_odata::time::format_http_date(web::now());
+    let id = "5f000000-0000-4000-8000-000000000001";
+    let headers = [("Repeatability-Request-ID", id), ("Repeatability-First-Sent", sent.as_str())];
+    for _ in 0..2 {
+        let answer = server.send("DELETE", "accounts(accountnumber='1')", &headers, "").await;
+        assert_eq!(answer.status, 204, "{}", answer.body);
+    }
+    assert_eq!(server.send("DELETE", "accounts(accountnumber='1')", &[], "").await.status, 404);
+}
+
 fn targets(rows: &[String]) -> String {
     let typed = rows.iter().map(|row| format!(r#"{{"@odata.type":"Microsoft.Dynamics.CRM.account",{row}}}"#));
     format!(r#"{{"Targets":[{}]}}"#, typed.collect::<Vec<_>>().join(","))
@@ -335,7 +349,7 @@ async fn several_rows_are_written_together_or_not_at_all() {
     let verb = server.get("accounts/Microsoft.Dynamics.CRM.CreateMultiple").await;
     assert_eq!(verb.status, 405);
     let read_only = server
-        .send("POST", "systemusers/Microsoft.Dynamics.CRM.CreateMultiple", &[], "{\"Targets\":[]}")
+        .send("POST", "activitypointers/Microsoft.Dynamics.CRM.CreateMultiple", &[], "{\"Targets\":[]}")
         .await;
     assert_eq!(read_only.status, 405);
 }

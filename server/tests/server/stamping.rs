@@ -51,7 +51,13 @@ async fn an_older_edit_that_comes_late_is_recognised() {
     // The same value again: a newer choice counts, an older or untold one does not.
     for (body, expected) in [
         (r#"{"telephone1":"3"}"#.to_owned(), older.clone()),
-        (format!(r#"{{"telephone1":"3","telephone1@Flette.ModifiedOn":"{}"}}"#, format_datetime(made - 9_000)), older),
+        (
+            format!(
+                r#"{{"telephone1":"3","telephone1@Flette.ModifiedOn":"{}"}}"#,
+                format_datetime(made - 9_000)
+            ),
+            older,
+        ),
         (
             format!(r#"{{"telephone1":"3","telephone1@Flette.ModifiedOn":"{}"}}"#, format_datetime(made)),
             format_datetime(made),
@@ -91,7 +97,12 @@ async fn others_see_nothing_of_it() {
     let server = Server::empty().await;
     let id = server.create("contacts", r#"{"lastname":"A"}"#).await;
     server.send("PATCH", &format!("contacts({id})"), &[], r#"{"telephone1":"2"}"#).await;
-    for prefer in ["", "odata.include-annotations=\"*\"", "odata.include-annotations=\"OData.*,Microsoft.*\"", "odata.include-annotations=\"Flette.*,-Flette.ModifiedOn\""] {
+    for prefer in [
+        "",
+        "odata.include-annotations=\"*\"",
+        "odata.include-annotations=\"OData.*,Microsoft.*\"",
+        "odata.include-annotations=\"Flette.*,-Flette.ModifiedOn\"",
+    ] {
         let row = server.send("GET", &format!("contacts({id})"), &[("Prefer", prefer)], "").await;
         assert!(!row.body.contains("@Flette") && !row.body.contains("flette_"), "{prefer}: {}", row.body);
     }

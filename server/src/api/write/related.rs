@@ -17,7 +17,7 @@ use flette_odata::{EntityRef, ODataError, Table, Uuid, Value};
 /// Makes a row and everything that comes along with it; its id. What its lookups point to is made first, what points to
 /// it afterwards. How deep this can go is limited where bodies are read.
 pub(super) fn create(writer: &Writer, call: &Call, table: &Table, write: Write) -> Result<Uuid> {
-    let Write { id, mut values, related, stamps: _ } = write;
+    let Write { id, mut values, related, stamps } = write;
     let id = id.unwrap_or_else(Uuid::now_v7);
     let mut after = Vec::new();
     for one in related {
@@ -30,7 +30,7 @@ pub(super) fn create(writer: &Writer, call: &Call, table: &Table, write: Write) 
             Related::Children { .. } | Related::Links { .. } => after.push(one),
         }
     }
-    insert(writer, call, (table, id), Edit::of(values))?;
+    insert(writer, call, (table, id), Edit { values, stamps })?;
     for one in after {
         match one {
             Related::Parent { .. } => {}

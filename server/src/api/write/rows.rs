@@ -10,6 +10,7 @@ use flette_odata::condition::Condition;
 use flette_odata::error::Result;
 use flette_odata::payload::{check_write, Write, WriteKind};
 use flette_odata::rules::{complete_create, complete_update};
+use flette_odata::stamps::Stamps;
 use flette_odata::{EntityRef, ODataError, Row, Table, Uuid, Value};
 
 /// A row that must exist for the caller and meet a condition.
@@ -30,12 +31,14 @@ pub(super) fn existing(
 pub(super) struct Edit {
     /// Columns by logical name.
     pub(super) values: Vec<(String, Value)>,
+    /// When the client says that it made them.
+    pub(super) stamps: Vec<(String, i64)>,
 }
 
 impl Edit {
     /// Values of which the client tells no time.
     pub(super) fn of(values: Vec<(String, Value)>) -> Edit {
-        Edit { values }
+        Edit { values, stamps: Vec::new() }
     }
 }
 
@@ -52,7 +55,7 @@ pub(super) fn upsert(
     match stored {
         Some(stored) => {
             check_write(table, &write, WriteKind::Update)?;
-            let edit = Edit::of(write.values);
+            let edit = Edit { values: write.values, stamps: write.stamps };
             change(writer, call, (table, id), &stored, edit)?;
             Ok(Made::Updated)
         }
@@ -84,6 +87,7 @@ pub(super) fn insert(writer: &Writer, call: &Call, (table, id): (&Table, Uuid), 
         _ => call.caller.unit,
     };
     rights::check_columns(call, table, &edit.values, WriteKind::Create)?;
+    let given: Vec<String> = edit.values.iter().map(|(name, _)| name.clone()).collect();
     let row = complete_create(table, writer.schema, edit.values, id, call.caller.user, unit, call.now)?;
     if !is_party(table) {
         rights::check(call, Verb::Create, table, &row)?;
@@ -92,7 +96,7 @@ pub(super) fn insert(writer: &Writer, call: &Call, (table, id): (&Table, Uuid), 
     check_keys(writer, (table, id), &row, &everything)?;
     duplicates::check(writer, call, (table, id), &row, &everything)?;
     writer.insert(table, &row)?;
-    Ok(())
+    writer.set_stamps(table, id, &Stamps::created(&edit.stamps, &given, call.now))
 }
 
 /// Changes a row that is in sight.
@@ -109,6 +113,7 @@ pub(super) fn change(
     rights::check(call, Verb::Write, table, &current.row)?;
     rights::check_columns(call, table, &edit.values, WriteKind::Update)?;
     check_targets(writer, call, &edit.values)?;
+    let given: Vec<String> = edit.values.iter().map(|(name, _)| name.clone()).collect();
     let mut changes = complete_update(table, &current.row, edit.values)?;
     let owner = changes.iter().find_map(|(name, value)| match value {
         Value::Lookup(owner) if name == OWNER => Some(owner.clone()),
@@ -126,7 +131,15 @@ pub(super) fn change(
     let changed: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
     check_keys(writer, (table, id), &row, &changed)?;
     duplicates::check(writer, call, (table, id), &row, &changed)?;
-    store(writer, call, (table, id), current, changes)
+    let told = Told { given: &given, stamps: &edit.stamps };
+    store_told(writer, call, (table, id), current, (changes, told))
+}
+
+/// What a client gave, and when it says that it made it.
+#[derive(Default)]
+struct Told<'e> {
+    given: &'e [String],
+    stamps: &'e [(String, i64)],
 }
 
 /// Refuses a row that has the values of another's alternate key. A key with a null in it names no row.
@@ -147,18 +160,38 @@ fn check_keys(writer: &Writer, (table, id): (&Table, Uuid), row: &Row, changed: 
     Ok(())
 }
 
-/// Stores changes with who and when. An update that changes nothing still counts, as in Dataverse.
+/// Stores changes that the service makes itself. An update that changes nothing still counts, as in Dataverse.
 pub(super) fn store(
     writer: &Writer,
     call: &Call,
     (table, id): (&Table, Uuid),
     current: &Stored,
-    mut changes: Vec<(String, Value)>,
+    changes: Vec<(String, Value)>,
 ) -> Result<()> {
+    store_told(writer, call, (table, id), current, (changes, Told::default()))
+}
+
+/// Stores changes with who and when; see [`Stamps`] for the time of each column.
+fn store_told(
+    writer: &Writer,
+    call: &Call,
+    (table, id): (&Table, Uuid),
+    current: &Stored,
+    (mut changes, told): (Vec<(String, Value)>, Told),
+) -> Result<()> {
+    let by_people = |name: &str| table.column(name).is_some_and(|column| column.valid_for_update);
+    let changed: Vec<String> =
+        changes.iter().map(|(name, _)| name.clone()).filter(|name| by_people(name)).collect();
     let user = EntityRef { table: "systemuser".to_owned(), id: call.caller.user };
     changes.push(("modifiedon".to_owned(), Value::DateTime(call.now - call.now.rem_euclid(1000))));
     changes.push(("modifiedby".to_owned(), Value::Lookup(user)));
-    writer.update(table, current, id, &changes, call.now).map(drop)
+    writer.update(table, current, id, &changes, call.now)?;
+    if changed.is_empty() && told.stamps.is_empty() {
+        return Ok(());
+    }
+    let mut stamps = writer.stamps(table, id)?;
+    stamps.update(told.stamps, told.given, &changed, call.now);
+    writer.set_stamps(table, id, &stamps)
 }
 
 /// The business unit of an owner.

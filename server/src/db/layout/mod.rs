@@ -4,8 +4,8 @@ mod own;
 mod union;
 
 pub(super) use own::{
-    create_own, COUNTER, CREDENTIAL, CURRENT_XACT, DEFINITION, DEFINITION_CHANGE, META, SESSION, TOMBSTONE,
-    VERSIONS,
+    create_own, COUNTER, CREDENTIAL, CURRENT_XACT, DEFINITION, DEFINITION_CHANGE, META, RECEIPT, SESSION,
+    TOMBSTONE, VERSIONS,
 };
 pub(super) use union::{create_views, drop_views};
 

@@ -21,6 +21,8 @@ pub(in crate::db) const DEFINITION_CHANGE: &str = "flette_definition_change";
 pub(in crate::db) const TOMBSTONE: &str = "flette_tombstone";
 /// Who may sign in.
 pub(in crate::db) const CREDENTIAL: &str = "flette_credential";
+/// What became of requests that may be repeated.
+pub(in crate::db) const RECEIPT: &str = "flette_receipt";
 /// Sessions and tokens, hashed.
 pub(in crate::db) const SESSION: &str = "flette_session";
 
@@ -85,6 +87,19 @@ fn tables(dialect: Dialect) -> Vec<(&'static str, Vec<SqlColumn>)> {
             vec![key("hash", ID), needed("kind", WORD), needed("user_id", ID), needed("expires", WHOLE)],
         ),
     ];
+    all.push((
+        RECEIPT,
+        vec![
+            key("id", ID),
+            needed("fingerprint", ID),
+            needed("status", WHOLE),
+            needed("headers", WORD),
+            needed("body", ID),
+            open("table_name", WORD),
+            open("row_id", ID),
+            needed("at", WHOLE),
+        ],
+    ));
     match dialect {
         Dialect::Sqlite => all.push((COUNTER, vec![key("id", WHOLE), needed("value", WHOLE)])),
         Dialect::Postgres => {
@@ -101,6 +116,7 @@ fn indexes(dialect: Dialect) -> Vec<SqlIndex> {
         SqlIndex::new(TOMBSTONE, &[("table_name", false), ("version", false)]),
         SqlIndex::new(TOMBSTONE, &[("at", false)]),
         SqlIndex::new(SESSION, &[("expires", false)]),
+        SqlIndex::new(RECEIPT, &[("at", false)]),
     ];
     if dialect == Dialect::Postgres {
         let columns = [("table_name", false), (XACT, false), ("version", false)];
