@@ -9,6 +9,7 @@ mod fetching;
 mod fetching_by_chance;
 mod filtering;
 mod importing;
+mod linking;
 mod network;
 mod process;
 mod querying;
