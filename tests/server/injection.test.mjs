@@ -111,7 +111,7 @@ const VALUES = {
     `contacts?$filter=Microsoft.Dynamics.CRM.In(PropertyName='lastname',PropertyValues=[${escaped(quoted(p))}])`,
   fetchXml: (p) => fetchxml(attribute(p)),
   expand: (p) =>
-    `contacts?$filter=lastname%20eq%20'nobody'&$expand=parentcustomerid_account($filter=name%20eq%20${escaped(quoted(p))})`,
+    `accounts?$filter=name%20eq%20'nobody'&$expand=contact_customer_accounts($filter=lastname%20eq%20${escaped(quoted(p))})`,
 };
 
 // Places where the probe breaks the request as it stands there: it is refused, or finds nothing.
