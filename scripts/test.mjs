@@ -20,10 +20,10 @@ const SERVER_FILE_MILLIS_MAX = 300_000;
 
 // Each suite answers with the command to run, or with nothing while it has no tests.
 const SUITES = {
-  rust: { limit: 25, plan: rust },
+  rust: { limit: 35, plan: rust },
   browser: { limit: 20, plan: browser },
   units: { limit: 5, plan: units },
-  server: { limit: 15, plan: server },
+  server: { limit: 20, plan: server },
   e2e: { limit: 20, plan: e2e },
 };
 
