@@ -19,12 +19,14 @@ pub(super) enum Kind {
     DateTime = 7,
     Date = 8,
     Lookup = 9,
+    Guid = 10,
 }
 
 impl Kind {
     pub(super) fn of(kind: &ColumnKind) -> Kind {
         match kind {
-            ColumnKind::Id | ColumnKind::Guid => Kind::Id,
+            ColumnKind::Id => Kind::Id,
+            ColumnKind::Guid => Kind::Guid,
             ColumnKind::Text { .. } | ColumnKind::Memo { .. } | ColumnKind::MultiPicklist { .. } => {
                 Kind::Text
             }
@@ -57,6 +59,7 @@ impl Kind {
             Kind::DateTime,
             Kind::Date,
             Kind::Lookup,
+            Kind::Guid,
         ]
         .into_iter()
         .find(|kind| kind.code() == code)
@@ -75,6 +78,7 @@ pub(super) enum Cell<'a> {
     DateTime(i64),
     Date(i32),
     Lookup(&'a str, Uuid),
+    Guid(Uuid),
 }
 
 impl<'a> Cell<'a> {
@@ -91,6 +95,7 @@ impl<'a> Cell<'a> {
             (Kind::DateTime, Value::DateTime(millis)) => Cell::DateTime(*millis),
             (Kind::Date, Value::Date(days)) => Cell::Date(*days),
             (Kind::Lookup, Value::Lookup(target)) => Cell::Lookup(&target.table, target.id),
+            (Kind::Guid, Value::Guid(id)) => Cell::Guid(*id),
             _ => return None,
         })
     }
@@ -106,6 +111,7 @@ impl<'a> Cell<'a> {
             Cell::DateTime(millis) => Value::DateTime(millis),
             Cell::Date(days) => Value::Date(days),
             Cell::Lookup(table, id) => Value::Lookup(flette_odata::EntityRef { table: table.to_owned(), id }),
+            Cell::Guid(id) => Value::Guid(id),
         }
     }
 }
@@ -127,7 +133,12 @@ enum Building {
     Double(Vec<f64>),
     Bool(Bits),
     Lookup(LookupBuilder),
+    /// Ids that lead nowhere: stored as lookups of a table without a name.
+    Guid(LookupBuilder),
 }
+
+/// Name of the table of ids that lead nowhere.
+const NOWHERE: &str = "";
 
 impl ColumnBuilder {
     pub(super) fn new(kind: Kind) -> ColumnBuilder {
@@ -139,6 +150,7 @@ impl ColumnBuilder {
             Kind::Double => Building::Double(Vec::new()),
             Kind::Bool => Building::Bool(Bits::default()),
             Kind::Lookup => Building::Lookup(LookupBuilder::default()),
+            Kind::Guid => Building::Guid(LookupBuilder::default()),
         };
         ColumnBuilder { kind, nulls: Bits::default(), data }
     }
@@ -187,6 +199,11 @@ impl ColumnBuilder {
                 lookups.push(table, id);
                 false
             }
+            (Building::Guid(ids), Cell::Guid(id)) => {
+                let table = ids.table(NOWHERE);
+                ids.push(table, id);
+                false
+            }
             (data, _) => {
                 data.push_null();
                 true
@@ -206,6 +223,7 @@ impl ColumnBuilder {
             Building::Double(numbers) => Value::Double(numbers[row]),
             Building::Bool(bits) => Value::Bool(bits.get(row)),
             Building::Lookup(lookups) => Value::Lookup(lookups.get(row)),
+            Building::Guid(ids) => Value::Guid(ids.get(row).id),
         }
     }
 
@@ -236,7 +254,7 @@ impl ColumnBuilder {
             Building::Decimal(numbers) => Decimals::new(numbers).write(out),
             Building::Double(numbers) => write_doubles(numbers, out),
             Building::Bool(bits) => bits.write(out),
-            Building::Lookup(lookups) => lookups.write(out),
+            Building::Lookup(lookups) | Building::Guid(lookups) => lookups.write(out),
         }
     }
 }
@@ -249,7 +267,7 @@ impl Building {
             Building::Decimal(numbers) => numbers.push(Decimal::from(0)),
             Building::Double(numbers) => numbers.push(0.0),
             Building::Bool(bits) => bits.push(false),
-            Building::Lookup(lookups) => lookups.push_null(),
+            Building::Lookup(lookups) | Building::Guid(lookups) => lookups.push_null(),
         }
     }
 }
@@ -262,9 +280,14 @@ fn int_cell(kind: Kind, number: i64) -> Cell<'static> {
     match kind {
         Kind::DateTime => Cell::DateTime(number),
         Kind::Date => i32::try_from(number).map_or(Cell::Null, Cell::Date),
-        Kind::Id | Kind::Text | Kind::Int | Kind::Decimal | Kind::Double | Kind::Bool | Kind::Lookup => {
-            Cell::Int(number)
-        }
+        Kind::Id
+        | Kind::Text
+        | Kind::Int
+        | Kind::Decimal
+        | Kind::Double
+        | Kind::Bool
+        | Kind::Lookup
+        | Kind::Guid => Cell::Int(number),
     }
 }
 
@@ -289,6 +312,7 @@ pub(super) enum Data {
     Double(Vec<f64>),
     Bool(Bits),
     Lookup(Lookups),
+    Guid(Lookups),
 }
 
 impl Column {
@@ -315,6 +339,7 @@ impl Column {
             Kind::Double => Data::Double(read_doubles(&mut reader, rows)?),
             Kind::Bool => Data::Bool(Bits::read(&mut reader, rows)?),
             Kind::Lookup => Data::Lookup(Lookups::read(&mut reader, rows)?),
+            Kind::Guid => Data::Guid(Lookups::read(&mut reader, rows)?),
         };
         reader.finish()?;
         Ok(Column { kind, rows, nulls, data })
@@ -348,6 +373,7 @@ impl Column {
                 let (table, id) = lookups.parts(row);
                 Cell::Lookup(table, id)
             }
+            Data::Guid(ids) => Cell::Guid(ids.parts(row).1),
         }
     }
 
@@ -360,7 +386,7 @@ impl Column {
                 Data::Decimal(numbers) => numbers.heap_bytes(),
                 Data::Double(numbers) => numbers.capacity() * size_of::<f64>(),
                 Data::Bool(bits) => bits.heap_bytes(),
-                Data::Lookup(lookups) => lookups.heap_bytes(),
+                Data::Lookup(lookups) | Data::Guid(lookups) => lookups.heap_bytes(),
             }
     }
 }

@@ -121,7 +121,7 @@ fn ascending_key(column: &Column, row: usize) -> u128 {
         Cell::Date(days) => signed(i128::from(days)),
         Cell::Decimal(number) => signed(whole_units(number)),
         Cell::Double(number) => half(double_bits(number)),
-        Cell::Lookup(_, id) => half(id.as_u128()),
+        Cell::Lookup(_, id) | Cell::Guid(id) => half(id.as_u128()),
         // Columns of text were dealt with above.
         Cell::Text(_) => NOT_NULL,
     }

@@ -1,7 +1,7 @@
 //! One JSON value on its way into a column, borrowed from the body wherever that is possible.
 
 use super::column::{Cell, Kind};
-use flette_odata::{time, Decimal};
+use flette_odata::{time, Decimal, Uuid};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// A JSON value as the parser gives it.
@@ -27,6 +27,7 @@ impl<'a> Scalar<'a> {
             (Kind::Bool, Scalar::Bool(bit)) => Cell::Bool(bit),
             (Kind::DateTime, Scalar::Text(text)) => Cell::DateTime(time::parse_datetime(text)?),
             (Kind::Date, Scalar::Text(text)) => Cell::Date(time::parse_date(text)?),
+            (Kind::Guid, Scalar::Text(text)) => Cell::Guid(Uuid::try_parse(text).ok()?),
             (Kind::Decimal, Scalar::Number(text)) => Cell::Decimal(Decimal::parse(text)?),
             (Kind::Double, Scalar::Number(text)) => {
                 Cell::Double(text.parse().ok().filter(|number: &f64| number.is_finite())?)

@@ -169,7 +169,7 @@ impl MirrorTable {
             (Data::Decimal(numbers), Value::Decimal(wanted)) => {
                 Bits::from_fn(rows, |row| op.holds(numbers.get(row).cmp(wanted)))
             }
-            (Data::Lookup(lookups), Value::Guid(id)) => match op {
+            (Data::Lookup(lookups) | Data::Guid(lookups), Value::Guid(id)) => match op {
                 CompareOp::Equal => lookups.pointing_to(*id),
                 CompareOp::NotEqual => {
                     let mut rows = lookups.pointing_to(*id);

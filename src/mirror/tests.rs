@@ -45,6 +45,7 @@ pub(super) fn table() -> Table {
         ("statuscode", ColumnKind::Status { options: Vec::new() }),
         ("parent", ColumnKind::Lookup { targets: vec![target("thing")] }),
         ("owner", ColumnKind::Lookup { targets: vec![target("systemuser"), target("team")] }),
+        ("step", ColumnKind::Guid),
     ];
     Table {
         logical_name: "thing".into(),
@@ -127,6 +128,7 @@ pub(super) fn value(name: &str) -> BoxedStrategy<Value> {
         "choice" | "statecode" | "statuscode" => (0i64..4).prop_map(Value::Int).boxed(),
         "parent" => lookups(&["thing"]).boxed(),
         "owner" => lookups(&["systemuser", "team"]).boxed(),
+        "step" => (0u128..6).prop_map(|id| Value::Guid(key(id))).boxed(),
         other => panic!("no values for {other}"),
     };
     prop_oneof![1 => Just(Value::Null), 4 => some].boxed()

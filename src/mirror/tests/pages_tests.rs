@@ -179,6 +179,8 @@ fn what_does_not_fit_the_schema_is_named_without_its_value() {
         ("\"price\":1.5e300", "price"),
         ("\"factor\":1e999", "factor"),
         ("\"_parent_value\":\"no id\"", "parent"),
+        ("\"step\":\"no id\"", "step"),
+        ("\"step\":5", "step"),
     ] {
         assert_eq!(fault(&format!("{{\"thingid\":\"{id}\",{member}}}")), wrong(column), "{member}");
     }
