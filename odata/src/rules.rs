@@ -78,6 +78,7 @@ pub fn complete_create(
             row.insert(name, value);
         }
     }
+    follow_file(table, false, &mut row);
     check_required(table, &row)?;
     Ok(row)
 }
@@ -127,6 +128,7 @@ pub fn complete_update(
     for (name, value) in computed(table, &row) {
         row.insert(name, value);
     }
+    follow_file(table, has_file(current), &mut row);
     Ok(row.into_iter().filter(|(name, value)| *value != *current.get(name).unwrap_or(&Value::Null)).collect())
 }
 
@@ -170,6 +172,18 @@ pub fn computed(table: &Table, row: &Row) -> Vec<(String, Value)> {
     }
     out.extend(base_amounts(table, row));
     out
+}
+
+fn has_file(row: &Row) -> bool {
+    row.get("documentbody").and_then(Value::as_text).is_some_and(|body| !body.is_empty())
+}
+
+/// A note with a file is a document, whatever was given, and is none any more when its file goes.
+fn follow_file(table: &Table, had_file: bool, row: &mut Row) {
+    let has_file = has_file(row);
+    if table.column("documentbody").is_some() && (has_file || had_file) {
+        set(table, row, "isdocument", Value::Bool(has_file));
+    }
 }
 
 /// Bytes that a text in base64 stands for.

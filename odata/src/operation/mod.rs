@@ -356,12 +356,16 @@ impl Operation {
 /// name, as of now; `$1` in the URL itself must have been resolved already (see [`crate::batch::resolve_url`]).
 ///
 /// # Errors
-/// 405 for a verb that does not fit the resource or a table that is read-only; else what the parts refuse:
-/// see [`parse_url`], [`crate::query::parse_query`], [`Condition::parse`], [`crate::payload`],
-/// [`crate::batch::parse_batch`]; 404 `0x80060891` for an alternate key that no row has.
+/// 405 for a verb that does not fit the resource, a write along a path through other rows, or a table that is
+/// read-only; else what the parts refuse: see [`parse_url`], [`crate::query::parse_query`], [`Condition::parse`],
+/// [`crate::payload`], [`crate::batch::parse_batch`]; 404 `0x80060891` for an alternate key that no row has.
 pub fn parse(request: &Request, root: &str, schema: &Schema, names: &dyn RowNames) -> Result<Operation> {
     let target = parse_url(&request.url, root, schema)?;
     let reader = Reader { request, root, schema, names, options: &target.options };
+    // What lies behind other rows is read by the path to it, and written by its own address.
+    if request.method != Method::Get && target.resource.key().is_some_and(|key| key.steps() > 0) {
+        return Err(reader.wrong_verb("a path through other rows"));
+    }
     match target.resource {
         Resource::Service => reader.only_get("the service document", Operation::Service),
         Resource::Metadata => reader.only_get("$metadata", Operation::Metadata),

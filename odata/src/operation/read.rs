@@ -103,7 +103,9 @@ impl Reader<'_> {
         let mut write = self.write(table, kind)?;
         let (name, prefer) = (table.logical_name.clone(), self.prefer());
         let (id, url_key) = match key {
-            RowKey::Id(id) => (Some(*id), None),
+            RowKey::Id(_) | RowKey::Behind { .. } | RowKey::Within { .. } => {
+                (Some(self.id(table, key)?), None)
+            }
             RowKey::Alternate(key) => {
                 let id = self.names.by_key(table, key)?;
                 keep_key(&mut write, key, id.is_some());
@@ -201,7 +203,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn id(&self, table: &Table, key: &RowKey) -> Result<Uuid> {
-        id_of(self.names, table, key)
+        id_of(self.names, self.schema, table, key)
     }
 
     pub(super) fn scope(&self) -> Scope<'_> {

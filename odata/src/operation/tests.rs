@@ -77,6 +77,15 @@ fn every_verb_on_every_resource_has_its_answer() {
     check(&link, ["ReadReference", "405", "405", "400", "405"]);
     check(&format!("{row}/account_pointers({ID})/$ref"), ["405", "405", "405", "405", "405"]);
     check(&format!("pointers({ID})/subject"), ["ReadProperty", "405", "405", "400", "405"]);
+    // Nobody here knows where a path leads; what is written has an address of its own.
+    for path in ["primarycontactid/lastname", "primarycontactid/parentcustomerid_account/$ref"] {
+        check(&format!("{row}/{path}"), ["501", "405", "405", "405", "405"]);
+    }
+    for path in [format!("contact_customer_accounts({ID})"), "primarycontactid/$value".to_owned()] {
+        let get = if path.ends_with("$value") { "404" } else { "501" };
+        let other = if path.ends_with("$value") { "404" } else { "405" };
+        check(&format!("{row}/{path}"), [get, other, other, other, other]);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Paths below `EntityDefinitions`, `RelationshipDefinitions` and `GlobalOptionSetDefinitions`.
 
-use super::{name_and_key, not_found, query_syntax, unsupported_or_not_found, NAMESPACE};
+use super::{name_and_key, not_found, query_syntax, shown, NAMESPACE};
 use crate::error::{ODataError, Result};
 use crate::filter::parse_guid;
 use uuid::Uuid;
@@ -164,5 +164,13 @@ fn selector(key: &str, called: &str) -> Result<Selector> {
         }
         "MetadataId" => parse_guid(value).map(Selector::MetadataId).ok_or_else(query_syntax),
         _ => Err(query_syntax()),
+    }
+}
+
+/// Casts and functions of definitions exist in Dataverse; anything else does not.
+fn unsupported_or_not_found(segment: &str) -> ODataError {
+    match segment.starts_with(NAMESPACE) {
+        true => ODataError::not_implemented(format!("'{}' is not supported.", shown(segment))),
+        false => not_found(segment),
     }
 }

@@ -16,6 +16,36 @@ pub enum RowKey {
     Id(Uuid),
     /// `accounts(accountnumber='A1')`
     Alternate(AlternateName),
+    /// `contacts(id)/parentcustomerid_account/…`: the row behind a single-valued navigation property.
+    Behind {
+        /// Logical name of the table that has the property.
+        table: String,
+        /// The row that has it.
+        key: Box<RowKey>,
+        /// Navigation property, as in the schema.
+        navigation: String,
+    },
+    /// `accounts(id)/contact_customer_accounts(id)`: a row of a collection of another row.
+    Within {
+        /// Logical name of the table that has the collection.
+        table: String,
+        /// The row that has it.
+        key: Box<RowKey>,
+        /// Collection-valued navigation property.
+        collection: String,
+        /// Which row of it.
+        child: Box<RowKey>,
+    },
+}
+
+impl RowKey {
+    /// How many rows lie before this one on the path to it.
+    pub fn steps(&self) -> usize {
+        match self {
+            RowKey::Id(_) | RowKey::Alternate(_) => 0,
+            RowKey::Behind { key, .. } | RowKey::Within { key, .. } => key.steps() + 1,
+        }
+    }
 }
 
 /// The values of an alternate key that a table declares.

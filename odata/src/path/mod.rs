@@ -4,14 +4,16 @@ mod collection;
 mod definitions;
 pub(crate) mod encoding;
 mod key;
+mod row;
 
 pub use collection::{collection, collection_table, Collection};
 pub use definitions::{DefinitionKind, DefinitionPart, DefinitionPath, Selector};
 pub(crate) use encoding::{percent_decode, Plus};
 pub(crate) use key::row_key;
 pub use key::{AlternateName, RowKey};
+use row::{collection_resource, row_resource};
 
-use crate::edm::{Schema, Table};
+use crate::edm::Schema;
 use crate::error::{ODataError, Result};
 use crate::query::split_outside;
 use definitions::definitions;
@@ -133,6 +135,32 @@ pub enum Resource {
     },
 }
 
+impl Resource {
+    /// The row that the resource is, or belongs to.
+    pub fn key(&self) -> Option<&RowKey> {
+        match self {
+            Resource::Row { key, .. }
+            | Resource::Property { key, .. }
+            | Resource::PropertyValue { key, .. }
+            | Resource::Navigation { key, .. }
+            | Resource::Reference { key, .. }
+            | Resource::Related { key, .. }
+            | Resource::RelatedCount { key, .. }
+            | Resource::CollectionReference { key, .. } => Some(key),
+            Resource::Service
+            | Resource::Metadata
+            | Resource::WhoAmI
+            | Resource::Batch
+            | Resource::Collection { .. }
+            | Resource::Count { .. }
+            | Resource::CollectionAction { .. }
+            | Resource::Definitions(_)
+            | Resource::Action { .. }
+            | Resource::Function { .. } => None,
+        }
+    }
+}
+
 /// A resource and the query options, in order and percent-decoded, `$` kept in the name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
@@ -156,10 +184,10 @@ pub const ACTIONS: [&str; 7] = [
 pub const URL_LENGTH_MAX: usize = 65_536;
 /// Most query options of one URL.
 pub const OPTIONS_MAX: usize = 64;
+/// Most rows that a path goes through before it ends, each behind or below the one before.
+pub const PATH_STEPS_MAX: usize = 10;
 /// Namespace of everything that Dataverse defines.
 const NAMESPACE: &str = "Microsoft.Dynamics.CRM.";
-/// Actions that are bound to the rows of a table.
-const COLLECTION_ACTIONS: [&str; 3] = ["CreateMultiple", "UpdateMultiple", "UpsertMultiple"];
 
 /// Reads a URL. `url` is absolute, a path, or (in a batch) relative to the root; `root` is the API's root,
 /// absolute or a path, ending in `/`. Scheme and host are not compared: behind a proxy they differ. A
@@ -254,59 +282,8 @@ fn resource(segments: &[&str], options: &[(String, String)], schema: &Schema) ->
         };
     };
     match key {
-        None => collection_resource(table, rest),
+        None => collection_resource(table, rest, schema),
         Some(key) => row_resource(table, row_key(key, table)?, rest, schema),
-    }
-}
-
-fn collection_resource(table: &Table, rest: &[&str]) -> Result<Resource> {
-    let table = table.logical_name.clone();
-    match rest {
-        [] => Ok(Resource::Collection { table }),
-        ["$count"] => Ok(Resource::Count { table }),
-        [action] if COLLECTION_ACTIONS.iter().any(|name| action.strip_prefix(NAMESPACE) == Some(name)) => {
-            Ok(Resource::CollectionAction { table, name: action.replacen(NAMESPACE, "", 1) })
-        }
-        [other, ..] => Err(unsupported_or_not_found(other)),
-    }
-}
-
-fn row_resource(table: &Table, key: RowKey, rest: &[&str], schema: &Schema) -> Result<Resource> {
-    let name_of = |table: &Table| table.logical_name.clone();
-    let (first, last) = match rest {
-        [] => return Ok(Resource::Row { table: name_of(table), key }),
-        [first] => (*first, None),
-        [first, last] => (*first, Some(*last)),
-        [_, _, third, ..] => return Err(not_found(third)),
-    };
-    let (name, inner) = name_and_key(first)?;
-    let column = table.column_by_property(name);
-    let navigation = table.navigation(name);
-    let collection = Collection::find(schema, table, name);
-    let table = name_of(table);
-    match (column, navigation, collection, inner, last) {
-        (Some(column), _, _, None, None) => {
-            Ok(Resource::Property { table, key, column: column.logical_name.clone() })
-        }
-        (Some(column), _, _, None, Some("$value")) => {
-            Ok(Resource::PropertyValue { table, key, column: column.logical_name.clone() })
-        }
-        (_, Some(_), _, None, Some("$ref")) => {
-            Ok(Resource::Reference { table, key, navigation: name.to_owned() })
-        }
-        (_, Some(_), _, None, None) => Ok(Resource::Navigation { table, key, navigation: name.to_owned() }),
-        (_, _, Some(_), None, None) => Ok(Resource::Related { table, key, collection: name.to_owned() }),
-        (_, _, Some(_), None, Some("$count")) => {
-            Ok(Resource::RelatedCount { table, key, collection: name.to_owned() })
-        }
-        (_, _, Some(collection), inner, Some("$ref")) => {
-            let child = inner.map(|inner| row_key(inner, collection.other(schema)?)).transpose()?;
-            Ok(Resource::CollectionReference { table, key, collection: name.to_owned(), child })
-        }
-        (None, None, None, _, _) => Err(unsupported_or_not_found(first)),
-        (_, _, _, _, _) => Err(ODataError::not_implemented(format!(
-            "This path below '{name}' of a row of '{table}' is not supported."
-        ))),
     }
 }
 
@@ -362,14 +339,6 @@ fn is_balanced(value: &str) -> bool {
 
 fn query_syntax() -> ODataError {
     ODataError::bad_request("Bad Request - Error in query syntax.")
-}
-
-/// Bound functions, actions and casts exist in Dataverse; anything else does not.
-fn unsupported_or_not_found(segment: &str) -> ODataError {
-    match segment.starts_with(NAMESPACE) {
-        true => ODataError::not_implemented(format!("'{}' is not supported.", shown(segment))),
-        false => not_found(segment),
-    }
 }
 
 fn not_found(segment: &str) -> ODataError {

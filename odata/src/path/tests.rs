@@ -195,7 +195,7 @@ fn what_is_no_resource_is_refused() {
     check(&below("accounts/name"), 404, "'name'");
     check(&below("accounts/$count/x"), 404, "'$count'");
     check(&below(&format!("accounts({ID})/nonsense")), 404, "'nonsense'");
-    check(&below(&format!("accounts({ID})/name/x/y")), 404, "'y'");
+    check(&below(&format!("accounts({ID})/name/x/y")), 404, "'x'");
     check(&below(&format!("accounts({ID})/ownerid_x/$ref")), 404, "'ownerid_x'");
     check(&below(&format!("accounts({ID})/PrimaryContactId/$ref")), 404, "'PrimaryContactId'");
     check(&below("$metadata/x"), 404, "'$metadata'");
@@ -215,10 +215,18 @@ fn what_is_no_resource_is_refused() {
     check(&below("EntityDefinitions(LogicalName='x')/Attributes/Nonsense"), 404, "'Nonsense'");
     check(&below("EntityDefinitions(LogicalName='x')/Keys(1)"), 400, "Error in query syntax");
     check(&below("ManagedPropertyDefinitions"), 501, "ManagedPropertyDefinitions");
-    check(&below(&format!("accounts({ID})/primarycontactid/name")), 501, "primarycontactid");
-    check(&below(&format!("accounts({ID})/name/$ref")), 501, "name");
-    check(&below("accounts/Microsoft.Dynamics.CRM.DeleteMultiple"), 501, "DeleteMultiple");
-    check(&below(&format!("accounts({ID})/Microsoft.Dynamics.CRM.X")), 501, "X");
+    check(&below(&format!("accounts({ID})/primarycontactid/name")), 404, "'name'");
+    check(&below(&format!("accounts({ID})/primarycontactid({ID})")), 404, "'primarycontactid'");
+    check(&below(&format!("accounts({ID})/contact_customer_accounts/lastname")), 404, "'lastname'");
+    check(&below(&format!("accounts({ID})/contact_customer_accounts(1)")), 400, "Error in query syntax");
+    check(&below(&format!("accounts({ID})/ownerid/fullname")), 404, "'fullname'");
+    check(&below(&format!("accounts({ID})/name/$ref")), 404, "'$ref'");
+    check(&below("accounts/Microsoft.Dynamics.CRM.DeleteMultiple"), 404, "DeleteMultiple");
+    check(&below(&format!("accounts({ID})/Microsoft.Dynamics.CRM.X")), 404, "'Microsoft.Dynamics.CRM.X'");
+    check(&below(&format!("accounts({ID})/Microsoft.Dynamics.CRM.X(Secret='s')")), 404, "CRM.X'");
+    let cast = "Microsoft.Dynamics.CRM.contact";
+    check(&below(&format!("accounts({ID})/primarycontactid/{cast}")), 501, "cast to 'contact'");
+    check(&below(&format!("accounts/{cast}")), 501, "cast to 'contact'");
     check(&below("accounts%2"), 400, "percent-encoding");
     check(&below("accounts%zz"), 400, "percent-encoding");
     check(&below("accounts?$filter=%"), 400, "percent-encoding");
@@ -226,6 +234,63 @@ fn what_is_no_resource_is_refused() {
     check(&below("accounts?$filter=%c3%28"), 400, "percent-encoding");
     check(&below("accounts?$filter=%ed%a0%80"), 400, "percent-encoding");
     check(&below(&"a".repeat(500)), 404, &format!("'{}'", "a".repeat(100)));
+}
+
+#[test]
+fn paths_go_on_behind_rows_and_below_them() {
+    fn check(path: &str, expected: Resource) {
+        let found = parse_url(&format!("{ROOT}{path}"), ROOT, &schema()).map(|target| target.resource);
+        assert_eq!(found, Ok(expected), "{path}");
+    }
+    let account = |key: RowKey| RowKey::Behind {
+        table: "contact".into(),
+        key: Box::new(key),
+        navigation: "parentcustomerid_account".into(),
+    };
+    let contact = |key: RowKey| RowKey::Within {
+        table: "account".into(),
+        key: Box::new(key),
+        collection: "contact_customer_accounts".into(),
+        child: Box::new(RowKey::Id(id())),
+    };
+    let table = || "account".to_owned();
+    let from = format!("contacts({ID})/parentcustomerid_account");
+    let name = || "name".to_owned();
+    check(
+        &format!("{from}/name"),
+        Resource::Property { table: table(), key: account(key()), column: name() },
+    );
+    check(
+        &format!("{from}/name/$value"),
+        Resource::PropertyValue { table: table(), key: account(key()), column: name() },
+    );
+    let collection = || "contact_customer_accounts".to_owned();
+    check(
+        &format!("{from}/contact_customer_accounts"),
+        Resource::Related { table: table(), key: account(key()), collection: collection() },
+    );
+    check(
+        &format!("{from}/contact_customer_accounts/$count"),
+        Resource::RelatedCount { table: table(), key: account(key()), collection: collection() },
+    );
+    check(
+        &format!("{from}/primarycontactid/$ref"),
+        Resource::Reference { table: table(), key: account(key()), navigation: "primarycontactid".into() },
+    );
+    let child = format!("accounts({ID})/contact_customer_accounts({ID})");
+    check(&child, Resource::Row { table: "contact".into(), key: contact(key()) });
+    check(
+        &format!("{child}/parentcustomerid_account"),
+        Resource::Navigation {
+            table: "contact".into(),
+            key: contact(key()),
+            navigation: "parentcustomerid_account".into(),
+        },
+    );
+    check(
+        &format!("{child}/parentcustomerid_account/name"),
+        Resource::Property { table: table(), key: account(contact(key())), column: name() },
+    );
 }
 
 #[test]
@@ -240,6 +305,12 @@ fn lengths_and_counts_end_at_their_caps() {
     assert_eq!(status(&format!("{ROOT}accounts?{}", "a=1&".repeat(OPTIONS_MAX + 1))), 400);
     assert_eq!(status(&format!("{ROOT}{}", "/".repeat(60_000))), 404);
     assert_eq!(status(&format!("{ROOT}X({})", "(".repeat(60_000))), 400);
+    let through = |steps: usize| {
+        let row = format!("/contact_customer_accounts({ID})/parentcustomerid_account");
+        status(&format!("{ROOT}accounts({ID}){}/name", row.repeat(steps / 2)))
+    };
+    assert_eq!(through(PATH_STEPS_MAX), 200);
+    assert_eq!(through(PATH_STEPS_MAX + 2), 400);
 }
 
 #[test]

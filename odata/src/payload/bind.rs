@@ -53,7 +53,7 @@ pub fn resolve_bind(url: &str, scope: &Scope) -> Result<EntityRef> {
         }
     }
     let (table, key) = row_of(url, scope)?;
-    let id = id_of(scope.names, table, &key)?;
+    let id = id_of(scope.names, scope.schema, table, &key)?;
     Ok(EntityRef { table: table.logical_name.clone(), id })
 }
 

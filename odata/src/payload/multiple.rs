@@ -77,6 +77,9 @@ fn target(
             keep_key(&mut write, &key, id.is_some());
             Ok(Target { id: id.or(write.id), write })
         }
+        (Some(RowKey::Behind { .. } | RowKey::Within { .. }), _) => {
+            Err(ODataError::bad_payload("A target is named by its own address."))
+        }
     }
 }
 

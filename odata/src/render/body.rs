@@ -131,6 +131,20 @@ pub fn record_count_annotations(annotations: &Annotations, counted: Option<u64>,
     out
 }
 
+/// The annotation of a list that tells the version of the definitions, when it was asked for: a client that knows
+/// another one reads them again.
+pub fn definitions_version_annotation(annotations: &Annotations, version: i64) -> Vec<u8> {
+    let name = "Microsoft.Dynamics.CRM.globalmetadataversion";
+    let mut out = Vec::new();
+    if annotations.includes(name) {
+        out.push(b',');
+        write_text(&mut out, &format!("@{name}"));
+        out.push(b':');
+        write_text(&mut out, &version.to_string());
+    }
+    out
+}
+
 /// The answer that holds one row: `row` as written by [`super::RowShape::write_row`], with the context put
 /// in front.
 pub fn entity_body(context: &str, row: &[u8]) -> Vec<u8> {

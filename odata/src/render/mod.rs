@@ -11,7 +11,7 @@ mod value;
 
 pub use body::{
     annotated_collection_body, collection_body, context_collection, context_delta, context_entity,
-    entity_body, property_body, record_count_annotations, ContextExpand,
+    definitions_version_annotation, entity_body, property_body, record_count_annotations, ContextExpand,
 };
 pub use fetched::{paging_annotations, FetchShape};
 pub use value::{write_cell, write_guid, write_text, write_value, Cell};

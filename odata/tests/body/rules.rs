@@ -219,3 +219,36 @@ fn notes_and_money_have_columns_that_follow() {
         assert_eq!(found, expected, "{row:?}");
     }
 }
+
+#[test]
+fn a_note_is_a_document_as_long_as_it_has_a_file() {
+    let mut schema = schema();
+    let table = schema.tables.iter_mut().find(|table| table.logical_name == "contact").unwrap();
+    let (label_false, label_true) = ("No".to_owned(), "Yes".to_owned());
+    for (name, kind) in [
+        ("documentbody", ColumnKind::Memo { length_max: 1000 }),
+        ("isdocument", ColumnKind::Boolean { label_false, label_true, default: false }),
+    ] {
+        table.columns.push(column(name, kind));
+    }
+    let table = schema.table("contact").unwrap();
+    let (file, none, flag) = (("documentbody", text("YQ==")), ("documentbody", Value::Null), "isdocument");
+    let said = |document: bool| (flag, Value::Bool(document));
+    type Case<'c> = (&'c [(&'c str, Value)], bool, &'c [(&'c str, Value)], bool);
+    let cases: [Case<'_>; 7] = [
+        (&[], false, &[file.clone()], true),
+        (&[file.clone()], true, &[("lastname", text("x"))], true),
+        (&[file.clone()], true, &[none.clone()], false),
+        (&[file.clone(), said(false)], true, &[said(false)], true),
+        (&[("documentbody", text(""))], false, &[], false),
+        (&[said(true)], true, &[("lastname", text("x"))], true),
+        (&[said(true)], true, &[said(false)], false),
+    ];
+    for (given, made, change, changed) in cases {
+        let row = complete_create(table, &schema, named(given), id(A), id(USER), id(UNIT), 0).unwrap();
+        assert_eq!(row[flag], Value::Bool(made), "{given:?}");
+        let mut after = row.clone();
+        after.extend(complete_update(table, &row, named(change)).unwrap());
+        assert_eq!(after[flag], Value::Bool(changed), "{given:?} {change:?}");
+    }
+}
