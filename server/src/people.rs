@@ -170,6 +170,7 @@ fn add_person(writer: &Writer, person: &Person, now: i64) -> Result<()> {
         ("fullname", text(format!("{} {}", person.first_name, person.last_name))),
         ("domainname", text(format!("{}@flette.example", person.user_name))),
         ("internalemailaddress", text(format!("{}@flette.example", person.user_name))),
+        ("azureactivedirectoryobjectid", Value::Guid(id_of(&format!("directory/{}", person.user_name)))),
         ("isdisabled", Value::Bool(false)),
         ("businessunitid", lookup("businessunit", unit_id(person.unit))),
     ];

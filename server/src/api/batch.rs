@@ -23,7 +23,7 @@ impl Service {
                 BatchItem::Single(part) => {
                     let answer = match names_content(&part.request.url) {
                         true => Err(unknown_reference(&part.request.url)),
-                        false => self.single(asked, &part.request),
+                        false => self.part(asked, &part.request),
                     };
                     BatchAnswer::Single(answer.unwrap_or_else(|error| error.to_response()))
                 }
@@ -46,11 +46,24 @@ impl Service {
         }
     }
 
+    fn part(&self, asked: &Asked, request: &Request) -> Result<Response> {
+        let act_for = asked.act_for.of_part(&request.headers)?;
+        self.single(&Asked { act_for, ..*asked }, request)
+    }
+
     /// All of it or nothing; a failure is one answer for the whole set.
     fn change_set(&self, asked: &Asked, parts: &[Part]) -> BatchAnswer {
         let answers = self.write(asked, |writer, call| {
             let mut made = HashMap::new();
-            parts.iter().map(|part| change(writer, call, part, &mut made)).collect::<Result<Vec<_>>>()
+            let one = |part: &Part| {
+                let act_for = asked.act_for.of_part(&part.request.headers)?;
+                if act_for == asked.act_for {
+                    return change(writer, call, part, &mut made);
+                }
+                let caller = self.caller_of(writer, &Asked { act_for, ..*asked })?;
+                change(writer, &Call { caller: &caller, ..*call }, part, &mut made)
+            };
+            parts.iter().map(one).collect::<Result<Vec<_>>>()
         });
         match answers {
             Ok(answers) => BatchAnswer::ChangeSet(answers),

@@ -7,7 +7,7 @@
 use crate::db::rights::Sight;
 use crate::db::sessions::Caller;
 use crate::db::Reader;
-use crate::rights::Rights;
+use crate::rights::{Holdings, Rights};
 use flette_odata::error::Result;
 use flette_odata::Uuid;
 use std::collections::HashMap;
@@ -25,7 +25,8 @@ pub(super) struct Callers {
 #[derive(Debug, Default)]
 struct Known {
     version: Option<String>,
-    callers: HashMap<Uuid, Arc<Caller>>,
+    /// By user, and by who acts for it.
+    callers: HashMap<(Uuid, Option<Uuid>), Arc<Caller>>,
 }
 
 impl Callers {
@@ -34,24 +35,45 @@ impl Callers {
     /// # Errors
     /// 401 when there is no such user any more, or it is disabled.
     pub(super) fn get(&self, reader: &Reader, user: Uuid) -> Result<Arc<Caller>> {
+        let held = self.remember(reader, (user, None), Rights::new)?;
+        held.ok_or_else(crate::auth::unauthenticated)
+    }
+
+    /// A user in whose name `actor` asks, who has these rights; `None` when there is no such user, or it is disabled.
+    pub(super) fn acting(
+        &self,
+        reader: &Reader,
+        actor: Uuid,
+        rights: &Arc<Rights>,
+        user: Uuid,
+    ) -> Result<Option<Arc<Caller>>> {
+        let exercised = |held: &Holdings| Rights::new(held).exercised_by(rights.clone());
+        self.remember(reader, (user, Some(actor)), exercised)
+    }
+
+    fn remember(
+        &self,
+        reader: &Reader,
+        (user, actor): (Uuid, Option<Uuid>),
+        rights: impl FnOnce(&Holdings) -> Rights,
+    ) -> Result<Option<Arc<Caller>>> {
         let version = reader.rights_version()?;
         {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(caller) = known.callers.get(&user).filter(|_| known.version == version) {
-                return Ok(caller.clone());
+            if let Some(caller) = known.callers.get(&(user, actor)).filter(|_| known.version == version) {
+                return Ok(Some(caller.clone()));
             }
         }
-        let held = reader.holdings(user)?;
-        let (holdings, full_name) = held.ok_or_else(crate::auth::unauthenticated)?;
-        let sight = Sight::Of(Arc::new(Rights::new(&holdings)));
-        let caller = Arc::new(Caller { user, unit: holdings.unit, full_name, sight });
+        let Some((holdings, full_name)) = reader.holdings(user)? else { return Ok(None) };
+        let sight = Sight::Of(Arc::new(rights(&holdings)));
+        let caller = Arc::new(Caller { user, actor, unit: holdings.unit, full_name, sight });
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         // A version never comes again, so what a transaction saw that was rolled back is never taken for
         // the truth.
         if known.version != version || known.callers.len() >= CALLERS_MAX {
             *known = Known { version, callers: HashMap::new() };
         }
-        known.callers.insert(user, caller.clone());
-        Ok(caller)
+        known.callers.insert((user, actor), caller.clone());
+        Ok(Some(caller))
     }
 }

@@ -220,7 +220,9 @@ fn page(list: &Listed, reading: &Reading) -> Result<Vec<u8>> {
     } else {
         (None, Some(link("$deltatoken", &reading.ticket(None).write(reader)?)))
     };
-    Ok(render::collection_body(&context, None, next.as_deref(), delta.as_deref(), &sheet.finish()?))
+    let frame = (context.as_str(), list.definitions_version());
+    let (next, delta, rows) = (next.as_deref(), delta.as_deref(), sheet.finish()?);
+    Ok(render::annotated_collection_body((frame.0, &frame.1), None, next, delta, &rows))
 }
 
 fn bury(sheet: &mut Sheet, list: &Listed, tombstone: &Tombstone) {

@@ -189,6 +189,7 @@ impl<'a> Answer<'a> {
         };
         let count = total.filter(|_| query.count).map(|total| total.min(COUNT_MAX));
         let mut said = render::record_count_annotations(&prefer.annotations, total, COUNT_MAX);
+        said.extend(self.list.definitions_version());
         if let Some(cookie) = cookie {
             said.extend(render::paging_annotations(&prefer.annotations, &cookie));
         }

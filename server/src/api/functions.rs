@@ -13,7 +13,7 @@ pub(crate) const COUNTED_TABLES_MAX: usize = 50;
 /// Calls a function by name.
 ///
 /// # Errors
-/// 501 for one that is not known; 400 for malformed parameters.
+/// 404 for one that is not known; 400 for malformed parameters.
 pub(super) fn call(
     reader: &Reader,
     call: &Call,
@@ -29,7 +29,7 @@ pub(super) fn call(
             Ok(answer(call, name, &[("Timestamp", version.to_string().into())]))
         }
         "RetrieveTotalRecordCount" => total_record_count(reader, call, name, parameters),
-        _ => Err(ODataError::not_implemented(format!("The function {name} is not implemented."))),
+        _ => Err(ODataError::segment_not_found(name)),
     }
 }
 

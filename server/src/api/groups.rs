@@ -56,7 +56,8 @@ pub(super) fn answer(list: &Listed, apply: &Apply) -> Result<Vec<u8>> {
         out.push(b'}');
     }
     let context = format!("{}$metadata#{}", list.call.root, list.table.set_name);
-    Ok(render::collection_body(&context, None, None, None, &out))
+    let said = list.definitions_version();
+    Ok(render::annotated_collection_body((&context, &said), None, None, None, &out))
 }
 
 fn members<'a>(list: &'a Listed, apply: &'a Apply) -> Vec<Member<'a>> {

@@ -1,5 +1,6 @@
 //! The Web API: one request in, one answer out. Knows nothing of sockets; blocks the thread while it works.
 
+mod acting;
 mod batch;
 mod callers;
 mod changes;
@@ -24,6 +25,7 @@ pub use write::{create_row, create_row_unlinked, update_row, Effect};
 use crate::db::meta::Fact;
 use crate::db::sessions::Caller;
 use crate::db::{Database, Reader, Writer};
+use acting::ActFor;
 use callers::Callers;
 use find::KnownNames;
 use flette_odata::error::Result;
@@ -63,7 +65,9 @@ pub struct Service {
 /// Who asks, before it is known what they may do.
 #[derive(Debug, Clone, Copy)]
 struct Asked<'a> {
+    /// Who signed in.
     user: Uuid,
+    act_for: ActFor,
     root: &'a str,
     now: i64,
 }
@@ -121,8 +125,9 @@ impl Service {
 
     /// Answers a request of a user. Never fails: an error is an answer.
     pub fn answer(&self, user: Uuid, root: &str, request: &Request, now: i64) -> Response {
-        let asked = Asked { user, root, now };
-        self.respond(&asked, request).unwrap_or_else(|error| error.to_response())
+        let answer = ActFor::read(&request.headers)
+            .and_then(|act_for| self.respond(&Asked { user, act_for, root, now }, request));
+        answer.unwrap_or_else(|error| error.to_response())
     }
 
     /// A user with the rights of this moment.
@@ -133,10 +138,14 @@ impl Service {
         self.database.read(|reader| self.callers.get(reader, user))
     }
 
+    fn caller_of(&self, reader: &Reader, asked: &Asked) -> Result<Arc<Caller>> {
+        acting::caller(reader, &self.callers, asked.user, asked.act_for)
+    }
+
     /// Reads in one snapshot, with the rights the caller has in it.
     fn read<T>(&self, asked: &Asked, mut work: impl FnMut(&Reader, &Call) -> Result<T>) -> Result<T> {
         self.database.read(|reader| {
-            let caller = self.callers.get(reader, asked.user)?;
+            let caller = self.caller_of(reader, asked)?;
             work(reader, &asked.call(&caller, self.profile))
         })
     }
@@ -144,7 +153,7 @@ impl Service {
     /// Writes in one transaction, with the rights the caller has in it.
     fn write<T>(&self, asked: &Asked, mut work: impl FnMut(&Writer, &Call) -> Result<T>) -> Result<T> {
         self.database.write(|writer| {
-            let caller = self.callers.get(writer, asked.user)?;
+            let caller = self.caller_of(writer, asked)?;
             work(writer, &asked.call(&caller, self.profile))
         })
     }
@@ -154,6 +163,8 @@ impl Service {
         if path.ends_with("$batch") || path.ends_with("%24batch") {
             let operation = operation::parse(request, asked.root, &self.database.schema(), &NoNames)?;
             if let Operation::Batch(items) = operation {
+                // A batch in a name that may not be used is refused as a whole.
+                self.database.read(|reader| self.caller_of(reader, asked))?;
                 return Ok(self.batch(asked, request, items));
             }
         }

@@ -93,6 +93,11 @@ impl Listed<'_> {
         }
     }
 
+    /// What tells the version of the definitions, when it is asked for.
+    pub(super) fn definitions_version(&self) -> Vec<u8> {
+        render::definitions_version_annotation(&self.prefer.annotations, self.reader.schema_version)
+    }
+
     fn context(&self, plan: &Plan) -> String {
         match self.wanted {
             Wanted::Rows => plan.context_list(self.call.root),
@@ -137,7 +142,8 @@ impl Listed<'_> {
             true => Some(self.reader.count(&Listing { limit: COUNT_MAX + 1, ..listing })?),
             false => None,
         };
-        let annotations = render::record_count_annotations(&self.prefer.annotations, total, COUNT_MAX);
+        let mut annotations = render::record_count_annotations(&self.prefer.annotations, total, COUNT_MAX);
+        annotations.extend(self.definitions_version());
         let total = total.map(|total| total.min(COUNT_MAX));
         let frame = (self.context(&plan), annotations);
         Ok(render::annotated_collection_body(

@@ -57,7 +57,9 @@ pub(super) fn once(
     request: &Request,
     carry_out: impl FnOnce() -> Result<Effect>,
 ) -> Result<Outcome> {
-    let Some(asked) = Repeatable::read(request) else { return carry_out().map(Outcome::Accepted) };
+    let Some(asked) = Repeatable::read(request, call.caller.actor) else {
+        return carry_out().map(Outcome::Accepted);
+    };
     let asked = match asked {
         Ok(asked) => asked,
         Err(error) => return Ok(Outcome::Rejected(error)),
@@ -90,7 +92,7 @@ struct Repeatable {
 
 impl Repeatable {
     /// `None` for a request like any other; an error when one of the headers is missing or malformed.
-    fn read(request: &Request) -> Option<Result<Repeatable>> {
+    fn read(request: &Request, actor: Option<Uuid>) -> Option<Result<Repeatable>> {
         let (id, sent) = (request.headers.get(REQUEST_ID), request.headers.get(FIRST_SENT));
         if id.is_none() && sent.is_none() {
             return None;
@@ -99,7 +101,7 @@ impl Repeatable {
         let first_sent = sent.and_then(|sent| parse_http_date(sent.trim()));
         Some(match (id, first_sent) {
             (Some(id), Some(first_sent)) => {
-                Ok(Repeatable { id, first_sent, fingerprint: fingerprint(request) })
+                Ok(Repeatable { id, first_sent, fingerprint: fingerprint(request, actor) })
             }
             _ => Err(ODataError::bad_request(format!(
                 "A repeatable request needs a GUID in {REQUEST_ID} and an HTTP date in {FIRST_SENT}."
@@ -108,8 +110,9 @@ impl Repeatable {
     }
 }
 
-/// What makes a request the same as another. Scheme and host do not count: behind a proxy they differ.
-fn fingerprint(request: &Request) -> Vec<u8> {
+/// What makes a request the same as another; `actor` acts for the user. Scheme and host do not count: behind a proxy they
+/// differ.
+fn fingerprint(request: &Request, actor: Option<Uuid>) -> Vec<u8> {
     let url = match request.url.split_once("://") {
         Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
         None => &request.url,
@@ -124,6 +127,9 @@ fn fingerprint(request: &Request) -> Vec<u8> {
         hash.update(part);
     }
     hash.update(&request.body);
+    if let Some(actor) = actor {
+        hash.update(actor.as_bytes());
+    }
     hash.finalize().to_vec()
 }
 

@@ -1,5 +1,6 @@
 //! What hangs on one row: its properties, the row behind a navigation property, references.
 
+use super::find::behind;
 use super::read::{count, row, Listed, Wanted};
 use super::{rights, row_url, table_of, Call};
 use crate::db::query::{Collection, Within};
@@ -10,7 +11,7 @@ use flette_odata::error::Result;
 use flette_odata::prefer::Prefer;
 use flette_odata::query::Query;
 use flette_odata::render::{self, write_text, write_value};
-use flette_odata::{EntityRef, ODataError, Response, Table, Uuid, Value};
+use flette_odata::{ODataError, Response, Table, Uuid, Value};
 
 /// A row that must be there and in sight.
 fn existing(reader: &Reader, call: &Call, table: &Table, id: Uuid) -> Result<Stored> {
@@ -56,22 +57,6 @@ pub(super) fn property(
     Ok(response)
 }
 
-/// Where a single-valued navigation property of a row leads; `None` when it leads nowhere.
-fn behind(
-    reader: &Reader,
-    call: &Call,
-    (table, id): (&Table, Uuid),
-    navigation: &str,
-) -> Result<Option<EntityRef>> {
-    let (column, targets) =
-        table.navigation(navigation).ok_or_else(|| ODataError::segment_not_found(navigation))?;
-    let stored = existing(reader, call, table, id)?;
-    Ok(match stored.row.get(&column.logical_name) {
-        Some(Value::Lookup(to)) if targets.iter().any(|target| target.table == to.table) => Some(to.clone()),
-        _ => None,
-    })
-}
-
 /// `GET contacts(id)/parentcustomerid_account`; 204 when it leads nowhere, 404 when the row behind it is gone
 /// or out of sight.
 pub(super) fn navigation(
@@ -81,7 +66,7 @@ pub(super) fn navigation(
     navigation: &str,
     (query, prefer, condition): (&Query, &Prefer, &Condition),
 ) -> Result<Response> {
-    match behind(reader, call, from, navigation)? {
+    match behind(reader, &call.caller.sight(), from, navigation)? {
         Some(to) => row(reader, call, (table_of(reader.schema, &to.table)?, to.id), query, prefer, condition),
         None => Ok(Response::empty(204)),
     }
@@ -94,7 +79,8 @@ pub(super) fn reference(
     from: (&Table, Uuid),
     navigation: &str,
 ) -> Result<Response> {
-    let Some(to) = behind(reader, call, from, navigation)? else { return Ok(Response::empty(204)) };
+    let to = behind(reader, &call.caller.sight(), from, navigation)?;
+    let Some(to) = to else { return Ok(Response::empty(204)) };
     let mut body = b"{\"@odata.context\":".to_vec();
     write_text(&mut body, &format!("{}$metadata#$ref", call.root));
     body.extend_from_slice(b",\"@odata.id\":");

@@ -236,7 +236,8 @@ pub(super) fn merge(writer: &Writer, own: &Schema) -> Result<()> {
                 // A definition that a former server wrote and this one cannot read any more counts as
                 // customised.
                 let before = known.built_in.as_deref().and_then(|json| serde_json::from_str(json).ok());
-                let merged = merged(&current, before.as_ref().unwrap_or(&current), table);
+                let mut merged = merged(&current, before.as_ref().unwrap_or(&current), table);
+                leave_out_doubled_keys(writer, &current, &mut merged)?;
                 writer.put(&merged, Some(&current), Some(&built_in))?;
             }
             None => writer.put(table, None, Some(&built_in))?,
@@ -247,6 +248,25 @@ pub(super) fn merge(writer: &Writer, own: &Schema) -> Result<()> {
     // What a newer server brings is noted nowhere: who knows an older schema reads it all anew.
     let version = writer.fact(Fact::SchemaVersion)?.unwrap_or_default();
     writer.set_fact(Fact::DefinitionFloor, &version)
+}
+
+/// Takes new alternate keys out of a table whose rows have the same values in their columns: a database that was right
+/// for the server before is right for this one.
+fn leave_out_doubled_keys(writer: &Writer, current: &Table, merged: &mut Table) -> Result<()> {
+    for key in merged.keys.clone() {
+        let is_new = !current.keys.contains(&key);
+        // A new column has no values yet.
+        let is_filled = key.columns.iter().all(|column| current.column(column).is_some());
+        if is_new && is_filled && writer.has_doubles(current, &key.columns)? {
+            tracing::warn!(
+                table = merged.logical_name,
+                key = key.name,
+                "left out: rows have the same values"
+            );
+            merged.keys.retain(|kept| *kept != key);
+        }
+    }
+    Ok(())
 }
 
 /// A schema with what of the server's own belongs to no single table and is not there yet.

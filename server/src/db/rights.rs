@@ -152,7 +152,14 @@ fn party_condition(reach: &Reach, table: &Table, alias: &str) -> Option<SimpleEx
 
 /// The same where owner and business unit stand in columns of these names.
 pub(super) fn condition_on(reach: &Reach, alias: &str, (owner, unit): (&str, &str)) -> Option<SimpleExpr> {
-    let Reach::Some { units, owners } = reach else { return None };
+    let (units, owners) = match reach {
+        Reach::All => return None,
+        Reach::Some { units, owners } => (units, owners),
+        Reach::Both(parts) => {
+            let parts = parts.iter().filter_map(|part| condition_on(part, alias, (owner, unit)));
+            return parts.reduce(SimpleExpr::and);
+        }
+    };
     let column = |column: &str| Expr::col((name(alias), name(column)));
     let among = |column: Expr, ids: &std::collections::BTreeSet<Uuid>| {
         (!ids.is_empty()).then(|| column.is_in(ids.iter().map(|id| id_value(*id))))
@@ -187,11 +194,14 @@ impl Reader<'_> {
         let roles = self.held(&holders, ("systemuserroles", "teamroles"), "roleid")?;
         let profiles =
             self.held(&holders, ("systemuserprofiles", "teamprofiles"), "fieldsecurityprofileid")?;
+        let own_roles = self.held(&[(user, unit)], ("systemuserroles", "teamroles"), "roleid")?;
+        let acts = self.privileges(&own_roles)?.iter().any(Privilege::is_to_act_for_others);
         let holdings = Holdings {
             user,
             unit,
             teams,
             administrator: self.is_administrator(&roles)?,
+            acts_for_others: acts,
             privileges: self.privileges(&roles)?,
             units: self.units()?.into_iter().collect(),
             columns: self.column_grants(&profiles)?,

@@ -12,8 +12,10 @@ use sea_query::{Expr, OnConflict, Query};
 /// Somebody who asks for something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// `systemuserid`
+    /// `systemuserid`: in whose name it is asked.
     pub user: Uuid,
+    /// Who really asks, when somebody acts for the user.
+    pub actor: Option<Uuid>,
     /// `businessunitid` of the user.
     pub unit: Uuid,
     /// What people read.
@@ -101,6 +103,17 @@ impl Reader<'_> {
         Ok(self.first(&query, |row| row.id(0))?.flatten())
     }
 
+    /// The user with an id in the directory of the organisation.
+    pub fn user_by_object_id(&self, object: Uuid) -> Result<Option<Uuid>> {
+        let mut query = Query::select();
+        query
+            .column(name("systemuserid"))
+            .from(name("systemuser"))
+            .and_where(Expr::col(name("azureactivedirectoryobjectid")).eq(id_value(object)))
+            .limit(1);
+        Ok(self.first(&query, |row| row.id(0))?.flatten())
+    }
+
     /// A user who sees everything, whether it may sign in or not: for the server's own work.
     pub fn user(&self, user: Uuid) -> Result<Option<Caller>> {
         let table = self.schema.table("systemuser");
@@ -109,6 +122,7 @@ impl Reader<'_> {
         let full_name = stored.row.get("fullname").and_then(Value::as_text).unwrap_or_default();
         Ok(Some(Caller {
             user,
+            actor: None,
             unit: lookup_id(&stored.row, "businessunitid").unwrap_or_default(),
             full_name: full_name.to_owned(),
             sight: Sight::Everything,

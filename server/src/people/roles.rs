@@ -2,7 +2,7 @@
 
 use crate::db::rights::{ADMINISTRATOR_TEMPLATE, LEVEL_COLUMNS};
 use crate::db::Writer;
-use crate::rights::{Depth, Verb, EVERY_TABLE};
+use crate::rights::{Depth, Verb, ACT_FOR_OTHERS, EVERY_TABLE};
 use crate::schema::id_of;
 use flette_odata::error::Result;
 use flette_odata::{ODataError, Row, Uuid, Value};
@@ -18,6 +18,8 @@ pub enum Role {
     Salesperson,
     /// The same with one's own rows.
     BasicUser,
+    /// Acting for other users, and nothing else: it is held beside another role.
+    Delegate,
 }
 
 /// Tables that everybody reads: owners have names.
@@ -25,7 +27,8 @@ const READ_BY_ALL: [&str; 3] = ["systemuser", "team", "businessunit"];
 
 impl Role {
     /// Every role of this module.
-    pub const ALL: [Role; 4] = [Role::Administrator, Role::SalesManager, Role::Salesperson, Role::BasicUser];
+    pub const ALL: [Role; 5] =
+        [Role::Administrator, Role::SalesManager, Role::Salesperson, Role::BasicUser, Role::Delegate];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -34,6 +37,7 @@ impl Role {
             Role::SalesManager => "Sales Manager",
             Role::Salesperson => "Salesperson",
             Role::BasicUser => "Basic User",
+            Role::Delegate => "Delegate",
         }
     }
 
@@ -44,8 +48,10 @@ impl Role {
 
     /// Levels by table; an administrator needs none.
     fn levels(self) -> Vec<(&'static str, &'static [Verb], Depth)> {
+        let write: &[Verb] = &[Verb::Write];
         let depth = match self {
             Role::Administrator => return Vec::new(),
+            Role::Delegate => return vec![(ACT_FOR_OTHERS, write, Depth::Organization)],
             Role::SalesManager => Depth::Organization,
             Role::Salesperson => Depth::Unit,
             Role::BasicUser => Depth::User,

@@ -5,12 +5,15 @@
 //! and writes.
 
 pub mod mask;
+mod reach;
 mod view;
 
+pub use reach::Reach;
 pub use view::View;
 
 use flette_odata::{Column, Row, Table, Uuid, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Column that says to which business unit a row belongs.
 pub const OWNING_UNIT: &str = "owningbusinessunit";
@@ -31,6 +34,10 @@ const ADMINISTRATION_TABLES: [&str; 9] = [
     "systemuserprofiles",
     "teamprofiles",
 ];
+
+/// Columns that only administrators write, whoever else may write the rest of the row: whom somebody acts for goes by
+/// them.
+const ADMINISTRATION_COLUMNS: [(&str, &str); 1] = [("systemuser", "azureactivedirectoryobjectid")];
 
 /// What is done with a row. Dataverse's Append and AppendTo are folded into reading the row that a lookup
 /// points to and writing the one that holds it.
@@ -101,6 +108,10 @@ pub const EVERY_TABLE: &str = "*";
 /// table of all of them shows what each of them does.
 pub const ACTIVITIES: &str = "activitypointer";
 
+/// What stands in a role in place of a table when its holders may act for other users, at `writelevel` 8. No table can
+/// have such a name.
+pub const ACT_FOR_OTHERS: &str = "prvActOnBehalfOfAnotherUser";
+
 /// Whether the rows of a table say who takes part in an activity: they are seen with it.
 pub fn is_party(table: &Table) -> bool {
     table.logical_name == "activityparty"
@@ -138,6 +149,8 @@ pub struct Holdings {
     pub teams: Vec<(Uuid, Uuid)>,
     /// Whether the user or one of the teams is an administrator.
     pub administrator: bool,
+    /// Whether the user may act for others. Roles of teams do not count, as in Dataverse.
+    pub acts_for_others: bool,
     /// What the roles grant.
     pub privileges: Vec<Privilege>,
     /// Business units with those above them.
@@ -159,6 +172,14 @@ pub struct Privilege {
     pub depth: Depth,
 }
 
+impl Privilege {
+    /// Whether it is the right to act for other users.
+    pub fn is_to_act_for_others(&self) -> bool {
+        let named = self.table.eq_ignore_ascii_case(ACT_FOR_OTHERS);
+        named && self.verb == Verb::Write && self.depth == Depth::Organization
+    }
+}
+
 /// What a profile allows for a secured column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ColumnGrant {
@@ -174,43 +195,6 @@ pub struct ColumnGrant {
     pub update: bool,
 }
 
-/// Rows of one table that somebody reaches by one verb.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reach {
-    /// All of them.
-    All,
-    /// Those of a business unit or an owner among these.
-    Some {
-        /// Business units.
-        units: BTreeSet<Uuid>,
-        /// Users and teams.
-        owners: BTreeSet<Uuid>,
-    },
-}
-
-impl Reach {
-    /// No row.
-    pub fn none() -> Reach {
-        Reach::Some { units: BTreeSet::new(), owners: BTreeSet::new() }
-    }
-
-    /// Whether it holds no row, whatever rows there are.
-    pub fn is_none(&self) -> bool {
-        matches!(self, Reach::Some { units, owners } if units.is_empty() && owners.is_empty())
-    }
-
-    /// Whether a row of this owner and business unit is in it.
-    pub fn covers(&self, owner: Option<Uuid>, unit: Option<Uuid>) -> bool {
-        match self {
-            Reach::All => true,
-            Reach::Some { units, owners } => {
-                unit.is_some_and(|unit| units.contains(&unit))
-                    || owner.is_some_and(|owner| owners.contains(&owner))
-            }
-        }
-    }
-}
-
 /// What one user may do: computed once, then asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rights {
@@ -221,6 +205,9 @@ pub struct Rights {
     /// Teams the user is in.
     pub teams: Vec<Uuid>,
     administrator: bool,
+    acts_for_others: bool,
+    /// Rights of whoever acts for this user: what is done must be allowed to both.
+    actor: Option<Arc<Rights>>,
     /// By verb, and by the name under which roles hold rights.
     grants: BTreeMap<(Verb, String), Grant>,
     columns: Vec<ColumnGrant>,
@@ -255,14 +242,30 @@ impl Rights {
             unit: holdings.unit,
             teams: holdings.teams.iter().map(|(team, _)| *team).collect(),
             administrator: holdings.administrator,
+            acts_for_others: holdings.acts_for_others,
+            actor: None,
             grants,
             columns: holdings.columns.clone(),
         }
     }
 
+    /// The same rights in the hands of somebody who acts for the user: what is left is what both may do.
+    pub fn exercised_by(self, actor: Arc<Rights>) -> Rights {
+        Rights { actor: Some(actor), ..self }
+    }
+
+    /// Whether the user may act for others. Whoever is acted for may not act for others in turn.
+    pub fn may_act_for_others(&self) -> bool {
+        self.actor.is_none() && (self.administrator || self.acts_for_others)
+    }
+
+    fn actor_too(&self, allowed: impl Fn(&Rights) -> bool) -> bool {
+        self.actor.as_deref().is_none_or(allowed)
+    }
+
     /// Whether the user may do everything.
     pub fn is_administrator(&self) -> bool {
-        self.administrator
+        self.administrator && self.actor_too(Rights::is_administrator)
     }
 
     /// Rows of a table that the user reaches by a verb.
@@ -271,6 +274,14 @@ impl Rights {
     /// level of the organisation; pairs of rows are read at that level too. Parties are reached as their
     /// activities are.
     pub fn reach(&self, verb: Verb, table: &Table) -> Reach {
+        let own = self.own_reach(verb, table);
+        match &self.actor {
+            Some(actor) => own.and(actor.reach(verb, table)),
+            None => own,
+        }
+    }
+
+    fn own_reach(&self, verb: Verb, table: &Table) -> Reach {
         let name = table.logical_name.as_str();
         if self.administrator {
             return Reach::All;
@@ -307,19 +318,30 @@ impl Rights {
         !column.secured || self.administrator || self.columns.iter().filter(is_it).any(what)
     }
 
+    /// Whether a column may be written at all by somebody who may write the row.
+    fn administers(&self, table: &Table, column: &Column) -> bool {
+        let named = (table.logical_name.as_str(), column.logical_name.as_str());
+        !ADMINISTRATION_COLUMNS.contains(&named) || self.administrator
+    }
+
     /// Whether the values of a column are hidden from the user.
     pub fn masks(&self, table: &Table, column: &Column) -> bool {
         !self.allows(table, column, |grant| grant.read)
+            || !self.actor_too(|actor| !actor.masks(table, column))
     }
 
     /// Whether the user may give a column a value in a new row.
     pub fn may_create_with(&self, table: &Table, column: &Column) -> bool {
         self.allows(table, column, |grant| grant.create)
+            && self.administers(table, column)
+            && self.actor_too(|actor| actor.may_create_with(table, column))
     }
 
     /// Whether the user may change a column's value.
     pub fn may_update(&self, table: &Table, column: &Column) -> bool {
         self.allows(table, column, |grant| grant.update)
+            && self.administers(table, column)
+            && self.actor_too(|actor| actor.may_update(table, column))
     }
 }
 

@@ -188,3 +188,115 @@ fn a_view_is_read_as_it_was_written_and_nothing_else_is() {
     };
     assert_eq!([63, 64, 65].map(|count| long(count).is_long()), [false, false, true]);
 }
+
+fn some(units: &[Uuid], owners: &[Uuid]) -> Reach {
+    Reach::Some { units: units.iter().copied().collect(), owners: owners.iter().copied().collect() }
+}
+
+#[test]
+fn two_reaches_together_cover_what_both_cover() {
+    let reaches = [
+        Reach::All,
+        Reach::none(),
+        some(&[OSLO], &[]),
+        some(&[OSLO], &[USER]),
+        some(&[OSLO, BERGEN], &[USER]),
+        some(&[], &[OTHER]),
+        some(&[BERGEN], &[OTHER, TEAM]),
+    ];
+    let people = [USER, OTHER, TEAM].map(Some).into_iter().chain([None]);
+    let rows: Vec<_> =
+        people.flat_map(|owner| [OSLO, BERGEN, ROOT].map(|unit| (owner, Some(unit)))).collect();
+    for one in &reaches {
+        for other in &reaches {
+            let joined = one.clone().and(other.clone());
+            for (owner, unit) in &rows {
+                let expected = one.covers(*owner, *unit) && other.covers(*owner, *unit);
+                assert_eq!(joined.covers(*owner, *unit), expected, "{one:?} and {other:?}");
+            }
+            assert_eq!(joined.is_none(), one.is_none() || other.is_none(), "{one:?} and {other:?}");
+            let view = View { reach: joined, masked: BTreeSet::from(["x".to_owned()]) };
+            assert_eq!(View::read(&view.write()), Some(view));
+        }
+    }
+    assert_eq!(some(&[OSLO, BERGEN], &[USER]).and(some(&[OSLO], &[USER])), some(&[OSLO], &[USER]));
+}
+
+#[test]
+fn rights_in_the_hands_of_another_are_those_of_both() {
+    let schema = schema();
+    let account = schema.table("account").unwrap();
+    let user = reading(OSLO, "account", Depth::Unit);
+    let narrow =
+        with(&[(OSLO, Verb::Read, "account", Depth::User), (OSLO, Verb::Write, "account", Depth::User)]);
+    let administrator = Rights::new(&Holdings { administrator: true, ..holdings() });
+    let acting = user.clone().exercised_by(Arc::new(administrator.clone()));
+    assert!(!acting.is_administrator() && !acting.may_act_for_others());
+    assert_eq!(acting.reach(Verb::Read, account), user.reach(Verb::Read, account));
+    let acting = administrator.clone().exercised_by(Arc::new(narrow.clone()));
+    assert!(!acting.is_administrator() && !acting.may_act_for_others());
+    assert_eq!(acting.reach(Verb::Read, account), narrow.reach(Verb::Read, account));
+    let role = schema.table("role").unwrap();
+    assert_eq!(acting.reach(Verb::Write, role), Reach::none());
+    let acting = user.exercised_by(Arc::new(narrow));
+    assert_eq!(acting.reach(Verb::Write, account), Reach::none());
+    assert!(acting.may(Verb::Read, account, &row(USER, OSLO)));
+    assert!(!acting.may(Verb::Read, account, &row(OTHER, OSLO)));
+    let both = administrator.clone().exercised_by(Arc::new(administrator));
+    assert!(both.is_administrator());
+}
+
+#[test]
+fn secured_columns_need_the_profiles_of_both() {
+    let mut schema = schema();
+    let table = schema.tables.iter_mut().find(|table| table.logical_name == "account").unwrap();
+    table.columns.iter_mut().find(|column| column.logical_name == "revenue").unwrap().secured = true;
+    let account = schema.table("account").unwrap();
+    let revenue = account.column("revenue").unwrap();
+    let grant = |allowed: bool| ColumnGrant {
+        table: "account".to_owned(),
+        column: "revenue".to_owned(),
+        read: allowed,
+        create: allowed,
+        update: allowed,
+    };
+    let rights = |allowed| Rights::new(&Holdings { columns: vec![grant(allowed)], ..holdings() });
+    for (user, actor) in [(true, true), (true, false), (false, true), (false, false)] {
+        let acting = rights(user).exercised_by(Arc::new(rights(actor)));
+        let both = user && actor;
+        assert_eq!(!acting.masks(account, revenue), both);
+        assert_eq!(acting.may_create_with(account, revenue), both);
+        assert_eq!(acting.may_update(account, revenue), both);
+    }
+}
+
+#[test]
+fn only_administrators_write_the_columns_that_say_who_is_who() {
+    let schema = schema();
+    let user = schema.table("systemuser").unwrap();
+    let column = |name: &str| user.column(name).unwrap();
+    let everything = with(&[(OSLO, Verb::Write, "systemuser", Depth::Organization)]);
+    let administrator = Rights::new(&Holdings { administrator: true, ..holdings() });
+    for (name, allowed) in [("jobtitle", true), ("azureactivedirectoryobjectid", false)] {
+        assert_eq!(everything.may_update(user, column(name)), allowed, "{name}");
+        assert_eq!(everything.may_create_with(user, column(name)), allowed, "{name}");
+        assert!(administrator.may_update(user, column(name)), "{name}");
+        let acting = administrator.clone().exercised_by(Arc::new(everything.clone()));
+        assert_eq!(acting.may_update(user, column(name)), allowed, "{name}");
+    }
+}
+
+#[test]
+fn the_right_to_act_for_others_is_held_at_the_level_of_the_organisation() {
+    let acts = |table: &str, verb, depth| {
+        Privilege { unit: OSLO, table: table.to_owned(), verb, depth }.is_to_act_for_others()
+    };
+    assert!(acts(ACT_FOR_OTHERS, Verb::Write, Depth::Organization));
+    assert!(acts("prvactonbehalfofanotheruser", Verb::Write, Depth::Organization));
+    assert!(!acts(ACT_FOR_OTHERS, Verb::Write, Depth::UnitAndBelow));
+    assert!(!acts(ACT_FOR_OTHERS, Verb::Read, Depth::Organization));
+    assert!(!acts(EVERY_TABLE, Verb::Write, Depth::Organization));
+    assert!(!with(&[(OSLO, Verb::Write, EVERY_TABLE, Depth::Organization)]).may_act_for_others());
+    assert!(Rights::new(&Holdings { acts_for_others: true, ..holdings() }).may_act_for_others());
+    assert!(Rights::new(&Holdings { administrator: true, ..holdings() }).may_act_for_others());
+}

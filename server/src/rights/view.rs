@@ -36,15 +36,7 @@ impl View {
     /// As bytes that [`View::read`] understands.
     pub fn write(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        let (units, owners) = match &self.reach {
-            Reach::All => (None, None),
-            Reach::Some { units, owners } => (Some(units), Some(owners)),
-        };
-        out.push(u8::from(units.is_some()));
-        for ids in units.into_iter().chain(owners) {
-            count(&mut out, ids.len());
-            ids.iter().for_each(|id| out.extend_from_slice(id.as_bytes()));
-        }
+        write_reach(&mut out, &self.reach);
         count(&mut out, self.masked.len());
         for column in &self.masked {
             count(&mut out, column.len());
@@ -55,19 +47,15 @@ impl View {
 
     /// Whether it has too many parts to be carried as a whole.
     pub fn is_long(&self) -> bool {
-        let ids = match &self.reach {
-            Reach::All => 0,
-            Reach::Some { units, owners } => units.len() + owners.len(),
-        };
-        ids + self.masked.len() > PARTS_MAX
+        ids(&self.reach) + self.masked.len() > PARTS_MAX
     }
 
     /// Reads what [`View::write`] wrote; `None` for anything else.
     pub fn read(bytes: &[u8]) -> Option<View> {
         let mut rest = Rest(bytes);
         let reach = match rest.take(1)? {
-            [0] => Reach::All,
-            [1] => Reach::Some { units: rest.ids()?, owners: rest.ids()? },
+            [BOTH] => Reach::Both(Box::new([rest.simple_reach()?, rest.simple_reach()?])),
+            [kind] => rest.reach_of(*kind)?,
             _ => return None,
         };
         let masked = (0..rest.count()?)
@@ -80,6 +68,37 @@ impl View {
     }
 }
 
+/// What a reach begins with: which kind it is.
+const ALL: u8 = 0;
+const SOME: u8 = 1;
+const BOTH: u8 = 2;
+
+fn write_reach(out: &mut Vec<u8>, reach: &Reach) {
+    match reach {
+        Reach::All => out.push(ALL),
+        Reach::Some { units, owners } => {
+            out.push(SOME);
+            for ids in [units, owners] {
+                count(out, ids.len());
+                ids.iter().for_each(|id| out.extend_from_slice(id.as_bytes()));
+            }
+        }
+        Reach::Both(parts) => {
+            out.push(BOTH);
+            parts.iter().for_each(|part| write_reach(out, part));
+        }
+    }
+}
+
+/// How many ids a reach names.
+fn ids(reach: &Reach) -> usize {
+    match reach {
+        Reach::All => 0,
+        Reach::Some { units, owners } => units.len() + owners.len(),
+        Reach::Both(parts) => parts.iter().map(ids).sum(),
+    }
+}
+
 /// Counts are two bytes; a longer view is never written out as a whole.
 fn count(out: &mut Vec<u8>, count: usize) {
     out.extend_from_slice(&u16::try_from(count).unwrap_or(u16::MAX).to_be_bytes());
@@ -88,6 +107,22 @@ fn count(out: &mut Vec<u8>, count: usize) {
 struct Rest<'b>(&'b [u8]);
 
 impl<'b> Rest<'b> {
+    /// A reach that is not made of two.
+    fn simple_reach(&mut self) -> Option<Reach> {
+        match self.take(1)? {
+            [kind] => self.reach_of(*kind),
+            _ => None,
+        }
+    }
+
+    fn reach_of(&mut self, kind: u8) -> Option<Reach> {
+        match kind {
+            ALL => Some(Reach::All),
+            SOME => Some(Reach::Some { units: self.ids()?, owners: self.ids()? }),
+            _ => None,
+        }
+    }
+
     fn take(&mut self, length: usize) -> Option<&'b [u8]> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;

@@ -88,7 +88,7 @@ pub(super) fn table() -> Table {
     let builder = process(origin(currency(builder, "account"), "account"));
     let builder =
         builder.states(&[(0, "Active", 1), (1, "Inactive", 2)], &[(1, "Active", 0), (2, "Inactive", 1)]);
-    owned_columns(builder, "account").build()
+    owned_columns(builder, "account").key(("AccountNumber_Key", "Account Number"), &["accountnumber"]).build()
 }
 
 fn reach(builder: TableBuilder) -> TableBuilder {

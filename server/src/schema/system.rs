@@ -83,7 +83,9 @@ pub(super) fn system_user() -> Table {
             );
     let builder = address(preferences(builder), 1, ADDRESS_TYPES);
     let builder = address(builder, 2, ADDRESS_TYPES);
-    stamps(currency(builder, "systemuser"), "systemuser").build()
+    stamps(currency(builder, "systemuser"), "systemuser")
+        .key(("AADObjectId", "Azure AD Object ID"), &["azureactivedirectoryobjectid"])
+        .build()
 }
 
 fn preferences(builder: TableBuilder) -> TableBuilder {

@@ -553,5 +553,5 @@ async fn counts_and_stamps_are_functions() {
     let attributes = format!("{TABLE}/Attributes");
     made(&server, &attributes, &attribute("String", "new_Code", json!({"MaxLength": 10}))).await;
     assert_ne!(server.get("RetrieveTimestamp()").await.json()["Timestamp"], before);
-    assert_eq!(server.get("RetrieveNothing()").await.status, 501);
+    assert_eq!(server.get("RetrieveNothing()").await.status, 404);
 }

@@ -1,5 +1,6 @@
 //! The suite: every module is run on SQLite and on PostgreSQL.
 
+mod acting;
 mod agreeing;
 mod batching;
 mod changing;

@@ -88,7 +88,12 @@ pub(super) fn insert(writer: &Writer, call: &Call, (table, id): (&Table, Uuid), 
     };
     rights::check_columns(call, table, &edit.values, WriteKind::Create)?;
     let given: Vec<String> = edit.values.iter().map(|(name, _)| name.clone()).collect();
-    let row = complete_create(table, writer.schema, edit.values, id, call.caller.user, unit, call.now)?;
+    let mut row = complete_create(table, writer.schema, edit.values, id, call.caller.user, unit, call.now)?;
+    for column in ["createdonbehalfby", "modifiedonbehalfby"] {
+        if table.column(column).is_some() {
+            row.insert(column.to_owned(), actor(call));
+        }
+    }
     if !is_party(table) {
         rights::check(call, Verb::Create, table, &row)?;
     }
@@ -185,6 +190,9 @@ fn store_told(
     let user = EntityRef { table: "systemuser".to_owned(), id: call.caller.user };
     changes.push(("modifiedon".to_owned(), Value::DateTime(call.now - call.now.rem_euclid(1000))));
     changes.push(("modifiedby".to_owned(), Value::Lookup(user)));
+    if table.column("modifiedonbehalfby").is_some() {
+        changes.push(("modifiedonbehalfby".to_owned(), actor(call)));
+    }
     writer.update(table, current, id, &changes, call.now)?;
     if changed.is_empty() && told.stamps.is_empty() {
         return Ok(());
@@ -192,6 +200,12 @@ fn store_told(
     let mut stamps = writer.stamps(table, id)?;
     stamps.update(told.stamps, told.given, &changed, call.now);
     writer.set_stamps(table, id, &stamps)
+}
+
+/// Who writes in the name of the caller; null when the caller does.
+fn actor(call: &Call) -> Value {
+    let user = |id| Value::Lookup(EntityRef { table: "systemuser".to_owned(), id });
+    call.caller.actor.map_or(Value::Null, user)
 }
 
 /// The business unit of an owner.
