@@ -30,7 +30,7 @@ impl Seen {
         let etag = response.headers.get("ETag");
         let etag = if exact { etag.map(str::to_owned) } else { etag.map(shape) };
         writeln!(text, "ETag: {etag:?}").unwrap();
-        let body = name(String::from_utf8(response.body.clone()).unwrap());
+        let body = without_version(&name(String::from_utf8(response.body.clone()).unwrap()));
         let mut next = None;
         let kind = response.headers.get("Content-Type").unwrap_or_default();
         let mut bytes = None;
@@ -72,6 +72,15 @@ impl Seen {
         };
         Some(print("server", a) + &print("engine", b))
     }
+}
+
+/// Without the version of the definitions, which only the server tells: whoever does not find it reads them again.
+fn without_version(body: &str) -> String {
+    const MEMBER: &str = ",\"@Microsoft.Dynamics.CRM.globalmetadataversion\":\"";
+    let mut parts = body.split(MEMBER);
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    parts.for_each(|part| kept.push_str(part.split_once('"').map_or(part, |(_, rest)| rest)));
+    kept
 }
 
 fn shape(etag: &str) -> String {

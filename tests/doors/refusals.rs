@@ -110,7 +110,7 @@ const BEYOND: &[(u16, &str)] = &[
     (404, "accounts({a0})/owner_accounts"),
     (404, "accounts/nothing"),
     (404, "EntityDefinitions(LogicalName='nothing')"),
-    (501, "CalculateRollupField(Target=@p1,FieldName=@p2)?@p1={}&@p2='x'"),
+    (404, "CalculateRollupField(Target=@p1,FieldName=@p2)?@p1={}&@p2='x'"),
 ];
 
 /// Status, verb, path, headers, body.
@@ -211,7 +211,7 @@ const WRITES: &[Case] = &[
     (404, "PATCH", "accounts({a0})", "", r#"{"primarycontactid@odata.bind":"/contacts({c20})"}"#),
     (400, "PATCH", "accounts({a0})?$top=1", "", r#"{"name":"x"}"#),
     (400, "PATCH", "accounts(x)", "", r#"{"name":"x"}"#),
-    (400, "PATCH", "accounts(accountnumber='A-1')", "", r#"{"name":"x"}"#),
+    (400, "PATCH", "accounts(telephone1='A-1')", "", r#"{"name":"x"}"#),
     (400, "PUT", "accounts({a0})/name", "", r#""x""#),
     (400, "PUT", "accounts({a0})/name", "", r#"{"name":"x"}"#),
     (400, "PUT", "accounts({a0})/name", "", r#"{"value":5}"#),

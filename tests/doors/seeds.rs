@@ -44,7 +44,7 @@ const ACCOUNTS: [&str; 14] = [
     r#"{"name":"Åsen","lastusedincampaign":"1969-12-31T23:59:59Z","numberofemployees":10,"parentaccountid@odata.bind":"/accounts({a0})"}"#,
     r#"{"name":"Aasen","lastusedincampaign":"2024-03-01T00:00:00Z","parentaccountid@odata.bind":"accounts({a1})","statecode":1,"statuscode":2}"#,
     r#"{"name":"İstanbul ıI","accountnumber":"A-1","parentaccountid@odata.bind":"/accounts({a1})","ownerid@odata.bind":"/systemusers({anna})","overriddencreatedon":"2001-02-03T04:05:06Z"}"#,
-    r#"{"name":"日本 𝒳 emoji 😀","accountnumber":"a-1","telephone1":"1","importsequencenumber":7}"#,
+    r#"{"name":"日本 𝒳 emoji 😀","accountnumber":"a-2","telephone1":"1","importsequencenumber":7}"#,
     r#"{"telephone1":"nameless","numberofemployees":5}"#,
     r#"{"name":"10","numberofemployees":10,"revenue":10,"address1_line1":"Main Street 1","address1_city":"Oslo","address1_postalcode":"0150","address1_stateorprovince":"OS","address1_country":"Norway"}"#,
     r#"{"name":" 9","numberofemployees":9,"revenue":9,"accountcategorycode":1}"#,

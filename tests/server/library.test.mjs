@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { onEachDatabase } from "../lib/world.mjs";
-import { batches } from "../library/batches.mjs";
-import { calls } from "../library/calls.mjs";
-import { metadata } from "../library/metadata.mjs";
-import { queries } from "../library/queries.mjs";
-import { Recorder } from "../library/recorder.mjs";
-import { failure, rows } from "../library/rows.mjs";
+import { onEachDatabase } from "./lib/world.mjs";
+import { batches } from "./library/batches.mjs";
+import { calls } from "./library/calls.mjs";
+import { metadata } from "./library/metadata.mjs";
+import { queries } from "./library/queries.mjs";
+import { Recorder } from "./library/recorder.mjs";
+import { failure, rows } from "./library/rows.mjs";
 
 // What the library offers and the server has not, each with the reason. It is refused, not failed upon.
 const SEARCH = "Dataverse Search is a service of its own beside the Web API";

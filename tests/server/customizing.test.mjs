@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { table } from "../lib/definitions.mjs";
-import { onEachDatabase } from "../lib/world.mjs";
+import { table } from "./lib/definitions.mjs";
+import { onEachDatabase } from "./lib/world.mjs";
 
 onEachDatabase("customizing", { rows: 5 }, (world) => {
   test("globalmetadataversion changes when a definition does, and is the cheap way to know", async () => {

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
-import { escaped } from "../lib/client.mjs";
-import { settle } from "../lib/people.mjs";
-import { onEachDatabase } from "../lib/world.mjs";
+import { escaped } from "./lib/client.mjs";
+import { settle } from "./lib/people.mjs";
+import { onEachDatabase } from "./lib/world.mjs";
 
 onEachDatabase("FetchXML", {}, (world) => {
   before(() => settle(world.demo));
@@ -17,10 +17,17 @@ onEachDatabase("FetchXML", {}, (world) => {
     const names = (rows) => rows.map((row) => row.name[0]).join("");
     assert.equal(names(await fetch("accounts", link("inner", '<attribute name="lastname"/>'))), "AAb");
     assert.equal(names(await fetch("accounts", link("outer", '<attribute name="lastname"/>'))), "AAbCOÆ");
-    assert.equal(names(await fetch("accounts", link("any"))), "Ab");
-    assert.equal(names(await fetch("accounts", link("not any"))), "COÆ");
+    // These say whether there are such rows and stand in a filter; nothing of the rows is shown.
+    const among = (type, inner = "") =>
+      `<fetch><entity name="account"><attribute name="name"/><order attribute="name"/><filter>
+       <link-entity name="contact" from="parentcustomerid" to="accountid" link-type="${type}">${inner}</link-entity></filter></entity></fetch>`;
+    assert.equal(names(await fetch("accounts", among("any"))), "Ab");
+    assert.equal(names(await fetch("accounts", among("not any"))), "COÆ");
+    const misplaced = await world.demo.send("GET", `accounts?fetchXml=${escaped(link("any"))}`);
+    assert.deepEqual([misplaced.status, misplaced.body.error?.code], [400, "0x80041117"]);
     const title = '<filter><condition attribute="jobtitle" operator="eq" value="head"/></filter>';
     assert.equal(names(await fetch("accounts", link("inner", title))), "A");
+    assert.equal(names(await fetch("accounts", among("any", title))), "A");
     const filter = (conditions, type = "and") =>
       fetch(
         "accounts",

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
-import { onEachDatabase } from "../lib/world.mjs";
+import { onEachDatabase } from "./lib/world.mjs";
 
 onEachDatabase("links", { rows: 5 }, (world) => {
   const contact = async (lastname) => (await world.demo.create("contacts", { lastname })).contactid;
