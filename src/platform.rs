@@ -46,6 +46,10 @@ pub trait Platform {
     fn random(&self, bytes: &mut [u8]);
     /// Comes back after at least `millis`.
     async fn sleep(&self, millis: u32);
+    /// Memory that the engine holds now, in bytes, where the surroundings can tell. In WebAssembly it never shrinks.
+    fn memory_bytes(&self) -> Option<u64> {
+        None
+    }
     /// The named lock if nobody holds it.
     async fn try_lock(&self, name: &str) -> Option<Self::Lock>;
 }

@@ -19,6 +19,9 @@ use crate::platform::Platform;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::JsCast;
 
+/// Unit in which memory grows (WebAssembly Core Specification, 4.2.8).
+const WASM_PAGE_BYTES: u64 = 65_536;
+
 /// The engine's surroundings in a browser.
 #[derive(Debug)]
 pub struct Browser {
@@ -60,6 +63,11 @@ impl Platform for Browser {
 
     async fn sleep(&self, millis: u32) {
         timer::sleep(millis).await;
+    }
+
+    fn memory_bytes(&self) -> Option<u64> {
+        let pages = u64::try_from(core::arch::wasm32::memory_size(0)).ok()?;
+        pages.checked_mul(WASM_PAGE_BYTES)
     }
 
     async fn try_lock(&self, name: &str) -> Option<WebLock> {

@@ -76,7 +76,8 @@ impl<P: Platform + 'static> Engine<P> {
 
     async fn status(&self) -> Result<Response> {
         self.load_all().await?;
-        Ok(json(&views::status(&self.replica.state(), &self.config, &self.live)))
+        let memory = self.platform.memory_bytes();
+        Ok(json(&views::status(&self.replica.state(), &self.config, &self.live, memory)))
     }
 
     async fn conflicts(&self) -> Result<Response> {

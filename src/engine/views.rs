@@ -29,6 +29,8 @@ pub(super) struct Status {
     problem: Option<String>,
     tables: Vec<TableStatus>,
     storage: Storage,
+    /// Of the module that the engine is; `None` where it is none.
+    memory_bytes: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -46,7 +48,7 @@ struct Storage {
     persisted: Option<bool>,
 }
 
-pub(super) fn status(state: &State, config: &Config, live: &Live) -> Status {
+pub(super) fn status(state: &State, config: &Config, live: &Live, memory_bytes: Option<u64>) -> Status {
     let record = &state.record;
     let parked = state.journal.iter().filter(|e| e.is_parked()).count();
     let reachable = live.reachable.get();
@@ -70,6 +72,7 @@ pub(super) fn status(state: &State, config: &Config, live: &Live) -> Status {
         problem: live.problem.borrow().clone(),
         tables,
         storage: Storage { bytes: state.tables.values().map(|t| t.bytes).sum(), persisted: None },
+        memory_bytes,
     }
 }
 

@@ -27,6 +27,7 @@ const calm: Status = {
   problem: null,
   tables: [{ name: "account", set: "accounts", rows: 3, complete: true }],
   storage: { bytes: 1, persisted: true },
+  memory_bytes: null,
 };
 
 const report = (retry_after_millis: number | null): Report => ({

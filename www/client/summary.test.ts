@@ -20,6 +20,7 @@ const calm: Status = {
   problem: null,
   tables: [],
   storage: { bytes: null, persisted: null },
+  memory_bytes: null,
 };
 
 test("the state has one label for each thing a user must tell apart", () => {

@@ -27,6 +27,8 @@ export interface Status {
   problem: string | null;
   tables: { name: string; set: string; rows: number; complete: boolean }[];
   storage: { bytes: number | null; persisted: boolean | null };
+  /** Memory of the WebAssembly module, which never shrinks; `null` before it runs. */
+  memory_bytes: number | null;
 }
 
 /** Where a running round is. `total` is `null` where the server does not tell. */

@@ -62,5 +62,6 @@ export function signedOutStatus(): Response {
     problem: null,
     tables: [],
     storage: { bytes: null, persisted: null },
+    memory_bytes: null,
   });
 }
