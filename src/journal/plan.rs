@@ -1,7 +1,7 @@
 //! In which order entries go to the server: by `Seq`, parents before children, change sets whole.
 
 use super::{squash, Entry, EntryState, RowRequest, Squashed};
-use crate::model::{Change, ChangeSetId, Key, Seq, Value};
+use crate::model::{Change, ChangeSetId, FieldEdit, Key, Seq, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is sent together.
@@ -136,7 +136,39 @@ fn to_send(entries: Vec<&Entry>, group_sent: bool) -> Vec<&Entry> {
     if group_sent || (!deleted && entries.iter().any(|e| is_sent(e))) {
         return entries.into_iter().filter(|e| is_sent(e)).collect();
     }
-    entries
+    let end = closed_again(&entries).unwrap_or(entries.len());
+    entries.into_iter().take(end).collect()
+}
+
+/// State of a row that is open, in every table.
+const OPEN: Value = Value::Int(0);
+/// Columns that a closed row takes.
+const STATE: [&str; 2] = ["statecode", "statuscode"];
+
+/// Where the entries of a closed row close it again that they had opened, when it was edited in between. The service
+/// refuses edits of closed rows: squashed into one request they would be nothing but such, so that what closes the row
+/// again has to be a request of its own.
+fn closed_again(entries: &[&Entry]) -> Option<usize> {
+    let all = || entries.iter().flat_map(|entry| edits(entry));
+    let states = || all().filter(|edit| edit.name == STATE[0]);
+    let was_closed = states().next().is_some_and(|edit| edit.old != OPEN);
+    let is_closed = states().last().is_some_and(|edit| edit.new != OPEN);
+    let is_edited = all().any(|edit| !STATE.contains(&edit.name.as_str()));
+    let only_edits = entries.iter().all(|entry| matches!(entry.change, Change::Update(_)));
+    if !(was_closed && is_closed && is_edited && only_edits) {
+        return None;
+    }
+    let closes = |entry: &&Entry| edits(entry).iter().any(|edit| edit.name == STATE[0] && edit.old == OPEN);
+    let end = entries.iter().rposition(closes)?;
+    let (before, closing) = (entries.get(end.checked_sub(1)?)?, entries.get(end)?);
+    (before.change_set.is_none() || before.change_set != closing.change_set).then_some(end)
+}
+
+fn edits(entry: &Entry) -> &[FieldEdit] {
+    match &entry.change {
+        Change::Update(edits) => edits,
+        Change::Create(_) | Change::Delete => &[],
+    }
 }
 
 fn is_sent(entry: &Entry) -> bool {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
 
 mod chance;
+mod closed;
 mod doors;
 mod faults;
 mod meanwhile;

@@ -1,7 +1,8 @@
 use super::*;
+use crate::error::Result;
 use crate::filter::{CompareOp, Filter};
 use crate::fixture::schema;
-use crate::http::Method;
+use crate::http::{Method, Request};
 use crate::names::ContentIds;
 use proptest::prelude::*;
 

@@ -1,6 +1,6 @@
 use crate::fixture::{column, decimal, id, schema, to, A, B};
 use flette_odata::edm::ColumnKind;
-use flette_odata::rules::{complete_create, complete_update, computed};
+use flette_odata::rules::{check_open, complete_create, complete_update, computed};
 use flette_odata::{ODataError, Row, Table, Value};
 
 const USER: &str = "50000000-0000-4000-8000-000000000001";
@@ -251,4 +251,66 @@ fn a_note_is_a_document_as_long_as_it_has_a_file() {
         after.extend(complete_update(table, &row, named(change)).unwrap());
         assert_eq!(after[flag], Value::Bool(changed), "{given:?} {change:?}");
     }
+}
+
+/// Columns of an update that names a state with its status, and others.
+fn edit(state: Option<(i64, i64)>, others: &[(&str, Value)]) -> Vec<(String, Value)> {
+    let pair =
+        state.map(|(state, status)| [("statecode", Value::Int(state)), ("statuscode", Value::Int(status))]);
+    named(&[pair.iter().flatten().cloned().collect::<Vec<_>>().as_slice(), others].concat())
+}
+
+#[test]
+fn closed_rows_take_a_state_and_an_owner_and_nothing_else() {
+    let schema = schema();
+    let subject = || ("subject", text("Edited"));
+    let owner = || ("ownerid", Value::Lookup(to("systemuser", B)));
+    type Case<'c> = (i64, Option<(i64, i64)>, &'c [(&'c str, Value)], bool);
+    let cases: [Case<'_>; 14] = [
+        (0, None, &[subject()], true),
+        (0, Some((1, 5)), &[subject()], true),
+        (1, None, &[subject()], false),
+        (2, None, &[subject()], false),
+        (1, None, &[("subject", Value::Null)], false),
+        (1, None, &[subject(), owner()], false),
+        (1, Some((1, 5)), &[subject()], false),
+        (1, Some((2, 6)), &[subject()], false),
+        (1, Some((0, 2)), &[subject()], true),
+        (1, Some((0, 2)), &[], true),
+        (1, Some((2, 6)), &[], true),
+        (1, None, &[owner()], true),
+        (1, None, &[("subject", text("As it was"))], true),
+        (1, None, &[("activityid", Value::Guid(id(B)))], true),
+    ];
+    let closable = [
+        ("task", true, Some("0x8004022e")),
+        ("opportunity", false, Some("0x80040515")),
+        ("lead", false, Some("0x80040519")),
+        ("account", false, None),
+        ("new_project", false, None),
+    ];
+    for (name, activity, code) in closable {
+        let mut table = schema.table("task").unwrap().clone();
+        (table.logical_name, table.activity) = (name.to_owned(), activity);
+        for (state, to_state, others, taken) in &cases {
+            let status = [2, 5, 6][usize::try_from(*state).unwrap()];
+            let values = [("subject", text("As it was")), ("statecode", Value::Int(*state))];
+            let mut row = create("task", &values).unwrap();
+            row.insert("statuscode".to_owned(), Value::Int(status));
+            let changed = complete_update(&table, &row, edit(*to_state, others));
+            match code.filter(|_| !taken) {
+                None => assert!(changed.is_ok(), "{name} {state} {to_state:?} {others:?}: {changed:?}"),
+                Some(code) => {
+                    let error = changed.unwrap_err();
+                    assert_eq!((error.status, error.code.as_str()), (400, code), "{name} {state} {others:?}");
+                    assert!(!error.message.contains("Edited"));
+                }
+            }
+            assert_eq!(check_open(&table, &row).is_err(), code.is_some() && *state != 0, "{name} {state}");
+        }
+    }
+    // An appointment that is scheduled is open.
+    let mut row = create("task", &[]).unwrap();
+    row.insert("statecode".to_owned(), Value::Int(3));
+    assert!(check_open(schema.table("task").unwrap(), &row).is_ok());
 }

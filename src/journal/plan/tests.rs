@@ -251,3 +251,47 @@ proptest! {
         }
     }
 }
+
+/// Edits of row 1 as text: `12` turns state 1 into 2, `n` names the row anew; `d` deletes it.
+fn told(words: &str) -> Vec<Entry> {
+    let edit = |name: &str, old: i64, new: i64| FieldEdit {
+        name: name.to_owned(),
+        old: Value::Int(old),
+        new: Value::Int(new),
+    };
+    let change = |at: i64, word: &str| match word {
+        "n" => Change::Update(vec![edit("name", at, at + 1)]),
+        "d" => Change::Delete,
+        states => {
+            let [old, new] = [0, 1].map(|at| states[at..=at].parse().unwrap());
+            Change::Update(vec![edit("statecode", old, new), edit("statuscode", old, new)])
+        }
+    };
+    let numbered = (1u32..).zip(words.split(' '));
+    numbered.map(|(at, word)| entry(u64::from(at), 1, change(i64::from(at), word))).collect()
+}
+
+#[test]
+fn a_row_opened_edited_and_closed_again_is_closed_by_a_request_of_its_own() {
+    for (words, first_request) in [
+        ("10 n 01", 2),
+        ("10 n 02", 2),
+        ("10 n n 01 12", 3),
+        ("10 01 10 n 02 21", 4),
+        // Nothing was edited, or the row was or stays open, or it goes.
+        ("10 01", 2),
+        ("12", 1),
+        ("n 01", 2),
+        ("01 10 n", 3),
+        ("10 n", 2),
+        ("10 n 01 d", 4),
+        ("13 n 31", 3),
+    ] {
+        let plan = plan(&told(words));
+        let sizes: Vec<usize> = plan.iter().flat_map(|u| &u.requests).map(|r| r.seqs.len()).collect();
+        let told = sizes.first().copied().unwrap_or_else(|| plan[0].nothing.len());
+        assert_eq!(told, first_request, "{words}");
+    }
+    let together: Vec<Entry> = told("10 n 01").into_iter().map(|entry| in_set(7, entry)).collect();
+    assert_eq!(plan(&together)[0].requests[0].seqs.len(), 3);
+}

@@ -12,6 +12,7 @@ use flette_odata::error::Result;
 use flette_odata::operation::PairChange;
 use flette_odata::path::Collection;
 use flette_odata::payload::{Related, Write};
+use flette_odata::rules::check_open;
 use flette_odata::{EntityRef, ODataError, Table, Uuid, Value};
 
 /// Makes a row and everything that comes along with it; its id. What its lookups point to is made first, what points to
@@ -99,6 +100,7 @@ pub(super) fn replace_set(
 ) -> Result<()> {
     let current = existing(writer, call, table, id, condition)?;
     rights::check(call, Verb::Write, table, &current.row)?;
+    check_open(table, &current.row)?;
     let Collection::Pointing { holder, lookup, .. } = collection_of(writer, table, collection)? else {
         return Err(ODataError::segment_not_found(collection));
     };

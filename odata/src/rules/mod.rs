@@ -1,10 +1,15 @@
 //! What the service itself does with a row: defaults, owners, stamps, states, computed columns. The same on
 //! both sides, so that a row made offline looks as it will after the server has it.
 
+mod state;
+
+pub use state::check_open;
+
 use crate::edm::{Column, ColumnKind, Required, Schema, Table};
 use crate::error::{ODataError, Result};
 use crate::payload::required_missing;
 use crate::value::{EntityRef, Row, Value};
+use state::{check_edits, complete_state, illegal_pair};
 use uuid::Uuid;
 
 /// Tables that say who may do what. A privilege for every table does not reach them, and a replica, which does not
@@ -87,11 +92,12 @@ pub fn complete_create(
 /// the columns that follow an owner, computed columns. Empty when nothing changes. `modifiedon`,
 /// `modifiedby` and `versionnumber` are the caller's.
 ///
-/// A status given without a state must belong to the row's present state.
+/// A status given without a state must belong to the row's present state. A closed row (see [`check_open`]) takes a
+/// state, a status and an owner; other columns only together with the state that opens it.
 ///
 /// # Errors
 /// 400 `0x80040200`: null in a column that the service requires; 400 `0x80048408`: the status does not
-/// belong to the state.
+/// belong to the state; what [`check_open`] says of a row that is closed.
 pub fn complete_update(
     table: &Table,
     current: &Row,
@@ -100,6 +106,7 @@ pub fn complete_update(
     let mut row = current.clone();
     let gives = |name: &str| values.iter().any(|(n, _)| n == name);
     let (gives_state, gives_status) = (gives("statecode"), gives("statuscode"));
+    let mut edited = Vec::new();
     for (name, value) in values {
         if name == table.primary_id {
             continue;
@@ -112,6 +119,9 @@ pub fn complete_update(
                 return Err(required_missing(table, column));
             }
         }
+        if current.get(&name).unwrap_or(&Value::Null) != &value {
+            edited.push(name.clone());
+        }
         row.insert(name, value);
     }
     if gives_state && !gives_status && row.get("statecode") != current.get("statecode") {
@@ -120,6 +130,7 @@ pub fn complete_update(
     if gives_state || gives_status {
         complete_state(table, &mut row)?;
     }
+    check_edits(table, (current, &row), &edited)?;
     if row.get("ownerid") != current.get("ownerid") {
         for (name, value) in owner_followers(table, &row) {
             row.insert(name, value);
@@ -253,49 +264,6 @@ pub fn owner_followers(table: &Table, row: &Row) -> Vec<(String, Value)> {
         .filter(|(name, _)| table.column(name).is_some())
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
-}
-
-/// Fills in the state or status that is missing, and checks that both fit.
-fn complete_state(table: &Table, row: &mut Row) -> Result<()> {
-    let (Some(state_column), Some(status_column)) = (table.column("statecode"), table.column("statuscode"))
-    else {
-        return Ok(());
-    };
-    let (ColumnKind::State { options: states }, ColumnKind::Status { options: statuses }) =
-        (&state_column.kind, &status_column.kind)
-    else {
-        return Ok(());
-    };
-    let given = |name: &str| match row.get(name) {
-        Some(Value::Int(number)) => Some(*number),
-        _ => None,
-    };
-    let (state, status) = match (given("statecode"), given("statuscode")) {
-        (Some(state), Some(status)) => (state, status),
-        (state, None) => {
-            let option = match state {
-                Some(state) => states.iter().find(|o| i64::from(o.value) == state),
-                None => states.first(),
-            };
-            let option = option.ok_or_else(|| illegal_pair(table))?;
-            (i64::from(option.value), i64::from(option.default_status))
-        }
-        (None, Some(status)) => {
-            let option = statuses.iter().find(|o| i64::from(o.value) == status);
-            (i64::from(option.ok_or_else(|| illegal_pair(table))?.state), status)
-        }
-    };
-    if !statuses.iter().any(|o| i64::from(o.value) == status && i64::from(o.state) == state) {
-        return Err(illegal_pair(table));
-    }
-    row.insert("statecode".to_owned(), Value::Int(state));
-    row.insert("statuscode".to_owned(), Value::Int(status));
-    Ok(())
-}
-
-fn illegal_pair(table: &Table) -> ODataError {
-    let message = format!("The status code is not valid for the state code of '{}'.", table.logical_name);
-    ODataError::new(400, "0x80048408", message)
 }
 
 fn check_lookup(table: &Table, schema: &Schema, name: &str, value: &Value) -> Result<()> {

@@ -1,0 +1,82 @@
+//! States: which status goes with which, and which rows are closed and take no edits any more.
+
+use crate::edm::{ColumnKind, Table};
+use crate::error::{ODataError, Result};
+use crate::value::{Row, Value};
+
+/// Columns that a closed row still takes: how it ended, or that it is open again, and whose it is. Dataverse had
+/// messages of their own for them (`SetState`, `Assign`), which closed rows do not refuse.
+const FREE: [&str; 3] = ["statecode", "statuscode", "ownerid"];
+
+/// States in which a lead, an opportunity or an activity is closed.
+const CLOSED: [i64; 2] = [1, 2];
+
+/// Refuses edits of a row that is closed: an opportunity that was won or lost, a lead that was qualified or
+/// disqualified, an activity that was completed or canceled. Rows of other tables may be inactive, but are never closed.
+///
+/// # Errors
+/// 400 `0x80040515` (opportunity), `0x80040519` (lead), `0x8004022e` (activities).
+pub fn check_open(table: &Table, row: &Row) -> Result<()> {
+    let (code, message) = match table.logical_name.as_str() {
+        "opportunity" => ("0x80040515", "The opportunity has already been closed."),
+        "lead" => ("0x80040519", "The lead has already been closed."),
+        _ if table.activity => ("0x8004022e", "The activity is completed or canceled, and read-only."),
+        _ => return Ok(()),
+    };
+    match row.get("statecode") {
+        Some(Value::Int(state)) if CLOSED.contains(state) => Err(ODataError::new(400, code, message)),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses `edited` columns of a row that is closed and stays so. One that is opened or closed by the same edit takes
+/// them.
+pub(super) fn check_edits(table: &Table, (before, after): (&Row, &Row), edited: &[String]) -> Result<()> {
+    if edited.iter().all(|name| FREE.contains(&name.as_str())) || check_open(table, before).is_ok() {
+        return Ok(());
+    }
+    check_open(table, after)
+}
+
+/// Fills in the state or status that is missing, and checks that both fit.
+pub(super) fn complete_state(table: &Table, row: &mut Row) -> Result<()> {
+    let (Some(state_column), Some(status_column)) = (table.column("statecode"), table.column("statuscode"))
+    else {
+        return Ok(());
+    };
+    let (ColumnKind::State { options: states }, ColumnKind::Status { options: statuses }) =
+        (&state_column.kind, &status_column.kind)
+    else {
+        return Ok(());
+    };
+    let given = |name: &str| match row.get(name) {
+        Some(Value::Int(number)) => Some(*number),
+        _ => None,
+    };
+    let (state, status) = match (given("statecode"), given("statuscode")) {
+        (Some(state), Some(status)) => (state, status),
+        (state, None) => {
+            let option = match state {
+                Some(state) => states.iter().find(|o| i64::from(o.value) == state),
+                None => states.first(),
+            };
+            let option = option.ok_or_else(|| illegal_pair(table))?;
+            (i64::from(option.value), i64::from(option.default_status))
+        }
+        (None, Some(status)) => {
+            let option = statuses.iter().find(|o| i64::from(o.value) == status);
+            (i64::from(option.ok_or_else(|| illegal_pair(table))?.state), status)
+        }
+    };
+    if !statuses.iter().any(|o| i64::from(o.value) == status && i64::from(o.state) == state) {
+        return Err(illegal_pair(table));
+    }
+    row.insert("statecode".to_owned(), Value::Int(state));
+    row.insert("statuscode".to_owned(), Value::Int(status));
+    Ok(())
+}
+
+pub(super) fn illegal_pair(table: &Table) -> ODataError {
+    let message = format!("The status code is not valid for the state code of '{}'.", table.logical_name);
+    ODataError::new(400, "0x80048408", message)
+}
