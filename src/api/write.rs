@@ -139,8 +139,9 @@ fn create(
     check_targets(draft, &values, door)?;
     let now = draft.corrected_now().0;
     let (user, unit) = (draft.record.user, draft.record.business_unit);
-    let row =
+    let mut row =
         rules::complete_create(table, &draft.schema(), resolved(draft, values), key.id, user, unit, now)?;
+    draft.follow_money(table, &mut row)?;
     draft.create(key.clone(), row);
     Ok(())
 }
@@ -155,6 +156,7 @@ fn update(
 ) -> Result<()> {
     check_targets(draft, &values, door)?;
     let changed = rules::complete_update(table, &seen.row, resolved(draft, values))?;
+    draft.check_money((table, key), &seen.row, &changed)?;
     let written =
         changed.into_iter().filter(|(name, _)| table.column(name).is_some_and(|c| c.valid_for_update));
     let edits = written.map(|(name, new)| {

@@ -57,6 +57,7 @@ pub(super) async fn state<S: Store>(store: &S, random: &Random, identity: Identi
         conflicts,
         record,
         aftermath: OnceCell::new(),
+        base_currency: OnceCell::new(),
     })
 }
 

@@ -8,6 +8,7 @@ mod cursor;
 mod draft;
 mod idmap;
 mod load;
+mod money;
 mod query;
 mod resolve;
 mod state;
@@ -127,7 +128,7 @@ impl<S: Store> Replica<S> {
                 let loaded = load::table(&self.store, &table, cursor).await?;
                 let mut state = self.state.borrow_mut();
                 state.tables.insert((*name).to_owned(), loaded);
-                state.aftermath.take();
+                state.forget();
             }
         }
         Ok(())
@@ -244,7 +245,7 @@ impl State {
     fn apply(&mut self, effects: draft::Effects, record: Record, revision: crate::store::Revision) {
         self.revision = revision;
         self.record = record;
-        self.aftermath.take();
+        self.forget();
         if let Some(schema) = effects.schema {
             self.schema = schema;
             // Rows are decoded by the schema: those in memory are read again when next needed.

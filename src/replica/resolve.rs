@@ -56,7 +56,9 @@ impl Draft<'_> {
         let id = self.new_id();
         let now = self.corrected_now().0;
         let record = &self.record;
-        let row = rules::complete_create(table, &schema, values, id, record.user, record.business_unit, now)?;
+        let (user, unit) = (record.user, record.business_unit);
+        let mut row = rules::complete_create(table, &schema, values, id, user, unit, now)?;
+        self.follow_money(table, &mut row)?;
         self.create(Key::new(key.table.clone(), id), row);
         Ok(())
     }

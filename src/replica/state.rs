@@ -1,6 +1,7 @@
 //! What the replica knows in memory: a reading of the store, kept in step by every commit.
 
 use super::aftermath::Aftermath;
+use super::money::changes_money;
 use super::{Cursor, IdMap};
 use crate::error::{Error, Result};
 use crate::journal::{fold, Entry, Journal};
@@ -9,6 +10,7 @@ use crate::model::{Conflict, DeviceId, ETag, EntityRef, HlcClock, Key, Millis, R
 use crate::store::Revision;
 use flette_odata::edm::Schema;
 use flette_odata::rules;
+use flette_odata::rules::money::Currency;
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -111,9 +113,17 @@ pub struct State {
     pub record: Record,
     /// What hangs on rows deleted here, as far as it was asked for since the last change.
     pub(super) aftermath: OnceCell<Aftermath>,
+    /// The base currency, as far as it was asked for since the last change.
+    pub(super) base_currency: OnceCell<Option<Currency>>,
 }
 
 impl State {
+    /// Forgets what was derived: what it is derived from has changed.
+    pub(super) fn forget(&mut self) {
+        self.aftermath.take();
+        self.base_currency.take();
+    }
+
     fn aftermath(&self) -> &Aftermath {
         self.aftermath.get_or_init(|| Aftermath::of(self))
     }
@@ -151,6 +161,9 @@ impl State {
         if let Some(table) = self.schema.table(&key.table) {
             if table.owned && row.get("ownerid") != owner.as_ref() {
                 self.follow_owner(table, &mut row);
+            }
+            if entries.iter().any(|entry| changes_money(table, &entry.change)) {
+                self.show_money(table, &mut row);
             }
             self.follow(table, &mut row, last.at.wall);
         }

@@ -194,6 +194,7 @@ impl Merge<'_> {
             let name = &column.logical_name;
             let known = before.get(name).is_none_or(|value| value == server);
             known
+                || (name == CURRENCY && before.get(name).is_some_and(Value::is_null))
                 || (column.is_lookup() && server.is_null() && local.mirror.is_none())
                 || sent_edits(local.entries).any(|edit| edit.name == *name && edit.new == *server)
         };
@@ -316,7 +317,9 @@ impl Merge<'_> {
     fn currency_changes(&self, local: Local, chains: &BTreeMap<String, Chain>) -> bool {
         self.table.column(CURRENCY).is_some_and(|column| {
             let member = self.member(column, local, chains);
-            member.base != member.local || member.base != member.server
+            // A row without a currency gets one by itself, which says nothing about its amounts.
+            let there = !member.base.is_null() && member.base != member.server;
+            member.base != member.local || there
         })
     }
 

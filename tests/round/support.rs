@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Tables in scope, in pull order.
-pub const TABLES: [&str; 5] = ["businessunit", "systemuser", "account", "contact", "task"];
+pub const TABLES: [&str; 6] =
+    ["transactioncurrency", "businessunit", "systemuser", "account", "contact", "task"];
 
 /// A server on a free port; stopped when dropped.
 pub struct Server {

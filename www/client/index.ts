@@ -24,8 +24,9 @@ export interface Options {
   /** Path of the worker on this origin. Default `/worker.js`. */
   worker?: string;
   /**
-   * Logical names of the tables that go offline, in pull order: what others point to comes first. Default: systemuser,
-   * account, contact, task. Another list is another worker, which takes over like a new version.
+   * Logical names of the tables that go offline, in pull order: what others point to comes first. Default:
+   * transactioncurrency, systemuser, account, contact, task. Another list is another worker, which takes over like a
+   * new version.
    */
   tables?: readonly string[];
   /** Time between rounds while nothing else asks for one, milliseconds. Default 15 minutes. */

@@ -2,7 +2,13 @@
 // the browser keeps with the registration, so that a worker started offline knows them too.
 
 /** Tables of the web CRM, in pull order: what others point to comes first. */
-export const DEFAULT_TABLES: readonly string[] = ["systemuser", "account", "contact", "task"];
+export const DEFAULT_TABLES: readonly string[] = [
+  "transactioncurrency",
+  "systemuser",
+  "account",
+  "contact",
+  "task",
+];
 
 const TABLES = "tables";
 

@@ -13,8 +13,8 @@ use crate::path::{parse_url, Resource};
 ///
 /// # Errors
 /// 405 for a verb that does not fit the resource, a write along a path through other rows, or a table that is
-/// read-only; else what the parts refuse: see [`parse_url`], [`crate::query::parse_query`], [`crate::condition::Condition::parse`],
-/// [`crate::payload`], [`crate::batch::parse_batch`]; 404 `0x80060891` for an alternate key that no row has.
+/// read-only; else what the parts refuse: see [`parse_url`], [`crate::query::parse_query`],
+/// [`crate::condition::Condition::parse`], [`crate::payload`], [`crate::batch::parse_batch`]; 404 `0x80060891` for an alternate key that no row has.
 pub fn parse(request: &Request, root: &str, schema: &Schema, names: &dyn RowNames) -> Result<Operation> {
     let target = parse_url(&request.url, root, schema)?;
     let reader = Reader { request, root, schema, names, options: &target.options };

@@ -1,6 +1,7 @@
 //! What the service itself does with a row: defaults, owners, stamps, states, computed columns. The same on
 //! both sides, so that a row made offline looks as it will after the server has it.
 
+pub mod money;
 mod state;
 
 pub use state::check_open;
@@ -145,8 +146,7 @@ pub fn complete_update(
 
 /// The columns that the service computes from others of the row, where the table has them and they are
 /// read-only: `fullname` ("First Last") and `address1_composite` to `address3_composite` (lines, "City,
-/// State Code", country; parted by CR LF); of a note `objecttypecode` and `filesize`; of money the amount in the
-/// base currency. `Null` when all their parts are; left out when a part is absent from `row` (not known, which
+/// State Code", country; parted by CR LF); of a note `objecttypecode` and `filesize`. `Null` when all their parts are; left out when a part is absent from `row` (not known, which
 /// is not `Null`).
 pub fn computed(table: &Table, row: &Row) -> Vec<(String, Value)> {
     let part = |name: &str| row.get(name).and_then(Value::as_text).filter(|text| !text.is_empty());
@@ -181,7 +181,6 @@ pub fn computed(table: &Table, row: &Row) -> Vec<(String, Value)> {
         let size = row.get("documentbody").and_then(Value::as_text).map(decoded_length);
         out.push(("filesize".to_owned(), Value::Int(size.unwrap_or_default())));
     }
-    out.extend(base_amounts(table, row));
     out
 }
 
@@ -201,21 +200,6 @@ fn follow_file(table: &Table, had_file: bool, row: &mut Row) {
 fn decoded_length(base64: &str) -> i64 {
     let digits = base64.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=').count();
     i64::try_from(digits * 3 / 4).unwrap_or(i64::MAX)
-}
-
-/// Amounts in the base currency: each read-only `x_base` is `x` divided by `exchangerate`, with four digits.
-fn base_amounts(table: &Table, row: &Row) -> Vec<(String, Value)> {
-    let Some(rate) = row.get("exchangerate") else { return Vec::new() };
-    let computed = table.columns.iter().filter(|c| !c.valid_for_create && !c.valid_for_update);
-    let amounts = computed.filter_map(|column| {
-        let amount = row.get(column.logical_name.strip_suffix("_base")?)?;
-        let base = match (amount, rate) {
-            (Value::Decimal(amount), Value::Decimal(rate)) => amount.divided_by(*rate, 4),
-            _ => None,
-        };
-        Some((column.logical_name.clone(), base.map_or(Value::Null, Value::Decimal)))
-    });
-    amounts.collect()
 }
 
 /// What an address is composed of.

@@ -9,6 +9,7 @@ mod alike;
 pub mod cells;
 pub mod changes;
 mod cluster;
+mod currency;
 pub mod definition_changes;
 mod definitions;
 mod dialect;
@@ -39,9 +40,11 @@ use definitions::Known;
 use driver::{Connection, Purpose};
 use figures::Figures;
 use flette_odata::error::Result;
+use flette_odata::rules::money::Currency;
 use flette_odata::Schema;
 use pool::{lock, Pool};
 use sea_query::Alias;
+use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -75,6 +78,14 @@ pub struct Reader<'c> {
 /// One transaction that writes. What is done through it is kept only when the closure that got it succeeds.
 pub struct Writer<'c> {
     reader: Reader<'c>,
+    /// See [`Writer::base_currency`].
+    base_currency: Cell<Option<Option<Currency>>>,
+}
+
+impl<'c> Writer<'c> {
+    fn new(reader: Reader<'c>) -> Writer<'c> {
+        Writer { reader, base_currency: Cell::new(None) }
+    }
 }
 
 impl<'c> std::ops::Deref for Writer<'c> {
@@ -110,7 +121,7 @@ impl Database {
         let database = Database { readers, writers, known, figures: Figures::default() };
         database.transact(&database.writers, &mut |connection| {
             connection.begin(Purpose::Found, None)?;
-            let writer = Writer { reader: Reader { connection, schema: &schema, schema_version: 0 } };
+            let writer = Writer::new(Reader { connection, schema: &schema, schema_version: 0 });
             layout::create_own(&writer)?;
             meta::found(&writer, organization)?;
             definitions::merge(&writer, &schema)?;
@@ -162,7 +173,7 @@ impl Database {
             attempts += 1;
             let known = self.begin(connection, purpose)?;
             let reader = Reader { connection, schema: &known.schema, schema_version: known.version };
-            let result = work(&Writer { reader })?;
+            let result = work(&Writer::new(reader))?;
             connection.commit()?;
             Ok(result)
         })

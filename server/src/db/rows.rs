@@ -142,6 +142,7 @@ impl Writer<'_> {
         insert.into_table(name(&table.logical_name)).columns(columns).values_panic(values);
         self.execute(&insert)?;
         self.note_rights(table)?;
+        self.note_currency(table);
         Ok(version)
     }
 
@@ -176,6 +177,7 @@ impl Writer<'_> {
         }
         self.execute(&update)?;
         self.note_rights(table)?;
+        self.note_currency(table);
         Ok(version)
     }
 
@@ -185,6 +187,7 @@ impl Writer<'_> {
         delete.from_table(name(&table.logical_name)).and_where(key_is(table, id));
         self.execute(&delete)?;
         self.note_rights(table)?;
+        self.note_currency(table);
         self.bury(table, id, Ownership::of(current), Reason::Deleted, now)
     }
 }

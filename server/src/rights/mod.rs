@@ -11,6 +11,7 @@ mod view;
 pub use reach::Reach;
 pub use view::View;
 
+use flette_odata::rules::money::amount_of;
 use flette_odata::{Column, Row, Table, Uuid, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -324,9 +325,12 @@ impl Rights {
         !ADMINISTRATION_COLUMNS.contains(&named) || self.administrator
     }
 
-    /// Whether the values of a column are hidden from the user.
+    /// Whether the values of a column are hidden from the user. An amount in the base currency tells the amount that it
+    /// is made from, and is hidden with it.
     pub fn masks(&self, table: &Table, column: &Column) -> bool {
-        !self.allows(table, column, |grant| grant.read)
+        let hidden = |column: &Column| !self.allows(table, column, |grant| grant.read);
+        hidden(column)
+            || amount_of(table, column).is_some_and(hidden)
             || !self.actor_too(|actor| !actor.masks(table, column))
     }
 

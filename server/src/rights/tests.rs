@@ -160,6 +160,27 @@ fn a_secured_column_needs_a_profile() {
 }
 
 #[test]
+fn an_amount_in_the_base_currency_is_hidden_with_the_amount() {
+    let mut account = schema().table("account").unwrap().clone();
+    for column in &mut account.columns {
+        column.secured = column.logical_name == "revenue";
+    }
+    let masks = |columns: Vec<ColumnGrant>, name: &str| {
+        Rights::new(&Holdings { columns, ..holdings() }).masks(&account, account.column(name).unwrap())
+    };
+    let read = ColumnGrant {
+        table: "account".to_owned(),
+        column: "revenue".to_owned(),
+        read: true,
+        ..ColumnGrant::default()
+    };
+    for (name, masked) in [("revenue", true), ("revenue_base", true), ("creditlimit_base", false)] {
+        assert_eq!(masks(vec![], name), masked, "{name}");
+        assert!(!masks(vec![read.clone()], name), "{name}");
+    }
+}
+
+#[test]
 fn a_circle_of_units_ends() {
     let units = BTreeMap::from([(ROOT, Some(BERGEN)), (OSLO, Some(ROOT)), (BERGEN, Some(OSLO))]);
     assert_eq!(below(&units, OSLO), BTreeSet::from([ROOT, OSLO, BERGEN]));

@@ -2,8 +2,10 @@
 
 mod acting;
 mod agreeing;
+mod amounts;
 mod batching;
 mod changing;
+mod closing;
 mod customizing;
 mod deep;
 mod fetching;

@@ -241,6 +241,31 @@ fn state_and_status_stand_or_fall_together() {
 }
 
 #[test]
+fn a_currency_that_the_service_fills_in_is_nobodys_change() {
+    let currency = |id: u128| match id {
+        0 => Value::Null,
+        id => Value::Lookup(EntityRef { table: "transactioncurrency".to_owned(), id: Uuid::from_u128(id) }),
+    };
+    let income = |amount: i64| Value::Decimal(amount.into());
+    let money = |id: u128, amount: i64| -> Row {
+        [("transactioncurrencyid".to_owned(), currency(id)), ("annualincome".to_owned(), income(amount))]
+            .into()
+    };
+    let edit = FieldEdit { name: "annualincome".to_owned(), old: income(1), new: income(2) };
+    let entries = [entry(1, LATE, Change::Update(vec![edit]))];
+    // Another currency than before is one value with the amounts that are in it.
+    for (before, after, conflicts) in [(0, 7, false), (7, 7, false), (7, 8, true), (7, 0, true)] {
+        let mirror = modified(money(before, 1), 1000);
+        let (server, version) = (modified(money(after, 1), 10_000), etag("2"));
+        let local = Local { entries: &entries, mirror: Some(&mirror) };
+        let incoming = Incoming::Row { row: &server, etag: &version };
+        let decision = reconcile(&contact(), local, incoming, &Policy::default());
+        assert_eq!(decision.keep.len(), 1, "{before} {after}");
+        assert_eq!(!decision.clashes.is_empty(), conflicts, "{before} {after}");
+    }
+}
+
+#[test]
 fn rules_come_before_time_in_a_conflict_only() {
     let policy =
         Policy::default().with_table("contact", Rule::Local).with_field("contact", "jobtitle", Rule::Server);

@@ -1,6 +1,7 @@
 //! Deletions, and what goes with a row.
 
 use super::links::unpair;
+use super::money;
 use super::reference;
 use super::rows::store;
 use crate::api::{table_for, Call};
@@ -48,6 +49,7 @@ pub(super) fn delete(writer: &Writer, call: &Call, first: EntityRef) -> Result<(
         }
     }
     for row in doomed.iter().rev() {
+        money::check_delete(writer, row)?;
         let table = table_for(writer, &row.table)?;
         if let Some(current) = writer.row(table, row.id, &Sight::Everything)? {
             unpair(writer, call, row)?;

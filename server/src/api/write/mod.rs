@@ -4,6 +4,7 @@
 mod delete;
 mod duplicates;
 mod links;
+mod money;
 mod multiple;
 mod related;
 mod rows;
@@ -196,6 +197,7 @@ pub fn create_row_unlinked(
     finish: impl FnOnce(&mut Row),
 ) -> Result<()> {
     let mut row = complete_create(table, writer.schema, values, id, owner.user, owner.unit, now)?;
+    money::follow(writer, table, &mut row)?;
     finish(&mut row);
     writer.insert(table, &row).map(drop)
 }

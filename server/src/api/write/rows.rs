@@ -1,7 +1,7 @@
 //! One row: created, changed, found.
 
 use super::related::create;
-use super::{duplicates, Made};
+use super::{duplicates, money, Made};
 use crate::api::{find, rights, table_for, Call};
 use crate::db::rows::{lookup_id, Sight, Stored, OWNING_UNIT};
 use crate::db::Writer;
@@ -94,6 +94,7 @@ pub(super) fn insert(writer: &Writer, call: &Call, (table, id): (&Table, Uuid), 
             row.insert(column.to_owned(), actor(call));
         }
     }
+    money::follow(writer, table, &mut row)?;
     if !is_party(table) {
         rights::check(call, Verb::Create, table, &row)?;
     }
@@ -120,6 +121,8 @@ pub(super) fn change(
     check_targets(writer, call, &edit.values)?;
     let given: Vec<String> = edit.values.iter().map(|(name, _)| name.clone()).collect();
     let mut changes = complete_update(table, &current.row, edit.values)?;
+    money::check_rate(writer, (table, id), &changes)?;
+    money::follow_changes(writer, table, &current.row, &mut changes)?;
     let owner = changes.iter().find_map(|(name, value)| match value {
         Value::Lookup(owner) if name == OWNER => Some(owner.clone()),
         _ => None,
