@@ -23,6 +23,9 @@ pub const CONTROL_ROOT: &str = "/flette/";
 /// Rounds in a row that one call of go-offline or go-online may take. Each ends at a slice border.
 const ROUNDS_MAX: u32 = 1000;
 
+/// Longest time that the segments are merged after a round, milliseconds. What is left undone waits for the next one.
+const COMPACTION_MILLIS_MAX: i64 = 2_000;
+
 /// How an engine is set up.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -89,7 +92,9 @@ impl<P: Platform + 'static> Engine<P> {
             return ended.to_response().header(SOURCE_HEADER, "replica");
         }
         let door = Door { root: &self.config.root, scope: &self.config.tables, now: self.platform.now() };
-        match api::answer(&self.replica, &request, door).await {
+        let answer = api::answer(&self.replica, &request, door).await;
+        self.replica.rest();
+        match answer {
             Answer::Here(response) => response.header(SOURCE_HEADER, "replica"),
             Answer::Elsewhere(fallback) if self.is_offline_chosen() => {
                 fallback.header(SOURCE_HEADER, "replica")
@@ -139,12 +144,51 @@ impl<P: Platform + 'static> Engine<P> {
         let now = || self.platform.now();
         let random = |bytes: &mut [u8]| self.platform.random(bytes);
         let outside = Outside { transport: self.platform.transport(), now: &now, random: &random };
-        let report = sync::round(&self.replica, &outside, &config, &self.live.progress).await;
+        let mut report = sync::round(&self.replica, &outside, &config, &self.live.progress).await;
         drop(syncing);
+        self.upkeep(&mut report).await;
         self.live.reachable.set(Some(report.reachable));
         self.live.signed_in.set(!report.signed_out);
         self.live.problem.replace(report.problem.clone());
         report
+    }
+
+    /// After a round, unless another one is due at once: the segments that it left are merged, as long as time is left.
+    async fn upkeep(&self, report: &mut Report) {
+        let end = self.platform.now().0.saturating_add(COMPACTION_MILLIS_MAX);
+        while !report.more && self.platform.now().0 < end {
+            match self.compact().await {
+                // Requests that came meanwhile go first.
+                Ok(true) => self.platform.sleep(0).await,
+                Ok(false) => break,
+                Err(error) => {
+                    report.ok = false;
+                    report.problem.get_or_insert(error.to_string());
+                    break;
+                }
+            }
+        }
+        self.replica.rest();
+    }
+
+    /// One short slice of merging segments; tells whether there is more to do. Rounds end with as many as there is time
+    /// for.
+    ///
+    /// # Errors
+    /// When the store cannot be written; then everything is as it was.
+    pub async fn compact(&self) -> Result<bool> {
+        let tables: Vec<&str> = self.config.tables.iter().map(String::as_str).collect();
+        self.replica.compact(self.platform.now(), &tables).await
+    }
+
+    /// Sets how many bytes of unpacked columns may be kept between requests, instead of what suits the mirror's size.
+    pub fn limit_unpacked(&self, bytes_max: usize) {
+        self.replica.limit_unpacked(bytes_max);
+    }
+
+    /// How many bytes of unpacked columns are kept now.
+    pub fn unpacked_bytes(&self) -> usize {
+        self.replica.unpacked_bytes()
     }
 
     /// Rounds until nothing more is due, or one does not end well.

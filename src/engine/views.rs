@@ -43,7 +43,7 @@ struct TableStatus {
 
 #[derive(Serialize)]
 struct Storage {
-    bytes: u64,
+    bytes: usize,
     /// Known to the page only: workers cannot always ask.
     persisted: Option<bool>,
 }
@@ -71,7 +71,7 @@ pub(super) fn status(state: &State, config: &Config, live: &Live, memory_bytes: 
         signed_in: live.signed_in.get(),
         problem: live.problem.borrow().clone(),
         tables,
-        storage: Storage { bytes: state.tables.values().map(|t| t.bytes).sum(), persisted: None },
+        storage: Storage { bytes: state.tables.values().map(|t| t.stored_bytes()).sum(), persisted: None },
         memory_bytes,
     }
 }

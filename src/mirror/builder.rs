@@ -120,17 +120,14 @@ impl SegmentBuilder {
     pub fn seal(mut self) -> Vec<u8> {
         let rows = self.ids.len();
         let mut sealer = Sealer::default();
-        sealer.block("", Kind::Id, None, |out| {
-            self.ids.iter().for_each(|id| out.extend_from_slice(id.as_bytes()));
-            self.tombstones.write(out);
-        });
-        sealer.block(&self.primary_id, Kind::Id, None, |out| self.etags.write(out));
+        sealer.keys(&self.ids, &self.tombstones);
+        sealer.etags(&self.primary_id, &self.etags);
         for (name, column) in self.names.iter().zip(&mut self.columns) {
             if column.len() == 0 || *name == self.primary_id {
                 continue;
             }
             column.pad(rows);
-            sealer.block(name, column.kind, column.range(), |out| column.write(out));
+            sealer.column(name, column);
         }
         sealer.finish(rows)
     }

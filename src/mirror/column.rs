@@ -19,6 +19,7 @@ pub(super) enum Kind {
     DateTime = 7,
     Date = 8,
     Lookup = 9,
+    /// Since format 2.
     Guid = 10,
 }
 

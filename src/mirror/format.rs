@@ -5,13 +5,17 @@
 //! range, lengths and CRC-32), then the blocks, each packed with LZ4 by itself so that a column can be read without
 //! the others. The first block holds ids and tombstones, the second etags, each other one a column.
 
+use super::bits::Bits;
 use super::bytes::{stored, Damage, Reader};
-use super::column::{Column, Kind};
-use std::cell::OnceCell;
+use super::column::{Column, ColumnBuilder, Kind};
+use super::text::EtagBuilder;
+use super::unpacked::Unpacked;
+use flette_odata::Uuid;
 
 const MAGIC: [u8; 4] = *b"FLSG";
-/// Version of the format that this code writes. It reads all versions up to this one.
-const VERSION: u16 = 1;
+/// Version of the format that this code writes. It reads all versions up to this one. Format 2 has ids that are neither
+/// keys nor lookups besides.
+const VERSION: u16 = 2;
 /// Length of the unchanging frame at the start.
 const FRAME: usize = 16;
 /// LZ4 cannot pack tighter; a block that claims to is lying.
@@ -44,7 +48,7 @@ impl std::fmt::Display for SegmentError {
 impl std::error::Error for SegmentError {}
 
 /// Puts head and blocks together.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Sealer {
     head: Vec<u8>,
     blocks: Vec<u8>,
@@ -54,13 +58,7 @@ pub(super) struct Sealer {
 }
 
 impl Sealer {
-    pub(super) fn block(
-        &mut self,
-        name: &str,
-        kind: Kind,
-        range: Option<(i64, i64)>,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) {
+    fn block(&mut self, name: &str, kind: Kind, range: Option<(i64, i64)>, write: impl FnOnce(&mut Vec<u8>)) {
         self.plain.clear();
         write(&mut self.plain);
         let packed = lz4_flex::block::compress(&self.plain);
@@ -79,6 +77,25 @@ impl Sealer {
         self.count += 1;
     }
 
+    /// The first block.
+    pub(super) fn keys(&mut self, ids: &[Uuid], tombstones: &Bits) {
+        self.block("", Kind::Id, None, |out| {
+            ids.iter().for_each(|id| out.extend_from_slice(id.as_bytes()));
+            tombstones.write(out);
+        });
+    }
+
+    /// The second block, named after the primary key.
+    pub(super) fn etags(&mut self, primary_id: &str, etags: &EtagBuilder) {
+        self.block(primary_id, Kind::Id, None, |out| etags.write(out));
+    }
+
+    /// Any other block.
+    pub(super) fn column(&mut self, name: &str, column: &ColumnBuilder) {
+        self.block(name, column.kind, column.range(), |out| column.write(out));
+    }
+
+    /// All of it, once every block is there.
     pub(super) fn finish(self, rows: usize) -> Vec<u8> {
         let head_len = FRAME + 8 + self.head.len();
         let mut bytes = Vec::with_capacity(head_len + self.blocks.len());
@@ -113,10 +130,22 @@ pub(super) struct Block {
     pub(super) range: Option<(i64, i64)>,
     pub(super) plain_len: usize,
     pub(super) packed: std::ops::Range<usize>,
-    pub(super) unpacked: OnceCell<Column>,
+    pub(super) unpacked: Unpacked<Column>,
 }
 
 impl Block {
+    /// The block of a segment of no rows.
+    pub(super) fn nothing() -> Block {
+        Block {
+            name: String::new(),
+            kind: Kind::Id,
+            range: None,
+            plain_len: 0,
+            packed: 0..0,
+            unpacked: Unpacked::default(),
+        }
+    }
+
     pub(super) fn unpack(&self, bytes: &[u8]) -> Result<Vec<u8>, Damage> {
         let plain = lz4_flex::block::decompress(&bytes[self.packed.clone()], self.plain_len);
         plain.ok().filter(|plain| plain.len() == self.plain_len).ok_or(Damage("block cannot be unpacked"))
@@ -193,7 +222,7 @@ pub(super) fn read_block(head: &mut Reader<'_>, bytes: &[u8], start: usize) -> R
     if plain_len / PACKING_MAX > packed_len {
         return Err(SegmentError::Damaged("length of a block"));
     }
-    Ok(Block { name: name.to_owned(), kind, range, plain_len, packed, unpacked: OnceCell::new() })
+    Ok(Block { name: name.to_owned(), kind, range, plain_len, packed, unpacked: Unpacked::default() })
 }
 
 /// Changes the plain bytes of blocks and puts right sums on them: what only a faulty writer could make.

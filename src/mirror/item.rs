@@ -1,7 +1,7 @@
 //! Decodes one item of a page: a row or a tombstone.
 
 use super::column::{Cell, Kind};
-use super::scalar::{raw_scalar, Scalar, ScalarSeed};
+use super::scalar::{choices, raw_scalar, Scalar, ScalarSeed};
 use super::{PageError, SegmentBuilder};
 use flette_odata::{ColumnKind, Table, Uuid};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
@@ -134,6 +134,10 @@ impl<'t> Items<'t> {
         }
     }
 
+    fn is_choices(&self, column: usize) -> bool {
+        matches!(self.table.columns[column].kind, ColumnKind::MultiPicklist { .. })
+    }
+
     fn pending(&mut self, column: usize) -> &mut Pending {
         let known = self.lookups.iter().position(|lookup| lookup.column == column);
         let at = known.unwrap_or_else(|| {
@@ -155,6 +159,11 @@ impl<'t> Items<'t> {
                 self.etag.push_str(text);
             }
             (Member::Key | Member::TombstoneId | Member::Context | Member::Etag, _) => {}
+            (Member::Column(column), Scalar::Text(text)) if self.is_choices(column) => match choices(text) {
+                Some(none) if none.is_empty() => self.put(column, Cell::Null),
+                Some(chosen) => self.put(column, Cell::Text(&chosen)),
+                None => self.wrong_type(column),
+            },
             (Member::Column(column), scalar) => match scalar.cell(Kind::of(&self.table.columns[column].kind))
             {
                 Some(cell) => self.put(column, cell),

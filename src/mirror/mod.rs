@@ -5,6 +5,7 @@
 //! Pure over bytes: no I/O, no async, no clock; nothing local is ever written here.
 
 mod bits;
+mod budget;
 mod builder;
 mod bytes;
 mod column;
@@ -18,14 +19,20 @@ mod page;
 mod scalar;
 mod scan;
 mod segment;
+mod surrogates;
 mod table;
 mod text;
+mod unpacked;
 
 #[cfg(test)]
 mod tests;
 
+pub use budget::{keep_within, unpacked_bytes_max, UNPACKED_BYTES_MIN};
 pub use builder::{SegmentBuilder, WrongType};
-pub use compaction::{Merged, SEGMENT_ROWS_TARGET, SMALL_ROWS_MAX, SMALL_SEGMENTS_MIN};
+pub use compaction::{
+    Merge, Merged, Sliced, SEGMENT_ROWS_TARGET, SLICE_CELLS_MAX, SMALL_BYTES_MAX, SMALL_ROWS_MAX,
+    SMALL_SEGMENTS_MIN,
+};
 pub use format::SegmentError;
 pub use page::{decode_page, decode_row, next_link_ahead, Item, Page, PageError};
 pub use segment::Segment;

@@ -1,8 +1,10 @@
 //! Decodes an answer of the server straight into columns: no tree, no map per row, no string per value.
 //!
-//! Members may come in any order. What the schema does not know is skipped.
+//! Members may come in any order. What the schema does not know is skipped. Half a character (a surrogate escaped
+//! without its other half, which UTF-16 services keep and hand out) is read as U+FFFD.
 
 use super::item::{ItemSeed, Items};
+use super::surrogates::without_lone_surrogates;
 use super::SegmentBuilder;
 use flette_odata::{Row, Table, Uuid};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -99,6 +101,10 @@ impl Page {
 /// # Errors
 /// See [`PageError`]; a body that was cut anywhere is an error.
 pub fn decode_page(body: &[u8], table: &Table) -> Result<Page, PageError> {
+    mending(body, |body| read_page(body, table))
+}
+
+fn read_page(body: &[u8], table: &Table) -> Result<Page, PageError> {
     let mut items = Items::new(table);
     let mut links = Links::default();
     let read = read_whole(body, PageSeed { items: &mut items, links: &mut links });
@@ -117,11 +123,26 @@ pub fn decode_page(body: &[u8], table: &Table) -> Result<Page, PageError> {
 /// # Errors
 /// See [`PageError`].
 pub fn decode_row(body: &[u8], table: &Table) -> Result<Page, PageError> {
+    mending(body, |body| read_row(body, table))
+}
+
+fn read_row(body: &[u8], table: &Table) -> Result<Page, PageError> {
     let mut items = Items::new(table);
     let read = read_whole(body, ItemSeed(&mut items));
     match items.take_fault() {
         Some(fault) => Err(fault),
         None => read.map(|()| Page::new(items, Links::default())),
+    }
+}
+
+/// Tries once more without half characters, which no text here can hold, when the body cannot be read.
+fn mending(body: &[u8], read: impl Fn(&[u8]) -> Result<Page, PageError>) -> Result<Page, PageError> {
+    match read(body) {
+        Err(PageError::Malformed(what)) => match without_lone_surrogates(body) {
+            Some(mended) => read(&mended),
+            None => Err(PageError::Malformed(what)),
+        },
+        read => read,
     }
 }
 

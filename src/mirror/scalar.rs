@@ -25,6 +25,7 @@ impl<'a> Scalar<'a> {
             (Kind::Text, Scalar::Text(text)) => Cell::Text(text),
             (Kind::Int, Scalar::Int(number)) => Cell::Int(number),
             (Kind::Bool, Scalar::Bool(bit)) => Cell::Bool(bit),
+            (Kind::Guid, Scalar::Text(text)) => Cell::Guid(Uuid::try_parse(text).ok()?),
             (Kind::DateTime, Scalar::Text(text)) => Cell::DateTime(time::parse_datetime(text)?),
             (Kind::Date, Scalar::Text(text)) => Cell::Date(time::parse_date(text)?),
             (Kind::Guid, Scalar::Text(text)) => Cell::Guid(Uuid::try_parse(text).ok()?),
@@ -44,6 +45,16 @@ pub(super) fn raw_scalar(raw: &str) -> Scalar<'_> {
         Some(b'-' | b'0'..=b'9') => Scalar::Number(raw),
         _ => Scalar::Other,
     }
+}
+
+/// Chosen options as the column keeps them: in rising order, each once, parted by commas. Empty when none is chosen,
+/// `None` when the text is no such list.
+pub(super) fn choices(text: &str) -> Option<String> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let mut chosen = parts.map(|part| part.parse::<i32>().ok()).collect::<Option<Vec<i32>>>()?;
+    chosen.sort_unstable();
+    chosen.dedup();
+    Some(chosen.iter().map(i32::to_string).collect::<Vec<_>>().join(","))
 }
 
 /// Hands one value on as a [`Scalar`]. Objects and arrays are read to their end and count as [`Scalar::Other`], so that

@@ -5,8 +5,8 @@ use super::bytes::{Damage, Reader};
 use super::column::{Column, Kind};
 use super::format::{packed_len, read_block, read_frame, Block, SegmentError};
 use super::text::Etags;
+use super::unpacked::Unpacked;
 use flette_odata::{Row, Uuid, Value};
-use std::cell::OnceCell;
 
 /// A sealed segment, opened. Columns are unpacked when first read.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub struct Segment {
     ids: Vec<Uuid>,
     tombstones: Bits,
     primary_id: String,
-    etags: OnceCell<Etags>,
+    etags: Unpacked<Etags>,
     etag_block: Block,
     blocks: Vec<Block>,
 }
@@ -49,7 +49,20 @@ impl Segment {
         let tombstones = Bits::read(&mut reader, rows)?;
         reader.finish()?;
         let primary_id = etag_block.name.clone();
-        Ok(Segment { bytes, ids, tombstones, primary_id, etags: OnceCell::new(), etag_block, blocks })
+        Ok(Segment { bytes, ids, tombstones, primary_id, etags: Unpacked::default(), etag_block, blocks })
+    }
+
+    /// A segment of no rows.
+    pub(super) fn nothing() -> Segment {
+        Segment {
+            bytes: Vec::new(),
+            ids: Vec::new(),
+            tombstones: Bits::default(),
+            primary_id: String::new(),
+            etags: Unpacked::default(),
+            etag_block: Block::nothing(),
+            blocks: Vec::new(),
+        }
     }
 
     /// Unpacks every column, for a thorough check: sums hold already, so this finds faults of the writer only.
@@ -59,7 +72,7 @@ impl Segment {
     pub fn check(&self) -> Result<(), SegmentError> {
         self.read_etags()?;
         for block in &self.blocks {
-            Column::read(&block.unpack(&self.bytes)?, block.kind, self.rows())?;
+            self.read_column(block)?;
         }
         Ok(())
     }
@@ -83,6 +96,14 @@ impl Segment {
         });
         let etag = etags.get(row);
         (!etag.is_empty()).then(|| etag.into_owned())
+    }
+
+    /// The etags, read anew where they are not unpacked.
+    pub(super) fn with_etags<T>(&self, read: impl FnOnce(&Etags) -> T) -> Result<T, Damage> {
+        match self.etags.peek() {
+            Some(etags) => Ok(read(etags)),
+            None => self.read_etags().map(|etags| read(&etags)),
+        }
     }
 
     fn read_etags(&self) -> Result<Etags, Damage> {
@@ -116,22 +137,47 @@ impl Segment {
         cells.chain([(self.primary_id.clone(), Value::Guid(self.ids[row]))]).collect()
     }
 
+    /// Bytes of the sealed form.
+    pub fn stored_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Bytes of columns that are unpacked now.
+    pub(super) fn unpacked_bytes(&self) -> usize {
+        let blocks = self.blocks.iter().filter_map(|block| block.unpacked.peek()).map(Column::heap_bytes);
+        blocks.sum::<usize>() + self.etags.peek().map_or(0, Etags::heap_bytes)
+    }
+
     /// Bytes held in memory now: packed ones and unpacked columns.
     pub fn heap_bytes(&self) -> usize {
-        let blocks = self.blocks.iter().map(|block| {
-            size_of::<Block>() + block.name.capacity() + block.unpacked.get().map_or(0, Column::heap_bytes)
-        });
+        let blocks = self.blocks.iter().map(|block| size_of::<Block>() + block.name.capacity());
         self.bytes.capacity()
             + self.ids.capacity() * size_of::<Uuid>()
             + self.tombstones.heap_bytes()
-            + self.etags.get().map_or(0, Etags::heap_bytes)
             + blocks.sum::<usize>()
+            + self.unpacked_bytes()
     }
 
-    /// Forgets unpacked columns; they are unpacked again when read.
-    pub fn release(&mut self) {
-        self.etags.take();
-        self.blocks.iter_mut().for_each(|block| drop(block.unpacked.take()));
+    /// Another request has ended. Tells `held` of everything unpacked: which column (the etags come after the last),
+    /// how many requests have not read it, and its bytes.
+    pub(super) fn grow_older(&mut self, mut held: impl FnMut(usize, u32, usize)) {
+        let count = self.blocks.len();
+        for (at, block) in self.blocks.iter_mut().enumerate() {
+            if let Some(idle) = block.unpacked.grow_older() {
+                held(at, idle, block.unpacked.peek().map_or(0, Column::heap_bytes));
+            }
+        }
+        if let Some(idle) = self.etags.grow_older() {
+            held(count, idle, self.etags.peek().map_or(0, Etags::heap_bytes));
+        }
+    }
+
+    /// Forgets one unpacked column, or the etags, as [`Segment::grow_older`] numbers them.
+    pub(super) fn forget(&mut self, column: usize) {
+        match self.blocks.get_mut(column) {
+            Some(block) => block.unpacked.forget(),
+            None => self.etags.forget(),
+        }
     }
 
     fn value(&self, row: usize, block: usize) -> Value {
@@ -157,11 +203,21 @@ impl Segment {
 
     pub(super) fn column(&self, column: usize) -> &Column {
         let block = &self.blocks[column];
-        block.unpacked.get_or_init(|| {
-            let read =
-                block.unpack(&self.bytes).and_then(|plain| Column::read(&plain, block.kind, self.rows()));
-            // Sums held, so only a faulty writer leads here; `check` reports it.
-            read.unwrap_or_else(|_| Column::nothing(block.kind, self.rows()))
-        })
+        // Sums held, so only a faulty writer leads to an error here; `check` reports it.
+        let nothing = |_| Column::nothing(block.kind, self.rows());
+        block.unpacked.get_or_init(|| self.read_column(block).unwrap_or_else(nothing))
+    }
+
+    /// A column, read anew where it is not unpacked: for work that passes once over everything.
+    pub(super) fn with_column<T>(&self, column: usize, read: impl FnOnce(&Column) -> T) -> Result<T, Damage> {
+        let block = &self.blocks[column];
+        match block.unpacked.peek() {
+            Some(known) => Ok(read(known)),
+            None => self.read_column(block).map(|column| read(&column)),
+        }
+    }
+
+    fn read_column(&self, block: &Block) -> Result<Column, Damage> {
+        block.unpack(&self.bytes).and_then(|plain| Column::read(&plain, block.kind, self.rows()))
     }
 }

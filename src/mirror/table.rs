@@ -8,6 +8,7 @@ use super::Segment;
 use flette_odata::{Row, Table, Uuid, Value};
 use hashbrown::hash_table::Entry;
 use hashbrown::HashTable;
+use std::collections::HashMap;
 
 /// Where a live row stands. Good until the table changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,7 +20,8 @@ pub struct RowAt {
 /// One segment and which of its rows count.
 #[derive(Debug)]
 pub(super) struct Slot {
-    pub(super) number: u64,
+    /// `None` for a slot whose segment went: it has no rows, and waits for the next segment.
+    pub(super) number: Option<u64>,
     pub(super) segment: Segment,
     /// Rows that no newer item supersedes and that are no tombstones.
     pub(super) live: Bits,
@@ -34,13 +36,21 @@ pub struct MirrorTable {
     pub(super) slots: Vec<Slot>,
     /// Newest item of each id, tombstones included. Ids stand in the segments, not here.
     index: HashTable<RowAt>,
+    /// How many older items of an id there are besides the newest, for ids that have any.
+    superseded: HashMap<Uuid, u32>,
     live: usize,
 }
 
 impl MirrorTable {
     /// An empty mirror of `table`.
     pub fn new(table: &Table) -> MirrorTable {
-        MirrorTable { schema: table.clone(), slots: Vec::new(), index: HashTable::new(), live: 0 }
+        MirrorTable {
+            schema: table.clone(),
+            slots: Vec::new(),
+            index: HashTable::new(),
+            superseded: HashMap::new(),
+            live: 0,
+        }
     }
 
     /// The schema changed; columns whose type changed read as `Null` until pulled again.
@@ -51,18 +61,24 @@ impl MirrorTable {
     /// Adds a segment. Of one id the item with the highest number counts, and within a segment the last: the order of
     /// adding does not matter. A number that is there already is replaced.
     pub fn add(&mut self, number: u64, segment: Segment) {
-        if self.slots.iter().any(|slot| slot.number == number) {
+        if self.slot_of(number).is_some() {
             self.remove(&[number]);
         }
         let live = Bits::none(segment.rows());
-        self.slots.push(Slot { number, segment, live });
-        self.index_slot(self.slots.len() - 1);
+        let slot = Slot { number: Some(number), segment, live };
+        let at = self.slots.iter().position(|slot| slot.number.is_none()).unwrap_or(self.slots.len());
+        match self.slots.get_mut(at) {
+            Some(free) => *free = slot,
+            None => self.slots.push(slot),
+        }
+        self.index_slot(at);
     }
 
     /// Takes segments out again; whatever they superseded counts again.
     pub fn remove(&mut self, numbers: &[u64]) {
-        self.slots.retain(|slot| !numbers.contains(&slot.number));
+        self.slots.retain(|slot| slot.number.is_some_and(|number| !numbers.contains(&number)));
         self.index.clear();
+        self.superseded.clear();
         self.live = 0;
         for at in 0..self.slots.len() {
             self.slots[at].live = Bits::none(self.slots[at].segment.rows());
@@ -71,7 +87,7 @@ impl MirrorTable {
     }
 
     fn index_slot(&mut self, at: usize) {
-        let MirrorTable { slots, index, live, .. } = self;
+        let MirrorTable { slots, index, superseded, live, .. } = self;
         let slot = stored(at);
         index.reserve(slots[at].segment.rows(), |at| hash_id(id_of(slots, *at)));
         for row in 0..slots[at].segment.rows() {
@@ -80,6 +96,7 @@ impl MirrorTable {
             let same = |other: &RowAt| id_of(slots, *other) == id;
             match index.entry(hash_id(id), same, |at| hash_id(id_of(slots, *at))) {
                 Entry::Occupied(mut entry) => {
+                    *superseded.entry(id).or_default() += 1;
                     let before = *entry.get();
                     let number = slots[at].number;
                     let older = &mut slots[before.slot as usize];
@@ -104,9 +121,38 @@ impl MirrorTable {
         }
     }
 
+    /// Takes segments out of which every item that counts comes back with the next segment that is added. Costs as
+    /// much as they have items, whatever the size of the table.
+    pub(super) fn vacate(&mut self, numbers: &[u64]) {
+        for number in numbers {
+            let Some(at) = self.slot_of(*number) else { continue };
+            let MirrorTable { slots, index, superseded, live, .. } = self;
+            for row in 0..slots[at].segment.rows() {
+                let id = slots[at].segment.id(row);
+                let place = RowAt { slot: stored(at), row: stored(row) };
+                match index.find_entry(hash_id(id), |other| *other == place) {
+                    Ok(entry) => drop(entry.remove()),
+                    Err(_) => forget_one(superseded, id),
+                }
+            }
+            *live -= slots[at].live.count();
+            slots[at] = Slot { number: None, segment: Segment::nothing(), live: Bits::default() };
+        }
+    }
+
+    /// How many older items of this id there are besides the newest.
+    pub(super) fn superseded(&self, id: Uuid) -> u32 {
+        self.superseded.get(&id).copied().unwrap_or(0)
+    }
+
+    /// The slot of a segment.
+    pub(super) fn slot_of(&self, number: u64) -> Option<usize> {
+        self.slots.iter().position(|slot| slot.number == Some(number))
+    }
+
     /// Numbers of all segments, ascending.
     pub fn numbers(&self) -> Vec<u64> {
-        let mut numbers: Vec<u64> = self.slots.iter().map(|slot| slot.number).collect();
+        let mut numbers: Vec<u64> = self.slots.iter().filter_map(|slot| slot.number).collect();
         numbers.sort_unstable();
         numbers
     }
@@ -177,17 +223,17 @@ impl MirrorTable {
         self.slots.iter().flat_map(|slot| slot.live.ones().map(|row| slot.segment.id(row)))
     }
 
+    /// Bytes of its segments as they are stored.
+    pub fn stored_bytes(&self) -> usize {
+        self.slots.iter().map(|slot| slot.segment.stored_bytes()).sum()
+    }
+
     /// Bytes held in memory now.
     pub fn heap_bytes(&self) -> usize {
         let slots = self.slots.iter().map(|slot| slot.segment.heap_bytes() + slot.live.heap_bytes());
-        slots.sum::<usize>() + self.index.capacity() * (size_of::<RowAt>() + 1)
-    }
-
-    /// Forgets unpacked columns when more than `bytes_max` are held; they are unpacked again when read.
-    pub fn shrink(&mut self, bytes_max: usize) {
-        if self.heap_bytes() > bytes_max {
-            self.slots.iter_mut().for_each(|slot| slot.segment.release());
-        }
+        slots.sum::<usize>()
+            + self.index.capacity() * (size_of::<RowAt>() + 1)
+            + self.superseded.capacity() * (size_of::<(Uuid, u32)>() + 1)
     }
 
     /// The newest item of this id, be it a row or a tombstone.
@@ -213,4 +259,14 @@ impl MirrorTable {
 
 fn id_of(slots: &[Slot], at: RowAt) -> Uuid {
     slots[at.slot as usize].segment.id(at.row as usize)
+}
+
+/// One of an id's older items went.
+fn forget_one(superseded: &mut HashMap<Uuid, u32>, id: Uuid) {
+    if let Some(count) = superseded.get_mut(&id) {
+        *count -= 1;
+        if *count == 0 {
+            superseded.remove(&id);
+        }
+    }
 }

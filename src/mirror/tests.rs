@@ -6,6 +6,7 @@ mod queries_tests;
 mod segments_tests;
 mod tables_tests;
 mod timing_tests;
+mod types_tests;
 
 use super::*;
 use flette_odata::edm::{LookupTarget, OnDelete, OptionItem, Required, TextFormat};

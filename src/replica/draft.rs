@@ -3,7 +3,7 @@
 use super::{Cursor, Record, SeenRow, State};
 use crate::error::{Error, Result};
 use crate::journal::{Entry, EntryState};
-use crate::mirror::{Merged, Segment, SegmentBuilder};
+use crate::mirror::{Merged, MirrorTable, Segment, SegmentBuilder};
 use crate::model::{Change, ChangeSetId, Conflict, ETag, FieldEdit, Hlc, Key, Millis, OpId, Row, Seq};
 use flette_odata::edm::Schema;
 use std::collections::{BTreeMap, BTreeSet};
@@ -294,14 +294,17 @@ impl<'a> Draft<'a> {
         self.set_cursor(table, cursor);
     }
 
-    /// Merges small segments of what is read, where that is worth it and the table is in memory; tells whether it was.
-    /// To be done in a transaction of its own.
-    pub fn compact(&mut self, table: &str) -> bool {
-        let mirror = self.state.tables.get(table).and_then(|t| t.mirror.as_ref());
-        let merged = mirror.and_then(|mirror| mirror.merge(&mirror.plan()?));
-        let worth = merged.is_some();
-        self.effects.compacted.extend(merged.map(|merged| (table.to_owned(), merged)));
-        worth
+    /// Puts merged segments in the place of what they were merged from, if that is still what is read: of generation
+    /// `live`, in memory, and all there. Tells whether it was. To be done in a transaction of its own.
+    pub fn compact(&mut self, table: &str, live: u32, merged: &Merged) -> bool {
+        let known = self.state.tables.get(table).filter(|table| table.cursor.live == live);
+        let numbers = known.and_then(|table| table.mirror.as_ref()).map(MirrorTable::numbers);
+        let there = |numbers: Vec<u64>| merged.replaces.iter().all(|number| numbers.contains(number));
+        let replaced = numbers.is_some_and(there);
+        if replaced {
+            self.effects.compacted.push((table.to_owned(), merged.clone()));
+        }
+        replaced
     }
 
     /// Throws away a shadow begun earlier.

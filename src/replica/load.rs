@@ -94,13 +94,11 @@ pub(super) fn segment_key(table: &str, generation: u32, number: u64) -> Vec<u8> 
 /// anew, which pulls the missing rows again.
 pub(super) async fn table<S: Store>(store: &S, table: &edm::Table, cursor: Cursor) -> Result<TableState> {
     let mut state = TableState { cursor, ..TableState::default() };
-    let (live, live_bytes, live_damaged) = generation(store, table, state.cursor.live).await?;
+    let (live, live_damaged) = generation(store, table, state.cursor.live).await?;
     state.mirror = Some(live);
-    state.bytes = live_bytes;
     if let Some(shadow) = state.cursor.shadow {
-        let (shadow, bytes, shadow_damaged) = generation(store, table, shadow).await?;
+        let (shadow, shadow_damaged) = generation(store, table, shadow).await?;
         state.shadow = Some(shadow);
-        state.bytes += bytes;
         if shadow_damaged {
             state.cursor.next_link = None;
         }
@@ -112,25 +110,20 @@ pub(super) async fn table<S: Store>(store: &S, table: &edm::Table, cursor: Curso
     Ok(state)
 }
 
-async fn generation<S: Store>(
-    store: &S,
-    table: &edm::Table,
-    generation: u32,
-) -> Result<(MirrorTable, u64, bool)> {
+async fn generation<S: Store>(store: &S, table: &edm::Table, generation: u32) -> Result<(MirrorTable, bool)> {
     let mut mirror = MirrorTable::new(table);
-    let (mut bytes, mut damaged) = (0, false);
+    let mut damaged = false;
     let prefix = generation_prefix(&table.logical_name, generation);
     let mut keys = KeyRange::prefix(&prefix);
     loop {
         let page = store.scan(Table::Segment, keys.clone(), SCAN_SEGMENTS_MAX).await?;
-        let Some((last, _)) = page.last() else { return Ok((mirror, bytes, damaged)) };
+        let Some((last, _)) = page.last() else { return Ok((mirror, damaged)) };
         keys.start = [last.as_slice(), &[0]].concat();
-        for (key, value) in &page {
+        for (key, value) in page {
             let number = key.get(prefix.len()..).and_then(|n| n.try_into().ok()).map(u64::from_be_bytes);
             let number =
                 number.ok_or_else(|| Error::Damaged(format!("segment key of {}", table.logical_name)))?;
-            bytes += u64::try_from(value.len()).unwrap_or_default();
-            match Segment::open(value.as_slice()) {
+            match Segment::open(value) {
                 Ok(segment) => mirror.add(number, segment),
                 Err(_) => damaged = true,
             }

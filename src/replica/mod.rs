@@ -12,6 +12,7 @@ mod money;
 mod query;
 mod resolve;
 mod state;
+mod upkeep;
 
 /// What the replica takes in: pages and rows as the server wrote them.
 pub use crate::mirror::{decode_page, decode_row, next_link_ahead, Item, Page, PageError, SegmentBuilder};
@@ -27,7 +28,7 @@ use crate::mirror::MirrorTable;
 use crate::model::Millis;
 use crate::store::{Batch, Durability, KeyRange, Store, Table, Write};
 use async_lock::{Mutex, MutexGuard};
-use std::cell::{Ref, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 
 /// How often a transaction is decided again because another context wrote first.
 pub const STALE_RETRIES_MAX: u32 = 8;
@@ -57,6 +58,8 @@ pub struct Replica<S: Store> {
     random: Random,
     state: RefCell<State>,
     commits: Mutex<()>,
+    compaction: RefCell<Option<upkeep::Compaction>>,
+    unpacked_bytes_max: Cell<Option<usize>>,
 }
 
 impl<S: Store> Replica<S> {
@@ -66,7 +69,14 @@ impl<S: Store> Replica<S> {
     /// When the store cannot be read, or a record in it is damaged.
     pub async fn open(store: S, random: Random, identity: Identity) -> Result<Replica<S>> {
         let state = load::state(&store, &random, identity).await?;
-        Ok(Replica { store, random, state: RefCell::new(state), commits: Mutex::new(()) })
+        Ok(Replica {
+            store,
+            random,
+            state: RefCell::new(state),
+            commits: Mutex::new(()),
+            compaction: RefCell::new(None),
+            unpacked_bytes_max: Cell::new(None),
+        })
     }
 
     /// An id for what is no row, such as the boundary of an answer.
@@ -205,7 +215,9 @@ fn writes(state: &State, effects: &draft::Effects, record: &Record) -> Result<Ve
     }
     for (table, merged) in &effects.compacted {
         let generation = state.tables.get(table).map(|t| t.cursor.live).unwrap_or_default();
-        put(Table::Segment, load::segment_key(table, generation, merged.number), merged.bytes.clone());
+        if let Some(bytes) = &merged.bytes {
+            put(Table::Segment, load::segment_key(table, generation, merged.number), bytes.clone());
+        }
     }
     for (local, server) in &effects.ids {
         put(Table::IdMap, IdMap::store_key(local), server.as_bytes().to_vec());
@@ -228,7 +240,8 @@ fn writes(state: &State, effects: &draft::Effects, record: &Record) -> Result<Ve
     }
     for (table, merged) in &effects.compacted {
         let generation = state.tables.get(table).map(|t| t.cursor.live).unwrap_or_default();
-        for number in merged.replaces.iter().filter(|number| **number != merged.number) {
+        let kept = |number: &u64| merged.bytes.is_some() && *number == merged.number;
+        for number in merged.replaces.iter().filter(|number| !kept(number)) {
             let key = load::segment_key(table, generation, *number);
             writes.push(Write::Delete { table: Table::Segment, key });
         }
@@ -273,7 +286,6 @@ impl State {
         for added in effects.segments {
             let Some(definition) = self.schema.table(&added.table).cloned() else { continue };
             let table = self.tables.entry(added.table).or_default();
-            table.bytes += u64::try_from(added.bytes.len()).unwrap_or_default();
             let mirror = match added.target {
                 Target::Live => &mut table.mirror,
                 Target::Shadow => &mut table.shadow,

@@ -84,8 +84,13 @@ pub struct TableState {
     pub mirror: Option<MirrorTable>,
     /// Rows of a full resync under way; `None` until first needed.
     pub shadow: Option<MirrorTable>,
-    /// Stored bytes of its segments, as far as read.
-    pub bytes: u64,
+}
+
+impl TableState {
+    /// Stored bytes of its segments, as far as they are in memory.
+    pub fn stored_bytes(&self) -> usize {
+        [&self.mirror, &self.shadow].into_iter().flatten().map(MirrorTable::stored_bytes).sum()
+    }
 }
 
 /// Changes with all that the row is made of: its entries, one taken back included, and what the server last said.

@@ -72,20 +72,6 @@ async fn steps<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(), Stop> 
     if whole {
         synchronised(run).await?;
     }
-    compact(run).await
-}
-
-/// Merges small segments, one transaction each, so that reading stays cheap however often rows came in.
-async fn compact<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(), Stop> {
-    for name in &run.config.tables {
-        let mut more = true;
-        while more && run.in_time().is_ok() {
-            more = run
-                .replica
-                .transact(run.at(), Durability::Relaxed, &[], |draft| Ok(draft.compact(name)))
-                .await?;
-        }
-    }
     Ok(())
 }
 

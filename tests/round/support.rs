@@ -280,7 +280,11 @@ impl Device {
     pub fn round(&self) -> Report {
         let (now, random) = (|| self.now(), chance());
         let outside = Outside { transport: &self.wire, now: &now, random: &random };
-        pollster::block_on(round(&self.replica, &outside, &self.config, &Progress::default()))
+        let report = pollster::block_on(round(&self.replica, &outside, &self.config, &Progress::default()));
+        // As the engine does.
+        while pollster::block_on(self.replica.compact(self.now(), &TABLES)).unwrap() {}
+        self.replica.rest();
+        report
     }
 
     /// A round that must go well.

@@ -44,9 +44,9 @@ fn sign(bytes: &mut [u8]) {
 #[test]
 fn a_newer_format_is_told_from_damage() {
     let mut bytes = small();
-    bytes[4] = 2;
+    bytes[4] = 3;
     sign(&mut bytes);
-    assert_eq!(Segment::open(bytes).unwrap_err(), SegmentError::NewerVersion(2));
+    assert_eq!(Segment::open(bytes).unwrap_err(), SegmentError::NewerVersion(3));
 }
 
 /// Reads everything there is to read.

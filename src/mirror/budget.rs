@@ -1,0 +1,67 @@
+//! Which unpacked columns are forgotten when more bytes are held than is allowed: those of the tables that nobody
+//! asked for longest, and of one table those that nobody read longest. They are unpacked again when read.
+
+use super::MirrorTable;
+
+/// Unpacked bytes that may be kept whatever the size of the mirror: filter, order and shown columns of a list over
+/// 100,000 rows are below that, and with the packed bytes of those rows it stays below 0.6 of their JSON.
+pub const UNPACKED_BYTES_MIN: usize = 16 << 20;
+
+/// A larger mirror may keep this part of its packed bytes unpacked: one over so many. Columns that lists need are a
+/// small part of all, and a million rows stay far below 1 GiB.
+const PACKED_PART: usize = 2;
+
+/// How many unpacked bytes may be kept of tables with so many packed bytes.
+pub fn unpacked_bytes_max(packed: usize) -> usize {
+    UNPACKED_BYTES_MIN.max(packed / PACKED_PART)
+}
+
+/// One unpacked column of one segment.
+struct Held {
+    /// Requests since anything of its table was read, and since it was: what goes first has the highest.
+    idle: (u32, u32),
+    bytes: usize,
+    /// Table, slot, column.
+    place: (usize, usize, usize),
+}
+
+/// To be called when a request has ended. Forgets columns until at most `bytes_max` are unpacked.
+pub fn keep_within(tables: &mut [&mut MirrorTable], bytes_max: usize) {
+    let mut all = Vec::new();
+    for (number, table) in tables.iter_mut().enumerate() {
+        let held = table.grow_older(number);
+        let idle = held.iter().map(|held| held.idle.1).min().unwrap_or(0);
+        all.extend(held.into_iter().map(|held| Held { idle: (idle, held.idle.1), ..held }));
+    }
+    let mut bytes: usize = all.iter().map(|held| held.bytes).sum();
+    if bytes <= bytes_max {
+        return;
+    }
+    // Of those as old as each other the largest go first, so that few must.
+    all.sort_unstable_by(|a, b| b.idle.cmp(&a.idle).then(b.bytes.cmp(&a.bytes)).then(a.place.cmp(&b.place)));
+    for held in all {
+        if bytes <= bytes_max {
+            break;
+        }
+        let (table, slot, column) = held.place;
+        tables[table].slots[slot].segment.forget(column);
+        bytes -= held.bytes;
+    }
+}
+
+impl MirrorTable {
+    /// Bytes of columns that are unpacked now.
+    pub fn unpacked_bytes(&self) -> usize {
+        self.slots.iter().map(|slot| slot.segment.unpacked_bytes()).sum()
+    }
+
+    fn grow_older(&mut self, table: usize) -> Vec<Held> {
+        let mut held = Vec::new();
+        for (at, slot) in self.slots.iter_mut().enumerate() {
+            slot.segment.grow_older(|column, idle, bytes| {
+                held.push(Held { idle: (0, idle), bytes, place: (table, at, column) });
+            });
+        }
+        held
+    }
+}
