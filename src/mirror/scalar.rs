@@ -25,7 +25,6 @@ impl<'a> Scalar<'a> {
             (Kind::Text, Scalar::Text(text)) => Cell::Text(text),
             (Kind::Int, Scalar::Int(number)) => Cell::Int(number),
             (Kind::Bool, Scalar::Bool(bit)) => Cell::Bool(bit),
-            (Kind::Guid, Scalar::Text(text)) => Cell::Guid(Uuid::try_parse(text).ok()?),
             (Kind::DateTime, Scalar::Text(text)) => Cell::DateTime(time::parse_datetime(text)?),
             (Kind::Date, Scalar::Text(text)) => Cell::Date(time::parse_date(text)?),
             (Kind::Guid, Scalar::Text(text)) => Cell::Guid(Uuid::try_parse(text).ok()?),
