@@ -6,6 +6,7 @@
 mod body;
 mod changes;
 mod column;
+mod leftovers;
 mod names;
 mod options;
 mod relationship;
@@ -129,6 +130,7 @@ fn change(writer: &Writer, now: i64, decide: impl FnOnce(&mut Draft) -> Result<(
     }
     writer.save_schema(&schema)?;
     changes::note(writer, &before, &schema, now)?;
+    leftovers::remove(writer, &before, &schema, now)?;
     show::follow(writer, &before, &schema, now)
 }
 

@@ -123,13 +123,8 @@ pub fn found(writer: &Writer, now: i64) -> Result<()> {
     Ok(())
 }
 
-/// Lets forms and views follow a change of the schema.
+/// Lets forms and views follow a change of the schema; those of tables that are gone are removed by `leftovers`.
 pub(super) fn follow(writer: &Writer, before: &Schema, after: &Schema, now: i64) -> Result<()> {
-    for old in before.tables.iter().filter(|old| after.table(&old.logical_name).is_none()) {
-        for one in shown(old) {
-            remove(writer, after, &one, now)?;
-        }
-    }
     for new in &after.tables {
         match before.table(&new.logical_name) {
             Some(old) if old == new => {}
@@ -202,14 +197,6 @@ fn put(writer: &Writer, schema: &Schema, one: &Shown, before: Option<&Shown>, no
     match changes.is_empty() {
         true => Ok(()),
         false => writer.update(table, &stored, one.id, &changes, now).map(drop),
-    }
-}
-
-fn remove(writer: &Writer, schema: &Schema, one: &Shown, now: i64) -> Result<()> {
-    let Some(table) = schema.table(one.table) else { return Ok(()) };
-    match writer.row(table, one.id, &crate::db::rows::Sight::Everything)? {
-        Some(stored) => writer.remove(table, &stored.row, one.id, now),
-        None => Ok(()),
     }
 }
 

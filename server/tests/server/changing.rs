@@ -153,3 +153,30 @@ async fn a_union_shows_the_rows_of_its_members() {
     let found = server.list("activitypointers?$filter=contains(subject,'task')&$select=subject").await;
     assert_eq!(found.column("subject"), ["Task B"]);
 }
+
+#[tokio::test]
+async fn a_new_key_of_the_server_comes_when_no_rows_are_the_same_in_it() {
+    for numbers in [["1", "2"], ["a-1", "A-1"]] {
+        let folder = tempfile::tempdir().unwrap();
+        let location: Location = support::lasting(&folder).parse().unwrap();
+        let mut older = schema::schema();
+        older.tables.iter_mut().for_each(|table| {
+            table.keys.retain(|key| key.columns != ["accountnumber"]);
+        });
+        let database = Database::open(&location, Arc::new(older), "Test").unwrap();
+        people::found(&database, web::now()).unwrap();
+        people::add_demo_people(&database, web::now()).unwrap();
+        let server = Server::over(database, Profile::Open, None).sign_in("demo").await;
+        for number in numbers {
+            server.create("accounts", &format!(r#"{{"name":"n","accountnumber":"{number}"}}"#)).await;
+        }
+        drop(server);
+        let different = numbers[0] == "1";
+        let own = Arc::new(schema::schema());
+        let database = Database::open(&location, own, "Test").unwrap();
+        let keys = database.read(|reader| Ok(reader.schema.table("account").map(|t| t.keys.len()))).unwrap();
+        assert_eq!(keys, Some(usize::from(different)), "{numbers:?}");
+        let server = Server::over(database, Profile::Open, None).sign_in("demo").await;
+        assert_eq!(server.list("accounts").await.rows().len(), 2);
+    }
+}

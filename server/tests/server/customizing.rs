@@ -555,3 +555,165 @@ async fn counts_and_stamps_are_functions() {
     assert_ne!(server.get("RetrieveTimestamp()").await.json()["Timestamp"], before);
     assert_eq!(server.get("RetrieveNothing()").await.status, 404);
 }
+
+#[tokio::test]
+async fn pairs_of_a_custom_relationship_are_made_read_and_parted_from_both_ends() {
+    let server = with_table().await;
+    let pairs = json!({
+        "@odata.type": format!("{CRM}.ManyToManyRelationshipMetadata"), "SchemaName": "new_bankaccount_contact",
+        "IntersectEntityName": "new_bankaccount_contact", "Entity1LogicalName": "new_bankaccount",
+        "Entity2LogicalName": "contact",
+    });
+    made(&server, "RelationshipDefinitions", &pairs).await;
+    let collection = "new_bankaccount_contact";
+    let account = server.create("new_bankaccounts", r#"{"new_accountname":"Joint"}"#).await;
+    let (ann, bob) = (
+        server.create("contacts", r#"{"lastname":"Ann"}"#).await,
+        server.create("contacts", r#"{"lastname":"Bob"}"#).await,
+    );
+    let (of_account, of_ann) =
+        (format!("new_bankaccounts({account})/{collection}"), format!("contacts({ann})/{collection}"));
+    let link = |to: &str| json!({"@odata.id": format!("http://crm.example/api/data/v9.2/{to}")}).to_string();
+    let join = |url: String, to: String| {
+        let server = server.clone();
+        async move { server.send("POST", &format!("{url}/$ref"), &[], &link(&to)).await.status }
+    };
+    let holders = || async {
+        let url = format!("{of_account}?$select=lastname&$orderby=lastname");
+        server.list(&url).await.column("lastname")
+    };
+    assert_eq!(join(of_ann.clone(), format!("new_bankaccounts({account})")).await, 204);
+    assert_eq!(join(of_account.clone(), format!("contacts({bob})")).await, 204);
+    assert_eq!(join(of_account.clone(), format!("contacts({bob})")).await, 204, "once more");
+    assert_eq!(holders().await, ["Ann", "Bob"]);
+    assert_eq!(server.list(&of_ann).await.column("new_accountname"), ["Joint"]);
+    assert_eq!(server.get(&format!("{of_account}/$count")).await.body, "2");
+    let references = server.list(&format!("{of_account}/$ref")).await.column("@odata.id");
+    assert!(
+        references.contains(&format!("http://crm.example/api/data/v9.2/contacts({ann})")),
+        "{references:?}"
+    );
+    let one = server.get(&format!("{of_account}({bob})/lastname")).await;
+    assert_eq!(one.json()["value"], "Bob", "{}", one.body);
+    let url = format!(
+        "new_bankaccounts({account})?$expand={collection}($select=lastname;$filter=lastname eq 'Bob')"
+    );
+    assert_eq!(server.get(&url).await.json()[collection][0]["lastname"], "Bob");
+    let filter = format!("contacts?$select=lastname&$filter={collection}/any(a:a/new_accountname eq 'Joint')&$orderby=lastname");
+    assert_eq!(server.list(&filter).await.column("lastname"), ["Ann", "Bob"]);
+    for (url, to, status) in [
+        (of_account.clone(), format!("accounts({account})"), 400),
+        (of_account.clone(), "contacts(00000000-0000-4000-8000-000000000009)".to_owned(), 404),
+        (
+            "new_bankaccounts(00000000-0000-4000-8000-000000000009)/".to_owned() + collection,
+            format!("contacts({ann})"),
+            404,
+        ),
+    ] {
+        assert_eq!(join(url.clone(), to.clone()).await, status, "{url} {to}");
+    }
+    for url in [
+        format!("{of_account}/$ref?$id=contacts({ann})"),
+        format!("contacts({bob})/{collection}({account})/$ref"),
+    ] {
+        assert_eq!(server.send("DELETE", &url, &[], "").await.status, 204, "{url}");
+        assert_eq!(server.send("DELETE", &url, &[], "").await.status, 204, "{url}: not there any more");
+    }
+    assert!(holders().await.is_empty());
+    // Deep insert joins too, and a pair goes with either row.
+    let body = json!({"lastname": "Cid", collection: [{"new_accountname": "Own"}]});
+    let cid = server.create("contacts", &body.to_string()).await;
+    let of_cid = format!("contacts({cid})/{collection}");
+    assert_eq!(join(of_cid.clone(), format!("new_bankaccounts({account})")).await, 204);
+    let own =
+        server.list(&format!("{of_cid}?$filter=new_accountname eq 'Own'")).await.column("new_bankaccountid");
+    assert_eq!(server.send("DELETE", &format!("new_bankaccounts({})", own[0]), &[], "").await.status, 204);
+    assert_eq!(server.list(&of_cid).await.column("new_accountname"), ["Joint"]);
+    assert_eq!(server.send("DELETE", &format!("contacts({cid})"), &[], "").await.status, 204);
+    assert!(server.list("new_bankaccount_contactset").await.rows().is_empty());
+    // Both rows must be in sight, and the one whose collection it is must be the caller's to write.
+    let anna = server.sign_in("anna").await;
+    assert_eq!(
+        anna.send("POST", &format!("{of_account}/$ref"), &[], &link(&format!("contacts({ann})")))
+            .await
+            .status,
+        404
+    );
+}
+
+#[tokio::test]
+async fn what_was_allowed_with_a_table_or_column_goes_with_it() {
+    let server = with_table().await;
+    let attributes = format!("{TABLE}/Attributes");
+    for name in ["new_Code", "new_Note"] {
+        made(&server, &attributes, &attribute("String", name, json!({"MaxLength": 10}))).await;
+    }
+    let who = server.get("WhoAmI").await.json();
+    let unit = format!("businessunits({})", who["BusinessUnitId"].as_str().unwrap());
+    let role =
+        server.create("roles", &json!({"name": "r", "businessunitid@odata.bind": unit}).to_string()).await;
+    let profile = server.create("fieldsecurityprofiles", r#"{"name":"p"}"#).await;
+    for table in ["new_bankaccount", "contact"] {
+        let level =
+            json!({"roleid@odata.bind": format!("roles({role})"), "objecttypecode": table, "readlevel": 8});
+        server.create("roleprivileges", &level.to_string()).await;
+    }
+    for (table, column) in
+        [("new_bankaccount", "new_code"), ("new_bankaccount", "new_note"), ("contact", "lastname")]
+    {
+        let allowed = json!({
+            "fieldsecurityprofileid@odata.bind": format!("fieldsecurityprofiles({profile})"),
+            "entityname": table, "attributelogicalname": column, "canread": 4,
+        });
+        server.create("fieldpermissions", &allowed.to_string()).await;
+    }
+    let mine = json!({"name": "Mine", "returnedtypecode": "new_bankaccount", "querytype": 0,
+        "fetchxml": "<fetch><entity name='new_bankaccount'/></fetch>"});
+    server.create("userqueries", &mine.to_string()).await;
+    let track = [("Prefer", "odata.track-changes")];
+    let (_, link) = server.drain("roleprivileges?$select=objecttypecode", &track).await;
+    let columns = || async {
+        server.list("fieldpermissions?$orderby=attributelogicalname").await.column("attributelogicalname")
+    };
+    assert_eq!(
+        server.send("DELETE", &format!("{attributes}(LogicalName='new_note')"), &[], "").await.status,
+        204
+    );
+    assert_eq!(columns().await, ["lastname", "new_code"]);
+    assert_eq!(server.send("DELETE", TABLE, &[], "").await.status, 204);
+    assert_eq!(columns().await, ["lastname"]);
+    let of_role = format!("roleprivileges?$filter=_roleid_value eq {role}");
+    assert_eq!(server.list(&of_role).await.column("objecttypecode"), ["contact"]);
+    for set in ["userqueries", "savedqueries"] {
+        let left = server.list(&format!("{set}?$filter=returnedtypecode eq 'new_bankaccount'")).await;
+        assert!(left.rows().is_empty(), "{set}: {}", left.body);
+    }
+    let (told, _) = server.drain(&link.unwrap(), &[]).await;
+    assert_eq!((told.len(), &told[0]["reason"]), (1, &json!("deleted")), "followers hear of it");
+}
+
+#[tokio::test]
+async fn every_kind_of_list_tells_the_version_of_the_definitions_to_those_who_ask() {
+    let server = with_table().await;
+    server.create("new_bankaccounts", r#"{"new_accountname":"x"}"#).await;
+    let view =
+        server.list("savedqueries?$filter=returnedtypecode eq 'new_bankaccount' and querytype eq 0").await;
+    let view = view.column("savedqueryid").remove(0);
+    let name = "@Microsoft.Dynamics.CRM.globalmetadataversion";
+    let expected = server.get("RetrieveTimestamp()").await.json()["Timestamp"].clone();
+    for (url, more) in [
+        ("new_bankaccounts".to_owned(), ""),
+        ("new_bankaccounts?$apply=aggregate($count as n)".to_owned(), ""),
+        ("new_bankaccounts?fetchXml=<fetch><entity name='new_bankaccount'/></fetch>".to_owned(), ""),
+        (format!("new_bankaccounts?savedQuery={view}"), ""),
+        ("new_bankaccounts?$select=new_accountname".to_owned(), "odata.track-changes,"),
+    ] {
+        for (annotations, told) in [("*", true), ("Microsoft.Dynamics.CRM.*", true), ("OData.*", false)] {
+            let prefer = format!("{more}odata.include-annotations=\"{annotations}\"");
+            let answer = server.send("GET", &url, &[("Prefer", &prefer)], "").await;
+            let found = answer.json().get(name).cloned();
+            assert_eq!(found, told.then(|| expected.clone()), "{url} {annotations}: {}", answer.body);
+        }
+        assert!(!server.get(&url).await.body.contains(name), "{url}");
+    }
+}

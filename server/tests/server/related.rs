@@ -78,3 +78,81 @@ async fn a_collection_of_a_row_is_a_list_and_its_row_must_be_there() {
     assert_eq!(rows.len(), 2);
     assert_eq!(server.get(&url.replace(&account, NOBODY)).await.status, 404);
 }
+
+#[tokio::test]
+async fn a_path_goes_on_behind_rows_and_below_them_as_far_as_the_caller_sees() {
+    let server = Server::empty().await;
+    let (account, first, second) = family(&server).await;
+    let link = format!(r#"{{"primarycontactid@odata.bind":"contacts({second})"}}"#);
+    assert_eq!(server.send("PATCH", &format!("accounts({account})"), &[], &link).await.status, 204);
+    let other = server.create("contacts", r#"{"lastname":"Elsewhere"}"#).await;
+    let (behind, below) = (
+        format!("contacts({first})/parentcustomerid_account"),
+        format!("accounts({account})/contact_customer_accounts"),
+    );
+    let name = server.list(&format!("{behind}/name")).await.json();
+    let context = format!("http://crm.example/api/data/v9.2/$metadata#accounts({account})/name");
+    assert_eq!((&name["value"], &name["@odata.context"]), (&"Søn & \"Co\"".into(), &context.into()));
+    for (url, expected) in [
+        (format!("{behind}/name/$value"), "Søn & \"Co\""),
+        (format!("{behind}/contact_customer_accounts/$count"), "2"),
+        (format!("{behind}/primarycontactid/lastname/$value"), "B"),
+        (format!("{below}({second})/parentcustomerid_account/numberofemployees/$value"), "7"),
+        (format!("{behind}/contact_customer_accounts({first})/lastname/$value"), "Å"),
+        (format!("{behind}/owninguser/domainname/$value"), "demo@flette.example"),
+    ] {
+        assert_eq!(server.get(&url).await.body, expected, "{url}");
+    }
+    let row = server.list(&format!("{below}({second})?$select=lastname")).await.json();
+    assert_eq!((row["lastname"].as_str(), row["contactid"].as_str()), (Some("B"), Some(second.as_str())));
+    let rows = server
+        .list(&format!("{behind}/contact_customer_accounts?$select=lastname&$orderby=lastname desc"))
+        .await;
+    assert_eq!(rows.column("lastname"), ["Å", "B"]);
+    let reference = server.list(&format!("{behind}/primarycontactid/$ref")).await.json();
+    assert_eq!(reference["@odata.id"], format!("http://crm.example/api/data/v9.2/contacts({second})"));
+    for (url, status) in [
+        // Nothing hangs on what is not there.
+        (format!("contacts({other})/parentcustomerid_account/name"), 404),
+        (format!("contacts({first})/parentcustomerid_contact/lastname"), 404),
+        (format!("contacts({NOBODY})/parentcustomerid_account/name"), 404),
+        (format!("{below}({other})"), 404),
+        (format!("{below}({other})/lastname"), 404),
+        (format!("{below}({NOBODY})"), 404),
+        (format!("accounts({NOBODY})/contact_customer_accounts({first})"), 404),
+        (format!("{behind}/parentaccountid"), 204),
+        (format!("{behind}/telephone1"), 204),
+        (format!("{behind}/nothing"), 404),
+        (format!("contacts({first})/ownerid/fullname"), 404),
+        (format!("{behind}/Microsoft.Dynamics.CRM.account"), 501),
+    ] {
+        assert_eq!(server.get(&url).await.status, status, "{url}");
+    }
+    for (method, url, body) in [
+        ("PATCH", behind.clone(), r#"{"name":"x"}"#),
+        ("PATCH", format!("{below}({first})"), r#"{"lastname":"x"}"#),
+        ("DELETE", format!("{below}({first})"), ""),
+        ("PUT", format!("{behind}/name"), r#"{"value":"x"}"#),
+        ("POST", format!("{behind}/contact_customer_accounts"), r#"{"lastname":"x"}"#),
+    ] {
+        assert_eq!(server.send(method, &url, &[], body).await.status, 405, "{method} {url}");
+    }
+    // Anna does not see Demo's account, which her contact points to; nor what hangs on it.
+    let anna = server.sign_in("anna").await;
+    let hers = anna.create("contacts", r#"{"lastname":"Hers"}"#).await;
+    let link = format!(r#"{{"parentcustomerid_account@odata.bind":"accounts({account})"}}"#);
+    assert_eq!(server.send("PATCH", &format!("contacts({hers})"), &[], &link).await.status, 204);
+    let behind = format!("contacts({hers})/parentcustomerid_account");
+    for url in [
+        format!("{behind}/name"),
+        format!("{behind}/contact_customer_accounts"),
+        format!("{behind}/contact_customer_accounts/$count"),
+        format!("{behind}/primarycontactid/lastname"),
+        format!("{below}({hers})"),
+        format!("{below}({hers})/lastname"),
+    ] {
+        let answer = anna.get(&url).await;
+        assert_eq!(answer.status, 404, "{url}");
+        assert!(!answer.body.contains("Co"), "{}", answer.body);
+    }
+}

@@ -3,6 +3,7 @@
 mod acting;
 mod agreeing;
 mod amounts;
+mod assigning;
 mod batching;
 mod changing;
 mod closing;

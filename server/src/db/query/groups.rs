@@ -138,7 +138,11 @@ impl<'t> Grouping<'t> {
         for (aggregate, of) in apply.aggregates.iter().zip(of) {
             selects.aggregate(aggregate, of);
         }
-        let Selects { level, mut inner, mut outer, projection, parts, .. } = selects;
+        let Selects { level, mut inner, cells, mut outer, projection, parts, .. } = selects;
+        // Where rows are counted and nothing is asked of them, a statement has to select something all the same.
+        if cells.width() == 0 {
+            inner.expr(Expr::cust("1"));
+        }
         level.add_to(&mut inner);
         inner.and_where_option(filter);
         outer.from_subquery(inner, name(ROWS));
