@@ -5,7 +5,6 @@ mod pages_tests;
 mod queries_tests;
 mod segments_tests;
 mod tables_tests;
-mod timing_tests;
 mod types_tests;
 
 use super::*;
