@@ -1,5 +1,6 @@
 //! Which unpacked columns are forgotten when more bytes are held than is allowed: those of the tables that nobody
-//! asked for longest, and of one table those that nobody read longest. They are unpacked again when read.
+//! asked for longest, and of one table those that nobody read longest. They are unpacked again when read. What one
+//! request reads stays until it has ended, so a request may hold its own columns beyond the budget.
 
 use super::MirrorTable;
 

@@ -18,10 +18,11 @@ pub(super) struct Compaction {
 }
 
 impl Compaction {
-    /// The first table of which segments are worth merging, among those in memory.
+    /// The first table of which segments are worth merging, among those in memory. A table of which a segment cannot be
+    /// read waits until it was pulled again: an older row may stand there whose deletion would be forgotten.
     fn begin(state: &State, tables: &[&str]) -> Option<Compaction> {
         tables.iter().find_map(|name| {
-            let table = state.tables.get(*name)?;
+            let table = state.tables.get(*name).filter(|table| table.cursor.complete)?;
             Some(Compaction {
                 table: (*name).to_owned(),
                 live: table.cursor.live,

@@ -6,6 +6,7 @@ use flette::api::{self, Answer, Door};
 use flette::engine::{Config, Engine, Identity};
 use flette::model::{Change, Key, Side};
 use flette::store::memory::MemoryStore;
+use flette::store::{KeyRange, Store, Table};
 use flette_odata::{Method, ODataError, Request, Response, Uuid};
 
 fn ask(device: &Device, method: Method, path: &str, body: &str) -> Answer {
@@ -278,4 +279,41 @@ fn a_row_that_the_server_keeps_under_another_id_answers_to_both() {
     assert_eq!(online.json(&format!("accounts({kept})"))["telephone1"], "9");
     let theirs = online.json("contacts?$filter=lastname%20eq%20'Bound'");
     assert_eq!(theirs["value"][0]["_parentcustomerid_value"], kept.to_string());
+}
+
+#[test]
+fn rounds_of_the_engine_leave_few_segments_in_the_store() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let id = online.create("accounts", r#"{"name":"A0"}"#);
+    let who = online.json("WhoAmI");
+    let own = |name: &str| who[name].as_str().unwrap().parse::<Uuid>().unwrap();
+    let config = Config {
+        root: server.root(),
+        database: "few".to_owned(),
+        identity: Identity {
+            user: own("UserId"),
+            business_unit: own("BusinessUnitId"),
+            organization: own("OrganizationId"),
+        },
+        tables: vec!["account".to_owned()],
+        page_size: 50,
+    };
+    let store = MemoryStore::new();
+    let desk = Desk { store: store.clone(), wire: server.user("admin"), chance: chance() };
+    let engine = pollster::block_on(Engine::open(desk, config)).unwrap();
+    let name = || {
+        let request = Request::new(Method::Get, format!("{}accounts({id})?$select=name", server.root()));
+        let answer = pollster::block_on(engine.handle(request));
+        assert_eq!(answer.headers.get("Flette-Source"), Some("replica"));
+        serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap()["name"].clone()
+    };
+    for n in 1..30 {
+        online.patch("accounts", id, &format!(r#"{{"name":"A{n}"}}"#));
+        let report = pollster::block_on(engine.round());
+        assert!(report.ok, "{report:?}");
+        assert_eq!(name(), format!("A{n}"));
+    }
+    let segments = pollster::block_on(store.scan(Table::Segment, KeyRange::all(), 1000)).unwrap();
+    assert!(segments.len() < 10, "{}", segments.len());
 }

@@ -6,7 +6,7 @@ use crate::world::{add, fill, numbers, open, stored, NOW};
 use flette::model::Key;
 use flette::replica::{Draft, Replica};
 use flette::store::memory::MemoryStore;
-use flette::store::Durability;
+use flette::store::{Batch, Durability, KeyRange, Store, Table, Write};
 use pollster::block_on;
 
 fn assert_holds(replica: &Replica<MemoryStore>, told: &[Told]) {
@@ -115,4 +115,43 @@ fn rows_that_are_all_deleted_leave_nothing_behind() {
     assert_eq!((stored(&store), numbers(&replica).len()), (0, 0));
     assert_holds(&replica, &[]);
     assert_holds(&open(&store), &[]);
+}
+
+/// Overwrites the first stored segment: with noise, or with one of a format to come.
+fn spoil(store: &MemoryStore, newer: bool) {
+    let (key, mut value) =
+        block_on(store.scan(Table::Segment, KeyRange::all(), 1)).unwrap().into_iter().next().unwrap();
+    if newer {
+        value[4] = 200;
+        let head = u32::from_le_bytes(value[8..12].try_into().unwrap()) as usize;
+        let mut sum = crc32fast::Hasher::new();
+        sum.update(&value[..12]);
+        sum.update(&value[16..head]);
+        value[12..16].copy_from_slice(&sum.finalize().to_le_bytes());
+    } else {
+        value.truncate(value.len() / 2);
+    }
+    let expected = block_on(store.revision()).unwrap();
+    let writes = vec![Write::Put { table: Table::Segment, key, value }];
+    block_on(store.commit(Batch { expected, durability: Durability::Strict, writes })).unwrap();
+}
+
+#[test]
+fn a_segment_that_cannot_be_read_is_left_out_said_to_be_missing_and_not_merged_over() {
+    let told = history(400, 100, &mut Chance::new(12));
+    for newer in [false, true] {
+        let (store, _) = fill(&told, &[], 20);
+        spoil(&store, newer);
+        let replica = open(&store);
+        // The first segment has the first half.
+        let rest = replay(&told[200..]);
+        {
+            let state = replica.state();
+            let table = &state.tables[TABLE];
+            assert!(!table.cursor.complete && table.cursor.delta_link.is_none(), "newer: {newer}");
+            assert_eq!(table.mirror.as_ref().unwrap().len(), rest.len());
+        }
+        assert!(!slice(&replica));
+        assert_eq!((stored(&store), numbers(&replica).len()), (20, 19));
+    }
 }
