@@ -12,6 +12,8 @@ const ACCOUNTS: &[&str] = &[
     r#""name":null"#,
     r#""revenue":5.55555"#,
     r#""revenue":-1"#,
+    r#""transactioncurrencyid@odata.bind":"/transactioncurrencies({nok})""#,
+    r#""transactioncurrencyid@odata.bind":null"#,
     r#""numberofemployees":7"#,
     r#""numberofemployees":"seven""#,
     r#""industrycode":null"#,

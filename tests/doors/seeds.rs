@@ -26,6 +26,7 @@ pub fn fill(text: &str) -> String {
                 .replace(&format!("{{{letter}{at}}}"), &format!("{digit}0000000-0000-4000-8000-{at:012}"));
         }
     }
+    text = text.replace("{nok}", "e0000000-0000-4000-8000-000000000000");
     for user in ["anna", "ola", "demo", "admin"] {
         text = text.replace(&format!("{{{user}}}"), &flette_server::people::user_id(user).to_string());
     }
@@ -150,6 +151,12 @@ pub fn corrections() -> Vec<Ask> {
         Ask::new("PATCH", &path, "If-Match: *", &Value::Object(seed.older().1).to_string())
     };
     older.map(|(_, seed)| patch(seed)).chain(links()).collect()
+}
+
+/// A currency that is not the base currency.
+pub fn plant_currency(online: &Wire) {
+    let krone = r#"{"transactioncurrencyid":"{nok}","currencyname":"Krone","isocurrencycode":"NOK","currencysymbol":"kr","currencyprecision":2,"exchangerate":9.47}"#;
+    assert!(online.ask(Method::Post, "transactioncurrencies", &fill(krone)).is_success());
 }
 
 /// Puts the rows into a server.

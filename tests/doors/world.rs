@@ -84,6 +84,7 @@ impl World {
     pub fn of(user: &str, known: Known) -> World {
         let server = Server::start();
         let online = server.user("demo");
+        seeds::plant_currency(&online);
         match known {
             Known::All => seeds::plant(&online, seeds::Values::Final),
             Known::Older => seeds::plant(&online, seeds::Values::Older),

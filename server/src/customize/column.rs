@@ -2,9 +2,11 @@
 
 use super::body::{depended_on, flag, invalid, label, not_custom};
 use super::{names, options, Draft};
+use crate::schema::custom::along_with_amount;
 use flette_odata::edm::{OptionItem, Required};
 use flette_odata::error::Result;
 use flette_odata::metadata::parse_attribute;
+use flette_odata::rules::money;
 use flette_odata::{Column, ColumnKind, Decimal, ODataError, Schema, Table, Uuid};
 use serde_json::Value as Json;
 
@@ -22,16 +24,26 @@ const MONEY_MAX: i64 = 922_337_203_685_477;
 /// `POST …/Attributes`
 pub(super) fn create(draft: &mut Draft, table: &str, body: &Json) -> Result<String> {
     let new = read(&draft.schema, body, draft.fresh)?;
+    let along = match (&new.kind, draft.schema.table(table)) {
+        // A currency has no currency of its own.
+        (ColumnKind::Money { .. }, Some(holder)) if table != money::CURRENCIES => {
+            along_with_amount(holder, &new, draft.fresh)
+        }
+        _ => Vec::new(),
+    };
     let holder = draft.table_mut(table)?;
     if holder.intersect || holder.union {
         return Err(invalid(format!("The table {table} takes no columns.")));
     }
-    names::check_column(holder, &new.logical_name)?;
-    if holder.columns.len() >= COLUMNS_MAX {
+    for column in std::iter::once(&new).chain(&along) {
+        names::check_column(holder, &column.logical_name)?;
+    }
+    if holder.columns.len() + along.len() >= COLUMNS_MAX {
         return Err(invalid(format!("A table has at most {COLUMNS_MAX} columns.")));
     }
     let location = location(holder, &new);
     holder.columns.push(new);
+    holder.columns.extend(along);
     Ok(location)
 }
 
@@ -254,8 +266,20 @@ pub(super) fn delete(draft: &mut Draft, table: &str, name: &str) -> Result<()> {
     if let Some(key) = holder.keys.iter().find(|key| key.columns.iter().any(|column| column == name)) {
         return Err(depended_on("column", name, &format!("key {}", key.name)));
     }
-    holder.columns.retain(|column| column.logical_name != name);
+    let bound = [money::CURRENCY, money::RATE].contains(&name) && money::has_money(holder);
+    if let (true, Some(amount)) = (bound || column.computed, amount(holder, column)) {
+        return Err(depended_on("column", name, &format!("column {amount}")));
+    }
+    let twin = holder.columns.iter().find(|twin| money::amount_of(holder, twin) == Some(column));
+    let gone = [Some(name.to_owned()), twin.map(|twin| twin.logical_name.clone())];
+    holder.columns.retain(|column| !gone.iter().flatten().any(|name| column.logical_name == *name));
     Ok(())
+}
+
+/// The amount that needs a column which came along with it.
+fn amount<'t>(table: &'t Table, column: &Column) -> Option<&'t str> {
+    let own = || table.columns.iter().find_map(|twin| money::amount_of(table, twin));
+    money::amount_of(table, column).or_else(own).map(|amount| amount.logical_name.as_str())
 }
 
 fn find<'t>(table: &'t Table, name: &str) -> Result<&'t Column> {

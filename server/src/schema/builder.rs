@@ -219,11 +219,14 @@ impl TableBuilder {
     /// Money, two digits shown, within `min..=max` units of currency; and its twin in the base currency.
     pub(super) fn money(self, named: Named, min: i64, max: i64) -> Self {
         let (min, max) = (Decimal::from(min), Decimal::from(max));
-        let base = (format!("{}_Base", named.0), format!("{} (Base)", named.1));
-        let (min_base, max_base) = (Decimal::from(-MONEY_BASE_MAX), Decimal::from(MONEY_BASE_MAX));
-        self.column(named, ColumnKind::Money { precision: 2, min, max })
-            .column((&base.0, &base.1), ColumnKind::Money { precision: 4, min: min_base, max: max_base })
-            .computed()
+        self.column(named, ColumnKind::Money { precision: 2, min, max }).base_amount(named)
+    }
+
+    /// The twin of an amount in the base currency.
+    pub(super) fn base_amount(self, amount: Named) -> Self {
+        let named = (format!("{}_Base", amount.0), format!("{} (Base)", amount.1));
+        let (min, max) = (Decimal::from(-MONEY_BASE_MAX), Decimal::from(MONEY_BASE_MAX));
+        self.column((&named.0, &named.1), ColumnKind::Money { precision: 4, min, max }).computed()
     }
 
     /// Exact number with up to `precision` digits after the point, within `min..=max`.

@@ -2,7 +2,7 @@
 
 use super::activity::ACTIVITIES;
 use super::builder::{Ownership, TableBuilder};
-use super::common::{owned_columns, stamps};
+use super::common::{currency, owned_columns, stamps};
 use super::security;
 use flette_odata::edm::OnDelete::Cascade;
 use flette_odata::edm::{Column, ColumnKind, LookupTarget, ManyToMany, Schema, Table};
@@ -64,6 +64,18 @@ fn customised(mut table: Table, fresh: &mut dyn FnMut() -> Uuid) -> Table {
     (table.custom, table.metadata_id) = (true, fresh());
     table.columns.iter_mut().for_each(|column| column.metadata_id = fresh());
     table
+}
+
+/// What comes along with a custom amount of money: its twin in the base currency, and with a table's first one the
+/// currency and its rate. Every definition gets an id from `fresh`.
+pub fn along_with_amount(table: &Table, amount: &Column, fresh: &mut dyn FnMut() -> Uuid) -> Vec<Column> {
+    let names = (table.schema_name.as_str(), table.display_name.as_str(), table.display_name.as_str());
+    let builder = TableBuilder::new(names, &table.set_name, table.type_code, Ownership::User);
+    let builder = builder.base_amount((&amount.schema_name, &amount.display_name));
+    let mut columns = currency(builder, &table.logical_name).build().columns;
+    columns.retain(|column| table.column(&column.logical_name).is_none());
+    columns.iter_mut().for_each(|column| (column.custom, column.metadata_id) = (true, fresh()));
+    columns
 }
 
 /// Lets rows of a table have notes.

@@ -126,3 +126,42 @@ async fn imported_and_made_up_rows_have_amounts_in_the_base_currency_too() {
         assert!(row["_transactioncurrencyid_value"].is_string());
     }
 }
+
+#[tokio::test]
+async fn a_custom_amount_brings_its_twin_and_the_currency_along() {
+    let server = Server::with_rows(0, flette_server::api::Profile::Open).sign_in("admin").await;
+    let krone = currency(&server, "NOK", "10", 2).await;
+    let column = |name: &str| {
+        format!(
+            r#"{{"@odata.type":"Microsoft.Dynamics.CRM.MoneyAttributeMetadata","SchemaName":"{name}","DisplayName":{{"LocalizedLabels":[{{"Label":"Cost","LanguageCode":1033}}]}},"Precision":2}}"#
+        )
+    };
+    let attributes = "EntityDefinitions(LogicalName='task')/Attributes";
+    for name in ["new_Cost", "new_Fee"] {
+        let answer = server.send("POST", attributes, &[], &column(name)).await;
+        assert_eq!(answer.status, 204, "{}", answer.body);
+    }
+    let body = format!(
+        r#"{{"subject":"Dig","new_cost":25,"transactioncurrencyid@odata.bind":"transactioncurrencies({krone})"}}"#
+    );
+    let task = server.create("tasks", &body).await;
+    let row =
+        server.get(&format!("tasks({task})?$select=new_cost_base,new_fee_base,exchangerate")).await.json();
+    let found = (&row["new_cost_base"], &row["new_fee_base"], &row["exchangerate"]);
+    assert_eq!(found, (&json!(2.5), &json!(null), &json!(10.0)));
+    let delete = |name: &'static str| {
+        let server = server.clone();
+        async move {
+            let url = format!("{attributes}(LogicalName='{name}')");
+            server.send("DELETE", &url, &[], "").await.status
+        }
+    };
+    for needed in ["new_cost_base", "exchangerate", "transactioncurrencyid"] {
+        assert_eq!(delete(needed).await, 400, "{needed}");
+    }
+    for name in ["new_cost", "new_fee", "exchangerate", "transactioncurrencyid"] {
+        assert_eq!(delete(name).await, 204, "{name}");
+    }
+    let task = server.get(&format!("tasks({task})")).await.json();
+    assert!(!task.as_object().unwrap().keys().any(|name| name.starts_with("new_")), "{task}");
+}

@@ -9,6 +9,7 @@ mod changing;
 mod closing;
 mod customizing;
 mod deep;
+mod edges;
 mod fetching;
 mod fetching_by_chance;
 mod filtering;
