@@ -4,44 +4,14 @@
 
 import pg from "pg";
 import { World } from "../tests/server/lib/world.mjs";
+import { COLUMNS, PAGE_ROWS, PATH, property } from "./lib/contacts.mjs";
 import { pull } from "./lib/pull.mjs";
 import { ratios, rounded, spread } from "./lib/statistics.mjs";
 
-const PAGE_ROWS = 5000;
 const ROWS_PER_SECOND_GOAL = 100_000;
 const SAMPLE_ROWS = 20;
 const ROUNDS_MIN = 5;
 const FILL_MILLIS_MAX = 15 * 60_000;
-
-const COLUMNS = [
-  "contactid",
-  "fullname",
-  "firstname",
-  "lastname",
-  "jobtitle",
-  "emailaddress1",
-  "telephone1",
-  "mobilephone",
-  "address1_line1",
-  "address1_city",
-  "address1_postalcode",
-  "address1_country",
-  "gendercode",
-  "birthdate",
-  "creditlimit",
-  "description",
-  "donotemail",
-  "preferredcontactmethodcode",
-  "parentcustomerid",
-  "ownerid",
-  "createdon",
-  "modifiedon",
-  "statecode",
-  "statuscode",
-];
-const LOOKUPS = new Set(["parentcustomerid", "ownerid"]);
-const property = (column) => (LOOKUPS.has(column) ? `_${column}_value` : column);
-const PATH = `/api/data/v9.2/contacts?$select=${COLUMNS.map(property).join(",")}`;
 
 /** Runs all rounds and gives the entry. */
 export async function p10({ rows, rounds }) {

@@ -1,0 +1,40 @@
+// The site that the bench's pages come from: the built site as it is, and beside it the bench's own pages.
+
+import { copyFileSync, cpSync, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import webpack from "webpack";
+import { root } from "../../tests/lib/process.mjs";
+
+const PAGE = join(root, "bench/page");
+/** `/` is the engine's, `/ready/` the worker's with the ready bodies; `/plain/` is for who has no worker. */
+const FOLDERS = ["bench", "ready", "plain"];
+
+/** Makes the folder anew and gives its path. */
+export async function benchSite() {
+  const site = join(root, "target/bench/site");
+  rmSync(site, { recursive: true, force: true });
+  cpSync(process.env.FLETTE_SITE ?? join(root, "dist"), site, { recursive: true });
+  for (const folder of FOLDERS) {
+    mkdirSync(join(site, folder), { recursive: true });
+    copyFileSync(join(PAGE, "index.html"), join(site, folder, "index.html"));
+  }
+  copyFileSync(join(PAGE, "ready.js"), join(site, "ready/worker.js"));
+  await bundled(join(site, "bench"));
+  return site;
+}
+
+function bundled(path) {
+  const compiler = webpack({
+    mode: "production",
+    entry: join(PAGE, "main.js"),
+    output: { path, filename: "page.js" },
+    performance: { hints: false },
+  });
+  return new Promise((done, fail) => {
+    compiler.run((error, stats) => {
+      if (error) return fail(error);
+      if (stats.hasErrors()) return fail(new Error(stats.toString("errors-only")));
+      done();
+    });
+  });
+}
