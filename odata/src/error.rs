@@ -20,6 +20,9 @@ pub struct ODataError {
 /// A result whose error can be sent as an answer.
 pub type Result<T> = std::result::Result<T, ODataError>;
 
+/// No row has the values of an alternate key.
+const KEY_NOT_FOUND: &str = "0x80060891";
+
 impl ODataError {
     /// An error with any status and code.
     pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
@@ -56,7 +59,13 @@ impl ODataError {
     /// 404 `0x80060891`: no row has the values of an alternate key, or none that the caller may see.
     pub fn key_not_found(table: &str) -> Self {
         let message = format!("A record with the specified key values does not exist in {table} entity");
-        Self::new(404, "0x80060891", message)
+        Self::new(404, KEY_NOT_FOUND, message)
+    }
+
+    /// Whether whoever keeps the rows says that none has the values of an alternate key: see
+    /// [`ODataError::key_not_found`].
+    pub fn is_key_not_found(&self) -> bool {
+        self.code == KEY_NOT_FOUND
     }
 
     /// 412 `0x80060892`: the values of an alternate key are taken.

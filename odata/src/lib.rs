@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock, no async. Text and bytes in, typed values out, and back. What both sides must agree on
 //! (schema, literals, queries, payloads, errors, batches) stands here once, so they cannot drift apart.
 
+pub mod alike;
 pub mod batch;
 pub mod collate;
 pub mod condition;

@@ -2,15 +2,13 @@
 
 use super::write::{apply, respond, Done};
 use super::{Answer, Door};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::Key;
 use crate::replica::{Draft, Replica};
 use crate::store::{Durability, Store};
 use flette_odata::batch::{
     resolve_url, unknown_reference, write_batch_response, BatchAnswer, BatchItem, Part,
 };
-use flette_odata::names::ContentIds;
-use flette_odata::operation::{self, Operation};
 use flette_odata::prefer::Prefer;
 use flette_odata::{EntityRef, ODataError, Request, Response, Schema};
 use std::collections::HashMap;
@@ -74,18 +72,23 @@ fn goes_elsewhere<S: Store>(
         BatchItem::ChangeSet(parts) => parts,
     });
     for part in parts {
-        match read_part(part, root, schema, &HashMap::new()) {
+        let read = resolved(part, root, schema, &HashMap::new())
+            .and_then(|(request, root)| super::parse(&state, &request, door, root));
+        match read {
             Ok(operation) => match super::not_here(&state, &operation, door, &known) {
                 Some(_) => beyond = true,
                 None => writes_here |= operation.is_write(),
             },
-            Err(error) => beyond |= matches!(error.status, 404 | 501),
+            Err(error) => beyond |= matches!(error.status, 404 | 501) && !error.is_key_not_found(),
         }
     }
     beyond && !writes_here
 }
 
 async fn single<S: Store>(replica: &Replica<S>, part: Part, door: Door<'_>, root: &str) -> Response {
+    if names_content(&part.request.url) {
+        return unknown_reference(&part.request.url).to_response();
+    }
     let url = url_of(&part.request.url, root);
     let request = Request { url, ..part.request };
     let inner = Door { root, ..door };
@@ -100,6 +103,12 @@ async fn single<S: Store>(replica: &Replica<S>, part: Part, door: Door<'_>, root
     }
 }
 
+/// Whether a URL begins with a `Content-ID` reference.
+fn names_content(url: &str) -> bool {
+    let rest = url.trim_start_matches('/').strip_prefix('$');
+    rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
 /// A part's URL may be absolute, a path, or relative to the root.
 fn url_of(url: &str, root: &str) -> String {
     match url.contains("://") || url.starts_with('/') {
@@ -111,14 +120,15 @@ fn url_of(url: &str, root: &str) -> String {
 /// Content-ID (with its dollar sign) to the row that the request made or changed.
 type References = HashMap<String, EntityRef>;
 
-fn read_part(
+/// A part of a change set as a request of its own, and the root to read it by.
+fn resolved<'r>(
     part: &Part,
-    root: &str,
+    root: &'r str,
     schema: &Schema,
     rows: &References,
-) -> flette_odata::error::Result<Operation> {
+) -> flette_odata::error::Result<(Request, &'r str)> {
     let find = |reference: &str| rows.get(reference).cloned();
-    let url = match part.request.url.trim_start_matches('/').starts_with('$') {
+    let url = match names_content(&part.request.url) {
         true => resolve_url(&part.request.url, &find, schema, root)
             .ok_or_else(|| unknown_reference(&part.request.url))?,
         false => url_of(&part.request.url, root),
@@ -126,7 +136,7 @@ fn read_part(
     // The root may be absolute while a part names a path only.
     let path_root = root.find("://").and_then(|at| root[at + 3..].find('/').map(|s| &root[at + 3 + s..]));
     let root = if url.starts_with('/') { path_root.unwrap_or(root) } else { root };
-    operation::parse(&Request { url, ..part.request.clone() }, root, schema, &ContentIds(find))
+    Ok((Request { url, ..part.request.clone() }, root))
 }
 
 async fn change_set<S: Store>(
@@ -159,15 +169,11 @@ fn draft_set(draft: &mut Draft, parts: &[Part], door: Door<'_>, root: &str) -> R
     let mut done = Vec::new();
     draft.begin_change_set();
     for part in parts {
-        let operation = read_part(part, root, &schema, &rows)?;
-        let known = |key: &Key| draft.row(key).is_some() || !draft.entries_of(&draft.resolve(key)).is_empty();
-        if let Some(reason) = super::not_here(draft.state(), &operation, door, &known) {
-            return Err(Error::Refused(reason));
-        }
-        let one = apply(draft, &operation, door)?;
-        if let Some(content_id) = &part.content_id {
-            let row = EntityRef { table: one.key.table.clone(), id: one.key.id };
-            rows.insert(format!("${content_id}"), row);
+        let (request, root) = resolved(part, root, &schema, &rows)?;
+        let content = |reference: &str| rows.get(reference).cloned();
+        let one = apply(draft, &request, (door, root), &content)?;
+        if let (Some(content_id), Some(row)) = (&part.content_id, &one.row) {
+            rows.insert(format!("${content_id}"), row.clone());
         }
         done.push(one);
     }

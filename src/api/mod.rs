@@ -5,19 +5,18 @@
 //! network cannot answer either.
 
 mod batch;
+mod names;
 mod read;
 mod write;
 
 use crate::error::Result;
 use crate::model::{Key, Millis};
-use crate::replica::{Cursor, Replica, State};
+use crate::replica::{Ask, Cursor, Replica, State};
 use crate::store::Store;
-use flette_odata::condition::Condition;
-use flette_odata::names::NoNames;
-use flette_odata::operation::{self, Operation};
+use flette_odata::operation::Operation;
 use flette_odata::query::Query;
-use flette_odata::rules::SECURITY_TABLES;
-use flette_odata::{ODataError, Request, Response, Schema};
+use flette_odata::{ODataError, Request, Response, Schema, Uuid};
+use names::KnownNames;
 
 /// An answer, or the reason why the replica has none.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +68,7 @@ pub async fn answer<S: Store>(replica: &Replica<S>, request: &Request, door: Doo
 async fn route<S: Store>(replica: &Replica<S>, request: &Request, door: Door<'_>) -> Result<Answer> {
     let schema = replica.state().schema.clone();
     let root = door.root_for(&request.url);
-    let operation = match operation::parse(request, &root, &schema, &NoNames) {
+    let operation = match parse(&replica.state(), request, door, &root) {
         Ok(operation) => operation,
         Err(error) => return Ok(unreadable(request, &schema, error)),
     };
@@ -84,17 +83,35 @@ async fn route<S: Store>(replica: &Replica<S>, request: &Request, door: Door<'_>
     match operation {
         Operation::Batch(items) => batch::answer(replica, request, items, door, &root).await,
         operation if operation.is_write() => {
-            let response = write::answer(replica, &operation, door, &root).await;
+            let response = write::answer(replica, request, door, &root).await;
             Ok(Answer::Here(response.unwrap_or_else(|error| error.to_odata().to_response())))
         }
         operation => Ok(read::answer(&replica.state(), &operation, door, &root, &request.url)),
     }
 }
 
+/// Reads a request by what the replica knows at this moment.
+fn parse(
+    state: &State,
+    request: &Request,
+    door: Door<'_>,
+    root: &str,
+) -> flette_odata::error::Result<Operation> {
+    let find = |table: &str, filter: &_| -> Vec<Uuid> {
+        let ask = Ask { table, filter: Some(filter), ..Ask::default() };
+        state.find(&ask).rows.into_iter().map(|(id, _)| id).collect()
+    };
+    let names = KnownNames { state, door, find: &find, content: &|_| None };
+    names::read(request, root, &names)
+}
+
 /// A request that cannot be read by the replica's schema. A read may still mean something to the server, whose schema
 /// may be newer, and so may what is beyond the replica; a write that the schema refuses is refused.
 fn unreadable(request: &Request, schema: &Schema, error: ODataError) -> Answer {
     let is_read = request.method == flette_odata::Method::Get;
+    if error.is_key_not_found() {
+        return Answer::Here(error.to_response());
+    }
     if schema.tables.is_empty() || is_read || error.status == 501 || error.status == 404 {
         Answer::Elsewhere(offline_error(schema, error).to_response())
     } else {
@@ -127,8 +144,7 @@ fn missing_holder(state: &State, operation: &Operation, door: Door<'_>) -> Optio
 
 /// Why an operation is none of the replica's.
 ///
-/// A row that is `known` has been seen or changed here. Of any other the replica says nothing before it has all rows:
-/// neither that it is not there, nor that a write makes it.
+/// A row that is `known` has been seen or changed here. Of any other the replica says nothing before it has all rows.
 fn not_here(
     state: &State,
     operation: &Operation,
@@ -136,7 +152,7 @@ fn not_here(
     known: &dyn Fn(&Key) -> bool,
 ) -> Option<ODataError> {
     let beyond = |what: &str| Some(ODataError::not_implemented(format!("{what} is not available offline.")));
-    if let Some(what) = unsupported(operation) {
+    if let Some(what) = operation.query().and_then(Query::beyond_plain) {
         return beyond(what);
     }
     match operation {
@@ -145,8 +161,6 @@ fn not_here(
         }
         Operation::WhoAmI => None,
         Operation::Function { name, .. } => beyond(&format!("The function {name}")),
-        Operation::Define { .. } => beyond("Changing definitions"),
-        Operation::Action { name, .. } => beyond(&format!("The action {name}")),
         Operation::ReadProperty { .. } => beyond("A single property"),
         Operation::ReadNavigation { .. } | Operation::ReadReference { .. } => {
             beyond("What is behind a navigation property")
@@ -164,48 +178,11 @@ fn not_here(
             Some(_) => beyond("Change tracking"),
             None => table_not_here(state, table, door),
         },
-        Operation::Pair { .. } | Operation::ReplaceSet { .. } | Operation::Multiple { .. } => {
-            beyond("This request")
-        }
-        Operation::Create { table, .. }
-        | Operation::Update { table, condition: Condition::IfNoneMatchAny, .. } => {
-            table_not_here(state, table, door)
-        }
-        Operation::ReadRow { table, id, .. }
-        | Operation::Update { table, id, .. }
-        | Operation::SetProperty { table, id, .. }
-        | Operation::Delete { table, id, .. }
-        | Operation::SetReference { table, id, .. } => table_not_here(state, table, door).or_else(|| {
+        Operation::ReadRow { table, id, .. } => table_not_here(state, table, door).or_else(|| {
             let missing = !is_complete(state, table) && !known(&Key::new(table.clone(), *id));
-            let read = matches!(operation, Operation::ReadRow { .. });
-            match (missing, read) {
-                (false, _) => None,
-                (true, true) => Some(ODataError::row_not_found(table, *id)),
-                (true, false) => beyond("A row that was not synchronised yet"),
-            }
+            missing.then(|| ODataError::row_not_found(table, *id))
         }),
-    }
-}
-
-/// What a request asks for that the replica never does, whatever rows it has.
-fn unsupported(operation: &Operation) -> Option<&'static str> {
-    match operation {
-        Operation::Create { write, .. } | Operation::Update { write, .. } if !write.related.is_empty() => {
-            Some("Deep insert")
-        }
-        Operation::Create { table, .. }
-        | Operation::Update { table, .. }
-        | Operation::SetProperty { table, .. }
-        | Operation::Delete { table, .. }
-        | Operation::SetReference { table, .. }
-            if SECURITY_TABLES.contains(&table.as_str()) =>
-        {
-            Some("A change of who may do what")
-        }
-        Operation::Pair { .. } => Some("A relationship of many to many"),
-        Operation::ReplaceSet { .. } => Some("The replacement of a set of rows"),
-        Operation::Multiple { .. } => Some("An action on several rows"),
-        operation => operation.query().and_then(Query::beyond_plain),
+        write => write::not_here(state, write, door, known),
     }
 }
 

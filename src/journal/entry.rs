@@ -34,6 +34,10 @@ pub struct Entry {
     pub change_set: Option<ChangeSetId>,
     /// Where it stands.
     pub state: EntryState,
+    /// Of a row that the server hears of through others only: the activity of a party, the two rows of a pair. They must
+    /// stand before it. Empty for every other row.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<Key>,
 }
 
 impl Entry {

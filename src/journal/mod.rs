@@ -12,21 +12,28 @@ pub use plan::{plan, Unit};
 pub use squash::{squash, RowRequest, Squashed};
 
 use crate::model::{Key, OpId, Seq};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// All entries, in order and by row.
 #[derive(Debug, Clone, Default)]
 pub struct Journal {
     entries: BTreeMap<Seq, Entry>,
     by_key: HashMap<Key, Vec<Seq>>,
+    by_holder: HashMap<Key, BTreeSet<Seq>>,
 }
 
 impl Journal {
     /// Adds or replaces the entry at its `seq`.
     pub fn put(&mut self, entry: Entry) {
+        if self.entries.get(&entry.seq).is_some_and(|known| known.key != entry.key) {
+            self.remove(entry.seq);
+        }
         let seqs = self.by_key.entry(entry.key.clone()).or_default();
         if let Err(at) = seqs.binary_search(&entry.seq) {
             seqs.insert(at, entry.seq);
+        }
+        for holder in &entry.holders {
+            self.by_holder.entry(holder.clone()).or_default().insert(entry.seq);
         }
         self.entries.insert(entry.seq, entry);
     }
@@ -34,6 +41,14 @@ impl Journal {
     /// Removes an entry.
     pub fn remove(&mut self, seq: Seq) {
         let Some(entry) = self.entries.remove(&seq) else { return };
+        for holder in &entry.holders {
+            if let Some(seqs) = self.by_holder.get_mut(holder) {
+                seqs.remove(&seq);
+                if seqs.is_empty() {
+                    self.by_holder.remove(holder);
+                }
+            }
+        }
         if let Some(seqs) = self.by_key.get_mut(&entry.key) {
             seqs.retain(|s| *s != seq);
             if seqs.is_empty() {
@@ -50,6 +65,16 @@ impl Journal {
     /// Entries of one row, in order.
     pub fn of(&self, key: &Key) -> impl Iterator<Item = &Entry> {
         self.by_key.get(key).into_iter().flatten().filter_map(|seq| self.entries.get(seq))
+    }
+
+    /// Entries of the rows that a row holds, in order.
+    pub fn held_by(&self, holder: &Key) -> impl Iterator<Item = &Entry> {
+        self.by_holder.get(holder).into_iter().flatten().filter_map(|seq| self.entries.get(seq))
+    }
+
+    /// Rows of one table that hold rows with entries.
+    pub fn holders_of<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a Key> {
+        self.by_holder.keys().filter(move |key| key.table == table)
     }
 
     /// Rows of one table that have entries.
@@ -75,5 +100,47 @@ impl Journal {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Change, DeviceId, Hlc, Millis};
+    use uuid::Uuid;
+
+    fn key(table: &str, id: u128) -> Key {
+        Key::new(table, Uuid::from_u128(id))
+    }
+
+    fn entry(seq: u64, key: Key, holders: Vec<Key>) -> Entry {
+        Entry {
+            seq: Seq(seq),
+            op: OpId(Uuid::from_u128(u128::from(seq))),
+            key,
+            change: Change::Delete,
+            at: Hlc { wall: Millis(0), counter: 0, device: DeviceId(1) },
+            base: None,
+            change_set: None,
+            state: EntryState::Waiting,
+            holders,
+        }
+    }
+
+    #[test]
+    fn entries_are_found_by_their_row_and_by_who_holds_it() {
+        let (account, pair, other) = (key("account", 1), key("pair", 2), key("pair", 3));
+        let seqs = |entries: Vec<&Entry>| -> Vec<u64> { entries.iter().map(|e| e.seq.0).collect() };
+        let mut journal = Journal::default();
+        journal.put(entry(1, pair.clone(), vec![account.clone()]));
+        journal.put(entry(2, account.clone(), Vec::new()));
+        assert_eq!(seqs(journal.held_by(&account).collect()), [1]);
+        assert_eq!(journal.holders_of("account").collect::<Vec<_>>(), [&account]);
+        // The same entry about another row: it is not found by the old one any more.
+        journal.put(entry(1, other.clone(), Vec::new()));
+        assert_eq!(seqs(journal.of(&pair).collect()), [0_u64; 0]);
+        assert_eq!((seqs(journal.of(&other).collect()), journal.held_by(&account).count()), (vec![1], 0));
+        journal.remove(Seq(1));
+        assert_eq!((journal.len(), journal.holders_of("account").count()), (1, 0));
     }
 }

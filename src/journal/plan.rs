@@ -51,7 +51,8 @@ fn blocked(rows: &BTreeMap<Key, Vec<&Entry>>) -> BTreeSet<Key> {
             .filter(|(_, es)| {
                 es.iter().any(|e| {
                     e.change_set.is_some_and(|set| sets.contains(&set))
-                        || lookups(&e.change).any(|target| rows.contains_key(&target) && missing(&target))
+                        || targets(&e.change, &e.holders)
+                            .any(|target| rows.contains_key(&target) && missing(&target))
                 })
             })
             .map(|(key, _)| key.clone())
@@ -65,6 +66,11 @@ fn blocked(rows: &BTreeMap<Key, Vec<&Entry>>) -> BTreeSet<Key> {
 
 fn creates(entries: &[&Entry]) -> bool {
     entries.first().is_some_and(|e| matches!(e.change, Change::Create(_)))
+}
+
+/// Rows that must stand before a change: those that it points to, and those that hold its row.
+fn targets<'a>(change: &'a Change, holders: &'a [Key]) -> impl Iterator<Item = Key> + 'a {
+    lookups(change).chain(holders.iter().cloned())
 }
 
 /// Rows that a change points to.
@@ -188,6 +194,7 @@ fn delete_of_lost_create(entries: &[&Entry]) -> Option<RowRequest> {
         op: last.op,
         at: last.at,
         seqs: entries.iter().map(|e| e.seq).collect(),
+        holders: last.holders.clone(),
     })
 }
 
@@ -263,10 +270,11 @@ impl Walk {
     /// What a unit's requests point to, last first.
     fn targets(&self, index: usize) -> Vec<(usize, Key)> {
         let requests = self.units[index].requests.iter().enumerate();
-        let mut targets: Vec<(usize, Key)> =
-            requests.flat_map(|(at, request)| lookups(&request.change).map(move |key| (at, key))).collect();
-        targets.reverse();
-        targets
+        let all = requests
+            .flat_map(|(at, request)| targets(&request.change, &request.holders).map(move |key| (at, key)));
+        let mut all: Vec<(usize, Key)> = all.collect();
+        all.reverse();
+        all
     }
 }
 
@@ -288,7 +296,7 @@ fn inner_order(unit: &mut Unit) {
     let mut rest = std::mem::take(&mut unit.requests);
     let awaited = |request: &RowRequest, rest: &[RowRequest]| -> Vec<Key> {
         let created = |key: &Key| rest.iter().any(|r| r.key == *key && matches!(r.change, Change::Create(_)));
-        lookups(&request.change).filter(|t| *t != request.key && created(t)).collect()
+        targets(&request.change, &request.holders).filter(|t| *t != request.key && created(t)).collect()
     };
     while !rest.is_empty() {
         let free = rest.iter().position(|request| awaited(request, &rest).is_empty());

@@ -28,6 +28,8 @@ pub struct RowRequest {
     pub at: Hlc,
     /// Entries that an answer settles.
     pub seqs: Vec<Seq>,
+    /// As of an entry.
+    pub holders: Vec<Key>,
 }
 
 /// Folds a row's entries, in order, into one request. `None` when there are no entries.
@@ -47,6 +49,7 @@ pub fn squash(entries: &[&Entry]) -> Option<Squashed> {
         op,
         at: last.at,
         seqs: entries.iter().map(|e| e.seq).collect(),
+        holders: first.holders.clone(),
     }))
 }
 

@@ -1,6 +1,6 @@
 //! Row requests sent together in one `$batch`, and their answers told apart again.
 
-use super::{classify, row_url, Asked, Outcome, Remote, LOOKUP_ANNOTATION};
+use super::{classify, link_body, row_url, Asked, Outcome, Remote, LOOKUP_ANNOTATION};
 use crate::model::{ETag, Hlc, Key, Millis, OpId};
 use crate::platform::Transport;
 use flette_odata::batch::{parse_batch_response, write_batch_request, BatchAnswer, BatchItem, Part};
@@ -24,25 +24,46 @@ pub enum RowCall {
     Update { key: Key, op: OpId, at: Hlc, base: ETag, body: Vec<u8> },
     /// Deletion; refused unless the row is still at `base`.
     Delete { key: Key, op: OpId, at: Hlc, base: ETag },
+    /// New rows in place of all in a collection of the row; refused unless the row is still at `base`.
+    Replace { key: Key, op: OpId, at: Hlc, base: ETag, collection: String, body: Vec<u8> },
+    /// Another row, given below the root, joins a collection of pairs.
+    Join { key: Key, op: OpId, at: Hlc, collection: String, other: String },
+    /// Another row leaves a collection of pairs.
+    Part { key: Key, op: OpId, at: Hlc, collection: String, other: Uuid },
+    /// Rows of the table that goes with the call, below the root. `key` is the row that they belong to.
+    List { key: Key, url: String },
 }
 
 impl RowCall {
-    fn key(&self) -> &Key {
+    /// The row at whose URL it is asked.
+    pub fn key(&self) -> &Key {
         match self {
             RowCall::Read { key }
             | RowCall::Create { key, .. }
             | RowCall::Update { key, .. }
-            | RowCall::Delete { key, .. } => key,
+            | RowCall::Delete { key, .. }
+            | RowCall::Replace { key, .. }
+            | RowCall::Join { key, .. }
+            | RowCall::Part { key, .. }
+            | RowCall::List { key, .. } => key,
         }
     }
 
-    fn asked(&self) -> Asked {
+    /// What it asks; `alone`: not together with others that may be what the answer speaks of.
+    fn asked(&self, alone: bool) -> Asked {
         match self {
-            RowCall::Read { .. } => Asked::Read,
+            RowCall::Read { .. } | RowCall::List { .. } => Asked::Read,
             RowCall::Create { .. } => Asked::Create,
-            RowCall::Update { .. } => Asked::Update,
-            RowCall::Delete { .. } => Asked::Delete,
+            RowCall::Join { .. } if alone => Asked::Join,
+            RowCall::Update { .. } | RowCall::Replace { .. } | RowCall::Join { .. } => Asked::Update,
+            RowCall::Delete { .. } | RowCall::Part { .. } if alone => Asked::Delete,
+            RowCall::Delete { .. } | RowCall::Part { .. } => Asked::Update,
         }
+    }
+
+    /// Whether a success tells of the row.
+    fn tells_row(&self) -> bool {
+        matches!(self, RowCall::Read { .. } | RowCall::Create { .. } | RowCall::Update { .. })
     }
 
     /// The request. The operation's id goes along for servers that keep receipts (OASIS Repeatable Requests 1.0).
@@ -69,6 +90,22 @@ impl RowCall {
             RowCall::Delete { op, at, base, .. } => {
                 repeatable(Request::new(Method::Delete, url).header("If-Match", base.0.clone()), op, at)
             }
+            RowCall::Replace { op, at, base, collection, body, .. } => {
+                let request = Request::new(Method::Put, format!("{url}/{collection}")).json(body.clone());
+                repeatable(request.header("If-Match", base.0.clone()), op, at)
+            }
+            RowCall::Join { op, at, collection, other, .. } => {
+                let url = format!("{url}/{collection}/$ref");
+                let body = link_body(&format!("{root}{other}"));
+                repeatable(Request::new(Method::Post, url).json(body), op, at)
+            }
+            RowCall::Part { op, at, collection, other, .. } => {
+                let url = format!("{url}/{collection}({other})/$ref");
+                repeatable(Request::new(Method::Delete, url), op, at)
+            }
+            RowCall::List { url, .. } => {
+                Request::get(format!("{root}{url}")).header("Prefer", LOOKUP_ANNOTATION)
+            }
         }
     }
 }
@@ -76,8 +113,14 @@ impl RowCall {
 /// About how many bytes a request takes in a batch.
 pub fn request_bytes(call: &RowCall) -> usize {
     let body = match call {
-        RowCall::Create { body, .. } | RowCall::Update { body, .. } => body.len(),
-        RowCall::Read { .. } | RowCall::Delete { .. } => 0,
+        RowCall::Create { body, .. } | RowCall::Update { body, .. } | RowCall::Replace { body, .. } => {
+            body.len()
+        }
+        RowCall::Read { .. }
+        | RowCall::Delete { .. }
+        | RowCall::Join { .. }
+        | RowCall::Part { .. }
+        | RowCall::List { .. } => 0,
     };
     PART_BYTES + body
 }
@@ -158,6 +201,8 @@ fn assign(groups: &[Group<'_>], answers: Vec<BatchAnswer>, now: Millis) -> Vec<V
         let answer = answers.next();
         let first = number;
         number += u32::try_from(group.len()).unwrap_or(u32::MAX);
+        // An answer to a whole change set may speak of any of its requests.
+        let alone = group.len() == 1 || !matches!(answer, Some(BatchAnswer::Single(_)));
         let responses = match answer {
             Some(BatchAnswer::Single(response)) => vec![response; group.len()],
             Some(BatchAnswer::ChangeSet(parts)) => by_content_id(parts, first, group.len()),
@@ -166,7 +211,7 @@ fn assign(groups: &[Group<'_>], answers: Vec<BatchAnswer>, now: Millis) -> Vec<V
         let row: Vec<RowAnswer> = group
             .iter()
             .enumerate()
-            .map(|(at, (call, table))| row_answer(call, table, responses.get(at), now))
+            .map(|(at, (call, table))| row_answer((call, table), responses.get(at), alone, now))
             .collect();
         in_order &=
             group.iter().zip(&row).all(|((call, table), answer)| names_other(call, table, answer).is_none());
@@ -194,16 +239,19 @@ fn by_content_id(parts: Vec<(Option<String>, Response)>, first: u32, count: usiz
     found.into_iter().map(|response| response.unwrap_or_else(|| Response::empty(500))).collect()
 }
 
-fn row_answer(call: &RowCall, table: &Table, response: Option<&Response>, now: Millis) -> RowAnswer {
+fn row_answer(
+    (call, table): (&RowCall, &Table),
+    response: Option<&Response>,
+    alone: bool,
+    now: Millis,
+) -> RowAnswer {
     let Some(response) = response else { return lost() };
-    let outcome = classify(call.asked(), Ok(response), now);
+    let outcome = classify(call.asked(alone), Ok(response), now);
     let answer = RowAnswer { outcome, body: response.body.clone() };
     let whole = answer.body.is_empty() || id_in(&answer.body, table).is_some();
-    match (&answer.outcome, call) {
+    match &answer.outcome {
         // A success whose row cannot be read is no success.
-        (Outcome::Done, RowCall::Read { .. } | RowCall::Create { .. } | RowCall::Update { .. }) if !whole => {
-            lost()
-        }
+        Outcome::Done if call.tells_row() && !whole => lost(),
         _ => answer,
     }
 }
@@ -327,6 +375,30 @@ mod tests {
             vec![single(row(1)), single(row(2)), set(&[(3, 3)])],
             &[&["done 1"], &["done 2"], &["done 3", "retry"]],
         );
+    }
+
+    #[test]
+    fn a_failed_change_set_deletes_nothing() {
+        let table = account();
+        let key = |id: u128| Key::new("account", Uuid::from_u128(id));
+        let at = Hlc { wall: Millis(0), counter: 0, device: DeviceId(1) };
+        let delete = RowCall::Delete { key: key(1), op: OpId(Uuid::nil()), at, base: ETag("1".to_owned()) };
+        let part = RowCall::Part {
+            key: key(1),
+            op: OpId(Uuid::nil()),
+            at,
+            collection: "leads".to_owned(),
+            other: Uuid::nil(),
+        };
+        let missing = || single(ODataError::row_not_found("account", Uuid::nil()).to_response());
+        for call in [&delete, &part] {
+            let alone = assign(&[vec![(call, &table)]], vec![missing()], Millis(0));
+            assert_eq!(alone[0][0].outcome, Outcome::Done);
+            // What is missing may be another row of the set.
+            let together =
+                assign(&[vec![(call, &table), (&self::call(2), &table)]], vec![missing()], Millis(0));
+            assert!(matches!(&together[0][0].outcome, Outcome::Resolve(super::super::Resolve::Gone(_))));
+        }
     }
 
     #[test]

@@ -25,15 +25,49 @@ impl BodyWriter<'_> {
     /// When a lookup points to a table that this replica knows nothing of.
     pub fn create(&self, row: &Row) -> Result<Vec<u8>, Reason> {
         let mut body = Body::default();
-        for (name, value) in row.iter().filter(|(_, value)| !value.is_null()) {
+        self.values(&mut body, row, None)?;
+        Ok(body.close())
+    }
+
+    /// The same, with new rows in a collection of it.
+    ///
+    /// # Errors
+    /// As for [`BodyWriter::create`].
+    pub fn create_with(&self, row: &Row, collection: &str, rows: &[Vec<u8>]) -> Result<Vec<u8>, Reason> {
+        let mut body = Body::default();
+        self.values(&mut body, row, None)?;
+        body.name(collection);
+        body.list(rows);
+        Ok(body.close())
+    }
+
+    /// A row that stands inside the one that `lookup` points to, under the id it has here where `id` says so and the
+    /// server lets ids be chosen.
+    ///
+    /// # Errors
+    /// As for [`BodyWriter::create`].
+    pub fn member_row(&self, row: &Row, lookup: &str, id: Option<Uuid>) -> Result<Vec<u8>, Reason> {
+        let mut body = Body::default();
+        let chosen = self.table.column(&self.table.primary_id).filter(|column| column.valid_for_create);
+        if let (Some(column), Some(id)) = (chosen, id) {
+            body.name(&column.logical_name);
+            write_text(&mut body.text, &id.to_string());
+        }
+        self.values(&mut body, row, Some(lookup))?;
+        Ok(body.close())
+    }
+
+    fn values(&self, body: &mut Body, row: &Row, but: Option<&str>) -> Result<(), Reason> {
+        for (name, value) in row.iter().filter(|(name, value)| !value.is_null() && Some(name.as_str()) != but)
+        {
             match self.table.column(name).filter(|column| column.valid_for_create) {
                 Some(column) if !matches!(column.kind, ColumnKind::Id) => {
-                    self.member(&mut body, column, &Value::Null, value)?;
+                    self.member(body, column, &Value::Null, value)?;
                 }
                 Some(_) | None => {}
             }
         }
-        Ok(body.close())
+        Ok(())
     }
 
     /// The body of an update: the edited columns that may be set on update. `None` when there is none.
@@ -101,6 +135,22 @@ fn unknown_target(column: &str, table: &str) -> Reason {
     }
 }
 
+/// `{"value":[…]}`
+pub fn list_body(rows: &[Vec<u8>]) -> Vec<u8> {
+    let mut body = Body::default();
+    body.name("value");
+    body.list(rows);
+    body.close()
+}
+
+/// `{"@odata.id":"…"}`
+pub fn link_body(url: &str) -> Vec<u8> {
+    let mut body = Body::default();
+    body.name("@odata.id");
+    write_text(&mut body.text, url);
+    body.close()
+}
+
 /// A JSON object in the making.
 #[derive(Default)]
 struct Body {
@@ -112,6 +162,12 @@ impl Body {
         self.text.push(if self.text.is_empty() { b'{' } else { b',' });
         write_text(&mut self.text, name);
         self.text.push(b':');
+    }
+
+    fn list(&mut self, rows: &[Vec<u8>]) {
+        self.text.push(b'[');
+        self.text.extend(rows.join(&b','));
+        self.text.push(b']');
     }
 
     fn close(mut self) -> Vec<u8> {

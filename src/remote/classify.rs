@@ -19,6 +19,8 @@ pub enum Asked {
     Update,
     /// A deletion, `If-Match`.
     Delete,
+    /// A pair of rows.
+    Join,
     /// A `$batch` as a whole, when the answer is not multipart.
     Batch,
 }
@@ -126,7 +128,9 @@ fn refusal(asked: Asked, status: u16, error: Option<ErrorBody>) -> Outcome {
         // A 404 of some gateway must not pass for a deleted row.
         (_, 404) if foreign => Outcome::Retry("not found, and not in the server's words (404)".to_owned()),
         (Asked::Delete, 404) => Outcome::Done,
-        (Asked::Update | Asked::Read, 404) => Outcome::Resolve(Resolve::Gone(reason())),
+        // The pair is there.
+        (Asked::Join, 400 | 409 | 412) if error.is(ID_TAKEN) => Outcome::Done,
+        (Asked::Update | Asked::Join | Asked::Read, 404) => Outcome::Resolve(Resolve::Gone(reason())),
         (Asked::Create, 412) if error.is(VERSION_CHANGED) => Outcome::Resolve(Resolve::Changed(reason())),
         (Asked::Create, 409 | 412) if !error.is(DUPLICATE_FOUND) && !error.is(KEY_TAKEN) => {
             Outcome::Resolve(Resolve::Exists(reason()))
@@ -136,7 +140,7 @@ fn refusal(asked: Asked, status: u16, error: Option<ErrorBody>) -> Outcome {
         {
             Outcome::Resolve(Resolve::Changed(reason()))
         }
-        (Asked::Create | Asked::Update | Asked::Delete | Asked::Read | Asked::Batch, _) => {
+        (Asked::Create | Asked::Update | Asked::Delete | Asked::Join | Asked::Read | Asked::Batch, _) => {
             Outcome::Park(reason())
         }
     }
@@ -290,6 +294,9 @@ mod tests {
         check(&[Asked::Update, Asked::Delete], &coded(412, ""), "changed");
         check(&[Asked::Update, Asked::Read], &coded(404, "0x80040217"), "gone");
         check(&[Asked::Delete], &coded(404, ""), "done");
+        check(&[Asked::Join], &coded(412, "0x80040237"), "done");
+        check(&[Asked::Join], &coded(404, "0x80040217"), "gone");
+        check(&[Asked::Join], &coded(403, "0x80040220"), "park");
         check(&[Asked::Update, Asked::Delete, Asked::Read], &Response::empty(404), "retry");
         check(&ASKED, &coded(413, "0x8004418a"), "too-large");
         check(&ASKED, &Response::empty(413), "too-large");

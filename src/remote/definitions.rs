@@ -4,20 +4,29 @@ use super::batch::multipart;
 use super::{Asked, Outcome, Remote};
 use crate::platform::Transport;
 use flette_odata::batch::{write_batch_request, BatchAnswer, BatchItem, Part, BATCH_PARTS_MAX};
-use flette_odata::edm::Table;
-use flette_odata::metadata::{definition_requests, parse_definition};
+use flette_odata::edm::{ManyToMany, Table};
+use flette_odata::metadata::{definition_requests, parse_definition, parse_pairs};
 use flette_odata::{Method, Request};
 use uuid::Uuid;
 
 /// Boundary of these batches: nothing in a definition can be mistaken for it, since its requests have no bodies.
 const BOUNDARY: Uuid = Uuid::from_u128(0x0f1e_77e0_0000_4000_8000_0000_0000_0001);
 
+/// What the server says of one table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Described {
+    /// Columns and keys.
+    pub table: Table,
+    /// The relationships of many to many that it takes part in.
+    pub pairs: Vec<ManyToMany>,
+}
+
 impl<T: Transport> Remote<'_, T> {
     /// Definitions of tables, in order; `Err` holds the name of a table that the server does not describe.
     ///
     /// # Errors
     /// When the answer as a whole says something else, or one of its parts asks to wait.
-    pub async fn definitions(&self, names: &[String]) -> Result<Vec<Result<Table, String>>, Outcome> {
+    pub async fn definitions(&self, names: &[String]) -> Result<Vec<Result<Described, String>>, Outcome> {
         let requests: Vec<Vec<String>> = names.iter().map(|name| definition_requests(name)).collect();
         let urls: Vec<&String> = requests.iter().flatten().collect();
         let mut bodies = Vec::with_capacity(urls.len());
@@ -27,8 +36,11 @@ impl<T: Transport> Remote<'_, T> {
         let mut bodies = bodies.into_iter();
         let tables = names.iter().zip(&requests).map(|(name, requests)| {
             let answers: Option<Vec<Vec<u8>>> = bodies.by_ref().take(requests.len()).collect();
-            let table = answers.and_then(|answers| parse_definition(&answers).ok());
-            table.filter(|table| table.logical_name == *name).ok_or_else(|| name.clone())
+            let described = answers.and_then(|answers| {
+                let table = parse_definition(&answers).ok()?;
+                Some(Described { table, pairs: parse_pairs(&answers) })
+            });
+            described.filter(|described| described.table.logical_name == *name).ok_or_else(|| name.clone())
         });
         Ok(tables.collect())
     }

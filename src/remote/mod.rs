@@ -7,8 +7,9 @@ mod definitions;
 mod query;
 
 pub use batch::{request_bytes, RowAnswer, RowCall};
-pub use body::BodyWriter;
+pub use body::{link_body, list_body, BodyWriter};
 pub use classify::{classify, Asked, Hold, Outcome, Resolve};
+pub use definitions::Described;
 pub use query::{collection_url, row_url, sweep_url};
 
 use crate::model::Millis;

@@ -1,6 +1,7 @@
 //! What hangs on rows deleted here. The server deletes dependents or takes links away when it hears of a deletion; until
 //! then the same is derived, never journalled: the server does it, and giving the deletion up undoes it.
 
+use super::holders::pair_columns;
 use super::{Draft, SeenRow, State};
 use crate::model::{Change, EntityRef, FieldEdit, Key, Row, Value};
 use flette_odata::edm::{Column, ColumnKind, OnDelete, Table};
@@ -79,7 +80,7 @@ impl Draft<'_> {
     ///
     /// Only rows with entries can point to a row that the server never had.
     pub(super) fn leave(&mut self, gone: &Key) -> Vec<Key> {
-        let mut follow = Vec::new();
+        let mut follow = self.held_by(gone);
         for table in &self.schema().tables {
             for key in self.keys_with_entries(&table.logical_name) {
                 let Some(seen) = self.row(&key) else { continue };
@@ -99,6 +100,14 @@ impl Draft<'_> {
             }
         }
         follow
+    }
+
+    /// Rows with entries that a row holds.
+    pub fn held_by(&self, holder: &Key) -> Vec<Key> {
+        let stored = self.state().journal.held_by(holder).map(|entry| self.entry(entry.seq));
+        let drafted = self.effects.entries.values().cloned();
+        let held = stored.chain(drafted).flatten().filter(|entry| entry.holders.contains(holder));
+        held.map(|entry| entry.key).collect()
     }
 
     fn keys_with_entries(&self, table: &str) -> BTreeSet<Key> {
@@ -129,6 +138,9 @@ fn edited_links(state: &State) -> BTreeMap<Key, Vec<(Key, OnDelete)>> {
     for table in &state.schema.tables {
         for key in state.journal.keys_of(&table.logical_name) {
             let Some(seen) = state.folded(key) else { continue };
+            for holder in state.journal.of(key).flat_map(|entry| &entry.holders) {
+                links.entry(holder.clone()).or_default().push((key.clone(), OnDelete::Cascade));
+            }
             for column in &table.columns {
                 let Some(to) = link(&seen.row, column) else { continue };
                 if let Some(rule) = rule(column, &to.table).filter(is_followed) {
@@ -149,14 +161,15 @@ fn untouched_links(state: &State, target: &Key) -> Vec<(Key, OnDelete)> {
             continue;
         };
         let edited: Vec<Uuid> = state.journal.keys_of(&table.logical_name).map(|key| key.id).collect();
+        for column in pair_columns(&state.schema, table, &target.table) {
+            for at in mirror.select(Some(&points_to(column, target.id)), &edited) {
+                let pair = Key::new(table.logical_name.clone(), mirror.id_at(at));
+                found.push((pair, OnDelete::Cascade));
+            }
+        }
         for column in &table.columns {
             let Some(rule) = rule(column, &target.table).filter(is_followed) else { continue };
-            let points_here = Filter::Compare {
-                column: column.logical_name.clone(),
-                op: CompareOp::Equal,
-                value: Value::Guid(target.id),
-            };
-            for at in mirror.select(Some(&points_here), &edited) {
+            for at in mirror.select(Some(&points_to(&column.logical_name, target.id)), &edited) {
                 // The same id may name a row of another target table.
                 if matches!(mirror.cell(at, &column.logical_name), Value::Lookup(to) if to.table == target.table)
                 {
@@ -166,6 +179,10 @@ fn untouched_links(state: &State, target: &Key) -> Vec<(Key, OnDelete)> {
         }
     }
     found
+}
+
+fn points_to(column: &str, id: Uuid) -> Filter {
+    Filter::Compare { column: column.to_owned(), op: CompareOp::Equal, value: Value::Guid(id) }
 }
 
 fn is_followed(rule: &OnDelete) -> bool {

@@ -155,6 +155,21 @@ impl<'a> Draft<'a> {
         self.change_set = None;
     }
 
+    /// Whatever `work` drafts reaches the server together or not at all: in a change set of its own, unless one has been
+    /// begun.
+    ///
+    /// # Errors
+    /// What `work` says.
+    pub fn whole<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.change_set.is_some() {
+            return work(self);
+        }
+        self.begin_change_set();
+        let done = work(self);
+        self.end_change_set();
+        done
+    }
+
     /// Journals a new row.
     pub fn create(&mut self, key: Key, row: Row) {
         self.append(key, Change::Create(row), None);
@@ -210,6 +225,7 @@ impl<'a> Draft<'a> {
     fn append(&mut self, key: Key, change: Change, base: Option<ETag>) {
         let seq = Seq(self.record.next_seq);
         self.record.next_seq += 1;
+        let holders = self.holders_of(&key, &change);
         let entry = Entry {
             seq,
             op: OpId(self.new_id()),
@@ -219,6 +235,7 @@ impl<'a> Draft<'a> {
             base,
             change_set: self.change_set,
             state: EntryState::Waiting,
+            holders,
         };
         self.effects.entries.insert(seq, Some(entry));
     }

@@ -6,6 +6,8 @@
 mod aftermath;
 mod cursor;
 mod draft;
+mod find;
+mod holders;
 mod idmap;
 mod load;
 mod money;
@@ -18,6 +20,7 @@ mod upkeep;
 pub use crate::mirror::{decode_page, decode_row, next_link_ahead, Item, Page, PageError, SegmentBuilder};
 pub use cursor::{Cursor, Feed};
 pub use draft::{Draft, Target};
+pub use holders::{is_held, PARTY_HOLDER};
 pub use idmap::IdMap;
 pub use query::{position, Ask, Found, Position};
 pub use state::{Record, SeenRow, State};

@@ -86,7 +86,12 @@ impl Draft<'_> {
         self.remove(entry.seq);
         let later = self.entries_of(&entry.key).into_iter().filter(|e| e.seq > entry.seq);
         match &entry.change {
-            Change::Create(_) => later.collect::<Vec<_>>().iter().for_each(|e| self.remove(e.seq)),
+            Change::Create(_) => {
+                later.collect::<Vec<_>>().iter().for_each(|e| self.remove(e.seq));
+                for held in self.held_by(&entry.key) {
+                    self.entries_of(&held).iter().for_each(|e| self.remove(e.seq));
+                }
+            }
             Change::Update(edits) => {
                 for mut next in later.collect::<Vec<_>>() {
                     if let Change::Update(next_edits) = &mut next.change {

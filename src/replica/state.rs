@@ -9,6 +9,7 @@ use crate::mirror::MirrorTable;
 use crate::model::{Conflict, DeviceId, ETag, EntityRef, HlcClock, Key, Millis, Row, Value};
 use crate::store::Revision;
 use flette_odata::edm::Schema;
+use flette_odata::path::PARTY_TABLE;
 use flette_odata::rules;
 use flette_odata::rules::money::Currency;
 use serde::{Deserialize, Serialize};
@@ -140,7 +141,8 @@ impl State {
 
     /// Rows of a table that are not as mirror alone says.
     pub(super) fn touched(&self, table: &str) -> BTreeSet<Key> {
-        self.journal.keys_of(table).chain(self.aftermath().of_table(table)).cloned().collect()
+        let edited = self.journal.keys_of(table).chain(self.journal.holders_of(table));
+        edited.chain(self.aftermath().of_table(table)).cloned().collect()
     }
 
     /// The row with `entries`, which are the row's own, in order.
@@ -157,10 +159,13 @@ impl State {
     fn fold_with<'a>(&self, key: &Key, entries: impl Iterator<Item = &'a Entry>) -> Option<SeenRow> {
         let mirror = self.mirror_row(key);
         let entries: Vec<&Entry> = entries.collect();
-        let Some(last) = entries.last() else {
+        // A set that is replaced gives its row another version.
+        let sets: Vec<&Entry> =
+            self.journal.held_by(key).filter(|entry| entry.key.table == PARTY_TABLE).collect();
+        let Some(last) = entries.iter().chain(&sets).max_by_key(|entry| entry.seq) else {
             return mirror.map(|(row, etag)| SeenRow { row, etag: etag.0, pending: false });
         };
-        let etag = local_etag(last, entries.len(), mirror.as_ref().map(|(_, etag)| etag));
+        let etag = local_etag(last, entries.len() + sets.len(), mirror.as_ref().map(|(_, etag)| etag));
         let owner = mirror.as_ref().and_then(|(row, _)| row.get("ownerid").cloned());
         let mut row = fold(mirror.map(|(row, _)| row), entries.iter().copied())?;
         if let Some(table) = self.schema.table(&key.table) {
@@ -195,9 +200,18 @@ impl State {
             row.insert(name, value);
         }
         let Some(Value::Lookup(owner)) = row.get("ownerid") else { return };
-        let owner = self.mirror_row(&Key::new(owner.table.clone(), owner.id));
-        if let Some(unit @ Value::Lookup(_)) = owner.and_then(|(mut row, _)| row.remove("businessunitid")) {
-            row.insert("owningbusinessunit".to_owned(), unit);
+        if let Some(id) = self.unit_of(owner) {
+            let unit = EntityRef { table: "businessunit".to_owned(), id };
+            row.insert("owningbusinessunit".to_owned(), Value::Lookup(unit));
+        }
+    }
+
+    /// The business unit of an owner, as far as he is known.
+    pub fn unit_of(&self, owner: &EntityRef) -> Option<Uuid> {
+        let (row, _) = self.mirror_row(&Key::new(owner.table.clone(), owner.id))?;
+        match row.get("businessunitid")? {
+            Value::Lookup(unit) => Some(unit.id),
+            _ => None,
         }
     }
 

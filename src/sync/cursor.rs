@@ -4,6 +4,7 @@ use crate::model::Millis;
 use crate::remote::{collection_url, sweep_url};
 use crate::replica::{Cursor, Feed, Target};
 use flette_odata::edm::Table;
+use flette_odata::path::PARTY_TABLE;
 
 /// After so many sweeps, which never see deletions, all rows are pulled again.
 pub(super) const SWEEPS_MAX: u32 = 20;
@@ -90,14 +91,17 @@ pub(super) fn begin(cursor: &Cursor, table: &Table, root: &str) -> Begin {
         (Feed::Delta, Some(link), _) => {
             Begin::Page { url: link.clone(), kind: Kind::Changes, target: Target::Live, fresh: None }
         }
-        (Feed::Sweep, _, Some(since))
-            if cursor.sweeps < SWEEPS_MAX && table.column(MODIFIED_ON).is_some() =>
-        {
+        (Feed::Sweep, _, Some(since)) if cursor.sweeps < SWEEPS_MAX && is_swept(table) => {
             let url = sweep_url(root, table, &columns, since);
             Begin::Page { url, kind: Kind::Changes, target: Target::Live, fresh: Some(columns) }
         }
         (Feed::Delta | Feed::Sweep, _, _) => all(),
     }
+}
+
+/// Whether a sweep tells enough of a table. Of parties it does not: a set that is replaced is gone, every time.
+fn is_swept(table: &Table) -> bool {
+    table.column(MODIFIED_ON).is_some() && table.logical_name != PARTY_TABLE
 }
 
 /// Whether a full pull asks for change tracking: unless it was refused, and then again after some sweeps, since rights

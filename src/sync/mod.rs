@@ -4,6 +4,7 @@
 //! step is one transaction that makes sense alone: a round may be killed at any await and is taken up by the next one.
 
 mod cursor;
+mod held;
 mod page;
 mod policy;
 mod pull;
@@ -14,6 +15,7 @@ mod schedule;
 mod schema;
 mod settle;
 mod step;
+mod unclear;
 mod wave;
 
 pub use policy::Policy;

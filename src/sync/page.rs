@@ -1,6 +1,7 @@
 //! Takes one page over: rows into a segment, their entries reconciled, the cursor moved, all in one transaction.
 
 use super::cursor::Fresh;
+use super::held;
 use super::reconcile::{reconcile, Incoming, Local};
 use super::step::{decide, Run, Stop};
 use crate::error::{Error, Result};
@@ -115,7 +116,11 @@ fn take_over(
     for (at, item) in page.items().enumerate().filter(|(_, item)| edited.contains(&id_of(*item))) {
         met.insert(id_of(item), (at, item));
     }
-    if !met.is_empty() && !part.strict {
+    let made_there = match part.target {
+        Target::Live => held::made_there(draft, part.table, &page),
+        Target::Shadow => Vec::new(),
+    };
+    if (!met.is_empty() || !made_there.is_empty()) && !part.strict {
         return Ok(None);
     }
     let mut committed = Committed {
@@ -125,6 +130,9 @@ fn take_over(
     };
     for (id, (at, item)) in met {
         committed.conflicts += reconcile_item(draft, part.table, &page, (id, at, item), policy);
+    }
+    for (here, there) in made_there {
+        held::adopt(draft, &here, &there);
     }
     let mut cursor = draft.cursor(name);
     if let Some(fresh) = part.fresh {

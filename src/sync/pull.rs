@@ -15,6 +15,7 @@ use crate::remote::{Asked, Outcome, PageCall, Read, Resolve};
 use crate::replica::{next_link_ahead, Draft, Feed, Target};
 use crate::store::{Durability, Store};
 use flette_odata::edm::Table;
+use flette_odata::path::PARTY_TABLE;
 use futures_util::future::join;
 
 /// How often one table's pull begins anew within a round.
@@ -57,7 +58,10 @@ fn order<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Vec<String> {
         cursor.is_some_and(|c| c.complete && c.next_link.is_none() && c.shadow.is_none())
     };
     let (finished, unfinished): (Vec<&String>, Vec<&String>) = run.config.tables.iter().partition(finished);
-    unfinished.into_iter().chain(finished).cloned().collect()
+    let mut order: Vec<String> = unfinished.into_iter().chain(finished).cloned().collect();
+    // Parties before activities: no activity has a newer version here than its set.
+    order.sort_by_key(|name| name != PARTY_TABLE);
+    order
 }
 
 /// How a table's pull ended.

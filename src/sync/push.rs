@@ -4,32 +4,29 @@
 //! over all its answers. A row that is refused or that fails is set aside; nothing else waits for it but what depends
 //! on it.
 
-use super::reconcile::{is_foreign, reconcile, Incoming, Local};
+use super::held::{self, tell};
 use super::settle::settle;
-use super::step::{decide, mirror, park, words, Run, Stop, Told};
+use super::step::{decide, mirror, park, words, Run, Stop};
+use super::unclear::{boundary, representation, resolve, Unclear};
 use super::wave::{take, Limits, Ready, Wave};
 use super::{Phase, Stage};
 use crate::error::Result;
 use crate::journal::{EntryState, Reason};
-use crate::model::{Change, ETag, Key, Row, Seq};
+use crate::model::{Change, Key, Seq};
 use crate::platform::Transport;
 use crate::remote::{Outcome, Resolve, RowAnswer, RowCall};
-use crate::replica::{decode_row, Draft, Item};
+use crate::replica::Draft;
 use crate::store::{Durability, Store};
 use flette_odata::edm::{Schema, Table};
 use std::collections::{BTreeMap, BTreeSet};
-use uuid::Uuid;
-
-/// How often a row is read and merged again in one round because the server has moved on.
-pub(super) const RESOLVE_ATTEMPTS_MAX: u32 = 5;
 
 /// What the pushes of one round remember.
 #[derive(Default)]
 pub(super) struct Pass {
-    limits: Limits,
+    pub(super) limits: Limits,
     /// Rows not to be tried again in this round.
     pub(super) waiting: BTreeSet<Key>,
-    resolved: BTreeMap<Key, u32>,
+    pub(super) resolved: BTreeMap<Key, u32>,
     sent: u64,
 }
 
@@ -45,7 +42,9 @@ pub(super) async fn push<S: Store, T: Transport>(
         run.in_time()?;
         let wave = run
             .replica
-            .transact(run.at(), Durability::Strict, &[], |draft| take(draft, &pass.waiting, pass.limits))
+            .transact(run.at(), Durability::Strict, &held_tables(run), |draft| {
+                take(draft, &pass.waiting, pass.limits)
+            })
             .await?;
         run.count(|report| report.parked += wave.parked);
         if wave.is_empty() {
@@ -63,22 +62,6 @@ pub(super) async fn push<S: Store, T: Transport>(
     }
 }
 
-/// A row to be read before it can be sent (again), and what the server said of it, if anything.
-struct Unclear {
-    key: Key,
-    /// It was a create, and the server says that the id is taken.
-    exists: Option<Reason>,
-    /// It was an update, and the server did not find the row, or one that it points to.
-    missing: Option<Reason>,
-    refused: bool,
-}
-
-impl From<Key> for Unclear {
-    fn from(key: Key) -> Unclear {
-        Unclear { key, exists: None, missing: None, refused: false }
-    }
-}
-
 /// Sends a wave and takes over its answers; gives the rows that have to be read.
 async fn send<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
@@ -90,9 +73,15 @@ async fn send<S: Store, T: Transport>(
     }
     let schema = run.schema();
     let groups = wave.units.iter().map(|unit| unit.iter().filter_map(|r| with_table(&schema, r)).collect());
-    let groups: Vec<Vec<(&RowCall, &Table)>> = groups.collect();
-    let answers = match run.remote.batch(&groups, boundary(run)).await {
-        Ok(answers) => answers,
+    let mut groups: Vec<Vec<(&RowCall, &Table)>> = groups.collect();
+    let reads: Vec<Vec<RowCall>> =
+        wave.units.iter().flatten().map(|ready| held::reads(&schema, ready)).collect();
+    let lists = wave.units.iter().flatten().zip(&reads);
+    groups.extend(lists.flat_map(|(ready, reads)| {
+        reads.iter().filter_map(|read| Some(vec![(read, table_of(&schema, ready, read)?)]))
+    }));
+    let mut answers = match run.remote.batch(&groups, boundary(run)).await {
+        Ok(answers) => answers.into_iter(),
         Err(Outcome::Resolve(Resolve::TooLarge(reason))) => {
             return smaller(run, pass, wave, reason).await.map(|()| Vec::new());
         }
@@ -102,11 +91,26 @@ async fn send<S: Store, T: Transport>(
         }
         Err(other) => return Err(Stop::Outcome(other)),
     };
-    let answered: Vec<(&Ready, RowAnswer)> =
-        wave.units.iter().flatten().zip(answers.into_iter().flatten()).collect();
+    let own: Vec<RowAnswer> = answers.by_ref().take(wave.units.len()).flatten().collect();
+    let mut read = answers.flatten();
+    let answered: Vec<Answered> = wave
+        .units
+        .iter()
+        .flatten()
+        .zip(own)
+        .zip(reads)
+        .map(|((ready, answer), reads)| Answered {
+            ready,
+            answer,
+            reads: reads.into_iter().zip(read.by_ref()).collect(),
+        })
+        .collect();
+    let policy = &run.config.policy;
     let sums = run
         .replica
-        .transact(run.at(), Durability::Strict, &[], |draft| take_over(draft, &schema, &answered))
+        .transact(run.at(), Durability::Strict, &held_tables(run), |draft| {
+            take_over(draft, &schema, &answered, policy)
+        })
         .await?;
     pass.sent += sums.done;
     run.count(|report| {
@@ -124,16 +128,25 @@ async fn send<S: Store, T: Transport>(
 fn after<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     pass: &mut Pass,
-    answered: Vec<(&Ready, RowAnswer)>,
+    answered: Vec<Answered>,
 ) -> std::result::Result<Vec<Unclear>, Stop> {
     let mut unclear = Vec::new();
     let mut hold = None;
-    for (ready, answer) in answered {
+    for Answered { ready, answer, .. } in answered {
         let key = ready.request.key.clone();
         match answer.outcome {
-            Outcome::Done if answer.body.is_empty() && !matches!(ready.call, RowCall::Delete { .. }) => {
+            Outcome::Done
+                if answer.body.is_empty()
+                    && !ready.is_held()
+                    && !matches!(ready.call, RowCall::Delete { .. }) =>
+            {
                 unclear.push(Unclear::from(key));
             }
+            // The row that holds it is read, and its set beside it.
+            Outcome::Resolve(Resolve::Changed(_)) if ready.is_held() => {
+                unclear.push(Unclear::from(ready.call.key().clone()));
+            }
+            Outcome::Resolve(Resolve::Gone(_) | Resolve::Exists(_)) if ready.is_held() => {}
             Outcome::Done | Outcome::Park(_) | Outcome::Resolve(Resolve::TooLarge(_)) => {}
             Outcome::Resolve(Resolve::Exists(_)) if ready.first => {}
             Outcome::Resolve(Resolve::Changed(_)) if ready.is_create() => {}
@@ -167,7 +180,7 @@ async fn smaller<S: Store, T: Transport>(
     reason: Reason,
 ) -> std::result::Result<(), Stop> {
     if let [single] = wave.units.as_slice() {
-        let seqs: Vec<Seq> = single.iter().flat_map(|ready| ready.request.seqs.clone()).collect();
+        let seqs: Vec<Seq> = single.iter().flat_map(Ready::seqs).collect();
         let parked = run
             .replica
             .transact(run.at(), Durability::Strict, &[], |draft| Ok(park(draft, &seqs, &reason)))
@@ -179,39 +192,66 @@ async fn smaller<S: Store, T: Transport>(
     Ok(())
 }
 
+/// A request with all that was answered to it.
+struct Answered<'w> {
+    ready: &'w Ready,
+    answer: RowAnswer,
+    /// What was read after it.
+    reads: Vec<(RowCall, RowAnswer)>,
+}
+
 /// What a transaction over answers came to.
 #[derive(Debug, Default)]
 struct Sums {
     done: u64,
     parked: u64,
-    /// Done, but the row in the answer does not fit the schema known here.
+    /// Done, but the row in the answer does not fit the schema known here, or was not read.
     unreadable: Vec<Key>,
 }
 
-fn take_over(draft: &mut Draft, schema: &Schema, answered: &[(&Ready, RowAnswer)]) -> Result<Sums> {
+fn take_over(
+    draft: &mut Draft,
+    schema: &Schema,
+    answered: &[Answered],
+    policy: &super::Policy,
+) -> Result<Sums> {
     let (mut sums, mut told) = (Sums::default(), Vec::new());
-    for (ready, answer) in answered {
+    for Answered { ready, answer, reads } in answered {
         let (request, key) = (&ready.request, &ready.request.key);
+        if answer.outcome != Outcome::Done && ready.is_create() {
+            unsend(draft, &ready.held_seqs());
+        }
         match &answer.outcome {
             Outcome::Done => {
                 let entries = draft.entries_of(key);
-                if matches!(request.change, Change::Delete) {
+                if ready.is_held() {
+                    sums.done += 1;
+                } else if matches!(request.change, Change::Delete) {
                     entries.iter().for_each(|entry| draft.remove(entry.seq));
-                    told.push((key.clone(), None));
+                    release(draft, key);
+                    tell(&mut told, key.clone(), None);
                     sums.done += 1;
                 } else if let Some((table, row, etag)) = representation(schema, key, &answer.body) {
                     let decision = settle(table, request, &entries, &row, &etag);
                     decide(draft, &entries, decision, false);
-                    told.push((key.clone(), Some((row, etag))));
+                    tell(&mut told, key.clone(), Some((row, etag)));
                     sums.done += 1;
                 } else if !answer.body.is_empty() {
                     sums.unreadable.push(key.clone());
                 }
+                if !held::settle(draft, ready, reads, (policy, &mut told))? {
+                    sums.unreadable.extend(ready.held.first().map(|held| held.key.clone()));
+                }
                 draft.record.pull_due = true;
             }
             Outcome::Park(reason) | Outcome::Resolve(Resolve::TooLarge(reason)) => {
-                sums.parked += park(draft, &request.seqs, reason);
+                sums.parked += park(draft, &ready.seqs(), reason);
             }
+            // One of the rows that are spoken of is gone.
+            Outcome::Resolve(Resolve::Gone(reason) | Resolve::Exists(reason)) if ready.is_held() => {
+                sums.parked += park(draft, &ready.seqs(), reason);
+            }
+            Outcome::Resolve(Resolve::Changed(_)) if ready.is_held() => unsend(draft, &ready.seqs()),
             // Sent for the first time, so what stands under its id was not made by it: a human decides.
             Outcome::Resolve(Resolve::Exists(reason)) if ready.first => {
                 sums.parked += park(draft, &request.seqs, reason);
@@ -231,6 +271,13 @@ fn take_over(draft: &mut Draft, schema: &Schema, answered: &[(&Ready, RowAnswer)
     Ok(sums)
 }
 
+/// What a row held goes with it.
+fn release(draft: &mut Draft, holder: &Key) {
+    for held in draft.held_by(holder) {
+        draft.entries_of(&held).iter().for_each(|entry| draft.remove(entry.seq));
+    }
+}
+
 fn unsend(draft: &mut Draft, seqs: &[Seq]) {
     for mut entry in seqs.iter().filter_map(|seq| draft.entry(*seq)).collect::<Vec<_>>() {
         entry.state = EntryState::Waiting;
@@ -238,132 +285,28 @@ fn unsend(draft: &mut Draft, seqs: &[Seq]) {
     }
 }
 
-fn representation<'s>(schema: &'s Schema, key: &Key, body: &[u8]) -> Option<(&'s Table, Row, ETag)> {
-    let table = schema.table(&key.table)?;
-    let page = decode_row(body, table).ok()?;
-    let first = page.items().next()?;
-    match first {
-        Item::Row(id) if id == key.id => Some((table, page.row(0), ETag(page.etag(0)?))),
-        Item::Row(_) | Item::Tombstone(_) => None,
-    }
+/// Tables that have to be in memory to send and settle what rows hold: theirs, and those of the rows.
+fn held_tables<'r, S: Store, T: Transport>(run: &'r Run<'_, S, T>) -> Vec<&'r str> {
+    let state = run.replica.state();
+    let held = |name: &&String| {
+        state.journal.iter().any(|entry| {
+            !entry.holders.is_empty()
+                && (entry.key.table == **name || entry.holders.iter().any(|holder| holder.table == **name))
+        })
+    };
+    run.config.tables.iter().filter(held).map(String::as_str).collect()
 }
 
-/// Reads rows that the server knows otherwise than we thought, and reconciles them.
-async fn resolve<S: Store, T: Transport>(
-    run: &Run<'_, S, T>,
-    pass: &mut Pass,
-    unclear: Vec<Unclear>,
-) -> std::result::Result<(), Stop> {
-    let schema = run.schema();
-    let mut rows = Vec::new();
-    for row in unclear {
-        let attempts = pass.resolved.entry(row.key.clone()).or_default();
-        *attempts += 1;
-        if *attempts > RESOLVE_ATTEMPTS_MAX {
-            run.problem(format!("a row of {} changes faster than it can be sent", row.key.table));
-            pass.waiting.insert(row.key);
-        } else {
-            rows.push(row);
-        }
+/// The table whose rows a call reads after a request.
+fn table_of<'s>(schema: &'s Schema, ready: &Ready, read: &RowCall) -> Option<&'s Table> {
+    match read {
+        RowCall::List { .. } => schema.table(&ready.held.first()?.key.table),
+        _ => schema.table(&read.key().table),
     }
-    for chunk in rows.chunks(pass.limits.requests_max.max(1)) {
-        run.in_time()?;
-        let calls: Vec<RowCall> = chunk.iter().map(|row| RowCall::Read { key: row.key.clone() }).collect();
-        let groups: Vec<Vec<(&RowCall, &Table)>> = chunk
-            .iter()
-            .zip(&calls)
-            .filter_map(|(row, call)| Some(vec![(call, schema.table(&row.key.table)?)]))
-            .collect();
-        let answers = run.remote.batch(&groups, boundary(run)).await.map_err(Stop::Outcome)?;
-        let answered: Vec<(&Unclear, RowAnswer)> = chunk.iter().zip(answers.into_iter().flatten()).collect();
-        let tables: BTreeSet<&str> = chunk.iter().map(|row| row.key.table.as_str()).collect();
-        let tables: Vec<&str> = tables.into_iter().collect();
-        let sums = run
-            .replica
-            .transact(run.at(), Durability::Strict, &tables, |draft| {
-                learn(draft, &schema, &answered, &run.config.policy)
-            })
-            .await?;
-        run.count(|report| {
-            report.conflicts += sums.conflicts;
-            report.parked += sums.parked;
-        });
-        for (row, answer) in answered {
-            match answer.outcome {
-                Outcome::Retry(what) => {
-                    pass.waiting.insert(row.key.clone());
-                    run.problem(what);
-                }
-                Outcome::Hold(what) => return Err(Stop::Outcome(Outcome::Hold(what))),
-                Outcome::Done | Outcome::Resolve(_) | Outcome::Park(_) => {}
-            }
-        }
-    }
-    Ok(())
-}
-
-#[derive(Debug, Default)]
-struct Learnt {
-    conflicts: u64,
-    parked: u64,
-}
-
-fn learn(
-    draft: &mut Draft,
-    schema: &Schema,
-    answered: &[(&Unclear, RowAnswer)],
-    policy: &super::Policy,
-) -> Result<Learnt> {
-    let (mut sums, mut told): (Learnt, Vec<Told>) = (Learnt::default(), Vec::new());
-    for (unclear, answer) in answered {
-        let key = &unclear.key;
-        let entries = draft.entries_of(key);
-        let (Some(table), false) = (schema.table(&key.table), entries.is_empty()) else { continue };
-        let known = draft.state().mirror_row(key).map(|(row, _)| row);
-        let local = Local { entries: &entries, mirror: known.as_ref() };
-        let seqs: Vec<Seq> = entries.iter().map(|entry| entry.seq).collect();
-        match &answer.outcome {
-            Outcome::Done => {
-                let Some((_, row, etag)) = representation(schema, key, &answer.body) else { continue };
-                let unchanged = entries.first().is_some_and(|entry| entry.base.as_ref() == Some(&etag));
-                let foreign = entries.first().is_some_and(|first| is_foreign(first, &row));
-                match unclear.missing.as_ref().or(unclear.exists.as_ref()) {
-                    Some(reason) if foreign => sums.parked += park(draft, &seqs, reason),
-                    // The row stands as it was: what is missing is a row that the edit points to.
-                    Some(reason) if unchanged => sums.parked += park(draft, &seqs, reason),
-                    Some(_) | None => {
-                        let incoming = Incoming::Row { row: &row, etag: &etag };
-                        let decision = reconcile(table, local, incoming, policy);
-                        sums.conflicts += decide(draft, &entries, decision, unclear.refused);
-                    }
-                }
-                told.push((key.clone(), Some((row, etag))));
-            }
-            Outcome::Resolve(Resolve::Gone(_)) => match &unclear.exists {
-                // Its id is taken, yet nothing is to be seen under it: that is not ours to settle.
-                Some(reason) => sums.parked += park(draft, &seqs, reason),
-                None => {
-                    let decision = reconcile(table, local, Incoming::Gone, policy);
-                    sums.conflicts += decide(draft, &entries, decision, unclear.refused);
-                    told.push((key.clone(), None));
-                }
-            },
-            Outcome::Park(reason) => sums.parked += park(draft, &seqs, reason),
-            Outcome::Resolve(_) | Outcome::Retry(_) | Outcome::Hold(_) => {}
-        }
-    }
-    mirror(draft, &told)?;
-    Ok(sums)
 }
 
 fn with_table<'a>(schema: &'a Schema, ready: &'a Ready) -> Option<(&'a RowCall, &'a Table)> {
-    Some((&ready.call, schema.table(&ready.request.key.table)?))
-}
-
-fn boundary<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Uuid {
-    let mut bytes = [0; 16];
-    (run.outside.random)(&mut bytes);
-    uuid::Builder::from_random_bytes(bytes).into_uuid()
+    Some((&ready.call, schema.table(&ready.call.key().table)?))
 }
 
 /// Whether an entry was sent in an earlier round and never answered.

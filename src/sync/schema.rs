@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::journal::Entry;
 use crate::model::{Change, Clash, Millis, Side, Value};
 use crate::platform::Transport;
-use crate::remote::Outcome;
+use crate::remote::{Described, Outcome};
 use crate::replica::Draft;
 use crate::store::{Durability, Store};
 use crate::sync::reconcile::{Clashed, Decision};
@@ -24,21 +24,31 @@ pub(super) async fn refresh<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std:
         return Ok(());
     }
     run.progress.set(Some(Stage { phase: Phase::Schema, table: String::new(), done: 0, total: None }));
-    let mut tables: Vec<Table> = Vec::new();
+    let mut schema = Schema::default();
     for answer in run.remote.definitions(&run.config.tables).await.map_err(Stop::Outcome)? {
         match answer {
-            Ok(table) => tables.push(table),
+            Ok(described) => add(&mut schema, described),
             Err(name) => run.problem(format!("table {name}: the server does not describe it")),
         }
     }
-    if tables.is_empty() {
+    if schema.tables.is_empty() {
         return Err(Stop::Outcome(Outcome::Retry("the server describes no table in scope".to_owned())));
     }
-    let (schema, at) = (Schema { tables, ..Schema::default() }, run.at());
+    let at = run.at();
     let conflicts =
         run.replica.transact(at, Durability::Strict, &[], |draft| adopt(draft, &schema, at)).await?;
     run.count(|report| report.conflicts += conflicts);
     Ok(())
+}
+
+/// Both tables of a relationship of many to many tell of it.
+fn add(schema: &mut Schema, described: Described) {
+    schema.tables.push(described.table);
+    for pairs in described.pairs {
+        if schema.many_to_many.iter().all(|known| known.relationship != pairs.relationship) {
+            schema.many_to_many.push(pairs);
+        }
+    }
 }
 
 fn due<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
@@ -128,6 +138,7 @@ mod tests {
             base: Some(ETag("1".to_owned())),
             change_set: None,
             state: EntryState::Waiting,
+            holders: Vec::new(),
         }
     }
 

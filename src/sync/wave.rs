@@ -1,11 +1,12 @@
 //! Which requests can go to the server now, together. Run inside the transaction that marks them as sent.
 
+use super::held::{self, Split};
 use super::step::park;
 use crate::error::Result;
 use crate::journal::{plan, EntryState, Reason, RowRequest, Unit};
-use crate::model::{Change, EntityRef, Key, Seq, Value};
+use crate::model::{Change, ETag, EntityRef, Key, Seq, Value};
 use crate::remote::{request_bytes, BodyWriter, RowCall};
-use crate::replica::Draft;
+use crate::replica::{is_held, Draft};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most requests of one batch.
@@ -40,16 +41,50 @@ impl Limits {
 /// A request with its body.
 #[derive(Debug, Clone)]
 pub(super) struct Ready {
+    /// What is told; of a request that speaks for held rows only, the first of these.
     pub(super) request: RowRequest,
     pub(super) call: RowCall,
     /// Whether nothing of it was sent before.
     pub(super) first: bool,
+    /// Rows that others hold and that it speaks for.
+    pub(super) held: Vec<RowRequest>,
 }
 
 impl Ready {
+    /// A request that speaks for held rows only.
+    pub(super) fn of_held(draft: &Draft, call: RowCall, requests: &[&RowRequest]) -> Option<Ready> {
+        let held: Vec<RowRequest> = requests.iter().map(|request| (*request).clone()).collect();
+        let request = held.first()?.clone();
+        let first = !held.iter().any(|request| was_sent(draft, request));
+        Some(Ready { request, call, first, held })
+    }
+
     pub(super) fn is_create(&self) -> bool {
         matches!(self.call, RowCall::Create { .. })
     }
+
+    /// Whether it is about no row of its own.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self.call, RowCall::Replace { .. } | RowCall::Join { .. } | RowCall::Part { .. })
+    }
+
+    /// Entries that a refusal parks: those of the row, else all of those that it speaks for.
+    pub(super) fn seqs(&self) -> Vec<Seq> {
+        match self.is_held() {
+            true => self.held_seqs(),
+            false => self.request.seqs.clone(),
+        }
+    }
+
+    /// Entries of the held rows that it speaks for.
+    pub(super) fn held_seqs(&self) -> Vec<Seq> {
+        self.held.iter().flat_map(|request| request.seqs.clone()).collect()
+    }
+}
+
+fn was_sent(draft: &Draft, request: &RowRequest) -> bool {
+    let sent = |seq: &Seq| draft.entry(*seq).is_some_and(|e| e.state == EntryState::Sent);
+    request.seqs.iter().any(sent)
 }
 
 /// What goes now.
@@ -78,14 +113,20 @@ impl Wave {
 pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits) -> Result<Wave> {
     let units = plan(draft.state().journal.iter());
     let (creators, unlinked) = (creators(&units), unlinked(&units));
+    let mut busy = Busy::default();
     let requests = units.iter().map(|unit| unit.requests.len()).sum::<usize>();
     let mut wave = Wave { left: u64::try_from(requests).unwrap_or(u64::MAX), ..Wave::default() };
     let (mut bytes, mut requests) = (0, 0);
     for (at, unit) in units.iter().enumerate() {
         unit.nothing.iter().for_each(|seq| draft.remove(*seq));
-        let free = unit.requests.iter().all(|r| !waiting.contains(&r.key))
+        let rests = |r: &RowRequest| {
+            waiting.contains(&r.key) || r.holders.iter().any(|holder| waiting.contains(holder))
+        };
+        let free = !unit.requests.iter().any(rests)
             && !waits_for_create(unit, at, &creators)
-            && !waits_for_unlink(unit, at, &unlinked);
+            && !waits_for_unlink(unit, at, &unlinked)
+            && !waits_for_deletion(unit, at, &units)
+            && busy.leaves(unit);
         if !free || unit.requests.is_empty() || requests >= limits.requests_max {
             continue;
         }
@@ -96,6 +137,7 @@ pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits) -
             continue;
         }
         let Some(ready) = ready(draft, unit, &mut wave) else { continue };
+        busy.take(unit);
         let size: usize = ready.iter().map(|r| request_bytes(&r.call)).sum();
         let full = requests + ready.len() > limits.requests_max || bytes + size > limits.bytes_max;
         if full && !wave.units.is_empty() {
@@ -104,8 +146,8 @@ pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits) -
         (bytes, requests) = (bytes + size, requests + ready.len());
         wave.units.push(ready);
     }
-    for seq in wave.units.iter().flatten().flat_map(|ready| &ready.request.seqs) {
-        if let Some(mut entry) = draft.entry(*seq).filter(|e| e.state == EntryState::Waiting) {
+    for seq in wave.units.iter().flatten().flat_map(|ready| [ready.seqs(), ready.held_seqs()].concat()) {
+        if let Some(mut entry) = draft.entry(seq).filter(|e| e.state == EntryState::Waiting) {
             entry.state = EntryState::Sent;
             draft.put(entry);
         }
@@ -125,11 +167,46 @@ fn creators(units: &[Unit]) -> BTreeMap<&Key, usize> {
 
 /// A row that points to a new row waits until that one stands.
 fn waits_for_create(unit: &Unit, at: usize, creators: &BTreeMap<&Key, usize>) -> bool {
-    unit.requests.iter().flat_map(|r| links(&r.change)).any(|(_, new)| {
-        new.is_some_and(|to| {
-            creators.get(&Key::new(to.table.clone(), to.id)).is_some_and(|creator| *creator != at)
+    let to_come = |key: &Key| creators.get(key).is_some_and(|creator| *creator != at);
+    unit.requests.iter().flat_map(|r| &r.holders).any(to_come)
+        || unit
+            .requests
+            .iter()
+            .flat_map(|r| links(&r.change))
+            .any(|(_, new)| new.is_some_and(|to| to_come(&Key::new(to.table.clone(), to.id))))
+}
+
+/// What a row holds goes with it: nothing is told of that while the row's own deletion is on its way. If it is given up,
+/// the held rows' entries are still there.
+fn waits_for_deletion(unit: &Unit, at: usize, units: &[Unit]) -> bool {
+    let holders: BTreeSet<&Key> = unit.requests.iter().flat_map(|r| &r.holders).collect();
+    let deletes = |r: &RowRequest| r.change == Change::Delete && holders.contains(&r.key);
+    !holders.is_empty()
+        && units.iter().enumerate().any(|(other, unit)| other != at && unit.requests.iter().any(deletes))
+}
+
+/// Rows spoken for in a wave. A set that is replaced gives its activity a new version, so that nothing else can be said of
+/// the activity in the same wave.
+#[derive(Default)]
+struct Busy {
+    rows: BTreeSet<Key>,
+    sets: BTreeSet<Key>,
+}
+
+impl Busy {
+    fn leaves(&self, unit: &Unit) -> bool {
+        unit.requests.iter().all(|request| {
+            !self.sets.contains(&request.key)
+                && !request.holders.iter().any(|key| self.rows.contains(key) || self.sets.contains(key))
         })
-    })
+    }
+
+    fn take(&mut self, unit: &Unit) {
+        for request in &unit.requests {
+            self.rows.insert(request.key.clone());
+            self.sets.extend(request.holders.iter().cloned());
+        }
+    }
 }
 
 /// Rows that a unit takes a link away from, and the first unit that does.
@@ -174,33 +251,124 @@ fn links(change: &Change) -> Vec<(Option<&EntityRef>, Option<&EntityRef>)> {
 }
 
 fn is_unknown(draft: &Draft, request: &RowRequest) -> bool {
-    let in_scope = draft.schema().table(&request.key.table).is_some();
+    let schema = draft.schema();
+    let in_scope = schema.table(&request.key.table).is_some() && !is_held(&schema, &request.key.table);
     in_scope && request.base.is_none() && !matches!(request.change, Change::Create(_))
 }
 
 /// A unit's requests with their bodies. `None` when nothing of it is left to send.
 fn ready(draft: &mut Draft, unit: &Unit, wave: &mut Wave) -> Option<Vec<Ready>> {
-    let mut ready = Vec::new();
-    for request in &unit.requests {
-        match call(draft, request) {
-            Ok(Some(call)) => {
-                let sent = |seq: &Seq| draft.entry(*seq).is_some_and(|e| e.state == EntryState::Sent);
-                let first = !request.seqs.iter().any(sent);
-                ready.push(Ready { request: request.clone(), call, first });
-            }
+    let split = held::split(&draft.schema(), unit);
+    split.needless.iter().for_each(|seq| draft.remove(*seq));
+    let unknown: Vec<Key> =
+        split.sets.keys().filter(|activity| is_unseen(draft, activity, &split)).cloned().collect();
+    if !unknown.is_empty() {
+        wave.unknown.extend(unknown);
+        return None;
+    }
+    match written(draft, &split) {
+        Ok((ready, nothing)) => {
+            nothing.iter().for_each(|seq| draft.remove(*seq));
+            (!ready.is_empty()).then_some(ready)
+        }
+        Err(reason) => {
+            let seqs: Vec<Seq> = unit.requests.iter().flat_map(|r| r.seqs.clone()).collect();
+            wave.parked += park(draft, &seqs, &reason);
+            None
+        }
+    }
+}
+
+/// Whether the version of an activity has to be read before its set can be replaced.
+fn is_unseen(draft: &Draft, activity: &Key, split: &Split) -> bool {
+    let named = split.own.iter().any(|request| request.key == *activity);
+    !named && draft.state().mirror_row(&draft.resolve(activity)).is_none()
+}
+
+/// Requests, and entries of which there is nothing to tell.
+type Written = (Vec<Ready>, Vec<Seq>);
+
+/// Rows of their own first, then what they hold. A set goes into the body of its new activity, unless it names rows that
+/// are new like it; it is replaced before its activity is closed, since closed activities keep theirs.
+fn written(draft: &Draft, split: &Split) -> std::result::Result<Written, Reason> {
+    let (mut ready, mut last, mut nothing) = (Vec::new(), Vec::new(), Vec::new());
+    let mut sets = split.sets.clone();
+    for request in &split.own {
+        let set = split.sets.get(&request.key).filter(|set| !names_new_rows(set, split));
+        let nested = set.filter(|_| matches!(request.change, Change::Create(_)));
+        let Some(call) = call(draft, request, nested.map(Vec::as_slice))? else {
             // Only columns that follow from others: there is nothing to tell.
-            Ok(None) => request.seqs.iter().for_each(|seq| draft.remove(*seq)),
-            Err(reason) => {
-                let seqs: Vec<Seq> = unit.requests.iter().flat_map(|r| r.seqs.clone()).collect();
-                wave.parked += park(draft, &seqs, &reason);
-                return None;
+            nothing.extend(&request.seqs);
+            continue;
+        };
+        let own = own(draft, request, call, nested.map(Vec::as_slice).unwrap_or_default());
+        match (nested, sets.remove(&request.key)) {
+            (Some(_), _) | (None, None) => ready.push(own),
+            (None, Some(set)) if closes(&request.change) => {
+                let (named, own) = without_version(own);
+                last.extend(held::replace(draft, &request.key, &set, named)?);
+                last.push(own);
+            }
+            (None, Some(set)) => {
+                ready.push(own);
+                last.extend(held::replace(draft, &request.key, &set, None)?);
             }
         }
     }
-    (!ready.is_empty()).then_some(ready)
+    for (activity, set) in &sets {
+        let base = draft.state().mirror_row(&draft.resolve(activity)).map(|(_, etag)| etag);
+        last.extend(held::replace(draft, activity, set, base)?);
+    }
+    for pair in &split.pairs {
+        last.extend(held::link(draft, pair)?);
+    }
+    Ok((ready.into_iter().chain(last).collect(), nothing))
 }
 
-fn call(draft: &Draft, request: &RowRequest) -> std::result::Result<Option<RowCall>, Reason> {
+/// Whether parties point to rows that come to be in the same unit.
+fn names_new_rows(set: &[&RowRequest], split: &Split) -> bool {
+    let new: BTreeSet<(&str, uuid::Uuid)> = split
+        .own
+        .iter()
+        .filter(|request| matches!(request.change, Change::Create(_)))
+        .map(|request| (request.key.table.as_str(), request.key.id))
+        .collect();
+    let points_to_new = |request: &&RowRequest| {
+        let held = |to: &EntityRef| request.holders.iter().any(|holder| holder.id == to.id);
+        links(&request.change)
+            .into_iter()
+            .filter_map(|(_, to)| to)
+            .any(|to| !held(to) && new.contains(&(to.table.as_str(), to.id)))
+    };
+    set.iter().any(points_to_new)
+}
+
+fn own(draft: &Draft, request: &RowRequest, call: RowCall, set: &[&RowRequest]) -> Ready {
+    let first = !was_sent(draft, request);
+    let held = set.iter().map(|request| (*request).clone()).collect();
+    Ready { request: request.clone(), call, first, held }
+}
+
+fn closes(change: &Change) -> bool {
+    let closing =
+        |name: &str, new: &Value| name == "statecode" && matches!(new, Value::Int(state) if *state != 0);
+    matches!(change, Change::Update(edits) if edits.iter().any(|edit| closing(&edit.name, &edit.new)))
+}
+
+/// Takes the version out of a request that follows another one of the same change set, which names it.
+fn without_version(mut ready: Ready) -> (Option<ETag>, Ready) {
+    let named = match &mut ready.call {
+        RowCall::Update { base, .. } => Some(std::mem::replace(base, ETag(held::ANY_VERSION.to_owned()))),
+        _ => None,
+    };
+    (named, ready)
+}
+
+fn call(
+    draft: &Draft,
+    request: &RowRequest,
+    set: Option<&[&RowRequest]>,
+) -> std::result::Result<Option<RowCall>, Reason> {
     let schema = draft.schema();
     let (key, op, at) = (request.key.clone(), request.op, request.at);
     let Some(table) = schema.table(&key.table) else {
@@ -213,7 +381,16 @@ fn call(draft: &Draft, request: &RowRequest) -> std::result::Result<Option<RowCa
     let resolve = |to: &EntityRef| draft.resolve(&Key::new(to.table.clone(), to.id)).id;
     let writer = BodyWriter { schema: &schema, table, resolve: &resolve };
     Ok(match (&request.change, request.base.clone()) {
-        (Change::Create(row), _) => Some(RowCall::Create { key, op, at, body: writer.create(row)? }),
+        (Change::Create(row), _) => {
+            let body = match set {
+                None => writer.create(row)?,
+                Some(set) => {
+                    let (collection, parties) = held::new_parties(draft, &key, set)?;
+                    writer.create_with(row, &collection, &parties)?
+                }
+            };
+            Some(RowCall::Create { key, op, at, body })
+        }
         (Change::Update(edits), Some(base)) => {
             writer.update(edits)?.map(|body| RowCall::Update { key, op, at, base, body })
         }

@@ -4,7 +4,7 @@ use crate::world::{Ask, Known, World};
 
 /// Items parted by `~~~`. One that begins with `[` is a change set, whose parts are parted by `~~`; a part is a request
 /// line, header lines, an empty line, a body.
-fn batch(items: &str, prefer: &str) -> Ask {
+pub fn batch(items: &str, prefer: &str) -> Ask {
     let mut body = String::new();
     for item in items.split("~~~").map(str::trim) {
         body.push_str("--batch_b\n");

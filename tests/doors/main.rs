@@ -5,8 +5,11 @@
 
 mod answers;
 mod batches;
+mod computed;
+mod deep;
 mod dice;
 mod edits;
+mod held;
 mod queries;
 mod reads;
 mod refusals;

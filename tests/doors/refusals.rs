@@ -284,31 +284,8 @@ const SERVER_ONLY: &[Case] = &[
     (403, "PATCH", "systemusers({demo})", "", r#"{"firstname":"x"}"#),
     (403, "DELETE", "systemusers({demo})", "", ""),
     (403, "PUT", "systemusers({demo})/firstname", "", r#"{"value":"x"}"#),
-    (204, "POST", "accounts", "", r#"{"primarycontactid":{"lastname":"deep"}}"#),
-    (204, "POST", "accounts", "", r#"{"contact_customer_accounts":[{"lastname":"deep"}]}"#),
-    (204, "POST", "accounts", "", r#"{"contact_customer_accounts@odata.bind":["contacts({c0})"]}"#),
-    (204, "PATCH", "accounts({a20})", "", r#"{"Account_Tasks":[{"subject":"deep"}]}"#),
-    (
-        200,
-        "POST",
-        "accounts/Microsoft.Dynamics.CRM.CreateMultiple",
-        "",
-        r#"{"Targets":[{"@odata.type":"Microsoft.Dynamics.CRM.account","name":"x"}]}"#,
-    ),
-    (
-        204,
-        "POST",
-        "accounts/Microsoft.Dynamics.CRM.UpdateMultiple",
-        "",
-        r#"{"Targets":[{"@odata.type":"Microsoft.Dynamics.CRM.account","accountid":"{a0}","name":"x"}]}"#,
-    ),
-    (
-        204,
-        "POST",
-        "accounts/Microsoft.Dynamics.CRM.UpsertMultiple",
-        "",
-        r#"{"Targets":[{"@odata.type":"Microsoft.Dynamics.CRM.account","name":"x"}]}"#,
-    ),
+    (204, "POST", "accounts", "", r#"{"Account_Emails":[{"subject":"Of a table that is not offline"}]}"#),
+    (204, "POST", "contacts", "", r#"{"lastname":"x","contactleads_association@odata.bind":[]}"#),
 ];
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::answers::Seen;
 use crate::seeds;
-use crate::support::{chance, Desk, Server, Wire, TABLES};
+use crate::support::{all_tables, chance, Desk, Server, Wire, TABLES};
 use flette::engine::{Config, Engine, Identity};
 use flette::store::memory::MemoryStore;
 use flette_odata::{Method, Request, Response, Uuid};
@@ -82,7 +82,17 @@ impl World {
 
     /// The world of a user who sees all, or only his own business unit.
     pub fn of(user: &str, known: Known) -> World {
+        World::over(user, known, TABLES.map(str::to_owned).to_vec())
+    }
+
+    /// The world with more tables in scope than accounts, contacts, tasks and who works with them.
+    pub fn wide(known: Known) -> World {
+        World::over("demo", known, all_tables())
+    }
+
+    fn over(user: &str, known: Known, tables: Vec<String>) -> World {
         let server = Server::start();
+        declare_keys(&server);
         let online = server.user("demo");
         seeds::plant_currency(&online);
         match known {
@@ -98,13 +108,8 @@ impl World {
             business_unit: id("BusinessUnitId"),
             organization: id("OrganizationId"),
         };
-        let config = Config {
-            root: ROOT.to_owned(),
-            database: "doors".to_owned(),
-            identity,
-            tables: TABLES.map(str::to_owned).to_vec(),
-            page_size: 50,
-        };
+        let config =
+            Config { root: ROOT.to_owned(), database: "doors".to_owned(), identity, tables, page_size: 50 };
         let desk = Desk { store: MemoryStore::new(), wire: server.user(user), chance: chance() };
         let engine = pollster::block_on(Engine::open(desk, config)).unwrap();
         let base = server.root();
@@ -264,6 +269,23 @@ impl World {
         let (count, asked) = (mismatches.len(), *self.asked.borrow());
         println!("{asked} requests at both doors");
         assert!(count == 0, "{count} of {asked} answers differ:\n\n{}", mismatches.join("\n\n"));
+    }
+}
+
+/// Gives tables alternate keys, on columns that no seed has values in.
+fn declare_keys(server: &Server) {
+    let admin = server.user("admin");
+    for (table, name, columns) in [
+        ("account", "doors_Ticker", r#"["tickersymbol"]"#),
+        ("account", "doors_Listing", r#"["stockexchange","sic"]"#),
+        ("account", "doors_Unit", r#"["yominame","parentaccountid"]"#),
+        ("contact", "doors_Employee", r#"["employeeid","numberofchildren"]"#),
+    ] {
+        let label = r#"{"LocalizedLabels":[{"Label":"Key","LanguageCode":1033}]}"#;
+        let body = format!(r#"{{"SchemaName":"{name}","DisplayName":{label},"KeyAttributes":{columns}}}"#);
+        let path = format!("EntityDefinitions(LogicalName='{table}')/Keys");
+        let answer = admin.ask(Method::Post, &path, &body);
+        assert_eq!(answer.status, 204, "{}", String::from_utf8_lossy(&answer.body));
     }
 }
 

@@ -20,6 +20,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Tables in scope, in pull order.
 pub const TABLES: [&str; 6] =
     ["transactioncurrency", "businessunit", "systemuser", "account", "contact", "task"];
+/// More tables, for those who ask for them.
+pub const MORE_TABLES: [&str; 7] =
+    ["lead", "email", "appointment", "annotation", "activityparty", "accountleads", "contactleads"];
+
+/// All of both.
+pub fn all_tables() -> Vec<String> {
+    TABLES.iter().chain(&MORE_TABLES).map(|name| (*name).to_owned()).collect()
+}
 
 /// A server on a free port; stopped when dropped.
 pub struct Server {
@@ -252,6 +260,14 @@ impl Device {
         device
     }
 
+    /// The same with [`MORE_TABLES`] in scope.
+    pub fn with_all_tables(server: &Server, user: &str) -> Device {
+        let mut device = Device::new(server, user);
+        device.config.tables = all_tables();
+        device.sync();
+        device
+    }
+
     /// Everything in memory is lost; what was committed is read again.
     pub fn restart(&mut self) {
         self.replica = open(&self.store, self.user, self.business_unit);
@@ -297,7 +313,8 @@ impl Device {
     }
 
     pub fn change<T>(&self, mut change: impl FnMut(&mut Draft) -> T) -> T {
-        let done = self.replica.transact(self.now(), Durability::Strict, &TABLES, |draft| Ok(change(draft)));
+        let tables: Vec<&str> = self.config.tables.iter().map(String::as_str).collect();
+        let done = self.replica.transact(self.now(), Durability::Strict, &tables, |draft| Ok(change(draft)));
         pollster::block_on(done).unwrap()
     }
 

@@ -29,6 +29,8 @@ pub(super) struct Answer {
     pub(super) writable: Option<bool>,
     pub(super) attributes: Option<Vec<Item>>,
     pub(super) many_to_one_relationships: Option<Vec<Item>>,
+    pub(super) many_to_many_relationships: Option<Vec<Pairs>>,
+    pub(super) keys: Option<Vec<Key>>,
     #[serde(rename = "value")]
     pub(super) value: Option<Vec<Item>>,
 }
@@ -69,6 +71,33 @@ pub(super) struct Item {
     pub(super) referencing_attribute: Option<String>,
     pub(super) referencing_entity_navigation_property_name: Option<String>,
     pub(super) cascade_configuration: Option<Cascade>,
+}
+
+/// A relationship of many to many.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(super) struct Pairs {
+    pub(super) metadata_id: Option<Uuid>,
+    pub(super) schema_name: Option<String>,
+    pub(super) is_custom_relationship: Option<bool>,
+    pub(super) intersect_entity_name: Option<String>,
+    pub(super) entity1_logical_name: Option<String>,
+    pub(super) entity1_intersect_attribute: Option<String>,
+    pub(super) entity1_navigation_property_name: Option<String>,
+    pub(super) entity2_logical_name: Option<String>,
+    pub(super) entity2_intersect_attribute: Option<String>,
+    pub(super) entity2_navigation_property_name: Option<String>,
+}
+
+/// An alternate key.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(super) struct Key {
+    pub(super) metadata_id: Option<Uuid>,
+    pub(super) logical_name: Option<String>,
+    pub(super) schema_name: Option<String>,
+    pub(super) display_name: Option<Label>,
+    pub(super) key_attributes: Option<Vec<String>>,
 }
 
 /// `{"Value":"…"}`: managed properties and type-safe enumerations.

@@ -16,7 +16,7 @@ mod wanted;
 
 pub use csdl::{metadata_xml, metadata_xml_annotated, service_document};
 pub use query::MetadataQuery;
-pub use read::{definition_requests, parse_attribute, parse_definition};
+pub use read::{definition_requests, parse_attribute, parse_definition, parse_pairs};
 pub use shape::{option_set_id, relationship_id};
 
 use crate::edm::{Column, ColumnKind, LookupTarget, Schema, Table};

@@ -4,11 +4,11 @@
 //! lists, images, managed properties), companions (`AttributeOf`) and unreadable ones are passed over;
 //! missing limits get the widest ones.
 
-use super::answer::{merge, text, Answer, Item, Opt, Wrapped};
+use super::answer::{merge, text, Answer, Item, Key, Opt, Pairs, Wrapped};
 use crate::decimal::Decimal;
 use crate::edm::{
-    Column, ColumnKind, LookupTarget, OnDelete, OptionItem, Required, StateOption, StatusOption, Table,
-    TextFormat,
+    AlternateKey, Column, ColumnKind, LookupTarget, ManyToMany, ManyToManyEnd, OnDelete, OptionItem,
+    Required, StateOption, StatusOption, Table, TextFormat,
 };
 use crate::error::{ODataError, Result};
 use serde_json::value::RawValue;
@@ -23,7 +23,8 @@ pub fn definition_requests(logical_name: &str) -> Vec<String> {
     let entity = format!("EntityDefinitions(LogicalName='{name}')");
     let mut requests = vec![format!(
         "{entity}?$select={ENTITY_SELECT}&$expand=Attributes($select={ATTRIBUTE_SELECT}),\
-         ManyToOneRelationships($select={RELATIONSHIP_SELECT})"
+         ManyToOneRelationships($select={RELATIONSHIP_SELECT}),\
+         ManyToManyRelationships($select={PAIRS_SELECT}),Keys($select={KEY_SELECT})"
     )];
     for (cast, options) in CASTS {
         requests.push(format!(
@@ -41,6 +42,10 @@ const ATTRIBUTE_SELECT: &str =
     RequiredLevel,IsValidForCreate,IsValidForRead,IsValidForUpdate,IsCustomAttribute,IsSecured,Description";
 const RELATIONSHIP_SELECT: &str = "SchemaName,ReferencedEntity,ReferencedEntityNavigationPropertyName,\
     ReferencingAttribute,ReferencingEntityNavigationPropertyName,CascadeConfiguration";
+const PAIRS_SELECT: &str = "SchemaName,IsCustomRelationship,IntersectEntityName,Entity1LogicalName,\
+    Entity1IntersectAttribute,Entity1NavigationPropertyName,Entity2LogicalName,Entity2IntersectAttribute,\
+    Entity2NavigationPropertyName";
+const KEY_SELECT: &str = "LogicalName,SchemaName,DisplayName,KeyAttributes";
 const CASTS: [(&str, &str); 13] = [
     ("String", "LogicalName,MaxLength,Format,FormatName"),
     ("Memo", "LogicalName,MaxLength"),
@@ -57,7 +62,7 @@ const CASTS: [(&str, &str); 13] = [
     ("Status", "LogicalName&$expand=OptionSet"),
 ];
 
-/// Reads a table from the answers to [`definition_requests`], in any order.
+/// Reads a table from the answers to [`definition_requests`], in any order; see also [`parse_pairs`].
 ///
 /// # Errors
 /// 502 without a code: an answer is no JSON, none of them is the table itself, or it lacks what a table
@@ -92,6 +97,44 @@ pub fn parse_definition(answers: &[Vec<u8>]) -> Result<Table> {
         }
     }
     table(head, columns).ok_or_else(|| foreign("it has no name, no key or no MetadataId."))
+}
+
+/// The relationships of many to many that a table takes part in, from the same answers. Both tables of a relationship
+/// tell of it.
+pub fn parse_pairs(answers: &[Vec<u8>]) -> Vec<ManyToMany> {
+    let read = |bytes: &Vec<u8>| serde_json::from_slice::<Answer>(bytes).ok()?.many_to_many_relationships;
+    answers.iter().filter_map(read).flatten().filter_map(pairs).collect()
+}
+
+fn pairs(item: Pairs) -> Option<ManyToMany> {
+    Some(ManyToMany {
+        relationship: item.schema_name?,
+        intersect: item.intersect_entity_name?,
+        first: ManyToManyEnd {
+            table: item.entity1_logical_name?,
+            column: item.entity1_intersect_attribute?,
+            navigation: item.entity1_navigation_property_name?,
+        },
+        second: ManyToManyEnd {
+            table: item.entity2_logical_name?,
+            column: item.entity2_intersect_attribute?,
+            navigation: item.entity2_navigation_property_name?,
+        },
+        metadata_id: item.metadata_id?,
+        custom: item.is_custom_relationship.unwrap_or(false),
+    })
+}
+
+fn key(item: Key) -> Option<AlternateKey> {
+    let name = item.logical_name?;
+    let schema_name = item.schema_name.unwrap_or_else(|| name.clone());
+    Some(AlternateKey {
+        display_name: text(item.display_name.as_ref()).unwrap_or_else(|| schema_name.clone()),
+        columns: item.key_attributes?,
+        metadata_id: item.metadata_id?,
+        schema_name,
+        name,
+    })
 }
 
 /// Reads one attribute as the body of a request has it: the type stands in `@odata.type` and need not stand in
@@ -154,6 +197,7 @@ fn table(head: Answer, columns: Vec<Column>) -> Option<Table> {
         intersect: head.is_intersect.unwrap_or(false),
         has_notes: head.has_notes.unwrap_or(false),
         has_activities: head.has_activities.unwrap_or(false),
+        keys: head.keys.into_iter().flatten().filter_map(key).collect(),
         ..Table::default()
     })
 }

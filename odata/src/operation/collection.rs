@@ -6,16 +6,13 @@ use crate::condition::Condition;
 use crate::edm::{Column, LookupTarget, Table};
 use crate::error::{ODataError, Result};
 use crate::http::Method;
-use crate::path::{Collection, RowKey};
+use crate::path::{Collection, RowKey, PARTY_TABLE};
 use crate::payload::{
     check_writable, parse_link, parse_set, parse_targets, resolve_bind, Related, Write, WriteKind,
 };
 use crate::query::parse_query;
 use crate::value::{EntityRef, Value};
 use uuid::Uuid;
-
-/// The table of activity parties: their sets are replaced as a whole.
-const PARTIES: &str = "activityparty";
 
 impl Reader<'_> {
     /// `POST accounts/Microsoft.Dynamics.CRM.CreateMultiple` and its siblings.
@@ -94,7 +91,7 @@ impl Reader<'_> {
         let Collection::Pointing { holder, .. } = collection else {
             return Err(self.wrong_verb("a collection below a row"));
         };
-        if holder.logical_name != PARTIES {
+        if holder.logical_name != PARTY_TABLE {
             return Err(self.wrong_verb("a collection below a row"));
         }
         self.check_table_writable(table)?;

@@ -3,6 +3,9 @@
 use crate::edm::{Column, ColumnKind, LookupTarget, ManyToMany, ManyToManyEnd, Schema, Table};
 use crate::error::{ODataError, Result};
 
+/// The table of those who take part in activities. Its rows are written through their activity: a set at a time.
+pub const PARTY_TABLE: &str = "activityparty";
+
 /// What a collection-valued navigation property of a table means.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Collection<'s> {

@@ -6,7 +6,7 @@ pub(crate) mod encoding;
 mod key;
 mod row;
 
-pub use collection::{collection, collection_table, Collection};
+pub use collection::{collection, collection_table, Collection, PARTY_TABLE};
 pub use definitions::{DefinitionKind, DefinitionPart, DefinitionPath, Selector};
 pub(crate) use encoding::{percent_decode, Plus};
 pub(crate) use key::row_key;

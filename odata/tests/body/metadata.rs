@@ -210,6 +210,40 @@ fn a_real_service_knows_more_than_this_crate() {
 }
 
 #[test]
+fn keys_and_pairs_come_with_their_table() {
+    let mut schema = schema();
+    let key = AlternateKey {
+        name: "new_number".into(),
+        schema_name: "new_Number".into(),
+        display_name: "By number".into(),
+        columns: vec!["name".into(), "industrycode".into()],
+        metadata_id: id("00000000-0000-4000-8000-000000000900"),
+    };
+    let end = |table: &str, column: &str, navigation: &str| ManyToManyEnd {
+        table: table.into(),
+        column: column.into(),
+        navigation: navigation.into(),
+    };
+    let pairs = ManyToMany {
+        relationship: "accounttasks_association".into(),
+        intersect: "accounttasks".into(),
+        first: end("account", "accountid", "accounttasks_association"),
+        second: end("task", "activityid", "accounttasks_association"),
+        metadata_id: id("00000000-0000-4000-8000-000000000901"),
+        custom: true,
+    };
+    schema.tables.iter_mut().find(|t| t.logical_name == "account").unwrap().keys.push(key.clone());
+    schema.many_to_many.push(pairs.clone());
+    assert_eq!(read_back(&schema, "account").keys, [key]);
+    for name in ["account", "task"] {
+        let answers: Vec<Vec<u8>> =
+            definition_requests(name).iter().map(|url| ask(&schema, url).unwrap()).collect();
+        assert_eq!(parse_pairs(&answers), [pairs.clone()], "{name}");
+    }
+    assert_eq!(parse_pairs(&[b"<html>".to_vec()]), []);
+}
+
+#[test]
 fn answers_that_are_none_are_refused() {
     let entity = ask(&schema(), &definition_requests("task")[0]).unwrap();
     let cases: [&[Vec<u8>]; 6] = [

@@ -3,24 +3,12 @@
 use crate::db::query::{Collection, Listing, Within};
 use crate::db::rows::Sight;
 use crate::db::Reader;
+use flette_odata::alike::all_equal;
 use flette_odata::error::Result;
-use flette_odata::filter::{CompareOp, Filter};
+use flette_odata::filter::Filter;
 use flette_odata::names::RowNames;
 use flette_odata::path::AlternateName;
 use flette_odata::{EntityRef, ODataError, Table, Uuid, Value};
-
-/// The condition that every one of these columns has its value; texts are compared without case.
-pub(super) fn all_equal<'v>(values: impl IntoIterator<Item = (&'v str, &'v Value)>) -> Filter {
-    let equal = |(column, value): (&str, &Value)| Filter::Compare {
-        column: column.to_owned(),
-        op: CompareOp::Equal,
-        value: match value {
-            Value::Lookup(to) => Value::Guid(to.id),
-            other => other.clone(),
-        },
-    };
-    Filter::And(values.into_iter().map(equal).collect())
-}
 
 /// Ids of rows in sight that meet a condition, at most `limit`, in the order of the ids.
 pub(super) fn ids(

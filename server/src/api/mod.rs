@@ -28,6 +28,7 @@ use crate::db::{Database, Reader, Writer};
 use acting::ActFor;
 use callers::Callers;
 use find::KnownNames;
+pub use flette_odata::alike::Duplicates;
 use flette_odata::error::Result;
 use flette_odata::names::NoNames;
 use flette_odata::operation::{self, Operation};
@@ -91,25 +92,6 @@ pub struct Call<'a> {
     pub profile: Profile,
     /// Whether a write may make a duplicate.
     pub duplicates: Duplicates,
-}
-
-/// What `MSCRM.SuppressDuplicateDetection` says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Duplicates {
-    /// Nothing, or `true`: rows are not compared.
-    #[default]
-    Allowed,
-    /// `false`: a row that resembles another one is refused.
-    Refused,
-}
-
-impl Duplicates {
-    fn asked(request: &Request) -> Duplicates {
-        match request.headers.get("MSCRM.SuppressDuplicateDetection") {
-            Some(value) if value.trim().eq_ignore_ascii_case("false") => Duplicates::Refused,
-            Some(_) | None => Duplicates::Allowed,
-        }
-    }
 }
 
 impl Service {

@@ -115,7 +115,7 @@ pub const ACT_FOR_OTHERS: &str = "prvActOnBehalfOfAnotherUser";
 
 /// Whether the rows of a table say who takes part in an activity: they are seen with it.
 pub fn is_party(table: &Table) -> bool {
-    table.logical_name == "activityparty"
+    table.logical_name == flette_odata::path::PARTY_TABLE
 }
 
 /// Whether only administrators write a table's rows, or make its pairs.

@@ -22,6 +22,7 @@ fn entry(seq: u64, id: u128, change: Change) -> Entry {
         at: Hlc { wall: Millis(i64::try_from(seq).unwrap()), counter: 0, device: DeviceId(1) },
         change_set: None,
         state: EntryState::Waiting,
+        holders: Vec::new(),
     }
 }
 
@@ -125,6 +126,27 @@ fn a_parked_row_blocks_itself_its_set_and_its_dependents() {
     check(&[parked(update(1, 1, 0, 1)), create(2, 2, Some(1))], &["c2*"]);
     // The user deletes what was refused.
     check(&[parked(update(1, 1, 0, 1)), entry(2, 1, Change::Delete)], &["d1"]);
+}
+
+/// A row of another table that these rows hold.
+fn held(seq: u64, id: u128, holders: &[u128], change: Change) -> Entry {
+    let holders = holders.iter().map(|id| key(*id)).collect();
+    Entry { key: Key::new("pair", Uuid::from_u128(id)), holders, ..entry(seq, id, change) }
+}
+
+#[test]
+fn what_rows_hold_goes_after_them_and_waits_with_them() {
+    let pair = |seq| held(seq, 50, &[1, 2], Change::Create(Row::new()));
+    check(
+        &[pair(1), create(2, 1, None), create(3, 2, Some(3)), create(4, 3, None)],
+        &["c1", "c3", "c2*", "c50"],
+    );
+    check(&[in_set(7, pair(1)), in_set(7, create(2, 1, None))], &["[c1 c50]"]);
+    check(&[parked(create(1, 1, None)), pair(2), create(3, 2, None)], &["c2"]);
+    check(&[parked(update(1, 1, 0, 1)), pair(2)], &["c50"]);
+    let parted = [held(1, 50, &[1, 2], Change::Delete), update(2, 1, 0, 1)];
+    check(&parted, &["d50", "u1"]);
+    assert_eq!(plan(&parted)[0].requests[0].holders, [key(1), key(2)]);
 }
 
 #[test]

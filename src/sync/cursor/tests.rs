@@ -95,6 +95,20 @@ fn sweeps_go_by_the_watermark_and_end_in_a_full_pull() {
 }
 
 #[test]
+fn parties_are_never_swept() {
+    let table = flette_server::schema::schema().table(PARTY_TABLE).cloned().unwrap();
+    let cursor = Cursor {
+        feed: Feed::Sweep,
+        delta_link: None,
+        watermark: Some(Millis(7000)),
+        columns: columns(&table),
+        ..pulled(&table)
+    };
+    let begun = begin(&cursor, &table, ROOT);
+    assert!(matches!(begun, Begin::Page { kind: Kind::All, target: Target::Shadow, .. }), "{begun:?}");
+}
+
+#[test]
 fn a_first_page_opens_the_cursor_for_its_kind() {
     let fresh = |kind| Fresh { columns: vec!["name".to_owned()], kind, at: Millis(5) };
     let mut cursor = Cursor { watermark: Some(Millis(1)), ..pulled(&account()) };

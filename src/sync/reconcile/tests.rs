@@ -54,6 +54,7 @@ fn entry(seq: u64, at: i64, change: Change) -> Entry {
         at: Hlc { wall: Millis(at), counter: 0, device: DeviceId(1) },
         change_set: None,
         state: EntryState::Waiting,
+        holders: Vec::new(),
     }
 }
 

@@ -20,6 +20,7 @@ fn entry(seq: u64, change: Change) -> Entry {
         at: Hlc { wall: Millis(0), counter: 0, device: DeviceId(1) },
         change_set: None,
         state: EntryState::Sent,
+        holders: Vec::new(),
     }
 }
 

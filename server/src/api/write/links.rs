@@ -5,6 +5,7 @@ use crate::api::{find, rights, table_for, Call};
 use crate::db::rows::Sight;
 use crate::db::Writer;
 use crate::rights::{is_administration, Verb};
+use flette_odata::alike::all_equal;
 use flette_odata::condition::Condition;
 use flette_odata::edm::{ManyToMany, ManyToManyEnd};
 use flette_odata::error::Result;
@@ -88,7 +89,7 @@ impl Pair<'_> {
     fn find(&self, writer: &Writer) -> Result<Option<Uuid>> {
         let table = table_for(writer, &self.relationship.intersect)?;
         let values = self.values();
-        let filter = find::all_equal(values.iter().map(|(name, value)| (*name, value)));
+        let filter = all_equal(values.iter().map(|(name, value)| (*name, value)));
         Ok(find::ids(writer, table, &Sight::Everything, &filter, 1)?.first().copied())
     }
 
@@ -118,7 +119,7 @@ pub(super) fn unpair(writer: &Writer, call: &Call, row: &EntityRef) -> Result<()
             }
             let table = table_for(writer, &relationship.intersect)?;
             let id = Value::Guid(row.id);
-            let filter = find::all_equal([(end.column.as_str(), &id)]);
+            let filter = all_equal([(end.column.as_str(), &id)]);
             for pair in find::ids(writer, table, &Sight::Everything, &filter, u64::from(u32::MAX))? {
                 if let Some(stored) = writer.row(table, pair, &Sight::Everything)? {
                     writer.remove(table, &stored.row, pair, call.now)?;

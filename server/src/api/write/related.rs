@@ -7,6 +7,7 @@ use crate::api::{find, rights, table_for, Call};
 use crate::db::rows::Sight;
 use crate::db::Writer;
 use crate::rights::Verb;
+use flette_odata::alike::all_equal;
 use flette_odata::condition::Condition;
 use flette_odata::error::Result;
 use flette_odata::operation::PairChange;
@@ -105,7 +106,7 @@ pub(super) fn replace_set(
         return Err(ODataError::segment_not_found(collection));
     };
     let here = Value::Lookup(reference(table, id));
-    let filter = find::all_equal([(lookup.logical_name.as_str(), &here)]);
+    let filter = all_equal([(lookup.logical_name.as_str(), &here)]);
     for old in find::ids(writer, holder, &Sight::Everything, &filter, u64::from(u32::MAX))? {
         delete(writer, call, reference(holder, old))?;
     }

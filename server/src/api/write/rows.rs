@@ -6,6 +6,7 @@ use crate::api::{find, rights, table_for, Call};
 use crate::db::rows::{lookup_id, Sight, Stored, OWNING_UNIT};
 use crate::db::Writer;
 use crate::rights::{is_party, Verb, OWNER};
+use flette_odata::alike;
 use flette_odata::condition::Condition;
 use flette_odata::error::Result;
 use flette_odata::payload::{check_write, Write, WriteKind};
@@ -150,17 +151,11 @@ struct Told<'e> {
     stamps: &'e [(String, i64)],
 }
 
-/// Refuses a row that has the values of another's alternate key. A key with a null in it names no row.
+/// Refuses a row that has the values of another's alternate key.
 fn check_keys(writer: &Writer, (table, id): (&Table, Uuid), row: &Row, changed: &[&str]) -> Result<()> {
-    for key in &table.keys {
-        let values: Vec<(&str, &Value)> =
-            key.columns.iter().filter_map(|name| Some((name.as_str(), row.get(name)?))).collect();
-        let whole = values.len() == key.columns.len() && values.iter().all(|(_, value)| !value.is_null());
-        if !whole || !values.iter().any(|(name, _)| changed.contains(name)) {
-            continue;
-        }
+    for (key, filter) in alike::keys(table, row, changed) {
         // Rows out of sight count: the key is the table's.
-        let found = find::ids(writer, table, &Sight::Everything, &find::all_equal(values), 2)?;
+        let found = find::ids(writer, table, &Sight::Everything, &filter, 2)?;
         if found.iter().any(|other| *other != id) {
             return Err(ODataError::key_taken(&table.logical_name, &key.name));
         }

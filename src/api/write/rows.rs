@@ -1,0 +1,159 @@
+//! One row: made, changed, found.
+
+use super::related::create;
+use super::{Call, Made};
+use crate::error::Result;
+use crate::model::{EntityRef, FieldEdit, Key, Value};
+use crate::replica::{Draft, SeenRow};
+use flette_odata::alike::{self, Duplicates};
+use flette_odata::condition::Condition;
+use flette_odata::filter::Filter;
+use flette_odata::payload::{check_write, Write, WriteKind};
+use flette_odata::{rules, ODataError, Row, Table, Uuid};
+
+/// A row that must be there and meet a condition.
+pub(super) fn existing(
+    draft: &Draft,
+    table: &str,
+    id: Uuid,
+    condition: &Condition,
+) -> Result<(Key, SeenRow)> {
+    let key = draft.resolve(&Key::new(table, id));
+    let seen = draft.row(&key);
+    condition.check(table, id, seen.as_ref().map(|s| s.etag.as_str()))?;
+    Ok((key, seen.ok_or_else(|| ODataError::row_not_found(table, id))?))
+}
+
+/// Changes the row, or makes it where there is none.
+pub(super) fn upsert(
+    draft: &mut Draft,
+    call: Call<'_>,
+    (table, id): (&Table, Uuid),
+    write: Write,
+    condition: &Condition,
+) -> Result<(Key, Made)> {
+    let name = &table.logical_name;
+    let key = draft.resolve(&Key::new(name.clone(), id));
+    let seen = draft.row(&key);
+    condition.check(name, id, seen.as_ref().map(|s| s.etag.as_str()))?;
+    match seen {
+        Some(seen) => {
+            check_write(table, &write, WriteKind::Update)?;
+            change(draft, call, (table, &key), &seen, write.values)?;
+            Ok((key, Made::Updated))
+        }
+        None => {
+            check_write(table, &write, WriteKind::Create)?;
+            create(draft, call, table, Write { id: Some(key.id), ..write })?;
+            Ok((key, Made::Created))
+        }
+    }
+}
+
+/// Makes one row, without what comes along with it.
+pub(super) fn insert(
+    draft: &mut Draft,
+    call: Call<'_>,
+    (table, key): (&Table, &Key),
+    values: Vec<(String, Value)>,
+) -> Result<()> {
+    if draft.row(key).is_some() {
+        return Err(ODataError::duplicate_key().into());
+    }
+    // A row that has entries and is not seen was deleted, or it went with another: its id never comes back.
+    if !draft.entries_of(key).is_empty() || draft.state().is_gone(key) {
+        return Err(ODataError::row_not_found(&key.table, key.id).into());
+    }
+    check_targets(draft, call, &values)?;
+    let values = resolved(draft, values);
+    let owner = values.iter().find_map(|(name, value)| match value {
+        Value::Lookup(owner) if name == "ownerid" => draft.state().unit_of(owner),
+        _ => None,
+    });
+    let (user, unit) = (draft.record.user, owner.unwrap_or(draft.record.business_unit));
+    let now = draft.corrected_now().0;
+    let mut row = rules::complete_create(table, &draft.schema(), values, key.id, user, unit, now)?;
+    draft.follow_money(table, &mut row)?;
+    let everything: Vec<&str> = table.columns.iter().map(|column| column.logical_name.as_str()).collect();
+    check_alike(draft, call, (table, key), &row, &everything)?;
+    draft.create(key.clone(), row);
+    Ok(())
+}
+
+/// Changes a row that is there.
+pub(super) fn change(
+    draft: &mut Draft,
+    call: Call<'_>,
+    (table, key): (&Table, &Key),
+    seen: &SeenRow,
+    values: Vec<(String, Value)>,
+) -> Result<()> {
+    check_targets(draft, call, &values)?;
+    let changes = rules::complete_update(table, &seen.row, resolved(draft, values))?;
+    draft.check_money((table, key), &seen.row, &changes)?;
+    let mut row = seen.row.clone();
+    row.extend(changes.iter().cloned());
+    let changed: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
+    check_alike(draft, call, (table, key), &row, &changed)?;
+    let written =
+        changes.into_iter().filter(|(name, _)| table.column(name).is_some_and(|c| c.valid_for_update));
+    let edits = written.map(|(name, new)| {
+        let old = seen.row.get(&name).cloned().unwrap_or_default();
+        FieldEdit { name, old, new }
+    });
+    draft.update(key, edits.collect());
+    Ok(())
+}
+
+/// Refuses a row that has the values of another's alternate key, or resembles another one where the caller asks that.
+/// Where rows are missing here, the server has the last word on keys; what resembles what cannot be told then.
+fn check_alike(
+    draft: &Draft,
+    call: Call<'_>,
+    (table, key): (&Table, &Key),
+    row: &Row,
+    changed: &[&str],
+) -> Result<()> {
+    let name = &table.logical_name;
+    let others = |filter: &Filter| draft.ids_where(name, filter).iter().any(|id| *id != key.id);
+    for (alternate, filter) in alike::keys(table, row, changed) {
+        if others(&filter) {
+            return Err(ODataError::key_taken(name, &alternate.name).into());
+        }
+    }
+    if call.duplicates == Duplicates::Allowed {
+        return Ok(());
+    }
+    let rules = alike::duplicates(table, row, changed);
+    if !rules.is_empty() && !draft.cursor(name).complete {
+        return Err(ODataError::not_implemented("The search for duplicates is not available offline.").into());
+    }
+    match rules.iter().any(others) {
+        true => Err(alike::duplicate().into()),
+        false => Ok(()),
+    }
+}
+
+/// Ids as the replica keeps them.
+fn resolved(draft: &Draft, values: Vec<(String, Value)>) -> Vec<(String, Value)> {
+    let resolve = |value: Value| match value {
+        Value::Lookup(to) => {
+            let id = draft.resolve(&Key::new(to.table.clone(), to.id)).id;
+            Value::Lookup(EntityRef { table: to.table, id })
+        }
+        other => other,
+    };
+    values.into_iter().map(|(name, value)| (name, resolve(value))).collect()
+}
+
+/// Lookups must point to rows that are there, as far as the replica holds every row of the target table.
+fn check_targets(draft: &Draft, call: Call<'_>, values: &[(String, Value)]) -> Result<()> {
+    for (_, value) in values {
+        let Value::Lookup(target) = value else { continue };
+        let complete = draft.cursor(&target.table).complete && call.door.covers(&target.table);
+        if complete && draft.row(&Key::new(target.table.clone(), target.id)).is_none() {
+            return Err(ODataError::row_not_found(&target.table, target.id).into());
+        }
+    }
+    Ok(())
+}

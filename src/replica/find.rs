@@ -1,0 +1,42 @@
+//! Rows by their values, as the app would see them after a draft.
+
+use super::{Ask, Draft, State};
+use crate::model::{Key, Row};
+use flette_odata::filter::{matches, Filter};
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+impl State {
+    /// Rows of a table that pass, as the server told them, in no order. The table must be loaded.
+    pub fn told_where(&self, table: &str, filter: &Filter) -> Vec<(Uuid, Row)> {
+        let Some(mirror) = self.tables.get(table).and_then(|t| t.mirror.as_ref()) else { return Vec::new() };
+        let found = mirror.select(Some(filter), &[]).into_iter();
+        found.map(|at| (mirror.id_at(at), mirror.row_at(at))).collect()
+    }
+}
+
+impl Draft<'_> {
+    /// Ids of rows of a table that pass a condition on their own columns, in no order. The table must be loaded.
+    pub fn ids_where(&self, table: &str, filter: &Filter) -> Vec<Uuid> {
+        let drafted = self.drafted_keys(table);
+        let ask = Ask { table, filter: Some(filter), ..Ask::default() };
+        let found = self.state().find(&ask).rows.into_iter().map(|(id, _)| id);
+        let others = found.filter(|id| !drafted.contains(&Key::new(table, *id)));
+        let passes = |key: &&Key| {
+            let seen = self.row(key);
+            seen.is_some_and(|seen| {
+                matches(filter, &|column| seen.row.get(column).cloned().unwrap_or_default())
+            })
+        };
+        others.chain(drafted.iter().filter(passes).map(|key| key.id)).collect()
+    }
+
+    /// Rows of a table whose entries this draft adds to or takes away from.
+    fn drafted_keys(&self, table: &str) -> BTreeSet<Key> {
+        let key = |(seq, drafted): (&crate::model::Seq, &Option<crate::journal::Entry>)| match drafted {
+            Some(entry) => Some(entry.key.clone()),
+            None => self.state().journal.get(*seq).map(|entry| entry.key.clone()),
+        };
+        self.effects.entries.iter().filter_map(key).filter(|key| key.table == table).collect()
+    }
+}

@@ -1,0 +1,322 @@
+//! What is told of rows that others hold: the parties of an activity as one set, pairs as links between two rows. Their
+//! entries are those of rows like any other; here they become requests of the rows that hold them. What the server made
+//! of them is read back in the same batch, since the server may give such rows other ids than they have here.
+
+use super::reconcile::{reconcile, Incoming, Local};
+use super::step::{decide, Told};
+use super::wave::Ready;
+use super::Policy;
+use crate::error::Result;
+use crate::journal::{Reason, RowRequest, Unit};
+use crate::model::{Change, ETag, EntityRef, Key, Row, Seq, Value};
+use crate::remote::{BodyWriter, Outcome, RowAnswer, RowCall};
+use crate::replica::{decode_page, decode_row, is_held, Draft, Item, Page, PARTY_HOLDER};
+use flette_odata::alike::all_equal;
+use flette_odata::edm::{Column, ColumnKind, ManyToMany, Schema, Table};
+use flette_odata::filter::Filter;
+use flette_odata::path::PARTY_TABLE;
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+/// A condition on the server's row that holds whatever its version: the request before it in the same change set has
+/// named the version.
+pub(super) const ANY_VERSION: &str = "*";
+/// What makes two parties the same: who, and in which part.
+const PARTY_IDENTITY: [&str; 3] = ["partyid", "addressused", "participationtypemask"];
+
+/// A unit's requests by the way in which they are told.
+#[derive(Debug, Default)]
+pub(super) struct Split<'u> {
+    /// Requests about rows of their own.
+    pub(super) own: Vec<&'u RowRequest>,
+    /// Parties that come and go, by their activity.
+    pub(super) sets: BTreeMap<Key, Vec<&'u RowRequest>>,
+    /// Pairs that come and go.
+    pub(super) pairs: Vec<&'u RowRequest>,
+    /// Entries about rows that were gone before anything could be told of them.
+    pub(super) needless: Vec<Seq>,
+}
+
+pub(super) fn split<'u>(schema: &Schema, unit: &'u Unit) -> Split<'u> {
+    let deletions = unit.requests.iter().filter(|request| request.change == Change::Delete);
+    let deleted: BTreeSet<&Key> = deletions.map(|request| &request.key).collect();
+    let mut split = Split::default();
+    for request in &unit.requests {
+        let held = is_held(schema, &request.key.table);
+        match request.holders.first() {
+            _ if !held => split.own.push(request),
+            // It goes with the row that holds it; should that one stay, it is told then.
+            Some(_) if request.holders.iter().any(|holder| deleted.contains(holder)) => {}
+            Some(activity) if request.key.table == PARTY_TABLE => {
+                split.sets.entry(activity.clone()).or_default().push(request);
+            }
+            Some(_) => split.pairs.push(request),
+            None => split.needless.extend(&request.seqs),
+        }
+    }
+    split
+}
+
+/// The collection of an activity that holds its parties.
+fn collection<'s>(schema: &'s Schema, activity: &Key) -> Option<&'s str> {
+    let column = schema.table(PARTY_TABLE)?.column(PARTY_HOLDER)?;
+    let ColumnKind::Lookup { targets } = &column.kind else { return None };
+    let target = targets.iter().find(|target| target.table == activity.table)?;
+    Some(&target.collection)
+}
+
+fn missing(what: &str) -> Reason {
+    Reason { status: 0, code: String::new(), message: format!("{what} is not in the offline scope.") }
+}
+
+/// New parties of a new activity: its collection, and the rows for its body.
+pub(super) fn new_parties(
+    draft: &Draft,
+    activity: &Key,
+    requests: &[&RowRequest],
+) -> std::result::Result<(String, Vec<Vec<u8>>), Reason> {
+    let schema = draft.schema();
+    let collection = collection(&schema, activity).ok_or_else(|| missing("The table of parties"))?;
+    Ok((collection.to_owned(), parties(draft, &schema, activity, requests)?))
+}
+
+/// The request that makes the parties of an activity what they are here. `base`: the version of the activity that it
+/// builds upon; none when an earlier request of the unit has named it.
+pub(super) fn replace(
+    draft: &Draft,
+    activity: &Key,
+    requests: &[&RowRequest],
+    base: Option<ETag>,
+) -> std::result::Result<Option<Ready>, Reason> {
+    let (collection, rows) = new_parties(draft, activity, requests)?;
+    let Some(first) = requests.first() else { return Ok(None) };
+    let call = RowCall::Replace {
+        key: draft.resolve(activity),
+        op: first.op,
+        at: requests.iter().map(|request| request.at).max().unwrap_or(first.at),
+        base: base.unwrap_or_else(|| ETag(ANY_VERSION.to_owned())),
+        collection,
+        body: crate::remote::list_body(&rows),
+    };
+    Ok(Ready::of_held(draft, call, requests))
+}
+
+/// All parties as they shall be, each as a body: those that the server told of and nobody takes away here, then the new
+/// ones. Who stands in both stands once.
+fn parties(
+    draft: &Draft,
+    schema: &Schema,
+    activity: &Key,
+    requests: &[&RowRequest],
+) -> std::result::Result<Vec<Vec<u8>>, Reason> {
+    let table = schema.table(PARTY_TABLE).ok_or_else(|| missing("The table of parties"))?;
+    let resolve = |to: &EntityRef| draft.resolve(&Key::new(to.table.clone(), to.id)).id;
+    let writer = BodyWriter { schema, table, resolve: &resolve };
+    let added: Vec<(Uuid, &Row)> = requests
+        .iter()
+        .filter_map(|request| match &request.change {
+            Change::Create(row) => Some((request.key.id, row)),
+            Change::Update(_) | Change::Delete => None,
+        })
+        .collect();
+    let told_anew = |id: Uuid, row: &Row| {
+        requests.iter().any(|request| request.key.id == id)
+            || added.iter().any(|(_, new)| PARTY_IDENTITY.iter().all(|name| new.get(*name) == row.get(*name)))
+    };
+    let known = draft.state().told_where(PARTY_TABLE, &of_activity(activity));
+    let mut bodies = Vec::new();
+    for (_, row) in known.iter().filter(|(id, row)| !told_anew(*id, row)) {
+        bodies.push(writer.member_row(row, PARTY_HOLDER, None)?);
+    }
+    for (id, row) in added {
+        bodies.push(writer.member_row(row, PARTY_HOLDER, Some(id))?);
+    }
+    Ok(bodies)
+}
+
+fn of_activity(activity: &Key) -> Filter {
+    all_equal([(PARTY_HOLDER, &Value::Guid(activity.id))])
+}
+
+fn relationship<'s>(schema: &'s Schema, intersect: &str) -> Option<&'s ManyToMany> {
+    schema.many_to_many.iter().find(|pairs| pairs.intersect == intersect)
+}
+
+/// The request that makes or takes away a pair.
+pub(super) fn link(draft: &Draft, request: &RowRequest) -> std::result::Result<Option<Ready>, Reason> {
+    let schema = draft.schema();
+    let pairs = relationship(&schema, &request.key.table).ok_or_else(|| missing("The relationship"))?;
+    let [near, far] = request.holders.as_slice() else { return Err(missing("A row of the pair")) };
+    let (key, far) = (draft.resolve(near), draft.resolve(far));
+    let (op, at, collection) = (request.op, request.at, pairs.first.navigation.clone());
+    let call = match &request.change {
+        Change::Delete => RowCall::Part { key, op, at, collection, other: far.id },
+        Change::Create(_) | Change::Update(_) => {
+            let table = schema.table(&far.table).ok_or_else(|| missing("A row of the pair"))?;
+            RowCall::Join { key, op, at, collection, other: format!("{}({})", table.set_name, far.id) }
+        }
+    };
+    Ok(Ready::of_held(draft, call, &[request]))
+}
+
+/// What is read after a request, to know what became of the rows that it speaks for.
+pub(super) fn reads(schema: &Schema, ready: &Ready) -> Vec<RowCall> {
+    let Some(held) = ready.held.first() else { return Vec::new() };
+    let key = ready.call.key().clone();
+    if held.key.table == PARTY_TABLE {
+        let row = matches!(ready.call, RowCall::Replace { .. }).then(|| RowCall::Read { key: key.clone() });
+        return row.into_iter().chain(set_list(schema, &key)).collect();
+    }
+    pair_list(schema, held, &key).into_iter().collect()
+}
+
+/// Reads the parties of an activity, where both are in scope.
+pub(super) fn set_list(schema: &Schema, activity: &Key) -> Option<RowCall> {
+    let (table, parties) = (schema.table(&activity.table)?, schema.table(PARTY_TABLE)?);
+    let collection = collection(schema, activity)?;
+    let (set, id) = (&table.set_name, activity.id);
+    let url = format!("{set}({id})/{collection}?$select={}", properties(parties));
+    Some(RowCall::List { key: activity.clone(), url })
+}
+
+fn pair_list(schema: &Schema, held: &RowRequest, near: &Key) -> Option<RowCall> {
+    let (table, pairs) = (schema.table(&held.key.table)?, relationship(schema, &held.key.table)?);
+    let [_, far] = held.holders.as_slice() else { return None };
+    let filter = format!("{} eq {} and {} eq {}", pairs.first.column, near.id, pairs.second.column, far.id);
+    let (set, filter) = (&table.set_name, filter.replace(' ', "%20"));
+    let url = format!("{set}?$select={}&$filter={filter}", properties(table));
+    Some(RowCall::List { key: near.clone(), url })
+}
+
+fn properties(table: &Table) -> String {
+    table.columns.iter().map(Column::property).collect::<Vec<_>>().join(",")
+}
+
+/// Takes over what was read after a request that was carried out: the rows are what the server says, and their entries
+/// are settled. `false`: it was not read, so they stay as sent.
+///
+/// # Errors
+/// Never; fallible as all that runs in a transaction.
+pub(super) fn settle(
+    draft: &mut Draft,
+    ready: &Ready,
+    reads: &[(RowCall, RowAnswer)],
+    (policy, told): (&Policy, &mut Vec<Told>),
+) -> Result<bool> {
+    let Some(held) = ready.held.first() else { return Ok(true) };
+    let schema = draft.schema();
+    let mut settled = false;
+    for (call, answer) in reads.iter().filter(|(_, answer)| answer.outcome == Outcome::Done) {
+        if let RowCall::Read { key } = call {
+            learn_row(draft, &schema, key, (answer, policy), told);
+        } else {
+            let filter = match held.key.table == PARTY_TABLE {
+                true => of_activity(call.key()),
+                false => of_pair(&schema, held),
+            };
+            settled = learn_list(draft, &schema, (&held.key.table, &filter), answer, told);
+        }
+    }
+    if settled {
+        ready.held.iter().flat_map(|request| &request.seqs).for_each(|seq| draft.remove(*seq));
+    }
+    Ok(settled)
+}
+
+fn of_pair(schema: &Schema, held: &RowRequest) -> Filter {
+    let columns =
+        relationship(schema, &held.key.table).map(|pairs| [&pairs.first.column, &pairs.second.column]);
+    let ids: Vec<Value> = held.holders.iter().map(|holder| Value::Guid(holder.id)).collect();
+    all_equal(columns.into_iter().flatten().map(String::as_str).zip(&ids))
+}
+
+fn learn_row(
+    draft: &mut Draft,
+    schema: &Schema,
+    key: &Key,
+    (answer, policy): (&RowAnswer, &Policy),
+    told: &mut Vec<Told>,
+) {
+    let Some(table) = schema.table(&key.table) else { return };
+    let Ok(page) = decode_row(&answer.body, table) else { return };
+    let (Some(Item::Row(id)), Some(etag)) = (page.items().next(), page.etag(0).map(ETag)) else { return };
+    if id != key.id {
+        return;
+    }
+    let (row, entries) = (page.row(0), draft.entries_of(key));
+    let known = draft.state().mirror_row(key).map(|(row, _)| row);
+    let local = Local { entries: &entries, mirror: known.as_ref() };
+    let decision = reconcile(table, local, Incoming::Row { row: &row, etag: &etag }, policy);
+    if !entries.is_empty() {
+        decide(draft, &entries, decision, false);
+    }
+    tell(told, key.clone(), Some((row, etag)));
+}
+
+/// Rows that pass a filter are those that were listed; gives whether the list could be read.
+pub(super) fn learn_list(
+    draft: &Draft,
+    schema: &Schema,
+    (name, filter): (&str, &Filter),
+    answer: &RowAnswer,
+    told: &mut Vec<Told>,
+) -> bool {
+    let Some(page) = schema.table(name).and_then(|table| decode_page(&answer.body, table).ok()) else {
+        return false;
+    };
+    let mut listed = BTreeSet::new();
+    for (at, item) in page.items().enumerate() {
+        if let (Item::Row(id), Some(etag)) = (item, page.etag(at)) {
+            listed.insert(id);
+            tell(told, Key::new(name, id), Some((page.row(at), ETag(etag))));
+        }
+    }
+    let known = draft.state().told_where(name, filter).into_iter().map(|(id, _)| id);
+    for gone in known.filter(|id| !listed.contains(id)) {
+        tell(told, Key::new(name, gone), None);
+    }
+    true
+}
+
+/// The parties of an activity that was read, as they were listed beside it.
+pub(super) fn learn_set(draft: &Draft, call: &RowCall, answer: &RowAnswer, told: &mut Vec<Told>) {
+    if answer.outcome == Outcome::Done {
+        let filter = of_activity(call.key());
+        learn_list(draft, &draft.schema(), (PARTY_TABLE, &filter), answer, told);
+    }
+}
+
+/// Of a row that is told of twice, the last word counts.
+pub(super) fn tell(told: &mut Vec<Told>, key: Key, row: Option<(Row, ETag)>) {
+    told.retain(|(known, _)| *known != key);
+    told.push((key, row));
+}
+
+/// Pairs that were made here and stand on the server, under the ids that they have there.
+pub(super) fn made_there(draft: &Draft, table: &Table, page: &Page) -> Vec<(Key, Key)> {
+    let schema = draft.schema();
+    let Some(pairs) = relationship(&schema, &table.logical_name) else { return Vec::new() };
+    let columns = [&pairs.first.column, &pairs.second.column];
+    let made = |key: &Key| {
+        let first = draft.entries_of(key).into_iter().next()?;
+        let Change::Create(row) = first.change else { return None };
+        let ends = columns.map(|column| row.get(column).cloned());
+        let mut rows = page.items().enumerate();
+        let there = rows.find_map(|(at, item)| match item {
+            Item::Row(id) if columns.map(|column| page.row(at).get(column).cloned()) == ends => Some(id),
+            Item::Row(_) | Item::Tombstone(_) => None,
+        })?;
+        (there != key.id).then(|| (key.clone(), Key::new(key.table.clone(), there)))
+    };
+    draft.state().journal.keys_of(&table.logical_name).filter_map(made).collect()
+}
+
+/// A pair is there: making it is settled. Taking it away again, if that was done here since, is about the one there.
+pub(super) fn adopt(draft: &mut Draft, here: &Key, there: &Key) {
+    let entries = draft.entries_of(here);
+    let goes = entries.last().filter(|last| last.change == Change::Delete).cloned();
+    entries.iter().for_each(|entry| draft.remove(entry.seq));
+    if let Some(last) = goes {
+        draft.put(crate::journal::Entry { key: there.clone(), ..last });
+    }
+}

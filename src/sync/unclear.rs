@@ -1,0 +1,197 @@
+//! Rows that the server knows otherwise than was thought when they were sent: read, reconciled, and sent again by the
+//! next wave.
+
+use super::held::{self, tell};
+use super::push::Pass;
+use super::reconcile::{is_foreign, reconcile, Incoming, Local};
+use super::step::{decide, mirror, park, Run, Stop, Told};
+use crate::error::Result;
+use crate::journal::Reason;
+use crate::model::{ETag, Key, Row, Seq};
+use crate::platform::Transport;
+use crate::remote::{Outcome, Resolve, RowAnswer, RowCall};
+use crate::replica::{decode_row, Draft, Item};
+use crate::store::{Durability, Store};
+use flette_odata::edm::{Schema, Table};
+use flette_odata::path::PARTY_TABLE;
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+/// How often a row is read and merged again in one round because the server has moved on.
+const RESOLVE_ATTEMPTS_MAX: u32 = 5;
+
+/// A row to be read before it can be sent (again), and what the server said of it, if anything.
+pub(super) struct Unclear {
+    pub(super) key: Key,
+    /// It was a create, and the server says that the id is taken.
+    pub(super) exists: Option<Reason>,
+    /// It was an update, and the server did not find the row, or one that it points to.
+    pub(super) missing: Option<Reason>,
+    pub(super) refused: bool,
+}
+
+impl From<Key> for Unclear {
+    fn from(key: Key) -> Unclear {
+        Unclear { key, exists: None, missing: None, refused: false }
+    }
+}
+
+/// Reads rows that the server knows otherwise than we thought, and reconciles them.
+pub(super) async fn resolve<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    pass: &mut Pass,
+    unclear: Vec<Unclear>,
+) -> std::result::Result<(), Stop> {
+    let schema = run.schema();
+    let mut rows = Vec::new();
+    for row in unclear {
+        let attempts = pass.resolved.entry(row.key.clone()).or_default();
+        *attempts += 1;
+        if *attempts > RESOLVE_ATTEMPTS_MAX {
+            run.problem(format!("a row of {} changes faster than it can be sent", row.key.table));
+            pass.waiting.insert(row.key);
+        } else {
+            rows.push(row);
+        }
+    }
+    for chunk in rows.chunks(pass.limits.requests_max.max(1)) {
+        run.in_time()?;
+        let calls: Vec<RowCall> = chunk.iter().map(|row| RowCall::Read { key: row.key.clone() }).collect();
+        let mut groups: Vec<Vec<(&RowCall, &Table)>> = chunk
+            .iter()
+            .zip(&calls)
+            .filter_map(|(row, call)| Some(vec![(call, schema.table(&row.key.table)?)]))
+            .collect();
+        // An activity never gets a newer version here than its parties.
+        let lists: Vec<RowCall> = chunk.iter().filter_map(|row| held::set_list(&schema, &row.key)).collect();
+        let parties = schema.table(PARTY_TABLE);
+        groups.extend(lists.iter().filter_map(|list| Some(vec![(list, parties?)])));
+        let answers = run.remote.batch(&groups, boundary(run)).await.map_err(Stop::Outcome)?;
+        let mut answers = answers.into_iter().flatten();
+        let answered: Vec<(&Unclear, RowAnswer)> = chunk.iter().zip(answers.by_ref()).collect();
+        let sets: Vec<(RowCall, RowAnswer)> = lists.into_iter().zip(answers).collect();
+        let mut tables: BTreeSet<&str> = chunk.iter().map(|row| row.key.table.as_str()).collect();
+        tables.extend(parties.map(|_| PARTY_TABLE));
+        let tables: Vec<&str> = tables.into_iter().collect();
+        let sums = run
+            .replica
+            .transact(run.at(), Durability::Strict, &tables, |draft| {
+                learn(draft, &schema, (&answered, &sets), &run.config.policy)
+            })
+            .await?;
+        run.count(|report| {
+            report.conflicts += sums.conflicts;
+            report.parked += sums.parked;
+        });
+        for (row, answer) in answered {
+            match answer.outcome {
+                Outcome::Retry(what) => {
+                    pass.waiting.insert(row.key.clone());
+                    run.problem(what);
+                }
+                Outcome::Hold(what) => return Err(Stop::Outcome(Outcome::Hold(what))),
+                Outcome::Done | Outcome::Resolve(_) | Outcome::Park(_) => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+#[derive(Debug, Default)]
+struct Learnt {
+    conflicts: u64,
+    parked: u64,
+}
+
+fn learn(
+    draft: &mut Draft,
+    schema: &Schema,
+    (answered, sets): (&[(&Unclear, RowAnswer)], &[(RowCall, RowAnswer)]),
+    policy: &super::Policy,
+) -> Result<Learnt> {
+    let (mut sums, mut told): (Learnt, Vec<Told>) = (Learnt::default(), Vec::new());
+    for (call, answer) in sets {
+        held::learn_set(draft, call, answer, &mut told);
+    }
+    for (unclear, answer) in answered {
+        let key = &unclear.key;
+        let entries = draft.entries_of(key);
+        let Some(table) = schema.table(&key.table) else { continue };
+        if entries.is_empty() {
+            sums.parked += holder(draft, schema, key, answer, &mut told);
+            continue;
+        }
+        let known = draft.state().mirror_row(key).map(|(row, _)| row);
+        let local = Local { entries: &entries, mirror: known.as_ref() };
+        let seqs: Vec<Seq> = entries.iter().map(|entry| entry.seq).collect();
+        match &answer.outcome {
+            Outcome::Done => {
+                let Some((_, row, etag)) = representation(schema, key, &answer.body) else { continue };
+                let unchanged = entries.first().is_some_and(|entry| entry.base.as_ref() == Some(&etag));
+                let foreign = entries.first().is_some_and(|first| is_foreign(first, &row));
+                match unclear.missing.as_ref().or(unclear.exists.as_ref()) {
+                    Some(reason) if foreign => sums.parked += park(draft, &seqs, reason),
+                    // The row stands as it was: what is missing is a row that the edit points to.
+                    Some(reason) if unchanged => sums.parked += park(draft, &seqs, reason),
+                    Some(_) | None => {
+                        let incoming = Incoming::Row { row: &row, etag: &etag };
+                        let decision = reconcile(table, local, incoming, policy);
+                        sums.conflicts += decide(draft, &entries, decision, unclear.refused);
+                    }
+                }
+                told.push((key.clone(), Some((row, etag))));
+            }
+            Outcome::Resolve(Resolve::Gone(_)) => match &unclear.exists {
+                // Its id is taken, yet nothing is to be seen under it: that is not ours to settle.
+                Some(reason) => sums.parked += park(draft, &seqs, reason),
+                None => {
+                    let decision = reconcile(table, local, Incoming::Gone, policy);
+                    sums.conflicts += decide(draft, &entries, decision, unclear.refused);
+                    told.push((key.clone(), None));
+                }
+            },
+            Outcome::Park(reason) => sums.parked += park(draft, &seqs, reason),
+            Outcome::Resolve(_) | Outcome::Retry(_) | Outcome::Hold(_) => {}
+        }
+    }
+    mirror(draft, &told)?;
+    Ok(sums)
+}
+
+/// A row without entries of its own, read for what it holds.
+fn holder(draft: &mut Draft, schema: &Schema, key: &Key, answer: &RowAnswer, told: &mut Vec<Told>) -> u64 {
+    match &answer.outcome {
+        Outcome::Done => {
+            let row = representation(schema, key, &answer.body);
+            row.into_iter().for_each(|(_, row, etag)| tell(told, key.clone(), Some((row, etag))));
+            0
+        }
+        Outcome::Resolve(Resolve::Gone(reason)) | Outcome::Park(reason) => {
+            let held: Vec<Key> = draft.held_by(key);
+            let entries = held.iter().flat_map(|held| draft.entries_of(held));
+            let seqs: Vec<Seq> = entries.map(|entry| entry.seq).collect();
+            park(draft, &seqs, reason)
+        }
+        Outcome::Resolve(_) | Outcome::Retry(_) | Outcome::Hold(_) => 0,
+    }
+}
+
+pub(super) fn representation<'s>(
+    schema: &'s Schema,
+    key: &Key,
+    body: &[u8],
+) -> Option<(&'s Table, Row, ETag)> {
+    let table = schema.table(&key.table)?;
+    let page = decode_row(body, table).ok()?;
+    let first = page.items().next()?;
+    match first {
+        Item::Row(id) if id == key.id => Some((table, page.row(0), ETag(page.etag(0)?))),
+        Item::Row(_) | Item::Tombstone(_) => None,
+    }
+}
+
+pub(super) fn boundary<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Uuid {
+    let mut bytes = [0; 16];
+    (run.outside.random)(&mut bytes);
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
+}
