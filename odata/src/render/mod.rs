@@ -19,6 +19,7 @@ pub use value::{write_cell, write_guid, write_text, write_value, Cell};
 use crate::edm::{Column, ColumnKind, Table};
 use crate::format;
 use crate::prefer::Annotations;
+use crate::rules::ADDRESS_FIELDS;
 use crate::value::{EntityRef, Value};
 use uuid::Uuid;
 
@@ -57,24 +58,23 @@ struct Member<'a> {
 }
 
 impl<'a> RowShape<'a> {
-    /// The shape for the columns selected by logical name, in that order, doubled and unknown names left
-    /// out; the primary key is added last where it is missing. `None` selects every column in the table's
-    /// order.
+    /// The shape for the columns selected by logical name, in that order, doubled and unknown names left out. Columns
+    /// that come along with them follow, as in Dataverse: the currency of an amount, the composite of an address. The
+    /// primary key is added last where it is missing. `None` selects every column in the table's order.
     pub fn new(table: &'a Table, select: Option<&[String]>, annotations: &Annotations) -> RowShape<'a> {
         let mut columns: Vec<&'a Column> = Vec::new();
+        let mut add = |column: &'a Column| {
+            if !columns.iter().any(|c| std::ptr::eq(*c, column)) {
+                columns.push(column);
+            }
+        };
         match select {
             None => columns.extend(&table.columns),
             Some(names) => {
-                for column in names.iter().filter_map(|name| table.column(name)) {
-                    if !columns.iter().any(|c| std::ptr::eq(*c, column)) {
-                        columns.push(column);
-                    }
-                }
-            }
-        }
-        if let Some(key) = table.column(&table.primary_id) {
-            if !columns.iter().any(|c| std::ptr::eq(*c, key)) {
-                columns.push(key);
+                let selected = || names.iter().filter_map(|name| table.column(name));
+                selected().for_each(&mut add);
+                selected().filter_map(|column| companion(table, column)).for_each(&mut add);
+                table.column(&table.primary_id).into_iter().for_each(add);
             }
         }
         let members = columns.iter().map(|column| Member::new(column, annotations)).collect();
@@ -118,6 +118,19 @@ impl<'a> RowShape<'a> {
         }
         end_row(out, start, nested);
     }
+}
+
+/// The column that comes along with one that is selected.
+fn companion<'a>(table: &'a Table, column: &Column) -> Option<&'a Column> {
+    if matches!(column.kind, ColumnKind::Money { .. }) {
+        return table.column("transactioncurrencyid");
+    }
+    let (address, field) = column.logical_name.split_once('_')?;
+    let number = address.strip_prefix("address")?;
+    let is_part = !number.is_empty()
+        && number.bytes().all(|digit| digit.is_ascii_digit())
+        && ADDRESS_FIELDS.contains(&field);
+    table.column(&format!("{address}_composite")).filter(|_| is_part)
 }
 
 impl<'a> Member<'a> {

@@ -203,7 +203,7 @@ fn decoded_length(base64: &str) -> i64 {
 }
 
 /// What an address is composed of.
-const ADDRESS_FIELDS: [&str; 7] =
+pub(crate) const ADDRESS_FIELDS: [&str; 7] =
     ["line1", "line2", "line3", "city", "stateorprovince", "postalcode", "country"];
 /// Addresses that one row can have.
 const ADDRESSES_MAX: u8 = 3;

@@ -53,6 +53,38 @@ fn a_row_is_written_in_the_order_selected_with_its_key_last() {
 }
 
 #[test]
+fn amounts_bring_their_currency_and_parts_of_an_address_the_whole() {
+    let mut schema = schema();
+    let account = schema.tables.iter_mut().find(|table| table.logical_name == "account").unwrap();
+    let currency = Column { logical_name: "transactioncurrencyid".into(), ..account.columns[0].clone() };
+    account.columns.push(currency);
+    let check = |table: &str, select: &[&str], expected: &[&str]| {
+        let table = schema.table(table).unwrap();
+        let shape = RowShape::new(table, Some(&names(select)), &Annotations::none());
+        let found: Vec<&str> = shape.columns.iter().map(|column| column.logical_name.as_str()).collect();
+        assert_eq!(found, expected, "{select:?}");
+    };
+    check("account", &["revenue", "name"], &["revenue", "name", "transactioncurrencyid", "accountid"]);
+    check(
+        "account",
+        &["transactioncurrencyid", "revenue"],
+        &["transactioncurrencyid", "revenue", "accountid"],
+    );
+    check("account", &["name", "address1_latitude"], &["name", "address1_latitude", "accountid"]);
+    check(
+        "contact",
+        &["address1_city", "lastname", "address1_line1"],
+        &["address1_city", "lastname", "address1_line1", "address1_composite", "contactid"],
+    );
+    check(
+        "contact",
+        &["contactid", "address1_country"],
+        &["contactid", "address1_country", "address1_composite"],
+    );
+    check("contact", &["address1_composite"], &["address1_composite", "contactid"]);
+}
+
+#[test]
 fn annotations_stand_before_their_property() {
     let values = row(&[
         ("activityid", Value::Guid(id(B))),

@@ -15,6 +15,8 @@ use crate::db::position::{Place, Position};
 use crate::db::query::{Before, Fate, Feed};
 use crate::rights::{is_party, mask, Reach, Verb, View};
 use flette_odata::error::Result;
+use flette_odata::prefer::Annotations;
+use flette_odata::render::RowShape;
 use flette_odata::{delta, render, ODataError, Table};
 
 /// One read, as its pages share it.
@@ -91,12 +93,9 @@ impl Reading {
     fn before(&self, list: &Listed) -> Option<Before<'_>> {
         let (until, view) = self.before.as_ref()?;
         let other = |name: &str| view.masked.contains(name) != self.read.masked.contains(name);
-        let selected = |name: &String| {
-            let property = list.table.column(name).map(flette_odata::Column::property);
-            list.query.select.as_ref().is_none_or(|select| {
-                select.iter().any(|chosen| chosen == name || Some(chosen) == property.as_ref())
-            })
-        };
+        // What comes along with a selected column is shown too.
+        let shape = RowShape::new(list.table, list.query.select.as_deref(), &Annotations::none());
+        let selected = |name: &String| shape.columns.iter().any(|column| column.logical_name == *name);
         let mut masked = view.masked.symmetric_difference(&self.read.masked);
         let filter = list.query.filter.as_ref();
         Some(Before {

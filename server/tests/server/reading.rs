@@ -191,3 +191,32 @@ async fn the_service_tells_about_itself() {
         ["Bergen", "Oslo", "Test"]
     );
 }
+
+#[tokio::test]
+async fn an_amount_brings_its_currency_and_a_part_of_an_address_the_whole() {
+    let server = Server::empty().await;
+    let id = server.create("accounts", r#"{"name":"A","revenue":5,"address1_city":"Oslo"}"#).await;
+    let prefer = "odata.include-annotations=\"*\"";
+    for url in [
+        format!("accounts({id})?$select=revenue,address1_city"),
+        "accounts?$select=revenue,address1_city".to_owned(),
+    ] {
+        let row = server.send("GET", &url, &[("Prefer", prefer)], "").await.json();
+        let row = row.get("value").map_or(&row, |rows| &rows[0]);
+        assert_eq!(
+            row["_transactioncurrencyid_value@OData.Community.Display.V1.FormattedValue"], "US Dollar",
+            "{row}"
+        );
+        assert_eq!(row["address1_composite"], "Oslo", "{row}");
+        assert!(row.get("name").is_none(), "{row}");
+    }
+    for track in ["", "odata.track-changes"] {
+        let rows = server.send("GET", "accounts?$select=revenue", &[("Prefer", track)], "").await;
+        assert!(rows.rows()[0]["_transactioncurrencyid_value"].is_string(), "{}", rows.body);
+        assert!(
+            rows.json()["@odata.context"].as_str().unwrap().contains("#accounts(revenue)"),
+            "{}",
+            rows.body
+        );
+    }
+}
