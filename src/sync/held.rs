@@ -311,6 +311,19 @@ pub(super) fn made_there(draft: &Draft, table: &Table, page: &Page) -> Vec<(Key,
     draft.state().journal.keys_of(&table.logical_name).filter_map(made).collect()
 }
 
+/// The same among the rows of a full resync.
+pub(super) fn twin(draft: &Draft, here: &Key) -> Option<Key> {
+    let schema = draft.schema();
+    let pairs = relationship(&schema, &here.table)?;
+    let first = draft.entries_of(here).into_iter().next()?;
+    let Change::Create(row) = first.change else { return None };
+    let ends =
+        [&pairs.first.column, &pairs.second.column].map(|column| Some((column.as_str(), row.get(column)?)));
+    let filter = all_equal(ends.into_iter().flatten());
+    let there = draft.state().filled_where(&here.table, &filter).into_iter().next()?;
+    Some(Key::new(here.table.clone(), there))
+}
+
 /// A pair is there: making it is settled. Taking it away again, if that was done here since, is about the one there.
 pub(super) fn adopt(draft: &mut Draft, here: &Key, there: &Key) {
     let entries = draft.entries_of(here);

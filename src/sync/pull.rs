@@ -5,6 +5,7 @@
 //! its place at the end, so that nobody sees an empty or half table.
 
 use super::cursor::{begin, may_track, Begin, Fresh, Kind};
+use super::held;
 use super::page::commit;
 use super::reconcile::{reconcile, Incoming, Local};
 use super::step::{decide, words, Run, Stop};
@@ -244,7 +245,12 @@ async fn swap<S: Store, T: Transport>(run: &Run<'_, S, T>, table: &Table) -> std
                 let decision = match (&now, &known) {
                     (Some((row, etag)), _) => reconcile(table, local, Incoming::Row { row, etag }, policy),
                     (None, Some(_)) => reconcile(table, local, Incoming::Gone, policy),
-                    (None, None) => continue,
+                    (None, None) => {
+                        if let Some(there) = held::twin(draft, &key) {
+                            held::adopt(draft, &key, &there);
+                        }
+                        continue;
+                    }
                 };
                 conflicts += decide(draft, &entries, decision, false);
             }

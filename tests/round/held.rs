@@ -315,3 +315,45 @@ fn parties_replaced_and_the_activity_closed_in_one_set_arrive_together() {
     assert_eq!(server.user("admin").json(&format!("emails({})", id(30)))["statecode"], 1);
     assert_eq!(ask(&device, "GET", &format!("emails({})", id(30)), "").status, 200);
 }
+
+#[test]
+fn held_rows_that_cannot_be_followed_are_pulled_whole() {
+    let server = Server::start();
+    with_rows(&server);
+    let mut device = Device::new(&server, "demo");
+    device.config.tables = crate::support::all_tables();
+    // Who may not read everything is not told what changed.
+    let refused = |r: &Request| {
+        let held = r.url.contains("/activityparties?") || r.url.contains("/accountleadscollection?");
+        held && r.headers.all("Prefer").any(|prefer| prefer.contains("track-changes"))
+    };
+    let denied = || flette_odata::ODataError::new(403, "0x80040220", "no").to_response();
+    device.wire.fail(move |r| refused(r).then(|| Fault::Answer(denied())));
+    device.sync();
+    assert_eq!(shown_pairs(&device), online_pairs(&server));
+    let path = format!("emails({})/email_activity_parties", id(30));
+    let online = server.user("admin");
+    let one = r#"{"value":[{"addressused":"only@example.org","participationtypemask":2}]}"#;
+    assert_eq!(online.ask(Method::Put, &path, one).status, 204);
+    let pair = format!("accounts({})/accountleads_association", id(1));
+    assert_eq!(online.ask(Method::Delete, &format!("{pair}({})/$ref", id(11)), "").status, 204);
+    // Both make the same pair; here nobody hears that it was made.
+    let link = format!(r#"{{"@odata.id":"leads({})"}}"#, id(12));
+    tell(&device, "POST", &format!("{pair}/$ref"), &link);
+    assert_eq!(online.ask(Method::Post, &format!("{pair}/$ref"), &link).status, 204);
+    let pushes =
+        |r: &Request| r.url.ends_with("$batch") && String::from_utf8_lossy(&r.body).contains("/$ref ");
+    device.wire.fail(move |r| match (pushes(r), refused(r)) {
+        (true, _) => Some(Fault::LoseAnswer),
+        (_, true) => Some(Fault::Answer(denied())),
+        (false, false) => None,
+    });
+    device.round();
+    device.round();
+    assert_eq!(shown_pairs(&device), online_pairs(&server));
+    device.wire.heal();
+    device.sync();
+    assert!(device.entries().is_empty());
+    assert_eq!(shown_parties(&device, &id(30)), online_parties(&server, &id(30)));
+    assert_eq!((shown_pairs(&device).len(), online_pairs(&server).len()), (1, 1));
+}
