@@ -91,6 +91,9 @@ impl Doors {
         }
         assert_eq!(paged, expected, "in pages of {}: {}", asked.page, asked.path());
         drop(state);
+        if !asked.spoken {
+            return format!("{found:?}");
+        }
         let list = text(get(&self.engine, &asked.path(), &format!("odata.maxpagesize={}", asked.page)));
         let count = text(get(&self.engine, &asked.count_path(), ""));
         assert_eq!(count.trim_start_matches('\u{feff}'), format!("200 {}", expected.len().min(5000)));
@@ -149,7 +152,8 @@ fn check(case: &Case) {
         // Another context tells the engine's store; the engine reads it again by itself.
         add(&open(&other), &case.late, &mut (version - case.late.len() as u64));
         doors.engine = engine(&other);
-        let mut pages: Vec<Pages> = case.asked.iter().take(6).map(Pages::new).collect();
+        let mut pages: Vec<Pages> =
+            case.asked.iter().filter(|asked| asked.spoken).take(6).map(Pages::new).collect();
         let (mut slices, mut more) = (0, true);
         while more {
             more = block_on(doors.replica.compact(NOW, &[TABLE])).unwrap();

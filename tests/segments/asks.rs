@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 
 pub struct Asked {
     pub filter: Filter,
+    /// Whether `$filter` has words for it: it has none for patterns.
+    pub spoken: bool,
     pub orderby: Vec<OrderBy>,
     pub limit: Option<usize>,
     pub page: usize,
@@ -59,6 +61,11 @@ fn leaf(chance: &mut Chance) -> Filter {
     }
 }
 
+fn pattern(chance: &mut Chance) -> Filter {
+    let pattern = *chance.of(&["a%", "%B", "%[a-c]%", "_", "STRA%E", "[^a]%", "10[%]%", "%of 1_%"]);
+    Filter::Text { column: "name".into(), op: TextOp::Like, pattern: pattern.into() }
+}
+
 fn filter(depth: usize, chance: &mut Chance) -> Filter {
     match if depth == 0 { 9 } else { chance.below(9) } {
         0 | 1 => Filter::And(vec![filter(depth - 1, chance), filter(depth - 1, chance)]),
@@ -77,8 +84,11 @@ impl Asked {
                 orderby.push(OrderBy { path: Vec::new(), column, descending: chance.one_in(2) });
             }
         }
+        let spoken = !chance.one_in(8);
+        let plain = filter(3, chance);
         Asked {
-            filter: filter(3, chance),
+            filter: if spoken { plain } else { Filter::Or(vec![pattern(chance), plain]) },
+            spoken,
             orderby,
             limit: chance.one_in(3).then(|| chance.below(30)),
             page: 1 + chance.below(40),
