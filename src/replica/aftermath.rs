@@ -76,6 +76,56 @@ impl Aftermath {
 }
 
 impl Draft<'_> {
+    /// The row after the deletions of this draft: without links to rows that are gone by them; `None` when it went with
+    /// one.
+    pub(super) fn after_deletions(&self, key: &Key, mut seen: SeenRow) -> Option<SeenRow> {
+        let mut drafted = self.effects.entries.values().flatten();
+        if !drafted.any(|entry| entry.change == Change::Delete) {
+            return Some(seen);
+        }
+        if self.goes_with_drafted(key) {
+            return None;
+        }
+        let schema = self.schema();
+        for column in schema.table(&key.table).iter().flat_map(|table| &table.columns) {
+            let lets_go = |to: &EntityRef| {
+                rule(column, &to.table) == Some(OnDelete::RemoveLink)
+                    && self.goes_with_drafted(&Key::new(to.table.clone(), to.id))
+            };
+            if link(&seen.row, column).is_some_and(lets_go) {
+                seen.row.insert(column.logical_name.clone(), Value::Null);
+            }
+        }
+        Some(seen)
+    }
+
+    /// Whether a row is deleted in this draft, or hangs on one that is.
+    fn goes_with_drafted(&self, key: &Key) -> bool {
+        let schema = self.schema();
+        let mut next = vec![key.clone()];
+        // A list and not recursion: a chain of rows may be as long as the table.
+        let mut done = BTreeSet::new();
+        while let Some(key) = next.pop() {
+            if !done.insert(key.clone()) {
+                continue;
+            }
+            let entries = self.entries_of(&key);
+            if entries.last().is_some_and(|last| {
+                last.change == Change::Delete && self.effects.entries.contains_key(&last.seq)
+            }) {
+                return true;
+            }
+            let Some(seen) = self.state().see(&key, entries.iter()) else { continue };
+            next.extend(entries.iter().flat_map(|entry| entry.holders.clone()));
+            for column in schema.table(&key.table).iter().flat_map(|table| &table.columns) {
+                let hangs = |to: &&EntityRef| rule(column, &to.table) == Some(OnDelete::Cascade);
+                let to = link(&seen.row, column).filter(hangs);
+                next.extend(to.map(|to| Key::new(to.table.clone(), to.id)));
+            }
+        }
+        false
+    }
+
     /// Takes links to a row away that no longer is. Gives the rows that go with it.
     ///
     /// Only rows with entries can point to a row that the server never had.

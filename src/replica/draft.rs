@@ -125,7 +125,8 @@ impl<'a> Draft<'a> {
     /// The row as the app would see it after this draft.
     pub fn row(&self, key: &Key) -> Option<SeenRow> {
         let key = self.resolve(key);
-        self.state.see(&key, self.entries_of(&key).iter())
+        let seen = self.state.see(&key, self.entries_of(&key).iter())?;
+        self.after_deletions(&key, seen)
     }
 
     /// The key under which the replica keeps a row.

@@ -27,7 +27,8 @@ impl Draft<'_> {
         let drafted = self.drafted_keys(table);
         let ask = Ask { table, filter: Some(filter), ..Ask::default() };
         let found = self.state().find(&ask).rows.into_iter().map(|(id, _)| id);
-        let others = found.filter(|id| !drafted.contains(&Key::new(table, *id)));
+        let is_there = |id: &Uuid| self.row(&Key::new(table, *id)).is_some();
+        let others = found.filter(|id| !drafted.contains(&Key::new(table, *id)) && is_there(id));
         let passes = |key: &&Key| {
             let seen = self.row(key);
             seen.is_some_and(|seen| {

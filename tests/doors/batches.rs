@@ -90,6 +90,16 @@ const BATCHES: &[(u16, &str, &str)] = &[
         "",
         "[POST tasks\n\n{\"activityid\":\"{t17}\",\"subject\":\"For both\",\"regardingobjectid_account_task@odata.bind\":\"$2\"} ~~ POST accounts\n\n{\"name\":\"x\"}",
     ),
+    // What goes with a row is gone for the rest of the set; who pointed to it does not any more.
+    (404, "", "[DELETE accounts({a1}) ~~ PATCH contacts({c1})\nIf-Match: *\n\n{\"jobtitle\":\"never\"}"),
+    (404, "", "[DELETE contacts({c0}) ~~ PUT tasks({t1})/subject\n\n{\"value\":\"never\"}"),
+    (404, "", "[DELETE contacts({c0}) ~~ PUT accounts({a3})/primarycontactid/$ref\n\n{\"@odata.id\":\"contacts({c2})\"}"),
+    (200, "", "GET tasks({t1})?$select=subject ~~~ GET contacts({c1})?$select=jobtitle"),
+    (
+        200,
+        "",
+        "[DELETE contacts({c0}) ~~ PATCH accounts({a0})?$select=telephone1,_primarycontactid_value\nPrefer: return=representation\n\n{\"telephone1\":\"after\"}",
+    ),
 ];
 
 fn check(known: Known) {
