@@ -4,9 +4,11 @@
 //! Texts are compared without case: every character is replaced by its lower case (Unicode), on its own, and
 //! then code points are compared. No locale, no accents folded, no normalisation.
 
+use crate::render::Cell;
 use crate::value::Value;
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
 
 /// The text in lower case. Character by character, unlike `str::to_lowercase`, which looks at what stands
 /// around a sigma: a part of a text must fold as it does inside the whole. The final sigma `ς` therefore
@@ -119,30 +121,37 @@ fn in_set(c: char, set: &[char]) -> bool {
 /// their kind), options by number, `false` before `true`, texts as in [`compare`], keys and lookups by the
 /// bytes of the id, dates and instants by time.
 pub fn value_order(left: &Value, right: &Value) -> Ordering {
-    compare_values(left, right).unwrap_or_else(|| rank(left).cmp(&rank(right)))
+    cell_order(Cell::from(left), Cell::from(right))
+}
+
+/// The same for borrowed values.
+pub fn cell_order(left: Cell<'_>, right: Cell<'_>) -> Ordering {
+    compare_cells(left, right).unwrap_or_else(|| rank(left).cmp(&rank(right)))
 }
 
 /// Order of two values that can be compared; `None` for a null, or kinds that have nothing in common.
 pub fn compare_values(left: &Value, right: &Value) -> Option<Ordering> {
-    use Value::{Bool, Date, DateTime, Decimal, Double, Guid, Int, Lookup, Text};
+    compare_cells(Cell::from(left), Cell::from(right))
+}
+
+/// The same for borrowed values.
+pub fn compare_cells(left: Cell<'_>, right: Cell<'_>) -> Option<Ordering> {
+    use Cell::{Bool, Date, DateTime, Decimal, Double, Guid, Int, Lookup, Text};
     Some(match (left, right) {
-        (Bool(a), Bool(b)) => a.cmp(b),
-        (Int(a), Int(b)) => a.cmp(b),
-        (Decimal(a), Decimal(b)) => a.cmp(b),
-        (Int(a), Decimal(b)) => crate::Decimal::from(*a).cmp(b),
-        (Decimal(a), Int(b)) => a.cmp(&crate::Decimal::from(*b)),
-        (Double(a), Double(b)) => compare_doubles(*a, *b),
-        (Double(a), Int(_) | Decimal(_)) => compare_doubles(*a, double(right)?),
-        (Int(_) | Decimal(_), Double(b)) => compare_doubles(double(left)?, *b),
+        (Bool(a), Bool(b)) => a.cmp(&b),
+        (Int(a), Int(b)) => a.cmp(&b),
+        (Decimal(a), Decimal(b)) => a.cmp(&b),
+        (Int(a), Decimal(b)) => crate::Decimal::from(a).cmp(&b),
+        (Decimal(a), Int(b)) => a.cmp(&crate::Decimal::from(b)),
+        (Double(a), Double(b)) => compare_doubles(a, b),
+        (Double(a), Int(_) | Decimal(_)) => compare_doubles(a, double(right)?),
+        (Int(_) | Decimal(_), Double(b)) => compare_doubles(double(left)?, b),
         (Text(a), Text(b)) => compare(a, b),
-        (Guid(a), Guid(b)) => a.cmp(b),
-        (Lookup(a), Lookup(b)) => a.id.cmp(&b.id),
-        (Lookup(a), Guid(b)) => a.id.cmp(b),
-        (Guid(a), Lookup(b)) => a.cmp(&b.id),
-        (DateTime(a), DateTime(b)) => a.cmp(b),
-        (Date(a), Date(b)) => a.cmp(b),
-        (Date(a), DateTime(b)) => midnight(*a).cmp(b),
-        (DateTime(a), Date(b)) => a.cmp(&midnight(*b)),
+        (Guid(a) | Lookup { id: a, .. }, Guid(b) | Lookup { id: b, .. }) => a.cmp(&b),
+        (DateTime(a), DateTime(b)) => a.cmp(&b),
+        (Date(a), Date(b)) => a.cmp(&b),
+        (Date(a), DateTime(b)) => midnight(a).cmp(&b),
+        (DateTime(a), Date(b)) => a.cmp(&midnight(b)),
         _ => return None,
     })
 }
@@ -153,11 +162,11 @@ fn compare_doubles(left: f64, right: f64) -> Ordering {
 }
 
 /// The nearest floating point number.
-fn double(value: &Value) -> Option<f64> {
-    match value {
-        Value::Int(number) => number.to_string().parse().ok(),
-        Value::Decimal(number) => number.to_string().parse().ok(),
-        Value::Double(number) => Some(*number),
+fn double(cell: Cell<'_>) -> Option<f64> {
+    match cell {
+        Cell::Int(number) => number.to_string().parse().ok(),
+        Cell::Decimal(number) => number.to_string().parse().ok(),
+        Cell::Double(number) => Some(number),
         _ => None,
     }
 }
@@ -167,14 +176,76 @@ fn midnight(days: i32) -> i64 {
 }
 
 /// Order between kinds; the same for kinds that can be compared.
-fn rank(value: &Value) -> u8 {
-    match value {
-        Value::Null => 0,
-        Value::Bool(_) => 1,
-        Value::Int(_) | Value::Decimal(_) | Value::Double(_) => 2,
-        Value::Date(_) | Value::DateTime(_) => 3,
-        Value::Text(_) => 4,
-        Value::Guid(_) | Value::Lookup(_) => 5,
+fn rank(cell: Cell<'_>) -> u8 {
+    match cell {
+        Cell::Null => 0,
+        Cell::Bool(_) => 1,
+        Cell::Int(_) | Cell::Decimal(_) | Cell::Double(_) => 2,
+        Cell::Date(_) | Cell::DateTime(_) => 3,
+        Cell::Text(_) => 4,
+        Cell::Guid(_) | Cell::Lookup { .. } => 5,
+    }
+}
+
+/// Puts a value into a hash that is the same for values that [`cell_order`] finds equal, as far as they are of one
+/// column.
+pub fn hash_cell(cell: Cell<'_>, hasher: &mut impl Hasher) {
+    rank(cell).hash(hasher);
+    match cell {
+        Cell::Null => {}
+        Cell::Bool(value) => value.hash(hasher),
+        Cell::Int(number) | Cell::DateTime(number) => number.hash(hasher),
+        Cell::Date(days) => days.hash(hasher),
+        Cell::Decimal(number) => Key::number(number).hash(hasher),
+        Cell::Double(number) => (number + 0.0).to_bits().hash(hasher),
+        Cell::Text(text) => folded_chars(text).for_each(|c| c.hash(hasher)),
+        Cell::Guid(id) | Cell::Lookup { id, .. } => id.hash(hasher),
+    }
+}
+
+/// What makes values alike, to be looked up: two values that can be compared are equal exactly when their keys are.
+/// (Whole numbers beyond 2^53 against floating point ones apart, which no query compares.)
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// No value.
+    Null,
+    /// Two options.
+    Bool(bool),
+    /// A number: digits without zeros at the end, and how many of them stand after the point.
+    Number(i128, u8),
+    /// A floating point number that is no such number.
+    Real(u64),
+    /// A folded text.
+    Text(String),
+    /// A key or lookup.
+    Id(uuid::Uuid),
+    /// An instant or day, milliseconds.
+    Time(i64),
+}
+
+impl Key {
+    /// The key of a value.
+    pub fn of(cell: Cell<'_>) -> Key {
+        match cell {
+            Cell::Null => Key::Null,
+            Cell::Bool(value) => Key::Bool(value),
+            Cell::Int(number) => Key::number(crate::Decimal::from(number)),
+            Cell::Decimal(number) => Key::number(number),
+            Cell::Double(number) => match crate::Decimal::parse(&format!("{number}")) {
+                Some(exact) => Key::number(exact),
+                // Zeros of both signs are one number.
+                None => Key::Real((number + 0.0).to_bits()),
+            },
+            Cell::Text(text) => Key::Text(fold(text).into_owned()),
+            Cell::Guid(id) | Cell::Lookup { id, .. } => Key::Id(id),
+            Cell::DateTime(at) => Key::Time(at),
+            Cell::Date(days) => Key::Time(midnight(days)),
+        }
+    }
+
+    fn number(number: crate::Decimal) -> Key {
+        let number = number.normalized();
+        Key::Number(number.mantissa(), number.scale())
     }
 }
 
@@ -277,6 +348,38 @@ mod tests {
         assert_eq!(value_order(&Value::Null, &Value::Null), Ordering::Equal);
         assert_eq!(value_order(&decimal("1.50"), &decimal("1.5")), Ordering::Equal);
         assert_eq!(value_order(&Value::Double(0.0), &Value::Double(-0.0)), Ordering::Equal);
+    }
+
+    #[test]
+    fn keys_are_equal_exactly_when_values_are() {
+        let decimal = |text: &str| Value::Decimal(crate::Decimal::parse(text).unwrap());
+        let values = [
+            Value::Null,
+            Value::Bool(true),
+            Value::Int(1),
+            Value::Int(10),
+            decimal("1.00"),
+            decimal("1.5"),
+            decimal("10"),
+            Value::Double(1.0),
+            Value::Double(1.5),
+            Value::Double(1e300),
+            Value::Double(0.0),
+            Value::Double(-0.0),
+            Value::Text("Å".into()),
+            Value::Text("å".into()),
+            Value::Guid(Uuid::from_u128(1)),
+            Value::Lookup(EntityRef { table: "x".into(), id: Uuid::from_u128(1) }),
+            Value::Date(1),
+            Value::DateTime(crate::time::DAY_MILLIS),
+        ];
+        for left in &values {
+            for right in &values {
+                let alike = value_order(left, right).is_eq();
+                let keys = Key::of(Cell::from(left)) == Key::of(Cell::from(right));
+                assert_eq!(keys, alike, "{left:?} {right:?}");
+            }
+        }
     }
 
     proptest! {

@@ -90,6 +90,16 @@ impl Decimal {
         Decimal { mantissa, scale }
     }
 
+    /// The same number without zeros at the end.
+    pub fn normalized(self) -> Decimal {
+        let Decimal { mut mantissa, mut scale } = self;
+        while scale > 0 && mantissa % 10 == 0 {
+            mantissa /= 10;
+            scale -= 1;
+        }
+        Decimal { mantissa, scale }
+    }
+
     /// The quotient with exactly `scale` digits after the point, rounded half away from zero; `None` by zero, or when
     /// it does not fit.
     pub fn divided_by(self, divisor: Decimal, scale: u8) -> Option<Decimal> {

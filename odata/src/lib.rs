@@ -4,6 +4,7 @@
 //! (schema, literals, queries, payloads, errors, batches) stands here once, so they cannot drift apart.
 
 pub mod alike;
+pub mod answer;
 pub mod batch;
 pub mod collate;
 pub mod condition;

@@ -10,7 +10,7 @@ use flette_odata::batch::{
     resolve_url, unknown_reference, write_batch_response, BatchAnswer, BatchItem, Part,
 };
 use flette_odata::prefer::Prefer;
-use flette_odata::{EntityRef, ODataError, Request, Response, Schema};
+use flette_odata::{EntityRef, Method, ODataError, Request, Response, Schema};
 use std::collections::HashMap;
 
 /// Answers a batch. Without `odata.continue-on-error` it stops at the first failure, whose status is then the batch's.
@@ -27,15 +27,23 @@ pub(super) async fn answer<S: Store>(
 ) -> Result<Answer> {
     let schema = replica.state().schema.clone();
     if goes_elsewhere(replica, &items, &schema, door, root) {
-        let reason = ODataError::not_implemented("The batch holds requests that cannot be answered offline.");
-        return Ok(Answer::Elsewhere(reason.to_response()));
+        return Ok(beyond());
     }
+    let reads =
+        |item: &BatchItem| matches!(item, BatchItem::Single(part) if part.request.method == Method::Get);
+    let reads_only = items.iter().all(reads);
     let goes_on = Prefer::parse(&request.headers).continue_on_error;
     let mut answers = Vec::new();
     let mut status = 200;
     for item in items {
         let answer = match item {
-            BatchItem::Single(part) => BatchAnswer::Single(single(replica, part, door, root).await),
+            BatchItem::Single(part) => match single(replica, part, door, root).await {
+                // Found out only now; nothing was written before.
+                Answer::Elsewhere(response) if reads_only && matches!(response.status, 404 | 501) => {
+                    return Ok(beyond());
+                }
+                Answer::Here(response) | Answer::Elsewhere(response) => BatchAnswer::Single(response),
+            },
             BatchItem::ChangeSet(parts) => change_set(replica, &parts, door, root).await,
         };
         let failed = match &answer {
@@ -54,6 +62,11 @@ pub(super) async fn answer<S: Store>(
         response.headers.set("Preference-Applied", "odata.continue-on-error");
     }
     Ok(Answer::Here(response))
+}
+
+fn beyond() -> Answer {
+    let reason = ODataError::not_implemented("The batch holds requests that cannot be answered offline.");
+    Answer::Elsewhere(reason.to_response())
 }
 
 fn goes_elsewhere<S: Store>(
@@ -85,9 +98,9 @@ fn goes_elsewhere<S: Store>(
     beyond && !writes_here
 }
 
-async fn single<S: Store>(replica: &Replica<S>, part: Part, door: Door<'_>, root: &str) -> Response {
+async fn single<S: Store>(replica: &Replica<S>, part: Part, door: Door<'_>, root: &str) -> Answer {
     if names_content(&part.request.url) {
-        return unknown_reference(&part.request.url).to_response();
+        return Answer::Here(unknown_reference(&part.request.url).to_response());
     }
     let url = url_of(&part.request.url, root);
     let request = Request { url, ..part.request };
@@ -95,12 +108,10 @@ async fn single<S: Store>(replica: &Replica<S>, part: Part, door: Door<'_>, root
     // An earlier item may have waited while a round, or another context, put the rows out of memory.
     let tables: Vec<&str> = door.scope.iter().map(String::as_str).collect();
     if let Err(error) = replica.load(&tables).await {
-        return error.to_odata().to_response();
+        return Answer::Here(error.to_odata().to_response());
     }
-    match Box::pin(super::route(replica, &request, inner)).await {
-        Ok(Answer::Here(response) | Answer::Elsewhere(response)) => response,
-        Err(error) => error.to_odata().to_response(),
-    }
+    let answered = Box::pin(super::route(replica, &request, inner)).await;
+    answered.unwrap_or_else(|error| Answer::Here(error.to_odata().to_response()))
 }
 
 /// Whether a URL begins with a `Content-ID` reference.

@@ -11,9 +11,9 @@ mod write;
 
 use crate::error::Result;
 use crate::model::{Key, Millis};
-use crate::replica::{Ask, Cursor, Replica, State};
-use crate::store::Store;
+use flette_odata::answer::Page;
 use flette_odata::operation::Operation;
+use flette_odata::prefer::Prefer;
 use flette_odata::query::Query;
 use flette_odata::{ODataError, Request, Response, Schema, Uuid};
 use names::KnownNames;
@@ -72,10 +72,6 @@ async fn route<S: Store>(replica: &Replica<S>, request: &Request, door: Door<'_>
         Ok(operation) => operation,
         Err(error) => return Ok(unreadable(request, &schema, error)),
     };
-    if let Some(missing) = missing_holder(&replica.state(), &operation, door) {
-        return Ok(missing);
-    }
-    let operation = operation.related_as_list(&schema);
     if let Some(reason) = not_here(&replica.state(), &operation, door, &|key| is_known(&replica.state(), key))
     {
         return Ok(Answer::Elsewhere(reason.to_response()));
@@ -132,16 +128,6 @@ fn not_synced() -> ODataError {
     ODataError::not_implemented("Nothing has been synchronised yet, so nothing is available offline.")
 }
 
-/// The answer to a read of rows below a row that is not here, as far as the replica can tell.
-fn missing_holder(state: &State, operation: &Operation, door: Door<'_>) -> Option<Answer> {
-    let Operation::ReadRelated { table, id, .. } = operation else { return None };
-    if table_not_here(state, table, door).is_some() || state.row(&Key::new(table.clone(), *id)).is_some() {
-        return None;
-    }
-    let missing = ODataError::row_not_found(table, *id).to_response();
-    Some(if is_complete(state, table) { Answer::Here(missing) } else { Answer::Elsewhere(missing) })
-}
-
 /// Why an operation is none of the replica's.
 ///
 /// A row that is `known` has been seen or changed here. Of any other the replica says nothing before it has all rows.
@@ -152,33 +138,26 @@ fn not_here(
     known: &dyn Fn(&Key) -> bool,
 ) -> Option<ODataError> {
     let beyond = |what: &str| Some(ODataError::not_implemented(format!("{what} is not available offline.")));
-    if let Some(what) = operation.query().and_then(Query::beyond_plain) {
-        return beyond(what);
-    }
     match operation {
         Operation::Batch(_) | Operation::Service | Operation::Metadata | Operation::Definitions { .. } => {
             None
         }
         Operation::WhoAmI => None,
         Operation::Function { name, .. } => beyond(&format!("The function {name}")),
-        Operation::ReadProperty { .. } => beyond("A single property"),
-        Operation::ReadNavigation { .. } | Operation::ReadReference { .. } => {
-            beyond("What is behind a navigation property")
+        Operation::ReadCollection { query, prefer, .. } if is_tracked(query, prefer) => {
+            beyond("Change tracking")
         }
-        Operation::ReadRelated { .. } | Operation::CountRelated { .. } => {
-            beyond("What is asked of a collection below a row")
-        }
-        Operation::ReadCollection { table, query, prefer } => {
-            if prefer.track_changes || query.delta_token.is_some() {
-                return beyond("Change tracking");
-            }
-            table_not_here(state, table, door)
-        }
+        Operation::ReadCollection { table, .. } => table_not_here(state, table, door),
         Operation::Count { table, query } => match query.delta_token {
             Some(_) => beyond("Change tracking"),
             None => table_not_here(state, table, door),
         },
-        Operation::ReadRow { table, id, .. } => table_not_here(state, table, door).or_else(|| {
+        Operation::ReadRow { table, id, .. }
+        | Operation::ReadProperty { table, id, .. }
+        | Operation::ReadNavigation { table, id, .. }
+        | Operation::ReadReference { table, id, .. }
+        | Operation::ReadRelated { table, id, .. }
+        | Operation::CountRelated { table, id, .. } => table_not_here(state, table, door).or_else(|| {
             let missing = !is_complete(state, table) && !known(&Key::new(table.clone(), *id));
             missing.then(|| ODataError::row_not_found(table, *id))
         }),
@@ -186,10 +165,14 @@ fn not_here(
     }
 }
 
+/// Whether a list is about changes: asked for as such, or a further page of one.
+fn is_tracked(query: &Query, prefer: &Prefer) -> bool {
+    let further = query.skip_token.as_deref().map(Page::read);
+    prefer.track_changes || query.delta_token.is_some() || matches!(further, Some(Ok(Page::Changes(_))))
+}
+
 fn table_not_here(state: &State, table: &str, door: Door<'_>) -> Option<ODataError> {
-    // Rows that are here are shown while others are pulled, or pulled again.
-    let begun = |cursor: &Cursor| cursor.complete || cursor.next_link.is_some() || cursor.next_segment > 0;
-    let pulled = state.tables.get(table).is_some_and(|t| begun(&t.cursor));
+    let pulled = state.tables.get(table).is_some_and(|t| t.cursor.has_begun());
     if door.covers(table) && pulled {
         return None;
     }
@@ -198,11 +181,10 @@ fn table_not_here(state: &State, table: &str, door: Door<'_>) -> Option<ODataErr
 
 /// Whether a row was seen, or changed, here.
 fn is_known(state: &State, key: &Key) -> bool {
-    let key = Key::new(key.table.clone(), state.id_map.resolve(key));
-    state.journal.of(&key).next().is_some() || state.mirror_row(&key).is_some()
+    state.is_known(key)
 }
 
 /// Whether every row of the table that the user may see is in the replica.
 fn is_complete(state: &State, table: &str) -> bool {
-    state.tables.get(table).is_some_and(|t| t.cursor.complete)
+    state.is_complete(table)
 }

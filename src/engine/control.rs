@@ -1,6 +1,6 @@
 //! The control API below `/flette/`: what the page shows and does about the replica itself.
 
-use super::{path_of, views, Engine, CONTROL_ROOT};
+use super::{parity, path_of, views, Engine, CONTROL_ROOT};
 use crate::error::{Error, Result};
 use crate::model::{OpId, Side};
 use crate::platform::Platform;
@@ -44,6 +44,7 @@ impl<P: Platform + 'static> Engine<P> {
             (Method::Get, ["journal"]) => Ok(json(&views::journal(&self.replica.state()))),
             (Method::Get, ["conflicts"]) => self.conflicts().await,
             (Method::Get, ["export"]) => Ok(self.export()),
+            (Method::Get, ["parity"]) => self.parity().await,
             (Method::Post, ["sync"]) => Ok(json(&views::report(&self.round().await))),
             (Method::Post, ["go-offline"]) => Ok(json(&views::report(&self.go_offline().await?))),
             (Method::Post, ["go-online"]) => Ok(json(&views::report(&self.go_online().await?))),
@@ -78,6 +79,11 @@ impl<P: Platform + 'static> Engine<P> {
         self.load_all().await?;
         let memory = self.platform.memory_bytes();
         Ok(json(&views::status(&self.replica.state(), &self.config, &self.live, memory)))
+    }
+
+    async fn parity(&self) -> Result<Response> {
+        self.load_all().await?;
+        Ok(json(&parity::parity(&self.replica.state(), &self.config)))
     }
 
     async fn conflicts(&self) -> Result<Response> {
@@ -121,7 +127,15 @@ impl<P: Platform + 'static> Engine<P> {
 fn is_known(segments: &[&str]) -> bool {
     matches!(
         segments,
-        ["status" | "journal" | "conflicts" | "export" | "sync" | "go-offline" | "go-online" | "sign-out"]
+        ["status"
+            | "journal"
+            | "conflicts"
+            | "export"
+            | "parity"
+            | "sync"
+            | "go-offline"
+            | "go-online"
+            | "sign-out"]
             | ["journal", _, "retry" | "discard"]
             | ["conflicts", _, "resolve"]
     )

@@ -2,6 +2,7 @@
 //! the server can be reached, and whether the user chose to be offline.
 
 mod control;
+mod parity;
 mod views;
 
 use crate::api::{self, Answer, Door};

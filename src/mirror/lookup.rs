@@ -117,6 +117,20 @@ impl Lookups {
         Bits::from_fn(self.codes.len(), |row| codes.get(self.codes.index(row)))
     }
 
+    /// Rows that point to one of some rows, of a table or of whichever. Each of those is asked for once.
+    pub(super) fn leading_to(&self, table: Option<&str>, wanted: impl Fn(Uuid) -> bool) -> Bits {
+        let Targets { tables, entries } = &self.targets;
+        let named = Bits::from_fn(tables.len(), |at| table.is_none_or(|table| table == tables.get(at)));
+        let codes = Bits::from_fn(entries.len(), |code| {
+            let (target, id) = entries[code];
+            named.get(target as usize) && wanted(id)
+        });
+        if codes.is_none() {
+            return Bits::none(self.codes.len());
+        }
+        Bits::from_fn(self.codes.len(), |row| codes.get(self.codes.index(row)))
+    }
+
     pub(super) fn heap_bytes(&self) -> usize {
         self.targets.tables.heap_bytes()
             + self.targets.entries.capacity() * size_of::<(u32, Uuid)>()

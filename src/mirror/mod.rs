@@ -8,9 +8,12 @@ mod bits;
 mod budget;
 mod builder;
 mod bytes;
+mod cells;
 mod column;
 mod compaction;
+mod condition;
 mod format;
+mod ids;
 mod item;
 mod lookup;
 mod number;
@@ -29,11 +32,14 @@ mod tests;
 
 pub use budget::{keep_within, unpacked_bytes_max, UNPACKED_BYTES_MIN};
 pub use builder::{SegmentBuilder, WrongType};
+pub use cells::Cells;
 pub use compaction::{
     Merge, Merged, Sliced, SEGMENT_ROWS_TARGET, SLICE_CELLS_MAX, SMALL_BYTES_MAX, SMALL_ROWS_MAX,
     SMALL_SEGMENTS_MIN,
 };
+pub use condition::Condition;
 pub use format::SegmentError;
+pub use ids::IdSet;
 pub use page::{decode_page, decode_row, next_link_ahead, Item, Page, PageError};
 pub use segment::Segment;
 pub use table::{MirrorTable, RowAt};

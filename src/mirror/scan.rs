@@ -8,30 +8,51 @@ use super::bytes::stored;
 use super::column::{Column, Data, Kind};
 use super::number::Ints;
 use super::table::Slot;
-use super::{MirrorTable, RowAt, Segment};
+use super::{Condition, MirrorTable, RowAt, Segment};
 use flette_odata::collate;
-use flette_odata::filter::{matches, CompareOp, Filter, TextOp};
+use flette_odata::filter::{holds, matches, CompareOp, Filter, TextOp};
+use flette_odata::render::Cell;
 use flette_odata::{Uuid, Value};
+use std::borrow::Cow;
 
 impl MirrorTable {
     /// Live rows that pass `filter`, as [`flette_odata::filter::matches`] decides, without those named in `skip`
     /// (rows with journal entries, which the caller judges by what the app sees). In no order.
     pub fn select(&self, filter: Option<&Filter>, skip: &[Uuid]) -> Vec<RowAt> {
+        let condition = filter.map(|filter| Condition::Plain(Cow::Borrowed(filter)));
+        self.select_where(condition.as_ref(), skip)
+    }
+
+    /// The same for a condition that other tables were asked about.
+    pub fn select_where(&self, condition: Option<&Condition>, skip: &[Uuid]) -> Vec<RowAt> {
+        let mut selection = Vec::new();
+        self.each_selection(condition, skip, |slot, rows| {
+            selection.extend(rows.ones().map(|row| RowAt { slot, row: stored(row) }));
+        });
+        selection
+    }
+
+    /// How many there are.
+    pub fn count_where(&self, condition: Option<&Condition>, skip: &[Uuid]) -> usize {
+        let mut count = 0;
+        self.each_selection(condition, skip, |_, rows| count += rows.count());
+        count
+    }
+
+    fn each_selection(&self, condition: Option<&Condition>, skip: &[Uuid], mut each: impl FnMut(u32, &Bits)) {
         let mut skipped: Vec<RowAt> = skip.iter().filter_map(|id| self.find(*id)).collect();
         skipped.sort_unstable();
-        let mut selection = Vec::new();
         for (at, slot) in self.slots.iter().enumerate() {
             let number = stored(at);
             let mut rows = slot.live.clone();
             let first = skipped.partition_point(|place| place.slot < number);
             let skipped = skipped[first..].iter().take_while(|place| place.slot == number);
             skipped.for_each(|place| rows.clear(place.row as usize));
-            if let (Some(filter), false) = (filter, rows.is_none()) {
-                rows.and(&self.evaluate(filter, slot));
+            if let (Some(condition), false) = (condition, rows.is_none()) {
+                rows.and(&self.meeting(condition, slot));
             }
-            selection.extend(rows.ones().map(|row| RowAt { slot: number, row: stored(row) }));
+            each(number, &rows);
         }
-        selection
     }
 
     /// How many live rows pass; see [`MirrorTable::select`].
@@ -43,7 +64,7 @@ impl MirrorTable {
     }
 
     /// The segment's rows that pass; those that are not live may be in or out.
-    fn evaluate(&self, filter: &Filter, slot: &Slot) -> Bits {
+    pub(super) fn evaluate(&self, filter: &Filter, slot: &Slot) -> Bits {
         let rows = slot.segment.rows();
         match filter {
             Filter::Always(true) => Bits::all(rows),
@@ -75,7 +96,7 @@ impl MirrorTable {
                 self.search(column, *op, pattern, slot).unwrap_or_else(|| self.evaluate_by_row(filter, slot))
             }
             Filter::CompareColumns { .. } | Filter::HasValues { .. } => self.evaluate_by_row(filter, slot),
-            // The front door refuses what needs more than a row.
+            // What needs more than a row is made a `Condition` first.
             Filter::Through { .. } | Filter::Any { .. } | Filter::Function { .. } => Bits::none(rows),
         }
     }
@@ -87,11 +108,11 @@ impl MirrorTable {
         let mut rows = Bits::none(segment.rows());
         for row in slot.live.ones() {
             let cell = |name: &str| match columns.iter().find(|(known, _)| *known == name) {
-                Some((_, column)) => column.cell(row).to_value(),
-                None if name == self.schema.primary_id => Value::Guid(segment.id(row)),
-                None => Value::Null,
+                Some((_, column)) => column.cell(row).into(),
+                None if name == self.schema.primary_id => Cell::Guid(segment.id(row)),
+                None => Cell::Null,
             };
-            if matches(filter, &cell) {
+            if holds(filter, &cell) {
                 rows.set(row);
             }
         }

@@ -40,3 +40,10 @@ pub struct Cursor {
     /// Columns the delta link was asked for; another set needs a new first call.
     pub columns: Vec<String>,
 }
+
+impl Cursor {
+    /// Whether rows are here, be it not all of them: they are shown while others are pulled, or pulled again.
+    pub fn has_begun(&self) -> bool {
+        self.complete || self.next_link.is_some() || self.next_segment > 0
+    }
+}

@@ -47,12 +47,17 @@ impl IdMap {
                 let value = Value::Guid(known.map_or(*id, |(_, server)| *server));
                 Filter::Compare { column: column.clone(), op: *op, value }
             }
+            Filter::Through { navigation, filter } => Filter::Through {
+                navigation: navigation.clone(),
+                filter: Box::new(self.resolve_filter(filter)),
+            },
+            Filter::Any { collection, filter } => {
+                Filter::Any { collection: collection.clone(), filter: Box::new(self.resolve_filter(filter)) }
+            }
             Filter::Compare { .. }
             | Filter::CompareColumns { .. }
             | Filter::Text { .. }
             | Filter::HasValues { .. }
-            | Filter::Through { .. }
-            | Filter::Any { .. }
             | Filter::Function { .. }
             | Filter::Always(_) => filter.clone(),
         }

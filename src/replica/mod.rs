@@ -15,6 +15,7 @@ mod query;
 mod resolve;
 mod state;
 mod upkeep;
+mod view;
 
 /// What the replica takes in: pages and rows as the server wrote them.
 pub use crate::mirror::{decode_page, decode_row, next_link_ahead, Item, Page, PageError, SegmentBuilder};
@@ -24,6 +25,7 @@ pub use holders::{is_held, PARTY_HOLDER};
 pub use idmap::IdMap;
 pub use query::{position, Ask, Found, Position};
 pub use state::{Record, SeenRow, State};
+pub use view::View;
 
 use crate::error::{Error, Result, StoreError};
 use crate::journal::Entry;

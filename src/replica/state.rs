@@ -215,6 +215,17 @@ impl State {
         }
     }
 
+    /// Whether every row of the table that the user may see is here.
+    pub fn is_complete(&self, table: &str) -> bool {
+        self.tables.get(table).is_some_and(|t| t.cursor.complete)
+    }
+
+    /// Whether a row was seen, or changed, here.
+    pub fn is_known(&self, key: &Key) -> bool {
+        let key = Key::new(key.table.clone(), self.id_map.resolve(key));
+        self.journal.of(&key).next().is_some() || self.mirror_row(&key).is_some()
+    }
+
     /// What the server last said of a row.
     pub fn mirror_row(&self, key: &Key) -> Option<(Row, ETag)> {
         let mirror = self.tables.get(&key.table)?.mirror.as_ref()?;

@@ -16,6 +16,8 @@ pub struct Seen {
     bytes: Option<String>,
     /// Where the list goes on.
     pub next: Option<String>,
+    /// Where expanded collections go on.
+    pub inner: Vec<String>,
 }
 
 impl Seen {
@@ -31,12 +33,13 @@ impl Seen {
         let etag = if exact { etag.map(str::to_owned) } else { etag.map(shape) };
         writeln!(text, "ETag: {etag:?}").unwrap();
         let body = without_version(&name(String::from_utf8(response.body.clone()).unwrap()));
-        let mut next = None;
+        let (mut next, mut inner) = (None, Vec::new());
         let kind = response.headers.get("Content-Type").unwrap_or_default();
         let mut bytes = None;
         if kind.starts_with("application/json") {
             let mut json: Value = serde_json::from_str(&body).unwrap_or_else(|e| panic!("{e}: {body}"));
             next = json["@odata.nextLink"].as_str().map(str::to_owned);
+            inner_links(&json["value"], &mut inner);
             mask(&mut json, exact);
             text.push_str(&serde_json::to_string_pretty(&json).unwrap());
             bytes = (exact && next.is_none()).then_some(body);
@@ -45,7 +48,7 @@ impl Seen {
         } else {
             text.push_str(&body);
         }
-        Seen { text, bytes, next }
+        Seen { text, bytes, next, inner }
     }
 
     /// The first lines that are not the same.
@@ -83,6 +86,21 @@ fn without_version(body: &str) -> String {
     kept
 }
 
+fn inner_links(json: &Value, links: &mut Vec<String>) {
+    match json {
+        Value::Array(items) => items.iter().for_each(|item| inner_links(item, links)),
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value {
+                    Value::String(link) if name.ends_with("@odata.nextLink") => links.push(link.clone()),
+                    value => inner_links(value, links),
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 fn shape(etag: &str) -> String {
     let is_etag = etag.starts_with("W/\"") && etag.ends_with('"') && etag.len() > 4;
     if is_etag { "an etag" } else { etag }.to_owned()
@@ -112,7 +130,7 @@ fn mask(json: &mut Value, exact: bool) {
                 let stamp =
                     ["createdon", "modifiedon"].iter().any(|stamp| name.split('@').next() == Some(stamp));
                 match value {
-                    Value::String(text) if name == "@odata.nextLink" => {
+                    Value::String(text) if name.ends_with("@odata.nextLink") => {
                         let end = text.find("$skiptoken=").unwrap_or(text.len());
                         text.truncate(end);
                     }

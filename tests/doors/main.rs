@@ -5,6 +5,7 @@
 
 mod answers;
 mod batches;
+mod chance;
 mod computed;
 mod deep;
 mod dice;
@@ -13,6 +14,7 @@ mod held;
 mod queries;
 mod reads;
 mod refusals;
+mod relations;
 mod seeds;
 #[allow(dead_code, reason = "shared with the tests of rounds, which use more of it")]
 #[path = "../round/support.rs"]

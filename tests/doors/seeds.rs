@@ -16,12 +16,17 @@ pub enum Values {
 /// Puts ids in the place of `{a0}`, `{c0}`, `{t0}` and so on, and of the names of users.
 pub fn fill(text: &str) -> String {
     let mut text = text.to_owned();
-    for (letter, count) in [('a', ACCOUNTS.len()), ('c', CONTACTS.len()), ('t', TASKS.len())] {
+    let tables = [('a', ACCOUNTS.len()), ('c', CONTACTS.len()), ('t', TASKS.len()), ('u', VIEWS.len())];
+    for (letter, count) in tables {
         if !text.contains(&format!("{{{letter}")) {
             continue;
         }
         for at in 0..count + 16 {
-            let digit = if letter == 't' { 'd' } else { letter };
+            let digit = match letter {
+                't' => 'd',
+                'u' => 'e',
+                letter => letter,
+            };
             text = text
                 .replace(&format!("{{{letter}{at}}}"), &format!("{digit}0000000-0000-4000-8000-{at:012}"));
         }
@@ -77,6 +82,13 @@ const TASKS: [&str; 8] = [
     r#"{"percentcomplete":0,"category":"sales"}"#,
 ];
 
+/// Views of the user's own.
+const VIEWS: [&str; 3] = [
+    r#"{"name":"Cities","returnedtypecode":"account","fetchxml":"<fetch><entity name='account'><attribute name='name'/><attribute name='address1_city'/><order attribute='name'/></entity></fetch>","layoutxml":"<grid/>"}"#,
+    r#"{"name":"Contacts","returnedtypecode":"account","fetchxml":"<fetch><entity name='account'><attribute name='name'/><attribute name='primarycontactid'/><link-entity name='contact' from='parentcustomerid' to='accountid' link-type='outer' alias='c'><attribute name='fullname'/></link-entity><order attribute='name' descending='true'/></entity></fetch>","layoutxml":"<grid/>"}"#,
+    r#"{"name":"First","returnedtypecode":"account","fetchxml":"<fetch top='5'><entity name='account'><attribute name='revenue'/><order attribute='revenue' descending='true'/><filter><condition attribute='statecode' operator='eq' value='0'/></filter></entity></fetch>","layoutxml":"<grid/>"}"#,
+];
+
 /// What only closes circles, once all rows stand.
 const LINKS: [(&str, &str); 3] = [
     ("accounts({a0})", r#"{"primarycontactid@odata.bind":"/contacts({c0})"}"#),
@@ -98,6 +110,7 @@ fn seeds() -> Vec<Seed> {
         ("accounts", "accountid", 'a', "name", ACCOUNTS.as_slice()),
         ("contacts", "contactid", 'c', "lastname", CONTACTS.as_slice()),
         ("tasks", "activityid", 't', "subject", TASKS.as_slice()),
+        ("userqueries", "userqueryid", 'u', "name", VIEWS.as_slice()),
     ];
     for (set, key, letter, name, rows) in tables {
         for (at, row) in rows.iter().enumerate() {
@@ -129,8 +142,11 @@ impl Seed {
     }
 }
 
-fn is_older(at: usize) -> bool {
-    at % 3 != 0
+impl Seed {
+    /// Views need all of their values from the start.
+    fn is_older(&self, at: usize) -> bool {
+        at % 3 != 0 && self.set != "userqueries"
+    }
 }
 
 fn links() -> impl Iterator<Item = Ask> {
@@ -145,7 +161,7 @@ pub fn creations() -> Vec<Ask> {
 /// What makes older rows right.
 pub fn corrections() -> Vec<Ask> {
     let seeds = seeds();
-    let older = seeds.iter().enumerate().filter(|(at, _)| is_older(*at));
+    let older = seeds.iter().enumerate().filter(|(at, seed)| seed.is_older(*at));
     let patch = |seed: &Seed| {
         let path = format!("{}({})", seed.set, seed.placeholder);
         Ask::new("PATCH", &path, "If-Match: *", &Value::Object(seed.older().1).to_string())
@@ -169,7 +185,7 @@ pub fn plant(online: &Wire, values: Values) {
         assert!(answer.is_success(), "{}: {}", ask.body, String::from_utf8_lossy(&answer.body));
     };
     for (at, seed) in seeds().iter().enumerate() {
-        let older = values == Values::Older && is_older(at);
+        let older = values == Values::Older && seed.is_older(at);
         tell(&seed.creation(if older { seed.older().0 } else { seed.values.clone() }));
     }
     if values == Values::Final {

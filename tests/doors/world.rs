@@ -9,6 +9,8 @@ use flette_odata::{Method, Request, Response, Uuid};
 use std::cell::RefCell;
 
 const ROOT: &str = "/api/data/v9.2/";
+/// Tables in scope beside those of rounds.
+const VIEWS: [&str; 2] = ["savedquery", "userquery"];
 
 /// A request to be put at both doors. Ids are written as placeholders: `{a3}`, `{c3}`, `{t3}` for seeded rows (see
 /// [`crate::seeds`]), `{new0}` for the first row whose id a door chose, `{etag:accounts(…)}` for what that door says.
@@ -71,6 +73,10 @@ pub struct World {
     exact: bool,
     /// Whether the engine must answer by itself.
     offline: bool,
+    /// What is being tried, to be told when it fails.
+    case: RefCell<String>,
+    /// Answers of the server with something in them.
+    filled: RefCell<usize>,
     mismatches: RefCell<Vec<String>>,
     asked: RefCell<usize>,
 }
@@ -82,24 +88,39 @@ impl World {
 
     /// The world of a user who sees all, or only his own business unit.
     pub fn of(user: &str, known: Known) -> World {
-        World::over(user, known, TABLES.map(str::to_owned).to_vec())
+        World::over(user, known, with_views(TABLES.map(str::to_owned).to_vec()))
     }
 
     /// The world with more tables in scope than accounts, contacts, tasks and who works with them.
     pub fn wide(known: Known) -> World {
-        World::over("demo", known, all_tables())
+        World::over("demo", known, with_views(all_tables()))
     }
 
     fn over(user: &str, known: Known, tables: Vec<String>) -> World {
+        let mut world = World::made(user, tables, &mut |online| match known {
+            Known::All => seeds::plant(online, seeds::Values::Final),
+            Known::Older => seeds::plant(online, seeds::Values::Older),
+            Known::Nothing => {}
+        });
+        world.exact = known == Known::All;
+        match known {
+            Known::All => {}
+            Known::Older => seeds::corrections().iter().for_each(|ask| world.check(204, ask)),
+            Known::Nothing => seeds::creations().iter().for_each(|ask| world.check(204, ask)),
+        }
+        world
+    }
+
+    /// A world of rows of the caller's own.
+    pub fn planted(plant: &mut dyn FnMut(&Wire)) -> World {
+        World::made("demo", TABLES.map(str::to_owned).to_vec(), plant)
+    }
+
+    fn made(user: &str, tables: Vec<String>, plant: &mut dyn FnMut(&Wire)) -> World {
         let server = Server::start();
         declare_keys(&server);
-        let online = server.user("demo");
-        seeds::plant_currency(&online);
-        match known {
-            Known::All => seeds::plant(&online, seeds::Values::Final),
-            Known::Older => seeds::plant(&online, seeds::Values::Older),
-            Known::Nothing => {}
-        }
+        seeds::plant_currency(&server.user("demo"));
+        plant(&server.user("demo"));
         let online = server.user(user);
         let who = online.json("WhoAmI");
         let id = |name: &str| who[name].as_str().unwrap().parse::<Uuid>().unwrap();
@@ -119,17 +140,14 @@ impl World {
             engine,
             base,
             made: RefCell::default(),
-            exact: known == Known::All,
+            exact: false,
             offline: true,
+            case: RefCell::default(),
+            filled: RefCell::new(0),
             mismatches: RefCell::default(),
             asked: RefCell::new(0),
         };
         world.control("go-offline");
-        match known {
-            Known::All => {}
-            Known::Older => seeds::corrections().iter().for_each(|ask| world.check(204, ask)),
-            Known::Nothing => seeds::creations().iter().for_each(|ask| world.check(204, ask)),
-        }
         world
     }
 
@@ -226,6 +244,8 @@ impl World {
             let [server, engine] =
                 [(Side::Server, &asks[0]), (Side::Engine, &asks[1])].map(|(side, ask)| self.ask(side, ask));
             let status = *status.get_or_insert(server.status);
+            let empty = server.status != 200 || server.body.windows(10).any(|part| part == b"\"value\":[]");
+            *self.filled.borrow_mut() += usize::from(!empty);
             if let (Some(server), Some(engine)) = (chosen(&server), chosen(&engine)) {
                 if server != engine {
                     self.made.borrow_mut().push((server, engine));
@@ -233,9 +253,14 @@ impl World {
             }
             let (a, b) = (self.seen(Side::Server, &server), self.seen(Side::Engine, &engine));
             if let Some(difference) = a.difference(&b) {
-                let title = format!("{} {} {:?} {}", ask.method.as_str(), ask.path, ask.headers, ask.body);
+                let case = self.case.borrow();
+                let path = percent_decoded(&ask.path);
+                let title = format!("{case} {} {path} {:?} {}", ask.method.as_str(), ask.headers, ask.body);
                 self.mismatches.borrow_mut().push(format!("{title}\n{difference}"));
                 return status;
+            }
+            for link in a.inner.iter().take(INNER_LINKS_MAX) {
+                self.same(&Ask { path: link.clone(), ..ask.clone() });
             }
             match (a.next, b.next) {
                 (Some(a), Some(b)) => (asks[0].path, asks[1].path) = (a, b),
@@ -263,6 +288,45 @@ impl World {
         }
     }
 
+    /// How many answers of the server had something in them.
+    pub fn filled(&self) -> usize {
+        *self.filled.borrow()
+    }
+
+    /// Names what is tried next.
+    pub fn case(&self, name: &str) {
+        *self.case.borrow_mut() = name.to_owned();
+    }
+
+    /// The cookie by which the server's answer to a FetchXML query is carried on.
+    pub fn cookie(&self, ask: &Ask) -> Option<String> {
+        let answer = self.ask(Side::Server, ask);
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).ok()?;
+        let annotation = body["@Microsoft.Dynamics.CRM.fetchxmlpagingcookie"].as_str()?;
+        Some(annotation.split("pagingcookie=\"").nth(1)?.split('"').next()?.to_owned())
+    }
+
+    /// What the engine says it can answer.
+    pub fn parity(&self) -> serde_json::Value {
+        let request = Request::new(Method::Get, "/flette/parity".to_owned());
+        let answer = pollster::block_on(self.engine.handle(request));
+        assert_eq!(answer.status, 200);
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    /// Ids of the public views of a table.
+    pub fn views_of(&self, table: &str) -> Vec<String> {
+        let path = format!(
+            "savedqueries?$select=savedqueryid&$filter=returnedtypecode eq '{table}' and querytype eq 0"
+        );
+        let answer = self.ask(Side::Server, &Ask::get(&path, ""));
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        let rows = body["value"].as_array().unwrap().iter();
+        let ids: Vec<String> = rows.map(|row| row["savedqueryid"].as_str().unwrap().to_owned()).collect();
+        assert!(!ids.is_empty(), "{table} has no views");
+        ids
+    }
+
     /// Ends the test.
     pub fn agree(self) {
         let mismatches = self.mismatches.borrow();
@@ -287,6 +351,29 @@ fn declare_keys(server: &Server) {
         let answer = admin.ask(Method::Post, &path, &body);
         assert_eq!(answer.status, 204, "{}", String::from_utf8_lossy(&answer.body));
     }
+}
+
+/// Tables, and those that hold views.
+fn with_views(tables: Vec<String>) -> Vec<String> {
+    let views =
+        VIEWS.into_iter().map(str::to_owned).filter(|view| !tables.contains(view)).collect::<Vec<_>>();
+    tables.into_iter().chain(views).collect()
+}
+
+/// Links to the rest of expanded collections that are followed of one answer.
+const INNER_LINKS_MAX: usize = 2;
+
+/// For people to read.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, others @ ..] = rest {
+        let escaped = (*first == b'%').then(|| others.get(..2)).flatten();
+        let byte = escaped.and_then(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &others[2..] } else { others };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The id that a door gave to a new row.

@@ -111,7 +111,8 @@ fn written_value(value: &Value) -> Option<String> {
         Value::Null => return None,
         Value::Bool(value) => u8::from(*value).to_string(),
         Value::Int(number) => number.to_string(),
-        Value::Decimal(number) => number.to_string(),
+        // However many zeros its source keeps.
+        Value::Decimal(number) => number.normalized().to_string(),
         Value::Double(number) => number.to_string(),
         Value::Text(text) => text.clone(),
         Value::Guid(id) => id.braced().to_string(),

@@ -17,9 +17,11 @@ pub(crate) mod written;
 use crate::collate;
 use crate::edm::{Schema, Table};
 use crate::error::Result;
+use crate::render::Cell;
 use crate::value::Value;
 pub use function::{CallerColumn, DaySide, FiscalTime, HierarchySide, QueryFunction, TimeUnit};
 pub(crate) use literal::{comparable, parse_guid};
+pub use operator::{function_names, FunctionNeed};
 pub(crate) use parse::column_not_found;
 pub use print::print_filter;
 pub use resolve::{resolve, Circumstances, HierarchyQuestion};
@@ -207,27 +209,74 @@ pub fn matches(filter: &Filter, cell: &dyn Fn(&str) -> Value) -> bool {
         Filter::And(items) => items.iter().all(|item| matches(item, cell)),
         Filter::Or(items) => items.iter().any(|item| matches(item, cell)),
         Filter::Not(inner) => !matches(inner, cell),
-        Filter::Compare { column, op, value } => compare_cell(&cell(column), *op, value),
-        Filter::CompareColumns { left, op, right } => {
-            collate::compare_values(&cell(left), &cell(right)).is_some_and(|order| op.holds(order))
+        leaf => {
+            let (left, right) = leaf.columns();
+            let [left, right] = [left, right].map(|column| column.map(cell).unwrap_or_default());
+            leaf_holds(leaf, Cell::from(&left), Cell::from(&right))
         }
-        Filter::Text { column, op, pattern } => match (op, cell(column)) {
-            (TextOp::Contains, Value::Text(text)) => collate::contains(&text, pattern),
-            (TextOp::StartsWith, Value::Text(text)) => collate::starts_with(&text, pattern),
-            (TextOp::EndsWith, Value::Text(text)) => collate::ends_with(&text, pattern),
-            (TextOp::Like, Value::Text(text)) => collate::like(&text, pattern),
+    }
+}
+
+/// The same as [`matches`] without copying values.
+pub fn holds<'c>(filter: &Filter, cell: &dyn Fn(&str) -> Cell<'c>) -> bool {
+    match filter {
+        Filter::And(items) => items.iter().all(|item| holds(item, cell)),
+        Filter::Or(items) => items.iter().any(|item| holds(item, cell)),
+        Filter::Not(inner) => !holds(inner, cell),
+        leaf => {
+            let (left, right) = leaf.columns();
+            let [left, right] = [left, right].map(|column| column.map_or(Cell::Null, cell));
+            leaf_holds(leaf, left, right)
+        }
+    }
+}
+
+/// Whether a condition without parts holds for the values of its columns.
+fn leaf_holds(leaf: &Filter, left: Cell<'_>, right: Cell<'_>) -> bool {
+    match leaf {
+        Filter::Compare { op, value, .. } => compare_cell(left, *op, Cell::from(value)),
+        Filter::CompareColumns { op, .. } => {
+            collate::compare_cells(left, right).is_some_and(|order| op.holds(order))
+        }
+        Filter::Text { op, pattern, .. } => match (op, left) {
+            (TextOp::Contains, Cell::Text(text)) => collate::contains(text, pattern),
+            (TextOp::StartsWith, Cell::Text(text)) => collate::starts_with(text, pattern),
+            (TextOp::EndsWith, Cell::Text(text)) => collate::ends_with(text, pattern),
+            (TextOp::Like, Cell::Text(text)) => collate::like(text, pattern),
             (TextOp::Contains | TextOp::StartsWith | TextOp::EndsWith | TextOp::Like, _) => false,
         },
-        Filter::HasValues { column, values } => match cell(column) {
-            Value::Text(chosen) => has_values(&chosen, values),
+        Filter::HasValues { values, .. } => match left {
+            Cell::Text(chosen) => has_values(chosen, values),
             _ => false,
         },
-        Filter::Through { .. } | Filter::Any { .. } | Filter::Function { .. } => false,
         Filter::Always(value) => *value,
+        Filter::And(_)
+        | Filter::Or(_)
+        | Filter::Not(_)
+        | Filter::Through { .. }
+        | Filter::Any { .. }
+        | Filter::Function { .. } => false,
     }
 }
 
 impl Filter {
+    /// The columns that a condition without parts looks at.
+    fn columns(&self) -> (Option<&str>, Option<&str>) {
+        match self {
+            Filter::Compare { column, .. }
+            | Filter::Text { column, .. }
+            | Filter::HasValues { column, .. } => (Some(column), None),
+            Filter::CompareColumns { left, right, .. } => (Some(left), Some(right)),
+            Filter::And(_)
+            | Filter::Or(_)
+            | Filter::Not(_)
+            | Filter::Through { .. }
+            | Filter::Any { .. }
+            | Filter::Function { .. }
+            | Filter::Always(_) => (None, None),
+        }
+    }
+
     /// Whether a row alone tells the outcome: no other rows, no caller, no clock.
     pub fn is_of_one_row(&self) -> bool {
         match self {
@@ -248,11 +297,11 @@ fn has_values(chosen: &str, values: &[i32]) -> bool {
     chosen.split(',').any(|number| number.trim().parse().is_ok_and(|number: i32| values.contains(&number)))
 }
 
-fn compare_cell(cell: &Value, op: CompareOp, value: &Value) -> bool {
-    match (cell.is_null(), value.is_null()) {
-        (true, true) => op == CompareOp::Equal,
-        (true, false) | (false, true) => op == CompareOp::NotEqual,
-        (false, false) => match collate::compare_values(cell, value) {
+fn compare_cell(cell: Cell<'_>, op: CompareOp, value: Cell<'_>) -> bool {
+    match (cell, value) {
+        (Cell::Null, Cell::Null) => op == CompareOp::Equal,
+        (Cell::Null, _) | (_, Cell::Null) => op == CompareOp::NotEqual,
+        (cell, value) => match collate::compare_cells(cell, value) {
             Some(order) => op.holds(order),
             None => op == CompareOp::NotEqual,
         },

@@ -1,6 +1,6 @@
 //! Query functions by their names. Each is an operator of FetchXML under another name, and means the same.
 
-use super::function::{FiscalTime, QueryFunction};
+use super::function::{CallerColumn, FiscalTime, QueryFunction};
 use super::{Filter, TextOp};
 use crate::edm::{Column, ColumnKind};
 use crate::error::{ODataError, Result};
@@ -60,6 +60,34 @@ fn simple(filter: Filter) -> Filter {
         Filter::Or(mut items) if items.len() == 1 => items.remove(0),
         other => other,
     }
+}
+
+/// What a query function asks for besides the row and the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FunctionNeed {
+    /// Nothing.
+    Nothing,
+    /// The caller's teams.
+    Teams,
+    /// Who stands under the caller.
+    Managers,
+    /// Both.
+    ManagersAndTeams,
+    /// The rows above or under another row of the table that the column leads to.
+    Hierarchy,
+}
+
+/// Names of all query functions, without namespace, and what they need.
+pub fn function_names() -> impl Iterator<Item = (&'static str, FunctionNeed)> {
+    let need = |keyword: &str| match Operator::by_keyword(keyword).map(|operator| operator.meaning) {
+        Some(Meaning::Hierarchy(_)) => FunctionNeed::Hierarchy,
+        Some(Meaning::Caller(CallerColumn::Teams | CallerColumn::UserOrTeams)) => FunctionNeed::Teams,
+        Some(Meaning::Caller(CallerColumn::UserOrHierarchy)) => FunctionNeed::Managers,
+        Some(Meaning::Caller(CallerColumn::UserOrHierarchyAndTeams)) => FunctionNeed::ManagersAndTeams,
+        Some(_) | None => FunctionNeed::Nothing,
+    };
+    let functions = FUNCTIONS.iter().map(move |(name, keyword)| (*name, need(keyword)));
+    functions.chain([("Contains", FunctionNeed::Nothing)])
 }
 
 /// Name of a query function and its arguments as texts, for [`super::print_filter`].

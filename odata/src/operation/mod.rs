@@ -7,10 +7,8 @@ mod read;
 
 use crate::batch::BatchItem;
 use crate::condition::Condition;
-use crate::edm::Schema;
-use crate::filter::{CompareOp, Filter};
 use crate::http::Method;
-use crate::path::{self, DefinitionPath};
+use crate::path::DefinitionPath;
 use crate::payload::{Target, Write, WriteKind};
 use crate::prefer::Prefer;
 use crate::query::Query;
@@ -295,29 +293,6 @@ impl Operation {
             | Operation::Multiple { .. }
             | Operation::Function { .. } => None,
         }
-    }
-
-    /// A read of the rows that point to a row, as a list with one more condition, which is the same where that
-    /// row is known to be there; any other operation as it is.
-    pub fn related_as_list(self, schema: &Schema) -> Operation {
-        let Operation::ReadRelated { table, id, collection, mut query, prefer, reference_only: false } = self
-        else {
-            return self;
-        };
-        let found = schema.table(&table).and_then(|table| path::collection(schema, table, &collection));
-        let Some((holder, lookup, _)) = found else {
-            return Operation::ReadRelated { table, id, collection, query, prefer, reference_only: false };
-        };
-        let points_here = Filter::Compare {
-            column: lookup.logical_name.clone(),
-            op: CompareOp::Equal,
-            value: Value::Guid(id),
-        };
-        query.filter = Some(match query.filter.take() {
-            None => points_here,
-            Some(filter) => Filter::And(vec![points_here, filter]),
-        });
-        Operation::ReadCollection { table: holder.logical_name.clone(), query, prefer }
     }
 
     /// Whether the operation changes rows. A batch does not by itself: its parts may.

@@ -1,6 +1,5 @@
 use super::*;
 use crate::error::Result;
-use crate::filter::{CompareOp, Filter};
 use crate::fixture::schema;
 use crate::http::{Method, Request};
 use crate::names::ContentIds;
@@ -187,24 +186,6 @@ fn links_are_told_from_the_side_of_the_lookup() {
     check(Method::Delete, &format!("{links}/$ref?$id=accounts({ID})"), "", Err(400));
     check(Method::Delete, &format!("{links}({CONTACT})/$ref?$id=contacts({CONTACT})"), "", Err(400));
     check(Method::Delete, &format!("accounts({ID})/owner_accounts({CONTACT})/$ref"), "", Err(404));
-}
-
-#[test]
-fn rows_below_a_row_are_a_filtered_collection() {
-    let path = format!("accounts({ID})/contact_customer_accounts?$select=fullname&$filter=lastname eq 'x'");
-    let related = read(Method::Get, &path, &[], "").unwrap();
-    let Operation::ReadCollection { table, query, .. } = related.related_as_list(&schema()) else {
-        panic!("not read");
-    };
-    let equal =
-        |column: &str, value: Value| Filter::Compare { column: column.into(), op: CompareOp::Equal, value };
-    assert_eq!(table, "contact");
-    let expected = Filter::And(vec![
-        equal("parentcustomerid", Value::Guid(uuid(ID))),
-        equal("lastname", Value::Text("x".into())),
-    ]);
-    assert_eq!(query.filter, Some(expected));
-    assert_eq!(query.select, Some(vec!["fullname".to_owned()]));
 }
 
 #[test]

@@ -3,7 +3,6 @@
 mod apply;
 mod expand;
 mod order;
-mod plain;
 
 use crate::edm::{Schema, Table};
 use crate::error::{ODataError, Result};

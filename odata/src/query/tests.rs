@@ -412,27 +412,8 @@ fn whole_queries_leave_no_room_for_other_options() {
     check(("userQuery", id), ("$filter", "true"), true);
     let query = parse(&[("userQuery", &id.to_uppercase())]).unwrap();
     assert_eq!(query.saved, Some(SavedQuery::User(Uuid::try_parse(id).unwrap())));
-    assert_eq!(query.beyond_plain(), Some("Running a view"));
     let query = parse(&[("fetchXml", "<fetch/>")]).unwrap();
     assert_eq!(query.fetch.as_deref(), Some("<fetch/>"));
-}
-
-#[test]
-fn what_is_beyond_a_plain_list_is_named() {
-    fn check(option: (&str, &str), plain: bool) {
-        assert_eq!(parse(&[option]).unwrap().beyond_plain().is_none(), plain, "{option:?}");
-    }
-    check(("$filter", "name eq 'x' or not (revenue gt creditlimit)"), true);
-    check(("$filter", "name eq 'x' or not (primarycontactid/fullname eq 'x')"), false);
-    check(("$filter", "account_teams/any()"), false);
-    check(("$filter", "Microsoft.Dynamics.CRM.Today(PropertyName='createdon')"), false);
-    check(("$orderby", "name"), true);
-    check(("$orderby", "primarycontactid/fullname"), false);
-    check(("$expand", "primarycontactid($select=fullname),ownerid"), true);
-    check(("$expand", "primarycontactid/$ref"), false);
-    check(("$expand", "account_teams"), false);
-    check(("$expand", "primarycontactid($expand=parentcustomerid_account)"), false);
-    check(("$apply", "groupby((name))"), false);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::decimal::Decimal;
 use crate::edm::{Column, ColumnKind};
-use crate::value::Value;
+use crate::value::{EntityRef, Value};
 use chrono::{Datelike, Timelike};
 use std::io::Write as _;
 use uuid::Uuid;
@@ -50,6 +50,23 @@ impl<'v> From<&'v Value> for Cell<'v> {
             Value::DateTime(at) => Cell::DateTime(*at),
             Value::Date(days) => Cell::Date(*days),
             Value::Lookup(to) => Cell::Lookup { table: &to.table, id: to.id },
+        }
+    }
+}
+
+impl From<Cell<'_>> for Value {
+    fn from(cell: Cell<'_>) -> Value {
+        match cell {
+            Cell::Null => Value::Null,
+            Cell::Bool(value) => Value::Bool(value),
+            Cell::Int(number) => Value::Int(number),
+            Cell::Decimal(number) => Value::Decimal(number),
+            Cell::Double(number) => Value::Double(number),
+            Cell::Text(text) => Value::Text(text.to_owned()),
+            Cell::Guid(id) => Value::Guid(id),
+            Cell::DateTime(at) => Value::DateTime(at),
+            Cell::Date(days) => Value::Date(days),
+            Cell::Lookup { table, id } => Value::Lookup(EntityRef { table: table.to_owned(), id }),
         }
     }
 }

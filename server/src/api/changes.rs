@@ -5,19 +5,78 @@
 //! changes while a client pages drops out of this read and comes with the next delta: nothing falls between
 //! two tokens.
 
-use super::page::{link, Page};
-use super::read::Listed;
-use super::sheet::Sheet;
+use super::source::Rows;
 use super::ticket::{Scope, Seen, Ticket};
-use super::{rights, Call, Profile, COUNT_MAX};
+use super::{rights, table_of, Call, Profile, COUNT_MAX};
 use crate::db::changes::{Reason, Tombstone};
 use crate::db::position::{Place, Position};
 use crate::db::query::{Before, Fate, Feed};
+use crate::db::rows::etag;
+use crate::db::Reader;
 use crate::rights::{is_party, mask, Reach, Verb, View};
+use flette_odata::answer::{applied, counted, link, Listed, Page, Press, Sheet, Wanted};
 use flette_odata::error::Result;
-use flette_odata::prefer::Annotations;
+use flette_odata::operation::Operation;
+use flette_odata::prefer::{Annotations, Prefer};
+use flette_odata::query::Query;
 use flette_odata::render::RowShape;
-use flette_odata::{delta, render, ODataError, Table};
+use flette_odata::{delta, render, ODataError, Response, Table};
+
+/// A list whose changes are asked for.
+pub(super) struct Tracked<'a> {
+    pub(super) reader: &'a Reader<'a>,
+    pub(super) call: &'a Call<'a>,
+    pub(super) table: &'a Table,
+    pub(super) query: &'a Query,
+    list: Listed<'a>,
+}
+
+/// Answers what asks for changes; `None` for anything else.
+///
+/// # Errors
+/// As for a list; 410 for a token that has expired.
+pub(super) fn respond(
+    reader: &Reader,
+    call: &Call,
+    (source, url): (&Rows, &str),
+    operation: &Operation,
+) -> Result<Option<Response>> {
+    let none = Prefer::default();
+    let (name, query, prefer) = match operation {
+        Operation::ReadCollection { table, query, prefer } => (table, query, prefer),
+        Operation::Count { table, query } => (table, query, &none),
+        _ => return Ok(None),
+    };
+    let (table, root, wanted) = (table_of(reader.schema, name)?, call.root, Wanted::Rows);
+    let list = Listed { source, root, url, table, within: None, wanted, query, prefer };
+    let tracked = Tracked { reader, call, table, query, list };
+    if query.fetch.is_some() || query.saved.is_some() {
+        return Ok(None);
+    }
+    if matches!(operation, Operation::Count { .. }) {
+        return Ok(query.delta_token.as_ref().map(|_| count(&tracked)).transpose()?.map(counted));
+    }
+    let body = match query.skip_token.as_deref().map(Page::read).transpose()? {
+        Some(Page::Changes(token)) => page(&tracked, &Reading::further(&tracked, &token)?)?,
+        Some(Page::Rows { .. } | Page::View { .. }) => return Ok(None),
+        None if query.delta_token.is_some() => page(&tracked, &Reading::begin(&tracked)?)?,
+        None if prefer.track_changes => {
+            rights::check_readable(call, table)?;
+            page(&tracked, &Reading::begin(&tracked)?)?
+        }
+        None => return Ok(None),
+    };
+    Ok(Some(applied(Response::json(200, body), prefer)))
+}
+
+/// 410: a token that was right once, or for another database. The client reads everything anew.
+pub(super) fn expired() -> ODataError {
+    ODataError::new(
+        410,
+        "0x80044352",
+        "Version stamp associated with the client has expired. Please perform a full sync.",
+    )
+}
 
 /// One read, as its pages share it.
 struct Reading {
@@ -29,18 +88,8 @@ struct Reading {
     before: Option<(Position, View)>,
 }
 
-/// The first page: of all rows, or of what changed since a delta token.
-pub(super) fn begin(list: &Listed) -> Result<Vec<u8>> {
-    page(list, &Reading::begin(list)?)
-}
-
-/// A further page.
-pub(super) fn further(list: &Listed, token: &str) -> Result<Vec<u8>> {
-    page(list, &Reading::further(list, token)?)
-}
-
 /// How many changes there are since the token of a query.
-pub(super) fn count(list: &Listed) -> Result<u64> {
+fn count(list: &Tracked) -> Result<u64> {
     let reading = Reading::begin(list)?;
     let mut count = 0;
     reading.feed(list, |feed| {
@@ -56,7 +105,7 @@ pub(super) fn count(list: &Listed) -> Result<u64> {
 }
 
 impl Reading {
-    fn begin(list: &Listed) -> Result<Reading> {
+    fn begin(list: &Tracked) -> Result<Reading> {
         check(list)?;
         let sight = list.call.caller.sight();
         let now = sight.view(list.table);
@@ -76,7 +125,7 @@ impl Reading {
         Ok(reading)
     }
 
-    fn further(list: &Listed, token: &str) -> Result<Reading> {
+    fn further(list: &Tracked, token: &str) -> Result<Reading> {
         check(list)?;
         let ticket = Ticket::read(list, token)?;
         let now = list.call.caller.sight().view(list.table);
@@ -85,12 +134,12 @@ impl Reading {
             Some((until, seen)) => Some((until.clone(), seen.view(&now)?)),
             None => None,
         };
-        let from = ticket.after.ok_or_else(super::page::bad_token)?;
+        let from = ticket.after.ok_or_else(ODataError::bad_skip_token)?;
         let (scope, until) = (ticket.scope, ticket.until);
         Ok(Reading { scope, from, until, now, read, before })
     }
 
-    fn before(&self, list: &Listed) -> Option<Before<'_>> {
+    fn before(&self, list: &Tracked) -> Option<Before<'_>> {
         let (until, view) = self.before.as_ref()?;
         let other = |name: &str| view.masked.contains(name) != self.read.masked.contains(name);
         // What comes along with a selected column is shown too.
@@ -106,7 +155,7 @@ impl Reading {
         })
     }
 
-    fn feed<T>(&self, list: &Listed, work: impl FnOnce(&Feed) -> Result<T>) -> Result<T> {
+    fn feed<T>(&self, list: &Tracked, work: impl FnOnce(&Feed) -> Result<T>) -> Result<T> {
         work(&Feed {
             table: list.table,
             filter: list.query.filter.as_ref(),
@@ -131,7 +180,7 @@ impl Reading {
     }
 }
 
-fn check(list: &Listed) -> Result<()> {
+fn check(list: &Tracked) -> Result<()> {
     allowed(list.call, list.table)?;
     let query = list.query;
     // A row has to tell by itself whether it fits: what depends on other rows, the user or the clock may
@@ -168,10 +217,10 @@ fn allowed(call: &Call, table: &Table) -> Result<()> {
     Ok(())
 }
 
-fn page(list: &Listed, reading: &Reading) -> Result<Vec<u8>> {
-    let (reader, size) = (list.reader, list.page_size());
-    let press = list.press();
-    let plan = list.plan(&press)?;
+fn page(list: &Tracked, reading: &Reading) -> Result<Vec<u8>> {
+    let (reader, size) = (list.reader, list.list.page_size());
+    let press: Press = list.list.press();
+    let plan = list.list.plan(&press)?;
     let mut sheet = Sheet::new(&press, &plan);
     let (mut count, mut last, mut more) = (0, reading.from, false);
     reading.feed(list, |feed| {
@@ -191,7 +240,7 @@ fn page(list: &Listed, reading: &Reading) -> Result<Vec<u8>> {
             last = found.place();
             count += 1;
             match fate {
-                Fate::Told => sheet.add(found.version(), |at| found.cell(at)),
+                Fate::Told => sheet.add(&etag(found.version()), |at| found.cell(at)),
                 Fate::Gone => {
                     let id = found.id();
                     let place = found.place();
@@ -212,19 +261,19 @@ fn page(list: &Listed, reading: &Reading) -> Result<Vec<u8>> {
         None => plan.context_list(list.call.root),
         Some(_) => render::context_delta(list.call.root, list.table, list.query.select.as_deref()),
     };
-    let link = |name, token: &str| link(list.call.root, list.url, name, token);
+    let link = |name, token: &str| link(list.call.root, list.list.url, name, token);
     let (next, delta) = if more {
         let token = Page::Changes(reading.ticket(Some(last)).write(reader)?);
         (Some(link("$skiptoken", &token.write())), None)
     } else {
         (None, Some(link("$deltatoken", &reading.ticket(None).write(reader)?)))
     };
-    let frame = (context.as_str(), list.definitions_version());
+    let frame = (context.as_str(), list.list.definitions_version());
     let (next, delta, rows) = (next.as_deref(), delta.as_deref(), sheet.finish()?);
     Ok(render::annotated_collection_body((frame.0, &frame.1), None, next, delta, &rows))
 }
 
-fn bury(sheet: &mut Sheet, list: &Listed, tombstone: &Tombstone) {
+fn bury(sheet: &mut Sheet, list: &Tracked, tombstone: &Tombstone) {
     let reason = tombstone.reason.as_str();
     sheet.add_text(delta::tombstone_json(list.call.root, list.table, tombstone.id, reason).as_bytes());
 }

@@ -5,18 +5,11 @@ mod batch;
 mod callers;
 mod changes;
 mod circumstances;
-mod expand;
-mod fetch;
 mod find;
 mod functions;
-mod groups;
-mod names;
-mod page;
-mod read;
 mod repeat;
 mod rights;
-mod sheet;
-mod single;
+mod source;
 mod ticket;
 mod write;
 
@@ -29,17 +22,15 @@ use acting::ActFor;
 use callers::Callers;
 use find::KnownNames;
 pub use flette_odata::alike::Duplicates;
+use flette_odata::answer;
+pub use flette_odata::answer::{COUNT_MAX, PAGE_ROWS_MAX};
 use flette_odata::error::Result;
 use flette_odata::names::NoNames;
 use flette_odata::operation::{self, Operation};
 use flette_odata::stamps::EXTENSIONS_HEADER;
 use flette_odata::{metadata, EntityRef, Method, ODataError, Request, Response, Schema, Table, Uuid};
+use source::Rows;
 use std::sync::Arc;
-
-/// Most rows in one answer, and what a client gets that does not ask for fewer.
-pub const PAGE_ROWS_MAX: u32 = 5000;
-/// Counts stop here, as Dataverse's do.
-pub const COUNT_MAX: u64 = 5000;
 
 /// Header of `WhoAmI` that names the database's lineage.
 pub const LINEAGE_HEADER: &str = "Flette-Lineage";
@@ -184,25 +175,19 @@ fn parse(
 ) -> Result<Operation> {
     let names = KnownNames { reader, sight: call.caller.sight(), content };
     let operation = operation::parse(request, call.root, reader.schema, &names)?;
-    supported(&operation)?;
+    answer::check_supported(&operation)?;
     Ok(operation)
-}
-
-/// 501 for queries that are not carried out here.
-fn supported(operation: &Operation) -> Result<()> {
-    let beyond = |what: &str| Err(ODataError::not_implemented(format!("{what} is not supported.")));
-    match operation.query() {
-        Some(_) if matches!(operation, Operation::ReadCollection { .. } | Operation::ReadRelated { .. }) => {
-            Ok(())
-        }
-        Some(query) if query.fetch.is_some() => beyond("fetchXml"),
-        Some(query) if query.saved.is_some() => beyond("Running a view"),
-        Some(_) | None => Ok(()),
-    }
 }
 
 /// Carries out what reads. `url` is the request's own, for links to further pages.
 fn look_up(reader: &Reader, call: &Call, url: &str, operation: Operation) -> Result<Response> {
+    let rows = Rows::new(reader, call);
+    if let Some(answer) = changes::respond(reader, call, (&rows, url), &operation)? {
+        return Ok(answer);
+    }
+    if let Some(answer) = answer::respond(&rows, call.root, url, &operation)? {
+        return Ok(answer);
+    }
     match operation {
         Operation::Service => Ok(Response::json(200, metadata::service_document(reader.schema, call.root))),
         Operation::Metadata => {
@@ -218,41 +203,18 @@ fn look_up(reader: &Reader, call: &Call, url: &str, operation: Operation) -> Res
         Operation::Definitions { path, options } => {
             metadata::definitions(reader.schema, &path, &options, call.root).map(|b| Response::json(200, b))
         }
-        Operation::ReadCollection { table, query, prefer } => {
-            let table = table_of(reader.schema, &table)?;
-            let wanted = read::Wanted::Rows;
-            let (query, prefer) = (&query, &prefer);
-            read::Listed { reader, call, url, table, within: None, wanted, query, prefer }.respond()
-        }
-        Operation::Count { table, query } => {
-            read::count(reader, call, table_of(reader.schema, &table)?, None, &query)
-        }
-        Operation::ReadRow { table, id, query, prefer, condition } => {
-            let table = table_of(reader.schema, &table)?;
-            read::row(reader, call, (table, id), &query, &prefer, &condition)
-        }
-        Operation::ReadProperty { table, id, column, raw } => {
-            let form = if raw { single::Form::Bare } else { single::Form::Json };
-            single::property(reader, call, (table_of(reader.schema, &table)?, id), &column, form)
-        }
-        Operation::ReadNavigation { table, id, navigation, query, prefer, condition } => {
-            let from = (table_of(reader.schema, &table)?, id);
-            single::navigation(reader, call, from, &navigation, (&query, &prefer, &condition))
-        }
-        Operation::ReadReference { table, id, navigation } => {
-            single::reference(reader, call, (table_of(reader.schema, &table)?, id), &navigation)
-        }
-        Operation::ReadRelated { table, id, collection, query, prefer, reference_only } => {
-            let holder = (table_of(reader.schema, &table)?, id);
-            let wanted = if reference_only { read::Wanted::References } else { read::Wanted::Rows };
-            single::related(reader, call, url, holder, &collection, (&query, &prefer, wanted))
-        }
-        Operation::CountRelated { table, id, collection, query } => {
-            let holder = (table_of(reader.schema, &table)?, id);
-            single::count_related(reader, call, holder, &collection, &query)
-        }
         Operation::Function { name, parameters } => functions::call(reader, call, &name, &parameters),
         Operation::Batch(_) => Err(ODataError::bad_payload("A batch cannot hold a batch.")),
+        Operation::ReadCollection { .. }
+        | Operation::Count { .. }
+        | Operation::ReadRow { .. }
+        | Operation::ReadProperty { .. }
+        | Operation::ReadNavigation { .. }
+        | Operation::ReadReference { .. }
+        | Operation::ReadRelated { .. }
+        | Operation::CountRelated { .. } => {
+            Err(ODataError::new(500, "0x80040216", "A read found no answer."))
+        }
         Operation::Create { .. }
         | Operation::Update { .. }
         | Operation::SetProperty { .. }

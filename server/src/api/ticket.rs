@@ -3,8 +3,7 @@
 //! They are signed: a token that claimed another sight could ask which rows there are. A token holds for
 //! its user, table and filter only.
 
-use super::page::{bad_token, check_position, expired};
-use super::read::Listed;
+use super::changes::{expired, Tracked};
 use crate::db::meta::Fact;
 use crate::db::position::{Place, Position};
 use crate::db::Reader;
@@ -48,7 +47,7 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    pub(super) fn of(list: &Listed) -> Result<Scope> {
+    pub(super) fn of(list: &Tracked) -> Result<Scope> {
         Ok(Scope {
             lineage: list.reader.fact_id(Fact::Lineage)?,
             user: list.call.caller.user,
@@ -83,7 +82,7 @@ impl Seen {
         match self {
             Seen::Whole(text) => {
                 let bytes = URL_SAFE_NO_PAD.decode(text).ok();
-                bytes.and_then(|bytes| View::read(&bytes)).ok_or_else(bad_token)
+                bytes.and_then(|bytes| View::read(&bytes)).ok_or_else(ODataError::bad_skip_token)
             }
             Seen::Digest(_) if *self == Seen::of(now) => Ok(now.clone()),
             Seen::Digest(_) => Err(expired()),
@@ -122,14 +121,14 @@ impl Ticket {
     /// # Errors
     /// 400 when it is no token of this server, or of another table or filter; 410 when it is of another
     /// database or user, or older than the tombstones.
-    pub(super) fn read(list: &Listed, text: &str) -> Result<Ticket> {
-        let (body, signed) = text.split_once('.').ok_or_else(bad_token)?;
+    pub(super) fn read(list: &Tracked, text: &str) -> Result<Ticket> {
+        let (body, signed) = text.split_once('.').ok_or_else(ODataError::bad_skip_token)?;
         if text.len() > TOKEN_LENGTH_MAX {
-            return Err(bad_token());
+            return Err(ODataError::bad_skip_token());
         }
-        let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| bad_token());
+        let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| ODataError::bad_skip_token());
         let (body, signed) = (decode(body)?, decode(signed)?);
-        let ticket: Ticket = serde_json::from_slice(&body).map_err(|_| bad_token())?;
+        let ticket: Ticket = serde_json::from_slice(&body).map_err(|_| ODataError::bad_skip_token())?;
         let scope = Scope::of(list)?;
         // Another database has another key: this one cannot tell whether the token was right there.
         if ticket.scope.lineage != scope.lineage {
@@ -138,7 +137,7 @@ impl Ticket {
         let mut signature = signature(list.reader)?;
         signature.update(&body);
         if signed.len() != SIGNATURE_BYTES || signature.verify_truncated_left(&signed).is_err() {
-            return Err(bad_token());
+            return Err(ODataError::bad_skip_token());
         }
         if ticket.scope.user != scope.user {
             return Err(expired());
@@ -154,4 +153,13 @@ impl Ticket {
         }
         Ok(ticket)
     }
+}
+/// Whether a position that came from outside can be used.
+///
+/// # Errors
+/// 410 when it is older than the tombstones, or newer than anything.
+fn check_position(reader: &Reader, position: &Position) -> Result<()> {
+    let known = reader.tombstone_floor()?.is_none_or(|floor| position.is_beyond(floor))
+        && position.is_within(&reader.position()?);
+    known.then_some(()).ok_or_else(expired)
 }

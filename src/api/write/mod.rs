@@ -184,7 +184,7 @@ pub(super) fn respond(state: &State, done: &Done, root: &str) -> Result<Response
             Made::Created => 201,
             Made::Updated => 200,
         };
-        let reader = Reader { state, root, url: "" };
+        let reader = Reader { state, root };
         return Ok(reader.entity(&key.table, seen, query, prefer, status)?);
     }
     let set = state.schema.table(&key.table).map_or("", |table| table.set_name.as_str());

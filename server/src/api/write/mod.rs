@@ -9,7 +9,7 @@ mod multiple;
 mod related;
 mod rows;
 
-use super::read::{applied, entity};
+use super::source::Rows;
 use super::{rights, row_url, table_for, Call};
 use crate::customize;
 use crate::db::rows::Sight;
@@ -17,6 +17,7 @@ use crate::db::sessions::Caller;
 use crate::db::Writer;
 use crate::rights::Verb;
 use delete::delete;
+use flette_odata::answer::{applied, entity, Stored};
 use flette_odata::condition::Condition;
 use flette_odata::error::Result;
 use flette_odata::operation::Operation;
@@ -152,12 +153,14 @@ fn written(
     let response = if prefer.representation {
         let stored = writer.row(table, id, &Sight::Everything)?;
         let stored = stored.ok_or_else(|| ODataError::row_not_found(&table.logical_name, id))?;
-        let body = entity(writer, call, table, &stored, (query, prefer))?;
+        let stored = Stored { etag: stored.etag(), row: stored.row };
+        let source = Rows::new(writer, call);
+        let body = entity(&source, call.root, table, &stored, (query, prefer))?;
         let status = match made {
             Made::Created => 201,
             Made::Updated => 200,
         };
-        applied(Response::json(status, body).header("ETag", stored.etag()), prefer)
+        applied(Response::json(status, body).header("ETag", stored.etag), prefer)
     } else {
         let url = match &named.url_key {
             Some(key) => format!("{}{}({key})", call.root, table.set_name),

@@ -3,7 +3,6 @@
 //! Aggregates are reckoned from the rows (see `figures`): there are few enough, and so both databases give
 //! the same figures, to the last digit.
 
-use super::figures::Groups;
 use super::found::Within;
 use super::level::{Level, Scope, BASE};
 use super::links::Links;
@@ -12,6 +11,7 @@ use crate::db::cells::id_value;
 use crate::db::layout::is_polymorphic;
 use crate::db::rows::{Sight, VERSION};
 use crate::db::{name, order, Dialect, Reader, Storage};
+use flette_odata::answer::Groups;
 use flette_odata::error::Result;
 use flette_odata::fetchxml::{too_many_rows, Fetch, Position};
 use flette_odata::{Column, Value};

@@ -5,13 +5,11 @@ use crate::db::cells::id_value;
 use crate::db::query::level::BASE;
 use crate::db::rows::Sight;
 use crate::db::{name, Reader};
+use flette_odata::answer::{too_many_in_hierarchy, HIERARCHY_ROWS_MAX};
 use flette_odata::error::Result;
 use flette_odata::filter::HierarchyQuestion;
 use flette_odata::{ODataError, Uuid};
 use sea_query::{CommonTableExpression, Expr, JoinType, Query, UnionType, WithClause};
-
-/// Most rows above or under one row.
-pub const HIERARCHY_ROWS_MAX: usize = 5000;
 
 const FOUND: &str = "found";
 const ID: &str = "id";
@@ -54,10 +52,7 @@ impl Reader<'_> {
         let ids = self.all(&query, |row| row.id(0))?;
         let ids: Vec<Uuid> = ids.into_iter().flatten().filter(|id| *id != question.id).collect();
         match ids.len() > HIERARCHY_ROWS_MAX {
-            true => Err(ODataError::bad_request(format!(
-                "More than {HIERARCHY_ROWS_MAX} rows of '{}' stand above or under the row.",
-                question.table
-            ))),
+            true => Err(too_many_in_hierarchy(&question.table)),
             false => Ok(ids),
         }
     }

@@ -4,7 +4,7 @@ use super::level::{Level, Place};
 use crate::db::layout::is_polymorphic;
 use crate::db::{name, SqlRow, SqlValue};
 use flette_odata::render::Cell;
-use flette_odata::{Column, ColumnKind, Decimal, EntityRef, Uuid, Value};
+use flette_odata::{Column, ColumnKind, Decimal, Uuid, Value};
 use sea_query::{Expr, SelectStatement, SimpleExpr};
 
 /// The cells a statement reads after its first SQL columns, in order.
@@ -97,7 +97,7 @@ impl<'t> Projection<'t> {
 
     /// The same, owned.
     pub(crate) fn value(&self, row: &SqlRow, at: usize) -> Value {
-        to_value(self.cell(row, at))
+        Value::from(self.cell(row, at))
     }
 }
 
@@ -154,21 +154,5 @@ impl Slot<'_> {
             ) => Cell::Int(number),
             _ => Cell::Null,
         }
-    }
-}
-
-/// An owned value.
-pub fn to_value(cell: Cell<'_>) -> Value {
-    match cell {
-        Cell::Null => Value::Null,
-        Cell::Bool(value) => Value::Bool(value),
-        Cell::Int(value) => Value::Int(value),
-        Cell::Decimal(value) => Value::Decimal(value),
-        Cell::Double(value) => Value::Double(value),
-        Cell::Text(value) => Value::Text(value.to_owned()),
-        Cell::Guid(value) => Value::Guid(value),
-        Cell::DateTime(value) => Value::DateTime(value),
-        Cell::Date(value) => Value::Date(value),
-        Cell::Lookup { table, id } => Value::Lookup(EntityRef { table: table.to_owned(), id }),
     }
 }

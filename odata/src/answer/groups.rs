@@ -1,14 +1,15 @@
 //! The answer to `$apply`: one object per group.
 
-use super::read::Listed;
+use super::list::Listed;
 use super::sheet::part;
-use flette_odata::error::Result;
-use flette_odata::filter::Filter;
-use flette_odata::format::{formatted, separated};
-use flette_odata::prefer::Annotations;
-use flette_odata::query::{AggregateOp, Apply};
-use flette_odata::render::{self, write_text, write_value, FORMATTED, LOOKUP_TABLE};
-use flette_odata::{Column, ODataError, Table, Value};
+use crate::edm::{Column, Table};
+use crate::error::{ODataError, Result};
+use crate::filter::Filter;
+use crate::format::{formatted, separated};
+use crate::prefer::Annotations;
+use crate::query::{AggregateOp, Apply};
+use crate::render::{self, write_text, write_value, FORMATTED, LOOKUP_TABLE};
+use crate::value::Value;
 
 /// One member of each group's object.
 struct Member<'a> {
@@ -29,14 +30,14 @@ pub(super) fn answer(list: &Listed, apply: &Apply) -> Result<Vec<u8>> {
     let filters = [&list.query.filter, &apply.filter].into_iter().flatten().cloned().collect();
     let filter = press.resolved(Some(&Filter::And(filters)), list.table)?;
     let apply = Apply { filter, ..apply.clone() };
-    let groups = list.reader.groups(list.table, &press.sight, &apply)?;
+    let groups = list.source.groups(list.table, &apply)?;
     let members = members(list, &apply);
     let lookups = groups.iter().flatten().filter_map(|value| match value {
         Value::Lookup(to) => Some((to.table.as_str(), to.id)),
         _ => None,
     });
     if press.annotations.includes(FORMATTED) {
-        press.names.learn(list.reader, &press.sight, lookups)?;
+        press.names.learn(list.source, lookups)?;
     }
     let mut out = Vec::new();
     for group in &groups {
@@ -55,7 +56,7 @@ pub(super) fn answer(list: &Listed, apply: &Apply) -> Result<Vec<u8>> {
         }
         out.push(b'}');
     }
-    let context = format!("{}$metadata#{}", list.call.root, list.table.set_name);
+    let context = format!("{}$metadata#{}", list.root, list.table.set_name);
     let said = list.definitions_version();
     Ok(render::annotated_collection_body((&context, &said), None, None, None, &out))
 }
@@ -76,7 +77,7 @@ fn members<'a>(list: &'a Listed, apply: &'a Apply) -> Vec<Member<'a>> {
 
 /// The table that a path leads to.
 fn behind<'a>(list: &'a Listed, path: &[String]) -> Option<&'a Table> {
-    let schema = list.reader.schema;
+    let schema = list.source.schema();
     path.iter().try_fold(list.table, |table, navigation| {
         let (_, targets) = table.navigation(navigation)?;
         schema.table(&targets.first()?.table)

@@ -1,40 +1,44 @@
-//! Reads: lists in pages, single rows, counts.
+//! Lists in pages, single rows, counts.
 
-use super::changes;
 use super::expand::reference;
-use super::fetch;
-use super::groups;
-use super::page::{bad_token, fits, link, Page};
+use super::page::{fits, link, Page};
 use super::sheet::{Plan, Press, Sheet};
-use super::{rights, Call, COUNT_MAX, PAGE_ROWS_MAX};
-use crate::db::query::{Listing, Within};
-use crate::db::rows::Stored;
-use crate::db::Reader;
-use flette_odata::condition::Condition;
-use flette_odata::error::Result;
-use flette_odata::filter::Filter;
-use flette_odata::prefer::Prefer;
-use flette_odata::query::Query;
-use flette_odata::render::{self, Cell};
-use flette_odata::{ODataError, Response, Table, Uuid, Value};
+use super::{fetch, groups, Listing, Source, Stored, Within, COUNT_MAX, PAGE_ROWS_MAX};
+use crate::condition::Condition;
+use crate::edm::{Column, Table};
+use crate::error::{ODataError, Result};
+use crate::filter::Filter;
+use crate::http::Response;
+use crate::navigation::single_target;
+use crate::prefer::{Annotations, Prefer};
+use crate::query::{OrderBy, Query};
+use crate::render::{self, Cell};
+use crate::value::Value;
+use uuid::Uuid;
 
 /// A list that was asked for.
-pub(super) struct Listed<'a> {
-    pub(super) reader: &'a Reader<'a>,
-    pub(super) call: &'a Call<'a>,
+pub struct Listed<'a> {
+    /// Where its rows come from.
+    pub source: &'a dyn Source,
+    /// Absolute URL of the API, ending in `/`.
+    pub root: &'a str,
     /// The request's own URL: links to further pages repeat it.
-    pub(super) url: &'a str,
-    pub(super) table: &'a Table,
+    pub url: &'a str,
+    /// The table.
+    pub table: &'a Table,
     /// Only the rows of a collection.
-    pub(super) within: Option<Within<'a>>,
-    pub(super) wanted: Wanted,
-    pub(super) query: &'a Query,
-    pub(super) prefer: &'a Prefer,
+    pub within: Option<Within<'a>>,
+    /// What is given of each row.
+    pub wanted: Wanted,
+    /// What of the table.
+    pub query: &'a Query,
+    /// Page size, annotations.
+    pub prefer: &'a Prefer,
 }
 
 /// What is given of each row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub enum Wanted {
     /// The row.
     Rows,
     /// Where it is (`$ref`).
@@ -42,7 +46,7 @@ pub(super) enum Wanted {
 }
 
 /// Answers with what was preferred and honoured.
-pub(super) fn applied(response: Response, prefer: &Prefer) -> Response {
+pub fn applied(response: Response, prefer: &Prefer) -> Response {
     match prefer.applied() {
         Some(applied) => response.header("Preference-Applied", applied),
         None => response,
@@ -50,10 +54,13 @@ pub(super) fn applied(response: Response, prefer: &Prefer) -> Response {
 }
 
 impl Listed<'_> {
-    /// The answer: a page of rows, or of changes, or groups.
-    pub(super) fn respond(&self) -> Result<Response> {
-        if self.query.delta_token.is_none() && self.query.skip_token.is_none() {
-            rights::check_readable(self.call, self.table)?;
+    /// The answer: a page of rows, or groups. Change tracking is the caller's.
+    ///
+    /// # Errors
+    /// 400 when the query asks for too much, or a token says nothing; what the source gives.
+    pub fn respond(&self) -> Result<Response> {
+        if self.query.skip_token.is_none() {
+            self.source.check_readable(self.table)?;
         }
         if let Some(text) = &self.query.fetch {
             return fetch::by_text(self, text);
@@ -63,10 +70,8 @@ impl Listed<'_> {
         }
         let page = self.query.skip_token.as_deref().map(Page::read).transpose()?;
         let body = match page {
-            Some(Page::Changes(token)) => changes::further(self, &token)?,
-            Some(Page::View { .. }) => return Err(bad_token()),
+            Some(Page::Changes(_) | Page::View { .. }) => return Err(ODataError::bad_skip_token()),
             Some(Page::Rows { after, taken }) => self.rows(Some(&after), taken)?,
-            None if self.prefer.track_changes || self.query.delta_token.is_some() => changes::begin(self)?,
             None => match &self.query.apply {
                 Some(apply) => groups::answer(self, apply)?,
                 None => self.rows(None, 0)?,
@@ -76,17 +81,20 @@ impl Listed<'_> {
     }
 
     /// Rows in one answer.
-    pub(super) fn page_size(&self) -> u64 {
+    pub fn page_size(&self) -> u64 {
         u64::from(self.prefer.page_size_max.unwrap_or(PAGE_ROWS_MAX).clamp(1, PAGE_ROWS_MAX))
     }
 
     /// What the answer is made in.
-    pub(super) fn press(&self) -> Press<'_> {
-        Press::new(self.reader, self.call, &self.prefer.annotations, self.page_size())
+    pub fn press(&self) -> Press<'_> {
+        Press::new(self.source, self.root, &self.prefer.annotations, self.page_size())
     }
 
     /// How rows are read and written.
-    pub(super) fn plan<'p>(&'p self, press: &Press<'p>) -> Result<Plan<'p>> {
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn plan<'p>(&'p self, press: &Press<'p>) -> Result<Plan<'p>> {
         match self.wanted {
             Wanted::Rows => Plan::new(press, self.table, self.query.select.as_deref(), &self.query.expand),
             Wanted::References => Plan::new(press, self.table, Some(&[]), &[]),
@@ -94,14 +102,17 @@ impl Listed<'_> {
     }
 
     /// What tells the version of the definitions, when it is asked for.
-    pub(super) fn definitions_version(&self) -> Vec<u8> {
-        render::definitions_version_annotation(&self.prefer.annotations, self.reader.schema_version)
+    pub fn definitions_version(&self) -> Vec<u8> {
+        let version = self.source.definitions_version();
+        version.map_or_else(Vec::new, |version| {
+            render::definitions_version_annotation(&self.prefer.annotations, version)
+        })
     }
 
     fn context(&self, plan: &Plan) -> String {
         match self.wanted {
-            Wanted::Rows => plan.context_list(self.call.root),
-            Wanted::References => format!("{}$metadata#Collection($ref)", self.call.root),
+            Wanted::Rows => plan.context_list(self.root),
+            Wanted::References => format!("{}$metadata#Collection($ref)", self.root),
         }
     }
 
@@ -115,19 +126,19 @@ impl Listed<'_> {
         let press = self.press();
         let filter = press.resolved(self.query.filter.as_ref(), self.table)?;
         let plan = self.plan(&press)?;
-        let listing = self.listing(&press, filter.as_ref(), after, size.saturating_add(1));
+        let listing = self.listing(filter.as_ref(), after, size.saturating_add(1));
         self.check_position(&listing)?;
         let mut sheet = Sheet::new(&press, &plan);
         let (mut count, mut last, mut more) = (0, Vec::new(), false);
-        self.reader.list(&listing, &plan.columns, |found| {
+        self.source.list(&listing, &plan.columns, &mut |found| {
             if count == size {
                 more = true;
                 return Ok(false);
             }
             count += 1;
             match self.wanted {
-                Wanted::Rows => sheet.add(found.version(), |at| found.cell(at)),
-                Wanted::References => sheet.add_text(&reference(self.call.root, self.table, found.id())),
+                Wanted::Rows => sheet.add(&found.etag(), |at| found.cell(at)),
+                Wanted::References => sheet.add_text(&reference(self.root, self.table, found.id())),
             }
             if count == size {
                 last = found.position();
@@ -136,10 +147,10 @@ impl Listed<'_> {
         })?;
         let next = (more && left > count).then(|| {
             let token = Page::Rows { after: last, taken: taken.saturating_add(count) };
-            link(self.call.root, self.url, "$skiptoken", &token.write())
+            link(self.root, self.url, "$skiptoken", &token.write())
         });
         let total = match self.query.count {
-            true => Some(self.reader.count(&Listing { limit: COUNT_MAX + 1, ..listing })?),
+            true => Some(self.source.count(&Listing { limit: COUNT_MAX + 1, ..listing })?),
             false => None,
         };
         let mut annotations = render::record_count_annotations(&self.prefer.annotations, total, COUNT_MAX);
@@ -157,67 +168,82 @@ impl Listed<'_> {
 
     fn listing<'l>(
         &'l self,
-        press: &'l Press,
         filter: Option<&'l Filter>,
         after: Option<&'l [Value]>,
         limit: u64,
     ) -> Listing<'l> {
-        Listing {
-            table: self.table,
-            sight: &press.sight,
-            within: self.within,
-            filter,
-            order: &self.query.orderby,
-            after,
-            limit,
-        }
+        let (table, within, order) = (self.table, self.within, self.query.orderby.as_slice());
+        Listing { table, within, filter, order, after, limit }
     }
 
     /// A position may come from anywhere.
     fn check_position(&self, listing: &Listing) -> Result<()> {
         let Some(after) = listing.after else { return Ok(()) };
-        let columns = self.reader.position_columns(self.table, listing.sight, listing.order)?;
+        let columns = order_columns(self.source, self.table, listing.order)?;
         let whole = after.len() == columns.len();
         match whole && columns.iter().zip(after).all(|(column, value)| fits(column, value)) {
             true => Ok(()),
-            false => Err(bad_token()),
+            false => Err(ODataError::bad_skip_token()),
         }
     }
 }
 
+/// The columns whose values make up a position in an order, one for each of its keys. The last is the primary key: what
+/// is asked for after it decides nothing.
+fn order_columns<'s>(source: &'s dyn Source, table: &'s Table, order: &[OrderBy]) -> Result<Vec<&'s Column>> {
+    let missing = |name: &str| ODataError::bad_request(format!("Could not find a property named '{name}'."));
+    let mut columns = Vec::new();
+    for by in order {
+        let holder =
+            by.path.iter().try_fold(table, |table, name| single_target(source.schema(), table, name))?;
+        columns.push(holder.column(&by.column).ok_or_else(|| missing(&by.column))?);
+        if by.path.is_empty() && by.column == table.primary_id {
+            return Ok(columns);
+        }
+    }
+    columns.push(table.column(&table.primary_id).ok_or_else(|| missing(&table.primary_id))?);
+    Ok(columns)
+}
+
 /// One row as the body of an answer. Its own writer sees it even when it left the caller's sight.
-pub(super) fn entity(
-    reader: &Reader,
-    call: &Call,
+///
+/// # Errors
+/// As [`Plan::new`]; what the source gives.
+pub fn entity(
+    source: &dyn Source,
+    root: &str,
     table: &Table,
     stored: &Stored,
     (query, prefer): (&Query, &Prefer),
 ) -> Result<Vec<u8>> {
-    let press = Press::new(reader, call, &prefer.annotations, u64::from(PAGE_ROWS_MAX));
+    let press = Press::new(source, root, &prefer.annotations, u64::from(PAGE_ROWS_MAX));
     let plan = Plan::new(&press, table, query.select.as_deref(), &query.expand)?;
     let mut sheet = Sheet::new(&press, &plan);
-    sheet.add(stored.version, |at| match plan.columns.get(at) {
-        Some(column) if !press.sight.masks(table, column) => {
+    sheet.add(&stored.etag, |at| match plan.columns.get(at) {
+        Some(column) if !source.is_masked(table, column) => {
             stored.row.get(&column.logical_name).map_or(Cell::Null, Cell::from)
         }
         _ => Cell::Null,
     });
-    let context = plan.context_list(call.root) + "/$entity";
+    let context = plan.context_list(root) + "/$entity";
     Ok(render::entity_body(&context, &sheet.finish()?))
 }
 
 /// `GET accounts(id)`
-pub(super) fn row(
-    reader: &Reader,
-    call: &Call,
+///
+/// # Errors
+/// 404 when the row is not there, 412 when a condition does not hold; as [`entity`].
+pub fn row(
+    source: &dyn Source,
+    root: &str,
     (table, id): (&Table, Uuid),
     query: &Query,
     prefer: &Prefer,
     condition: &Condition,
 ) -> Result<Response> {
-    let stored = reader.row(table, id, &call.caller.sight())?;
+    let stored = source.row(table, id)?;
     let stored = stored.ok_or_else(|| ODataError::row_not_found(&table.logical_name, id))?;
-    let etag = stored.etag();
+    let etag = stored.etag.clone();
     // With annotations or expanded rows the answer may change while the row does not.
     if query.expand.is_empty() && prefer.annotations.is_none() && condition.not_modified(&etag) {
         return Ok(Response::empty(304).header("ETag", etag));
@@ -225,41 +251,28 @@ pub(super) fn row(
     if let Condition::IfMatchAny | Condition::IfMatch(_) = condition {
         condition.check(&table.logical_name, id, Some(&etag))?;
     }
-    let body = entity(reader, call, table, &stored, (query, prefer))?;
+    let body = entity(source, root, table, &stored, (query, prefer))?;
     Ok(applied(Response::json(200, body).header("ETag", etag), prefer))
 }
 
-/// `GET accounts/$count`: rows, or changes since a token; `GET accounts(id)/collection/$count`.
-pub(super) fn count(
-    reader: &Reader,
-    call: &Call,
-    table: &Table,
-    within: Option<Within>,
-    query: &Query,
-) -> Result<Response> {
-    let annotations = flette_odata::prefer::Annotations::none();
-    let press = Press::new(reader, call, &annotations, COUNT_MAX);
-    let count = match query.delta_token {
-        Some(_) => {
-            let (wanted, prefer) = (Wanted::Rows, Prefer::default());
-            let list = Listed { reader, call, url: "", table, within, wanted, query, prefer: &prefer };
-            changes::count(&list)?
-        }
-        None => {
-            rights::check_readable(call, table)?;
-            let filter = press.resolved(query.filter.as_ref(), table)?;
-            reader.count(&Listing {
-                table,
-                sight: &press.sight,
-                within,
-                filter: filter.as_ref(),
-                order: &[],
-                after: None,
-                limit: COUNT_MAX,
-            })?
-        }
-    };
+/// `GET accounts/$count`, `GET accounts(id)/collection/$count`
+///
+/// # Errors
+/// What the source gives.
+pub fn count(source: &dyn Source, table: &Table, within: Option<Within>, query: &Query) -> Result<Response> {
+    source.check_readable(table)?;
+    let annotations = Annotations::none();
+    let press = Press::new(source, "", &annotations, COUNT_MAX);
+    let filter = press.resolved(query.filter.as_ref(), table)?;
+    let filter = filter.as_ref();
+    let count =
+        source.count(&Listing { table, within, filter, order: &[], after: None, limit: COUNT_MAX })?;
+    Ok(counted(count))
+}
+
+/// A number as an answer.
+pub fn counted(count: u64) -> Response {
     let mut response = Response::empty(200).header("Content-Type", "text/plain; charset=utf-8");
     response.body = count.to_string().into_bytes();
-    Ok(response)
+    response
 }

@@ -1,50 +1,43 @@
 //! Rows on their way into an answer.
 //!
-//! A row of plain columns goes straight from the statement into the answer's bytes. Where more rows belong to
+//! A row of plain columns goes straight from its source into the answer's bytes. Where more rows belong to
 //! a row (expanded ones, and those that lookups are named after), the page is held until it is whole, so that
-//! they are read by one statement each, not row by row.
+//! they are read at once, not row by row.
 
-use super::circumstances::Circumstances;
 use super::expand::Branch;
 use super::names::Names;
-use super::Call;
-use crate::db::query::{to_value, Found};
-use crate::db::rows::{etag, Sight};
-use crate::db::Reader;
-use flette_odata::error::Result;
-use flette_odata::filter::Filter;
-use flette_odata::prefer::Annotations;
-use flette_odata::query::Expand;
-use flette_odata::render::{
-    context_collection, write_text, Cell, ContextExpand, Nested, RowShape, FORMATTED,
-};
-use flette_odata::stamps::{self, Stamps};
-use flette_odata::time::format_datetime;
-use flette_odata::{Column, Table, Uuid, Value};
+use super::{Found, Source};
+use crate::edm::{Column, Table};
+use crate::error::Result;
+use crate::filter::Filter;
+use crate::prefer::Annotations;
+use crate::query::Expand;
+use crate::render::{context_collection, write_text, Cell, ContextExpand, Nested, RowShape, FORMATTED};
+use crate::stamps::{self, Stamps};
+use crate::time::format_datetime;
+use crate::value::Value;
 use std::collections::HashMap;
+use uuid::Uuid;
 
 /// What an answer is made in.
-pub(super) struct Press<'a> {
-    pub(super) reader: &'a Reader<'a>,
+pub struct Press<'a> {
+    pub(super) source: &'a dyn Source,
     pub(super) root: &'a str,
-    pub(super) sight: Sight,
     pub(super) annotations: &'a Annotations,
     /// Most rows of one expanded collection.
     pub(super) page_size: u64,
-    circumstances: Circumstances<'a>,
     pub(super) names: Names,
 }
 
 impl<'a> Press<'a> {
-    pub(super) fn new(
-        reader: &'a Reader<'a>,
-        call: &'a Call<'a>,
+    /// `page_size`: most rows of one expanded collection.
+    pub fn new(
+        source: &'a dyn Source,
+        root: &'a str,
         annotations: &'a Annotations,
         page_size: u64,
     ) -> Press<'a> {
-        let circumstances = Circumstances::new(reader, call);
-        let (root, sight, names) = (call.root, call.caller.sight(), Names::default());
-        Press { reader, root, sight, annotations, page_size, circumstances, names }
+        Press { source, root, annotations, page_size, names: Names::default() }
     }
 
     /// A filter with this caller and this moment put into it.
@@ -52,17 +45,17 @@ impl<'a> Press<'a> {
     /// # Errors
     /// 400 when a query function does not fit its column, or goes over too many rows.
     pub(super) fn resolved(&self, filter: Option<&Filter>, table: &Table) -> Result<Option<Filter>> {
-        filter.map(|filter| self.circumstances.resolve(filter, table)).transpose()
+        filter.map(|filter| self.source.resolved(filter, table)).transpose()
     }
 }
 
 /// What is read of each row of a table, and how it is written.
-pub(super) struct Plan<'a> {
+pub struct Plan<'a> {
     pub(super) table: &'a Table,
     select: Option<&'a [String]>,
     shape: RowShape<'a>,
     /// Columns to read: those of the answer, then the lookups of expanded rows.
-    pub(super) columns: Vec<&'a Column>,
+    pub columns: Vec<&'a Column>,
     branches: Vec<Branch<'a>>,
     /// Where the row's id stands among the columns.
     id_at: usize,
@@ -74,15 +67,16 @@ pub(super) struct Plan<'a> {
 
 /// A row that waits for what hangs on it.
 pub(super) struct Held {
-    pub(super) version: i64,
+    pub(super) etag: String,
     /// One value per column of the plan.
     pub(super) values: Vec<Value>,
 }
 
 impl Held {
     /// A row that was found, with as many values as the plan has columns.
-    pub(super) fn of(found: &Found, columns: usize) -> Held {
-        Held { version: found.version(), values: (0..columns).map(|at| found.value(at)).collect() }
+    pub(super) fn of(found: &dyn Found, columns: usize) -> Held {
+        let values = (0..columns).map(|at| Value::from(found.cell(at))).collect();
+        Held { etag: found.etag().into_owned(), values }
     }
 }
 
@@ -91,7 +85,7 @@ impl<'a> Plan<'a> {
     ///
     /// # Errors
     /// 400 when a navigation property is not in the schema; what resolving an inner filter gives.
-    pub(super) fn new(
+    pub fn new(
         press: &Press<'a>,
         table: &'a Table,
         select: Option<&'a [String]>,
@@ -120,7 +114,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Context URL of a list of such rows.
-    pub(super) fn context_list(&self, root: &str) -> String {
+    pub fn context_list(&self, root: &str) -> String {
         context_collection(root, self.table, self.select, &self.contexts())
     }
 
@@ -151,18 +145,21 @@ impl<'a> Plan<'a> {
     /// Rows as JSON, each with what hangs on it.
     ///
     /// # Errors
-    /// 400 when the query asks for too much; 500 or 503 when the database fails.
+    /// 400 when the query asks for too much; what the source gives.
     pub(super) fn write(&self, press: &Press<'a>, rows: &[Held]) -> Result<Vec<Vec<u8>>> {
         let lookups = rows.iter().flat_map(|row| self.named.iter().filter_map(|at| row.values.get(*at)));
         let lookups = lookups.filter_map(|value| match value {
             Value::Lookup(to) => Some((to.table.as_str(), to.id)),
             _ => None,
         });
-        press.names.learn(press.reader, &press.sight, lookups)?;
+        press.names.learn(press.source, lookups)?;
         let nests = self.branches.iter().map(|branch| branch.gather(press, self, rows));
         let nests = nests.collect::<Result<Vec<_>>>()?;
         let known = match self.stamped {
-            true => press.reader.stamps_of(self.table, rows.iter().map(|row| self.id(row)))?,
+            true => {
+                let ids: Vec<Uuid> = rows.iter().map(|row| self.id(row)).collect();
+                press.source.stamps_of(self.table, &ids)?
+            }
             false => HashMap::new(),
         };
         let mut written = Vec::with_capacity(rows.len());
@@ -172,7 +169,7 @@ impl<'a> Plan<'a> {
                 branch.hang(nest, self, row, &mut nested);
             }
             let mut out = Vec::new();
-            self.write_row(press, &mut out, row.version, |at| cell(row, at), &nested);
+            self.write_row(press, &mut out, &row.etag, |at| cell(row, at), &nested);
             if let Some(stamps) = known.get(&self.id(row)) {
                 self.add_stamps(press, &mut out, stamps);
             }
@@ -194,7 +191,7 @@ impl<'a> Plan<'a> {
         if let Some(at) = stamps.row {
             add("", at);
         }
-        let shown = self.shape.columns.iter().filter(|column| !press.sight.masks(self.table, column));
+        let shown = self.shape.columns.iter().filter(|column| !press.source.is_masked(self.table, column));
         for column in shown {
             if let Some(at) = stamps.columns.get(&column.logical_name) {
                 add(&column.property(), *at);
@@ -207,12 +204,12 @@ impl<'a> Plan<'a> {
         &self,
         press: &Press,
         out: &mut Vec<u8>,
-        version: i64,
+        etag: &str,
         cell: impl Fn(usize) -> Cell<'v>,
         nested: &[Nested],
     ) {
         let names = |_: &str, id: Uuid| press.names.get(id);
-        self.shape.write_cells(out, &etag(version), |at, _| cell(at), &names, nested);
+        self.shape.write_cells(out, etag, |at, _| cell(at), &names, nested);
     }
 }
 
@@ -222,7 +219,7 @@ fn cell(row: &Held, at: usize) -> Cell<'_> {
 }
 
 /// The rows of an answer so far.
-pub(super) struct Sheet<'p, 'a> {
+pub struct Sheet<'p, 'a> {
     press: &'p Press<'a>,
     plan: &'p Plan<'a>,
     /// What is written, parted by commas.
@@ -237,23 +234,24 @@ enum Waiting {
 }
 
 impl<'p, 'a> Sheet<'p, 'a> {
-    pub(super) fn new(press: &'p Press<'a>, plan: &'p Plan<'a>) -> Sheet<'p, 'a> {
+    /// Without rows.
+    pub fn new(press: &'p Press<'a>, plan: &'p Plan<'a>) -> Sheet<'p, 'a> {
         Sheet { press, plan, out: Vec::new(), waiting: Vec::new() }
     }
 
     /// Adds a row; `cell` gives the value of the column in a place of the plan.
-    pub(super) fn add<'v>(&mut self, version: i64, cell: impl Fn(usize) -> Cell<'v>) {
+    pub fn add<'v>(&mut self, etag: &str, cell: impl Fn(usize) -> Cell<'v>) {
         if self.plan.is_plain() {
             part(&mut self.out);
-            self.plan.write_row(self.press, &mut self.out, version, cell, &[]);
+            self.plan.write_row(self.press, &mut self.out, etag, cell, &[]);
         } else {
-            let values = (0..self.plan.columns.len()).map(|at| to_value(cell(at))).collect();
-            self.waiting.push(Waiting::Row(Held { version, values }));
+            let values = (0..self.plan.columns.len()).map(|at| Value::from(cell(at))).collect();
+            self.waiting.push(Waiting::Row(Held { etag: etag.to_owned(), values }));
         }
     }
 
     /// Adds something that is no row.
-    pub(super) fn add_text(&mut self, text: &[u8]) {
+    pub fn add_text(&mut self, text: &[u8]) {
         if self.plan.is_plain() {
             part(&mut self.out);
             self.out.extend_from_slice(text);
@@ -265,8 +263,8 @@ impl<'p, 'a> Sheet<'p, 'a> {
     /// Everything that was added, parted by commas.
     ///
     /// # Errors
-    /// 400 when the query asks for too much; 500 or 503 when the database fails.
-    pub(super) fn finish(self) -> Result<Vec<u8>> {
+    /// 400 when the query asks for too much; what the source gives.
+    pub fn finish(self) -> Result<Vec<u8>> {
         let Sheet { press, plan, mut out, waiting } = self;
         let (mut rows, mut order) = (Vec::new(), Vec::new());
         for waiting in waiting {

@@ -2,14 +2,15 @@
 
 use super::page::{options_link, Page};
 use super::sheet::{part, Held, Plan, Press};
-use super::{row_url, COUNT_MAX};
-use crate::db::query::{Collection, Related};
-use flette_odata::error::Result;
-use flette_odata::filter::Filter;
-use flette_odata::query::Expand;
-use flette_odata::render::{write_text, ContextExpand, Nested};
-use flette_odata::{Column, ODataError, Table, Uuid, Value};
+use super::{collection_table, row_url, Related, COUNT_MAX};
+use crate::edm::{Column, Table};
+use crate::error::{ODataError, Result};
+use crate::filter::Filter;
+use crate::query::Expand;
+use crate::render::{write_text, ContextExpand, Nested};
+use crate::value::Value;
 use std::collections::{HashMap, HashSet};
+use uuid::Uuid;
 
 /// Most rows that one expanded collection brings into one page, those of all rows taken together. The more
 /// rows a page has, the fewer come with each of them before a next link.
@@ -31,7 +32,6 @@ enum To<'a> {
 }
 
 struct List<'a> {
-    collection: Collection<'a>,
     plan: Plan<'a>,
     filter: Option<Filter>,
     /// Names of what stands beside the rows.
@@ -63,20 +63,14 @@ impl<'a> Branch<'a> {
         expand: &'a Expand,
         columns: &mut Vec<&'a Column>,
     ) -> Result<Branch<'a>> {
-        let schema = press.reader.schema;
+        let schema = press.source.schema();
         let plan = |table| Plan::new(press, table, expand.select.as_deref(), &expand.expand);
         let to = if expand.collection {
-            let collection = Collection::find(schema, table, &expand.navigation)?;
-            let filter = press.resolved(expand.filter.as_ref(), collection.table())?;
-            let plan = plan(collection.table())?;
+            let rows = collection_table(schema, table, &expand.navigation)?;
+            let filter = press.resolved(expand.filter.as_ref(), rows)?;
+            let plan = plan(rows)?;
             let beside = |what: &str| format!("{}@odata.{what}", expand.navigation);
-            To::Rows(Box::new(List {
-                collection,
-                plan,
-                filter,
-                count: beside("count"),
-                next: beside("nextLink"),
-            }))
+            To::Rows(Box::new(List { plan, filter, count: beside("count"), next: beside("nextLink") }))
         } else {
             let (lookup, targets) =
                 table.navigation(&expand.navigation).ok_or_else(|| missing(&expand.navigation))?;
@@ -111,7 +105,7 @@ impl<'a> Branch<'a> {
     /// Reads what hangs on the rows of a page.
     ///
     /// # Errors
-    /// 400 when the query asks for too much; 500 or 503 when the database fails.
+    /// 400 when the query asks for too much; what the source gives.
     pub(super) fn gather(&self, press: &Press<'a>, holders: &Plan<'a>, rows: &[Held]) -> Result<Nest> {
         match &self.to {
             To::Row { lookup_at, plans } => {
@@ -180,9 +174,12 @@ fn targets(rows: &[Held], lookup_at: usize, table: &Table) -> Vec<Uuid> {
 /// Rows of a table by id, written.
 fn behind<'a>(press: &Press<'a>, plan: &Plan<'a>, ids: Vec<Uuid>) -> Result<Vec<(Uuid, Vec<u8>)>> {
     let mut rows = Vec::new();
-    press.reader.rows_of((plan.table, &press.sight), &ids, &plan.columns, |found| {
-        rows.push(Held::of(&found, plan.columns.len()));
-        Ok(())
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    press.source.rows_of(plan.table, &ids, &plan.columns, &mut |found| {
+        rows.push(Held::of(found, plan.columns.len()));
+        Ok(true)
     })?;
     let written = plan.write(press, &rows)?;
     Ok(rows.iter().map(|row| plan.id(row)).zip(written).collect())
@@ -215,9 +212,9 @@ impl<'a> List<'a> {
         let limit = limit(press.page_size, ids.len());
         let wanted = expand.top.map_or(limit, |top| u64::from(top).min(limit));
         let related = Related {
-            collection: &self.collection,
             holders,
-            sight: &press.sight,
+            collection: &expand.navigation,
+            table: self.plan.table,
             filter: self.filter.as_ref(),
             order: &expand.orderby,
             // One more tells that there is more.
@@ -226,21 +223,21 @@ impl<'a> List<'a> {
         let mut collected: HashMap<Uuid, Collected> =
             ids.iter().map(|id| (*id, Collected::default())).collect();
         let (mut rows, mut runs, mut last) = (Vec::new(), Vec::<Run>::new(), Vec::new());
-        press.reader.related(&related, ids, &self.plan.columns, |found| {
+        press.source.related(&related, ids, &self.plan.columns, &mut |found| {
             if runs.last().is_none_or(|run| run.holder != found.id()) {
                 runs.push(Run { holder: found.id(), rows: 0, next: None });
             }
-            let Some(run) = runs.last_mut() else { return Ok(()) };
+            let Some(run) = runs.last_mut() else { return Ok(true) };
             if run.rows == limit {
                 run.next = Some(std::mem::take(&mut last));
-                return Ok(());
+                return Ok(true);
             }
             run.rows += 1;
             if run.rows == limit {
                 last = found.position();
             }
-            rows.push(Held::of(&found, self.plan.columns.len()));
-            Ok(())
+            rows.push(Held::of(found, self.plan.columns.len()));
+            Ok(true)
         })?;
         let mut written = self.plan.write(press, &rows)?.into_iter();
         for run in runs {
@@ -258,7 +255,7 @@ impl<'a> List<'a> {
             }
         }
         if expand.count {
-            let counts = press.reader.related_counts(&related, ids)?;
+            let counts = press.source.related_counts(&related, ids)?;
             for (id, into) in &mut collected {
                 let count = counts.get(id).copied().unwrap_or_default().min(COUNT_MAX);
                 into.count = Some(count.to_string().into_bytes());

@@ -1,11 +1,10 @@
-//! Names of the rows that lookups point to, for formatted values: read by one statement per table and page.
+//! Names of the rows that lookups point to, for formatted values: read at once for each table and page.
 
-use crate::db::rows::Sight;
-use crate::db::Reader;
-use flette_odata::error::Result;
-use flette_odata::Uuid;
+use super::Source;
+use crate::error::Result;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use uuid::Uuid;
 
 /// Names that are known. A row that is gone, out of sight or nameless has none.
 #[derive(Default)]
@@ -17,11 +16,10 @@ impl Names {
     /// Reads the names of rows, given by table and id, that were not asked for before.
     ///
     /// # Errors
-    /// 500 or 503 when the database fails.
+    /// What the source gives.
     pub(super) fn learn<'v>(
         &self,
-        reader: &Reader,
-        sight: &Sight,
+        source: &dyn Source,
         rows: impl Iterator<Item = (&'v str, Uuid)>,
     ) -> Result<()> {
         let mut known = self.known.borrow_mut();
@@ -32,8 +30,8 @@ impl Names {
         for (table, ids) in missing {
             let ids: Vec<Uuid> = ids.into_iter().collect();
             known.extend(ids.iter().map(|id| (*id, None)));
-            if let Some(table) = reader.schema.table(table) {
-                let names = reader.names_of(table, sight, &ids)?;
+            if let Some(table) = source.schema().table(table) {
+                let names = source.names_of(table, &ids)?;
                 known.extend(names.into_iter().map(|(id, name)| (id, Some(name))));
             }
         }

@@ -1,53 +1,23 @@
 //! Groups and figures of an aggregate, reckoned row by row. Numbers are exact.
 
-use flette_odata::collate::{fold, value_order};
-use flette_odata::decimal::DECIMAL_SCALE_MAX;
-use flette_odata::error::Result;
-use flette_odata::fetchxml::{Figure, Output, Role};
-use flette_odata::{Decimal, ODataError, Uuid, Value};
+use crate::collate::{cell_order, value_order, Key};
+use crate::decimal::{Decimal, DECIMAL_SCALE_MAX};
+use crate::error::{ODataError, Result};
+use crate::fetchxml::{Figure, Output, Role};
+use crate::render::Cell;
+use crate::value::Value;
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 /// Digits after the point of an average of exact numbers.
 const AVERAGE_SCALE: u8 = 10;
 
-/// What makes values alike: as they are compared.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Key {
-    Null,
-    Whole(i64),
-    /// Without zeros at the end.
-    Exact(i128, u8),
-    Real(u64),
-    Text(String),
-    Id(Uuid),
-}
-
 fn key(value: &Value) -> Key {
-    match value {
-        Value::Null => Key::Null,
-        Value::Bool(value) => Key::Whole(i64::from(*value)),
-        Value::Int(number) => Key::Whole(*number),
-        Value::Decimal(number) => {
-            let (mut mantissa, mut scale) = (number.mantissa(), number.scale());
-            while scale > 0 && mantissa % 10 == 0 {
-                mantissa /= 10;
-                scale -= 1;
-            }
-            Key::Exact(mantissa, scale)
-        }
-        // Zeros of both signs are one number.
-        Value::Double(number) => Key::Real((number + 0.0).to_bits()),
-        Value::Text(text) => Key::Text(fold(text).into_owned()),
-        Value::Guid(id) => Key::Id(*id),
-        Value::Lookup(to) => Key::Id(to.id),
-        Value::DateTime(at) => Key::Whole(*at),
-        Value::Date(days) => Key::Whole(i64::from(*days)),
-    }
+    Key::of(Cell::from(value))
 }
 
 /// The groups of an answer.
-pub(super) struct Groups<'a> {
+pub struct Groups<'a> {
     outputs: &'a [Output<'a>],
     utc_offset_minutes: i32,
     groups: HashMap<Vec<Key>, Group>,
@@ -59,9 +29,9 @@ struct Group {
     figures: Vec<Running>,
 }
 
-/// A figure on its way.
-#[derive(Default)]
-struct Running {
+/// A figure on its way. Of least and greatest values that are equal the first stays.
+#[derive(Debug, Default)]
+pub struct Running {
     rows: i64,
     values: i64,
     different: HashSet<Key>,
@@ -75,7 +45,7 @@ struct Running {
 }
 
 /// What numbers a figure was made of.
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     #[default]
     Whole,
@@ -85,7 +55,7 @@ enum Kind {
 
 impl<'a> Groups<'a> {
     /// No row yet. Without groups in the answer, all rows are one group, even when there are none.
-    pub(super) fn new(outputs: &'a [Output<'a>], utc_offset_minutes: i32) -> Groups<'a> {
+    pub fn new(outputs: &'a [Output<'a>], utc_offset_minutes: i32) -> Groups<'a> {
         let mut groups = HashMap::new();
         if !outputs.iter().any(|output| matches!(output.role, Role::Group(_))) {
             groups.insert(Vec::new(), Group::new(Vec::new(), outputs.len()));
@@ -97,7 +67,7 @@ impl<'a> Groups<'a> {
     ///
     /// # Errors
     /// 400 when a figure becomes too large.
-    pub(super) fn add(&mut self, row: Vec<Value>) -> Result<()> {
+    pub fn add(&mut self, row: Vec<Value>) -> Result<()> {
         let shared: Vec<Value> = self
             .outputs
             .iter()
@@ -121,7 +91,7 @@ impl<'a> Groups<'a> {
         }
         for ((output, figure), value) in self.outputs.iter().zip(&mut group.figures).zip(row) {
             if let Role::Aggregate(which) = output.role {
-                figure.add(which, value)?;
+                figure.add(which, Cell::from(&value))?;
             }
         }
         Ok(())
@@ -131,7 +101,7 @@ impl<'a> Groups<'a> {
     ///
     /// # Errors
     /// 400 when a figure is too large.
-    pub(super) fn sorted(self, order: &[(usize, bool)]) -> Result<Vec<Vec<Value>>> {
+    pub fn sorted(self, order: &[(usize, bool)]) -> Result<Vec<Vec<Value>>> {
         let mut rows = Vec::new();
         for group in self.groups.into_values() {
             let mut shared = group.shared.into_iter();
@@ -167,38 +137,44 @@ impl Group {
 }
 
 impl Running {
-    fn add(&mut self, figure: Figure, value: Value) -> Result<()> {
+    /// Takes a row's value in.
+    ///
+    /// # Errors
+    /// 400 when the figure becomes too large.
+    pub fn add(&mut self, figure: Figure, value: Cell<'_>) -> Result<()> {
         self.rows += 1;
-        if value.is_null() {
+        if value == Cell::Null {
             return Ok(());
         }
         self.values += 1;
         match figure {
             Figure::Rows | Figure::Values => {}
             Figure::DistinctValues => {
-                self.different.insert(key(&value));
+                self.different.insert(Key::of(value));
             }
-            Figure::Min if self.least.is_null() || value_order(&value, &self.least).is_lt() => {
-                self.least = value
+            Figure::Min if self.least.is_null() || cell_order(value, Cell::from(&self.least)).is_lt() => {
+                self.least = value.into();
             }
-            Figure::Max if self.greatest.is_null() || value_order(&value, &self.greatest).is_gt() => {
-                self.greatest = value;
+            Figure::Max
+                if self.greatest.is_null() || cell_order(value, Cell::from(&self.greatest)).is_gt() =>
+            {
+                self.greatest = value.into();
             }
             Figure::Min | Figure::Max => {}
-            Figure::Sum | Figure::Average => self.sum(&value)?,
+            Figure::Sum | Figure::Average => self.sum(value)?,
         }
         Ok(())
     }
 
-    fn sum(&mut self, value: &Value) -> Result<()> {
+    fn sum(&mut self, value: Cell<'_>) -> Result<()> {
         let exact = match value {
-            Value::Int(number) => Decimal::from(*number),
-            Value::Decimal(number) => {
+            Cell::Int(number) => Decimal::from(number),
+            Cell::Decimal(number) => {
                 self.kind = Kind::Exact;
                 self.scale = self.scale.max(number.scale());
-                *number
+                number
             }
-            Value::Double(number) => {
+            Cell::Double(number) => {
                 self.kind = Kind::Real;
                 self.real += number;
                 return Ok(());
@@ -211,7 +187,11 @@ impl Running {
         Ok(())
     }
 
-    fn value(self, figure: Figure) -> Result<Value> {
+    /// What it came to.
+    ///
+    /// # Errors
+    /// 400 when it is too large.
+    pub fn value(self, figure: Figure) -> Result<Value> {
         match figure {
             Figure::Rows => Ok(Value::Int(self.rows)),
             Figure::Values => Ok(Value::Int(self.values)),

@@ -1,21 +1,19 @@
 //! FetchXML: `?fetchXml=…`, and the views that hold it, `?savedQuery=…` and `?userQuery=…`.
 
-use super::circumstances::Circumstances;
+use super::list::{applied, Listed, Wanted};
 use super::names::Names;
 use super::page::{link, Page};
-use super::read::{applied, Listed, Wanted};
-use super::{rights, table_of, COUNT_MAX, PAGE_ROWS_MAX};
-use crate::db::query::fetch::{FetchQuery, FetchRow, Window};
-use crate::db::rows::{etag, Sight};
-use flette_odata::error::Result;
-use flette_odata::fetchxml::{
+use super::{table_of, FetchQuery, FetchRow, Window, COUNT_MAX, PAGE_ROWS_MAX};
+use crate::error::{ODataError, Result};
+use crate::fetchxml::{
     self, Condition, Cookie, Criteria, Extent, Fetch, Operator, Output, Position, Role, Test,
     ROWS_WITHOUT_COOKIE_MAX,
 };
-use flette_odata::filter::Filter;
-use flette_odata::query::{Query, SavedQuery};
-use flette_odata::render::{self, FetchShape};
-use flette_odata::{ODataError, Response, Value};
+use crate::filter::Filter;
+use crate::http::Response;
+use crate::query::{Query, SavedQuery};
+use crate::render::{self, FetchShape};
+use crate::value::Value;
 
 /// Answers `?fetchXml=…`.
 pub(super) fn by_text(list: &Listed, text: &str) -> Result<Response> {
@@ -57,7 +55,7 @@ pub(super) fn by_view(list: &Listed, view: SavedQuery) -> Result<Response> {
     let page = answer.page()?;
     let next = page.cookie.as_ref().map(|cookie| {
         let token = Page::View { ended: page.number, cookie: cookie.clone() }.write();
-        link(list.call.root, list.url, "$skiptoken", &token)
+        link(list.root, list.url, "$skiptoken", &token)
     });
     answer.respond(&page, None, next)
 }
@@ -67,7 +65,7 @@ fn not_combined(what: &str) -> ODataError {
 }
 
 fn parse(list: &Listed, text: &str) -> Result<Fetch> {
-    let fetch = fetchxml::parse(text, list.reader.schema)?;
+    let fetch = fetchxml::parse(text, list.source.schema())?;
     match fetch.entity.table == list.table.logical_name {
         true => Ok(fetch),
         false => Err(entities_differ()),
@@ -87,8 +85,8 @@ fn view_text(list: &Listed, view: SavedQuery) -> Result<String> {
         SavedQuery::System(id) => ("savedquery", id),
         SavedQuery::User(id) => ("userquery", id),
     };
-    let table = table_of(list.reader.schema, name)?;
-    let stored = list.reader.row(table, id, &list.call.caller.sight())?;
+    let table = table_of(list.source.schema(), name)?;
+    let stored = list.source.row(table, id)?;
     let row = stored.ok_or_else(|| ODataError::row_not_found(name, id))?.row;
     let text = |column: &str| row.get(column).and_then(Value::as_text);
     if text("returnedtypecode") != Some(&list.table.logical_name) {
@@ -126,12 +124,11 @@ struct FetchPage {
 
 impl<'a> Answer<'a> {
     fn new(list: &'a Listed<'a>, fetch: &Fetch) -> Result<Answer<'a>> {
-        let schema = list.reader.schema;
+        let schema = list.source.schema();
         for table in fetch.tables(schema)? {
-            rights::check_readable(list.call, table)?;
+            list.source.check_readable(table)?;
         }
-        let at = Circumstances::new(list.reader, list.call);
-        let fetch = fetch.with_filters(schema, &|filter, table| at.resolve(filter, table))?;
+        let fetch = fetch.with_filters(schema, &|filter, table| list.source.resolved(filter, table))?;
         let outputs = fetch.outputs(schema)?;
         let positions = if fetch.aggregate { Vec::new() } else { fetch.positions(schema)? };
         Ok(Answer { list, fetch, outputs, positions })
@@ -143,8 +140,7 @@ impl<'a> Answer<'a> {
         let size = u64::from(size);
         let (after, offset) = self.begin(number, size)?;
         let window = Window { after: after.as_deref(), offset, limit: size.saturating_add(1) };
-        let sight = self.list.call.caller.sight();
-        let mut rows = self.list.reader.fetch(&self.asked(&sight), window)?;
+        let mut rows = self.list.source.fetch(&self.asked(), window)?;
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let more = rows.len() > size && matches!(self.fetch.extent, Extent::Page { .. });
         rows.truncate(size);
@@ -158,9 +154,9 @@ impl<'a> Answer<'a> {
         Ok(FetchPage { number, rows, cookie })
     }
 
-    fn asked<'q>(&'q self, sight: &'q Sight) -> FetchQuery<'q> {
+    fn asked(&self) -> FetchQuery<'_> {
         let utc_offset_minutes = UTC_OFFSET_MINUTES;
-        FetchQuery { fetch: &self.fetch, sight, within: self.list.within, utc_offset_minutes }
+        FetchQuery { fetch: &self.fetch, within: self.list.within, utc_offset_minutes }
     }
 
     /// Where a page begins: after which row, and how many further.
@@ -181,10 +177,9 @@ impl<'a> Answer<'a> {
     }
 
     fn respond(&self, page: &FetchPage, cookie: Option<String>, next: Option<String>) -> Result<Response> {
-        let Listed { reader, call, table, query, prefer, .. } = self.list;
-        let sight = call.caller.sight();
+        let Listed { source, root, table, query, prefer, .. } = self.list;
         let total = match self.fetch.total_record_count || query.count {
-            true => Some(reader.fetch_count(&self.asked(&sight), COUNT_MAX + 1)?),
+            true => Some(source.fetch_count(&self.asked(), COUNT_MAX + 1)?),
             false => None,
         };
         let count = total.filter(|_| query.count).map(|total| total.min(COUNT_MAX));
@@ -201,18 +196,18 @@ impl<'a> Answer<'a> {
                 Value::Lookup(to) => Some((to.table.as_str(), to.id)),
                 _ => None,
             });
-            names.learn(reader, &sight, lookups)?;
+            names.learn(*source, lookups)?;
         }
         let mut out = Vec::new();
         for row in &page.rows {
             if !out.is_empty() {
                 out.push(b',');
             }
-            let tag = row.version.map(etag).unwrap_or_default();
-            shape.write_row(&mut out, &tag, &row.cells, &|_, id| names.get(id));
+            let tag = row.etag.as_deref().unwrap_or_default();
+            shape.write_row(&mut out, tag, &row.cells, &|_, id| names.get(id));
         }
         let columns: Vec<String> = self.outputs.iter().map(own_name).collect();
-        let context = render::context_collection(call.root, table, Some(&columns), &[]);
+        let context = render::context_collection(root, table, Some(&columns), &[]);
         let body = render::annotated_collection_body((&context, &said), count, next.as_deref(), None, &out);
         Ok(applied(Response::json(200, body), prefer))
     }

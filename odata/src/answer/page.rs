@@ -1,21 +1,20 @@
 //! Where a list goes on: the tokens in next and delta links. Opaque to clients, checked when they come back.
 
-use crate::db::position::Position;
-use crate::db::Reader;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use base64::Engine;
-use flette_odata::error::Result;
-use flette_odata::query::split_outside;
-use flette_odata::{Column, ColumnKind, ODataError, Value};
-use percent_encoding::{AsciiSet, CONTROLS};
+use super::base64;
+use crate::edm::{Column, ColumnKind};
+use crate::error::{ODataError, Result};
+use crate::path::encoding::{percent_decode, Plus};
+use crate::query::split_outside;
+use crate::value::Value;
 use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
 
 /// Longest token that is looked at, bytes.
 const TOKEN_LENGTH_MAX: usize = 32_768;
 
 /// What a `$skiptoken` says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) enum Page {
+pub enum Page {
     /// Goes on after a row with these order values and this key.
     Rows {
         /// Values of the order columns, the key last.
@@ -36,33 +35,19 @@ pub(super) enum Page {
 
 impl Page {
     /// The token's text: letters, digits, `-` and `_`.
-    pub(super) fn write(&self) -> String {
-        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
+    pub fn write(&self) -> String {
+        base64::encode(&serde_json::to_vec(self).unwrap_or_default())
     }
 
     /// Reads a token.
     ///
     /// # Errors
-    /// 400 `0x8004112a` when this server did not write it.
-    pub(super) fn read(text: &str) -> Result<Page> {
+    /// 400 `0x8004112a` when it was written nowhere.
+    pub fn read(text: &str) -> Result<Page> {
         let short = text.len() <= TOKEN_LENGTH_MAX;
-        let bytes = short.then(|| URL_SAFE_NO_PAD.decode(text).ok()).flatten();
-        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(bad_token)
+        let bytes = short.then(|| base64::decode(text)).flatten();
+        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(ODataError::bad_skip_token)
     }
-}
-
-/// 400: a token that cannot be understood.
-pub(super) fn bad_token() -> ODataError {
-    ODataError::bad_skip_token()
-}
-
-/// 410: a token that was right once, or for another database. The client reads everything anew.
-pub(super) fn expired() -> ODataError {
-    ODataError::new(
-        410,
-        "0x80044352",
-        "Version stamp associated with the client has expired. Please perform a full sync.",
-    )
 }
 
 /// Whether a value may stand in a column: a token may come from anywhere.
@@ -92,23 +77,13 @@ pub(super) fn fits(column: &Column, value: &Value) -> bool {
     }
 }
 
-/// Whether a position that came from outside can be used.
-///
-/// # Errors
-/// 410 when it is older than the tombstones, or newer than anything.
-pub(super) fn check_position(reader: &Reader, position: &Position) -> Result<()> {
-    let known = reader.tombstone_floor()?.is_none_or(|floor| position.is_beyond(floor))
-        && position.is_within(&reader.position()?);
-    known.then_some(()).ok_or_else(expired)
-}
-
 /// The link that carries on with the same query: `name` is `$skiptoken` or `$deltatoken`.
-pub(super) fn link(root: &str, url: &str, name: &str, token: &str) -> String {
+pub fn link(root: &str, url: &str, name: &str, token: &str) -> String {
     let url = url.split('#').next().unwrap_or_default();
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let kept = query.split('&').filter(|option| {
         let key = option.split('=').next().unwrap_or_default();
-        let key = percent_encoding::percent_decode_str(key).decode_utf8_lossy();
+        let key = percent_decode(key, Plus::Literal).unwrap_or_default();
         !key.is_empty() && key != "$skiptoken" && key != "$deltatoken"
     });
     let mut link = format!("{root}{}?", below(root, path));
@@ -125,15 +100,25 @@ pub(super) fn options_link(url: &str, options: &str, page: &Page) -> String {
     let mut link = format!("{url}?");
     for option in split_outside(options, ';').map(str::trim).filter(|option| !option.is_empty()) {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
-        let value = percent_encoding::utf8_percent_encode(value, OPTION_VALUE);
-        link.push_str(&format!("{}={value}&", name.trim()));
+        link.push_str(name.trim());
+        link.push('=');
+        push_option_value(&mut link, value);
+        link.push('&');
     }
     link + "$skiptoken=" + &page.write()
 }
 
-/// What cannot stand in the value of a query option as it is.
-const OPTION_VALUE: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'&').add(b'+').add(b'<').add(b'>');
+/// Adds the value of a query option, with escapes for what cannot stand in one as it is.
+fn push_option_value(link: &mut String, value: &str) {
+    for c in value.chars() {
+        let plain = c.is_ascii() && !c.is_ascii_control() && !" \"#%&+<>".contains(c);
+        let mut utf8 = [0; 4];
+        for byte in c.encode_utf8(&mut utf8).bytes() {
+            // Writing to a String never fails.
+            let _ = if plain { link.write_char(c) } else { write!(link, "%{byte:02X}") };
+        }
+    }
+}
 
 /// The part of a path below the root, whatever host it was asked under.
 fn below<'p>(root: &str, path: &'p str) -> &'p str {
@@ -148,7 +133,7 @@ fn below<'p>(root: &str, path: &'p str) -> &'p str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flette_odata::Uuid;
+    use uuid::Uuid;
 
     #[test]
     fn a_link_keeps_the_query_as_it_was_written() {

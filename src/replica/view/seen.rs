@@ -1,0 +1,147 @@
+//! One table as the app sees it.
+
+use crate::mirror::{Cells, Condition, MirrorTable, RowAt};
+use crate::model::Key;
+use crate::replica::{SeenRow, State};
+use flette_odata::render::Cell;
+use flette_odata::{Table, Uuid};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// Where a row stands. Good as long as the view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum At {
+    /// As the server told it.
+    Mirror(RowAt),
+    /// Among those that are not as mirror alone says.
+    Local(usize),
+}
+
+/// See the module.
+pub(super) struct SeenTable<'s> {
+    pub(super) table: &'s Table,
+    mirror: Option<&'s MirrorTable>,
+    /// Ids of rows that are not as mirror alone says.
+    touched: HashMap<Uuid, Option<usize>>,
+    /// Those of them that are there.
+    local: Vec<(Uuid, SeenRow)>,
+}
+
+impl<'s> SeenTable<'s> {
+    pub(super) fn of(state: &'s State, table: &'s Table) -> SeenTable<'s> {
+        let mirror = state.tables.get(&table.logical_name).and_then(|t| t.mirror.as_ref());
+        let mut seen = SeenTable { table, mirror, touched: HashMap::new(), local: Vec::new() };
+        for key in state.touched(&table.logical_name) {
+            let row = state.row(&Key::new(key.table.clone(), key.id));
+            let place = row.as_ref().map(|_| seen.local.len());
+            seen.touched.insert(key.id, place);
+            seen.local.extend(row.map(|row| (key.id, row)));
+        }
+        seen
+    }
+
+    /// The rows that meet a condition, in no order.
+    pub(super) fn select(&self, condition: Option<&Condition>) -> Vec<At> {
+        let touched: Vec<Uuid> = self.touched.keys().copied().collect();
+        let told = self.mirror.map(|mirror| mirror.select_where(condition, &touched)).unwrap_or_default();
+        let mut rows: Vec<At> = told.into_iter().map(At::Mirror).collect();
+        rows.extend(self.local_rows(condition).map(At::Local));
+        rows
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self, condition: Option<&Condition>) -> usize {
+        match (condition, self.mirror) {
+            (None, Some(mirror)) if self.touched.is_empty() => mirror.len(),
+            (_, mirror) => {
+                let touched: Vec<Uuid> = self.touched.keys().copied().collect();
+                let told = mirror.map_or(0, |mirror| mirror.count_where(condition, &touched));
+                told + self.local_rows(condition).count()
+            }
+        }
+    }
+
+    /// Places of the rows that meet a condition, among those that are not as mirror alone says.
+    fn local_rows<'v>(&'v self, condition: Option<&'v Condition>) -> impl Iterator<Item = usize> + 'v {
+        let local = self.local.iter().enumerate();
+        let meets = move |id: Uuid, seen: &SeenRow| {
+            let cell = |name: &str| seen.row.get(name).map_or(Cell::Null, Cell::from);
+            condition.is_none_or(|condition| condition.holds(id, &cell))
+        };
+        local.filter(move |(_, (id, seen))| meets(*id, seen)).map(|(place, _)| place)
+    }
+
+    /// Where a row stands that is there.
+    pub(super) fn find(&self, id: Uuid) -> Option<At> {
+        match self.touched.get(&id) {
+            Some(place) => place.map(At::Local),
+            None => self.mirror?.find(id).map(At::Mirror),
+        }
+    }
+
+    pub(super) fn id(&self, at: At) -> Uuid {
+        match (at, self.mirror) {
+            (At::Mirror(at), Some(mirror)) => mirror.id_at(at),
+            (At::Mirror(_), None) => Uuid::nil(),
+            (At::Local(place), _) => self.local[place].0,
+        }
+    }
+
+    pub(super) fn etag(&self, at: At) -> Cow<'_, str> {
+        match (at, self.mirror) {
+            (At::Mirror(at), Some(mirror)) => mirror.etag_at(at).into(),
+            (At::Mirror(_), None) => "".into(),
+            (At::Local(place), _) => self.local[place].1.etag.as_str().into(),
+        }
+    }
+
+    /// One value by logical name; of many rows [`SeenTable::columns`] is faster.
+    pub(super) fn cell(&self, at: At, column: &str) -> Cell<'_> {
+        match (at, self.mirror) {
+            (At::Mirror(at), Some(mirror)) => mirror.borrowed(at, column),
+            (At::Mirror(_), None) => Cell::Null,
+            (At::Local(place), _) => self.local[place].1.row.get(column).map_or(Cell::Null, Cell::from),
+        }
+    }
+
+    pub(super) fn mirror(&self) -> Option<&'s MirrorTable> {
+        self.mirror
+    }
+
+    /// A reader of some columns, given by logical name.
+    pub(super) fn columns<'n>(self: &Rc<Self>, names: impl IntoIterator<Item = &'n str>) -> Columns<'s> {
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        let cells = self.mirror.map(|mirror| mirror.cells(names.iter().map(String::as_str)));
+        Columns { seen: self.clone(), names, cells }
+    }
+}
+
+/// Some columns of a table, to be read of many rows.
+pub(super) struct Columns<'s> {
+    seen: Rc<SeenTable<'s>>,
+    names: Vec<String>,
+    cells: Option<Cells<'s>>,
+}
+
+impl Columns<'_> {
+    /// The value of the column in place `column` of those asked for.
+    pub(super) fn cell(&self, at: At, column: usize) -> Cell<'_> {
+        match (at, &self.cells) {
+            (At::Mirror(at), Some(cells)) => cells.cell(at, column),
+            (At::Mirror(_), None) => Cell::Null,
+            (At::Local(place), _) => {
+                let name = self.names.get(column).map_or("", String::as_str);
+                self.seen.local[place].1.row.get(name).map_or(Cell::Null, Cell::from)
+            }
+        }
+    }
+
+    /// The row that the lookup in place `column` leads to in `target`.
+    pub(super) fn follow(&self, at: At, column: usize, target: &SeenTable) -> Option<At> {
+        match self.cell(at, column) {
+            Cell::Lookup { table, id } if table == target.table.logical_name => target.find(id),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Worlds and queries made by chance: rows of any values, edits of them that wait, and whatever the Web API can ask.
+//!
+//! A world and each of its queries come from the seed alone. What failed is asked again by
+//! `FLETTE_CHANCE_SEED=… FLETTE_CHANCE_QUERIES=1 cargo test --test doors chance`; more queries by a larger number.
+
+use crate::support::Wire;
+use crate::world::{Ask, World};
+use flette_odata::render::write_value;
+use flette_odata::{Column, ColumnKind, Decimal, EntityRef, Method, Row, Schema, Table, Value};
+
+#[allow(dead_code, reason = "shared with tests that make their rows otherwise")]
+#[path = "../../odata/tests/body/fetchxml/generate.rs"]
+mod generate;
+#[path = "../../odata/tests/chance/queries.rs"]
+mod queries;
+
+use generate::Chance;
+use queries::{Dice, Realm, Writer};
+
+/// Queries of one run.
+const QUERIES: u64 = 10_000;
+/// Queries of one world.
+const QUERIES_OF_A_WORLD: u64 = 500;
+/// Rows of each table, those made later and those that never are included.
+const ROWS_MAX: usize = 15;
+/// Rows that the server has at first, at most.
+const ROWS_PLANTED_MAX: usize = 11;
+/// Edits that wait in a world.
+const EDITS: usize = 24;
+const TABLES: [&str; 3] = ["account", "contact", "task"];
+
+/// Columns whose values both doors know: no stamps of the server's, nothing that follows from who writes, nothing that
+/// must differ from row to row.
+fn wanted(column: &Column) -> bool {
+    let own = [
+        "processid",
+        "stageid",
+        "importsequencenumber",
+        "overriddencreatedon",
+        "exchangerate",
+        "accountnumber",
+        "tickersymbol",
+        "stockexchange",
+        "sic",
+        "yominame",
+        "employeeid",
+    ];
+    column.valid_for_create && column.valid_for_update && !own.contains(&column.logical_name.as_str())
+}
+
+/// The same for FetchXML, which also asks for keys.
+fn fetched(column: &Column) -> bool {
+    let some = [
+        "accountid",
+        "contactid",
+        "activityid",
+        "name",
+        "fullname",
+        "lastname",
+        "subject",
+        "description",
+        "numberofemployees",
+        "revenue",
+        "address1_latitude",
+        "donotphone",
+        "industrycode",
+        "prioritycode",
+        "statecode",
+        "scheduledend",
+        "birthdate",
+        "primarycontactid",
+        "parentcustomerid",
+        "parentaccountid",
+        "regardingobjectid",
+    ];
+    some.contains(&column.logical_name.as_str())
+}
+
+fn realm(schema: &Schema) -> Realm<'_> {
+    Realm {
+        schema,
+        tables: &TABLES,
+        pairs: &[],
+        rows_max: ROWS_MAX,
+        id: &generate::id,
+        wanted: &wanted,
+        now: flette_server::web::now(),
+    }
+}
+
+/// A value within the limits of its column.
+fn fitting(column: &Column, value: Value) -> Value {
+    match (&column.kind, value) {
+        (ColumnKind::Integer { min, max }, Value::Int(number)) => {
+            Value::Int(number.clamp(i64::from(*min), i64::from(*max)))
+        }
+        (
+            ColumnKind::Decimal { min, max, .. } | ColumnKind::Money { min, max, .. },
+            Value::Decimal(number),
+        ) => {
+            let fits = *min <= number && number <= *max;
+            Value::Decimal(if fits { number } else { Decimal::from(1) })
+        }
+        (ColumnKind::Double { min, max, .. }, Value::Double(number)) => {
+            Value::Double(number.clamp(*min, *max))
+        }
+        (_, value) => value,
+    }
+}
+
+/// Values of some columns as the body of a request.
+fn body(schema: &Schema, table: &Table, row: &Row) -> String {
+    let mut members = Vec::new();
+    for (name, value) in row {
+        let column = table.column(name).unwrap();
+        match (&column.kind, value) {
+            (ColumnKind::Lookup { targets }, Value::Lookup(EntityRef { table, id })) => {
+                let target = targets.iter().find(|target| target.table == *table).unwrap();
+                let set = &schema.table(table).unwrap().set_name;
+                members.push(format!("\"{}@odata.bind\":\"/{set}({id})\"", target.navigation));
+            }
+            (ColumnKind::Lookup { targets }, _) => {
+                members.push(format!("\"{}@odata.bind\":null", targets[0].navigation));
+            }
+            (_, value) => {
+                let mut out = Vec::new();
+                write_value(&mut out, column, value);
+                members.push(format!("\"{name}\":{}", String::from_utf8(out).unwrap()));
+            }
+        }
+    }
+    format!("{{{}}}", members.join(","))
+}
+
+struct Gardener<'a> {
+    realm: &'a Realm<'a>,
+    dice: &'a mut Dice,
+    /// Number of the next new row: an id is never used again.
+    next: usize,
+}
+
+impl Gardener<'_> {
+    fn values(&mut self, table: &Table, lookups: bool) -> Row {
+        let mut row = Row::new();
+        for column in self.realm.used(table) {
+            // A state and its reason go together.
+            let free = !matches!(column.kind, ColumnKind::State { .. } | ColumnKind::Status { .. });
+            if free && column.is_lookup() == lookups {
+                let value = fitting(column, self.realm.value(self.dice, column));
+                row.insert(column.logical_name.clone(), value);
+            }
+        }
+        row
+    }
+
+    fn url(&self, table: &Table, number: usize) -> String {
+        format!("{}({})", table.set_name, generate::id(&table.logical_name, number))
+    }
+
+    fn creation(&mut self, table: &Table, number: usize) -> Ask {
+        let mut row = self.values(table, false);
+        row.insert(table.primary_id.clone(), Value::Guid(generate::id(&table.logical_name, number)));
+        Ask::new("POST", &table.set_name, "", &body(self.realm.schema, table, &row))
+    }
+
+    /// Some columns get other values, one lookup among them perhaps.
+    fn change(&mut self, table: &Table, number: usize) -> Ask {
+        let (mut row, links) = (self.values(table, false), self.values(table, true));
+        let keep = 1 + self.dice.below(3);
+        while row.len() > keep {
+            let name = self.dice.pick(&row.keys().cloned().collect::<Vec<_>>());
+            row.remove(&name);
+        }
+        if let Some((name, value)) = links.into_iter().nth(self.dice.below(4)) {
+            row.insert(name, value);
+        }
+        self.patch(table, number, &row)
+    }
+
+    fn patch(&self, table: &Table, number: usize, row: &Row) -> Ask {
+        Ask::new("PATCH", &self.url(table, number), "If-Match: *", &body(self.realm.schema, table, row))
+    }
+
+    fn plant(&mut self, online: &Wire) {
+        let tell = |ask: &Ask| {
+            // Some lookups point to rows that are not there: those are refused.
+            let method = if ask.method == Method::Post { Method::Post } else { Method::Patch };
+            let answer = online.ask(method, &ask.path, &ask.body);
+            assert!(answer.status < 500, "{}: {}", ask.body, String::from_utf8_lossy(&answer.body));
+        };
+        for name in TABLES {
+            let table = self.realm.schema.table(name).unwrap();
+            for number in 0..self.dice.below(ROWS_PLANTED_MAX + 1) {
+                tell(&self.creation(table, number));
+                if self.dice.one_in(5) {
+                    tell(&Ask::new("PATCH", &self.url(table, number), "", r#"{"statecode":1}"#));
+                }
+            }
+        }
+        for name in TABLES {
+            let table = self.realm.schema.table(name).unwrap();
+            for number in 0..ROWS_PLANTED_MAX {
+                for (column, value) in self.values(table, true) {
+                    // Only what exists may be pointed from: a PATCH would make it.
+                    let exists = online.ask(Method::Get, &self.url(table, number), "").status == 200;
+                    if exists && !value.is_null() {
+                        tell(&self.patch(table, number, &Row::from([(column, value)])));
+                    }
+                }
+            }
+        }
+    }
+
+    fn edit(&mut self) -> Ask {
+        let table = self.realm.schema.table(self.dice.pick(&TABLES)).unwrap();
+        let number = self.dice.below(ROWS_MAX - 1);
+        match self.dice.below(8) {
+            0 => Ask::new("DELETE", &self.url(table, number), "", ""),
+            1 | 2 if self.next < ROWS_MAX => {
+                self.next += 1;
+                self.creation(table, self.next - 1)
+            }
+            3 => Ask::new("PATCH", &self.url(table, number), "If-Match: *", r#"{"statecode":1}"#),
+            _ => self.change(table, number),
+        }
+    }
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+fn prefer(dice: &mut Dice) -> String {
+    match dice.below(4) {
+        0 => format!("Prefer: odata.maxpagesize={}", 1 + dice.below(5)),
+        1 => "Prefer: odata.include-annotations=\"*\"".to_owned(),
+        2 => format!("Prefer: odata.include-annotations=\"*\",odata.maxpagesize={}", 1 + dice.below(5)),
+        _ => String::new(),
+    }
+}
+
+/// One query, whatever it asks for.
+fn query(world: &World, realm: &Realm, dice: &mut Dice) {
+    let name = dice.pick(&TABLES);
+    let table = realm.schema.table(name).unwrap();
+    if dice.one_in(5) {
+        return fetch(world, realm, dice);
+    }
+    let mut path = table.set_name.clone();
+    let mut of = table;
+    let collections = Writer { dice, realm }.collections(table);
+    if dice.one_in(6) && !collections.is_empty() {
+        path = format!("{path}({})", generate::id(name, dice.below(ROWS_MAX)));
+        let (collection, target, _) = dice.pick(&collections);
+        path = format!("{path}/{collection}");
+        of = realm.schema.table(&target).unwrap();
+    }
+    let mut options = Writer { dice, realm }.options(of);
+    if dice.one_in(10) {
+        path.push_str("/$count");
+        options.retain(|(name, _)| name == "$filter");
+    } else if path.contains('/') && dice.one_in(4) {
+        path.push_str("/$ref");
+        options.retain(|(name, _)| name == "$filter" || name == "$orderby");
+    }
+    let options: Vec<String> =
+        options.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+    world.same(&Ask::get(&format!("{path}?{}", options.join("&")), &prefer(dice)));
+}
+
+/// FetchXML, perhaps in pages that follow each other by cookies.
+fn fetch(world: &World, realm: &Realm, dice: &mut Dice) {
+    let mut chance = Chance(dice.below(usize::MAX) as u64);
+    let text = generate::fetch(realm.schema, &TABLES, &fetched, &mut chance);
+    let entity = text.split("<entity name='").nth(1).and_then(|rest| rest.split('\'').next()).unwrap();
+    let set = &realm.schema.table(entity).unwrap().set_name;
+    let ask = |text: &str, prefer: &str| Ask::get(&format!("{set}?fetchXml={}", encoded(text)), prefer);
+    if !dice.one_in(3) {
+        world.same(&ask(&text, &prefer(dice)));
+        return;
+    }
+    let size = 1 + dice.below(4);
+    let mut place = format!("count='{size}' page='1'");
+    for page in 2..6 {
+        let paged = text.replacen("<fetch", &format!("<fetch {place}"), 1);
+        let asked = ask(&paged, "Prefer: odata.include-annotations=\"*\"");
+        world.same(&asked);
+        let Some(cookie) = world.cookie(&asked) else { return };
+        place = format!("count='{size}' page='{page}' paging-cookie='{cookie}'");
+    }
+}
+
+fn number_of(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+#[test]
+fn whatever_is_asked_by_chance_is_answered_alike() {
+    let schema = flette_server::schema::schema();
+    let realm = realm(&schema);
+    let all = number_of("FLETTE_CHANCE_QUERIES").unwrap_or(QUERIES);
+    let first = number_of("FLETTE_CHANCE_SEED");
+    let first = first.unwrap_or_else(|| flette_odata::Uuid::new_v4().as_u128() as u64 >> 20);
+    println!("seed {first}");
+    let (mut asked, mut at, mut filled) = (0, first, 0);
+    while asked < all {
+        // A seed belongs to the world of its block.
+        let block = at / QUERIES_OF_A_WORLD;
+        let mut dice = Dice(block);
+        let mut gardener = Gardener { realm: &realm, dice: &mut dice, next: ROWS_PLANTED_MAX };
+        let world = World::planted(&mut |online| gardener.plant(online));
+        for _ in 0..EDITS {
+            world.same(&gardener.edit());
+        }
+        while at / QUERIES_OF_A_WORLD == block && asked < all {
+            world.case(&format!("FLETTE_CHANCE_SEED={at}"));
+            query(&world, &realm, &mut Dice(at.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+            (asked, at) = (asked + 1, at + 1);
+        }
+        filled += world.filled();
+        world.agree();
+    }
+    println!("{asked} queries, {filled} answers with something in them");
+    assert!(asked < QUERIES || filled as u64 > asked / 2, "only {filled} answers had something in them");
+}
