@@ -11,6 +11,8 @@ mod write;
 
 use crate::error::Result;
 use crate::model::{Key, Millis};
+use crate::replica::{Ask, Replica, State};
+use crate::store::Store;
 use flette_odata::answer::Page;
 use flette_odata::operation::Operation;
 use flette_odata::prefer::Prefer;
