@@ -18,7 +18,7 @@ const CODE_LINES_MAX: usize = 400;
 const LONGER: &[(&str, &str)] = &[];
 
 /// Folders whose source is held to the rules.
-const FOLDERS: [&str; 3] = ["src", "odata/src", "server/src"];
+const FOLDERS: [&str; 4] = ["src", "odata/src", "server/src", "sim/src"];
 
 fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -108,7 +108,7 @@ fn every_crate_takes_the_workspace_lints() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let manifest =
         |folder: &str| std::fs::read_to_string(root.join(folder).join("Cargo.toml")).expect("a manifest");
-    for folder in ["", "odata", "server"] {
+    for folder in ["", "odata", "server", "sim"] {
         assert!(manifest(folder).contains("[lints]\nworkspace = true"), "{folder} has lints of its own");
     }
     let lints =

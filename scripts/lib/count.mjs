@@ -1,7 +1,7 @@
 // Reads how many tests passed and failed from what a test runner printed.
 
 /**
- * Adds up the summaries of `cargo test`, wasm-bindgen-test and `node --test` in `output`. A runner that ended badly
+ * Adds up the summaries of `cargo test`, wasm-bindgen-test, `node --test` and the simulation in `output`. A runner that ended badly
  * without naming a failed test, or that ended without any summary, counts as one failure.
  */
 export function countTests(output, code) {
@@ -16,6 +16,11 @@ export function countTests(output, code) {
   for (const [, what, count] of output.matchAll(/^(?:#|ℹ) (pass|fail|cancelled) (\d+)$/gm)) {
     if (what === "pass") passed += Number(count);
     else failed += Number(count);
+    summaries += 1;
+  }
+  for (const [, ok, bad] of output.matchAll(/^(\d+) passed, (\d+) failed$/gm)) {
+    passed += Number(ok);
+    failed += Number(bad);
     summaries += 1;
   }
   if (failed === 0 && (code !== 0 || summaries === 0)) failed = 1;

@@ -13,6 +13,7 @@ for (const [name, output, code, expected] of [
   ["a run without a summary is a failure", "nothing\n", 0, "0 passed, 1 failed"],
   ["node's reporter is read", "ℹ pass 5\nℹ fail 1\nℹ cancelled 2\nℹ skipped 9\n", 1, "5 passed, 3 failed"],
   ["node's TAP is read", "# pass 5\n# fail 0\n# cancelled 0\n", 0, "5 passed, 0 failed"],
+  ["the simulation is read", "3 s\n2999 passed, 1 failed\n", 1, "2999 passed, 1 failed"],
   ["what a test prints is not read", "  test result: ok. 9 passed; 0 failed;\n", 0, "0 passed, 1 failed"],
 ]) {
   test(name, () => assert.equal(closingLine(countTests(output, code)), expected));

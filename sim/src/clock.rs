@@ -1,0 +1,33 @@
+//! Time: one true one, and what the devices think.
+
+use std::cell::Cell;
+
+/// A day of 2026, milliseconds since 1970.
+const START_MILLIS: i64 = 1_774_000_000_000;
+
+/// The true time.
+#[derive(Debug)]
+pub struct Clock(Cell<i64>);
+
+impl Clock {
+    /// A clock that stands until it is moved.
+    pub fn new() -> Clock {
+        Clock(Cell::new(START_MILLIS))
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub fn now(&self) -> i64 {
+        self.0.get()
+    }
+
+    /// Time passes.
+    pub fn advance(&self, millis: usize) {
+        self.0.set(self.0.get().saturating_add(i64::try_from(millis).unwrap_or(0)));
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Clock {
+        Clock::new()
+    }
+}

@@ -1,0 +1,215 @@
+//! A user's browser: a disk that survives, an engine that is killed now and then, and what runs in it.
+
+use crate::clock::Clock;
+use crate::dice::Dice;
+use crate::disk::Disk;
+use crate::faults::Faults;
+use crate::net::{Crm, Wire, ROOT};
+use crate::step::{run, yield_now, Task};
+use flette::engine::{Config, Engine, Identity};
+use flette::model::Millis;
+use flette::platform::Platform;
+use flette_odata::{Method, Request, Response, Uuid};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+/// Tables that are offline, in pull order.
+pub const TABLES: [&str; 4] = ["businessunit", "systemuser", "account", "contact"];
+/// Rows of a pulled page: few, so that pages are many.
+const PAGE_ROWS: u32 = 3;
+
+/// What an engine has of the world.
+pub struct Desk {
+    disk: Disk,
+    wire: Wire,
+    clock: Rc<Clock>,
+    skew_millis: Rc<Cell<i64>>,
+    dice: Rc<Dice>,
+    locks: Rc<RefCell<BTreeSet<String>>>,
+}
+
+/// A lock that is held.
+pub struct Held {
+    name: String,
+    locks: Rc<RefCell<BTreeSet<String>>>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.locks.borrow_mut().remove(&self.name);
+    }
+}
+
+impl Platform for Desk {
+    type Store = Disk;
+    type Transport = Wire;
+    type Lock = Held;
+
+    fn store(&self) -> &Disk {
+        &self.disk
+    }
+
+    fn transport(&self) -> &Wire {
+        &self.wire
+    }
+
+    fn now(&self) -> Millis {
+        Millis(self.clock.now().saturating_add(self.skew_millis.get()))
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        self.dice.fill(bytes);
+    }
+
+    async fn sleep(&self, _: u32) {
+        yield_now().await;
+    }
+
+    async fn try_lock(&self, name: &str) -> Option<Held> {
+        yield_now().await;
+        let free = self.locks.borrow_mut().insert(name.to_owned());
+        free.then(|| Held { name: name.to_owned(), locks: self.locks.clone() })
+    }
+}
+
+/// Something that an engine is doing.
+pub struct Doing {
+    /// What for.
+    pub what: What,
+    /// The rest of it.
+    pub task: Task<Response>,
+}
+
+/// What an engine is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// A round.
+    Round,
+    /// A change by the user: the place of its record in the account.
+    Change(usize),
+}
+
+/// See the module.
+pub struct Device {
+    /// Place among the devices.
+    pub at: usize,
+    /// Whose it is.
+    pub user: Uuid,
+    /// How wrong its clock is.
+    pub skew_millis: Rc<Cell<i64>>,
+    /// What runs.
+    pub doing: Vec<Doing>,
+    engine: Rc<Engine<Desk>>,
+    disk: Disk,
+    identity: Identity,
+    crm: Rc<Crm>,
+    clock: Rc<Clock>,
+    faults: Rc<Faults>,
+    dice: Rc<Dice>,
+    locks: Rc<RefCell<BTreeSet<String>>>,
+}
+
+/// What devices share.
+pub struct Surroundings {
+    /// The server.
+    pub crm: Rc<Crm>,
+    /// The true time.
+    pub clock: Rc<Clock>,
+    /// What may go wrong.
+    pub faults: Rc<Faults>,
+}
+
+impl Device {
+    /// A device that knows nothing yet.
+    pub fn new(at: usize, identity: Identity, around: &Surroundings, seed: u64) -> Option<Device> {
+        let disk = Disk::new(around.faults.clone());
+        let (dice, locks) = (Rc::new(Dice::new(seed)), Rc::default());
+        let skew_millis = Rc::new(Cell::new(0));
+        let (crm, clock, faults) = (around.crm.clone(), around.clock.clone(), around.faults.clone());
+        let wire = Wire { crm: crm.clone(), user: identity.user, faults: faults.clone() };
+        let desk = Desk {
+            disk: disk.clone(),
+            wire,
+            clock: clock.clone(),
+            skew_millis: skew_millis.clone(),
+            dice: dice.clone(),
+            locks: Rc::clone(&locks),
+        };
+        let engine = open(desk, identity)?;
+        let (user, doing) = (identity.user, Vec::new());
+        Some(Device { at, user, skew_millis, doing, engine, disk, identity, crm, clock, faults, dice, locks })
+    }
+
+    /// Kills everything that runs, and starts again on what the disk holds. `None` when that fails.
+    pub fn restart(&mut self) -> Option<()> {
+        self.doing.clear();
+        self.locks.borrow_mut().clear();
+        self.disk = self.disk.reopened();
+        self.engine = open(self.desk(), self.identity)?;
+        Some(())
+    }
+
+    /// Loses commits that were not synced; a restart must follow.
+    pub fn lose_power(&self, dice: &Dice) -> usize {
+        self.disk.lose_power(dice)
+    }
+
+    /// Opens a second context beside the first, on the same disk, and lets the first go on with what it does.
+    pub fn second_context(&mut self) -> Option<()> {
+        self.engine = open(self.desk(), self.identity)?;
+        Some(())
+    }
+
+    fn desk(&self) -> Desk {
+        let wire = Wire { crm: self.crm.clone(), user: self.user, faults: self.faults.clone() };
+        Desk {
+            disk: self.disk.clone(),
+            wire,
+            clock: self.clock.clone(),
+            skew_millis: self.skew_millis.clone(),
+            dice: self.dice.clone(),
+            locks: self.locks.clone(),
+        }
+    }
+
+    /// Begins a request at the front door.
+    pub fn begin(&mut self, what: What, request: Request) {
+        let engine = self.engine.clone();
+        self.doing.push(Doing { what, task: Box::pin(async move { engine.handle(request).await }) });
+    }
+
+    /// Whether a round is under way.
+    pub fn in_round(&self) -> bool {
+        self.doing.iter().any(|doing| doing.what == What::Round)
+    }
+
+    /// Asks at the front door and waits for the answer; whatever else runs stands still meanwhile.
+    pub fn ask(&self, request: Request) -> Option<Response> {
+        let engine = self.engine.clone();
+        run(Box::pin(async move { engine.handle(request).await }))
+    }
+
+    /// The same for JSON that is read.
+    pub fn read(&self, path: &str) -> Option<serde_json::Value> {
+        let answer = self.ask(Request::get(path))?;
+        serde_json::from_slice(&answer.body).ok().filter(|_| answer.status == 200)
+    }
+
+    /// A round from start to end; what became of it.
+    pub fn round(&self) -> Option<serde_json::Value> {
+        let answer = self.ask(Request::new(Method::Post, "/flette/sync"))?;
+        serde_json::from_slice(&answer.body).ok()
+    }
+}
+
+fn open(desk: Desk, identity: Identity) -> Option<Rc<Engine<Desk>>> {
+    let config = Config {
+        root: ROOT.to_owned(),
+        database: format!("sim-{}", identity.user),
+        identity,
+        tables: TABLES.map(str::to_owned).to_vec(),
+        page_size: PAGE_ROWS,
+    };
+    run(Box::pin(Engine::open(desk, config)))?.ok().map(Rc::new)
+}

@@ -1,0 +1,145 @@
+//! What goes wrong, how often, and how often it did.
+
+use crate::dice::Dice;
+use crate::tale::tell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+/// Something that goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum Fault {
+    RequestLost,
+    AnswerLost,
+    AnswerCut,
+    RequestTwice,
+    RequestLate,
+    LoginPage,
+    Status(u16),
+    FeedExpired,
+    DiskFull,
+    DiskFailed,
+    Killed,
+    PowerLost,
+    ClockJumped,
+    SecondContext,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Fault::Status(status) => write!(f, "status {status}"),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+/// Statuses that a request may be answered with although the server never saw it.
+const STATUSES: [u16; 12] = [401, 403, 407, 408, 413, 429, 500, 501, 502, 503, 504, 404];
+
+/// Faults of the network.
+const ON_REQUEST: [Fault; 7] = [
+    Fault::RequestLost,
+    Fault::AnswerLost,
+    Fault::AnswerCut,
+    Fault::RequestTwice,
+    Fault::RequestLate,
+    Fault::LoginPage,
+    Fault::Status(0),
+];
+
+/// Faults of the disk, the feed and the device.
+const ELSEWHERE: [Fault; 7] = [
+    Fault::FeedExpired,
+    Fault::DiskFull,
+    Fault::DiskFailed,
+    Fault::Killed,
+    Fault::PowerLost,
+    Fault::ClockJumped,
+    Fault::SecondContext,
+];
+
+impl Fault {
+    /// Every fault that can come.
+    pub fn all() -> impl Iterator<Item = Fault> {
+        let network = ON_REQUEST.into_iter().filter(|fault| *fault != Fault::Status(0));
+        network.chain(ELSEWHERE).chain(STATUSES.map(Fault::Status))
+    }
+}
+
+/// One run's faults: each kind is as likely as the seed says, or never comes.
+#[derive(Debug)]
+pub struct Faults {
+    dice: Dice,
+    on: Cell<bool>,
+    network: Vec<Fault>,
+    /// A request fails once in so many; 0 = never. Likewise below.
+    request_rate: usize,
+    commit_rate: usize,
+    expiry_rate: usize,
+    counts: RefCell<BTreeMap<Fault, u64>>,
+}
+
+impl Faults {
+    /// Faults of a seed, off at first.
+    pub fn new(seed: u64) -> Faults {
+        let dice = Dice::new(seed ^ 0x5DEE_CE66_D1CE_4E5B);
+        let network = ON_REQUEST.into_iter().filter(|_| dice.once_in(2)).collect();
+        let rate = |choices: &[usize]| dice.pick(choices).copied().unwrap_or(0);
+        let request_rate = rate(&[0, 3, 6, 12, 25]);
+        let (commit_rate, expiry_rate) = (rate(&[0, 0, 15, 60]), rate(&[0, 0, 10, 30]));
+        let (on, counts) = (Cell::new(false), RefCell::default());
+        Faults { dice, on, network, request_rate, commit_rate, expiry_rate, counts }
+    }
+
+    /// From now on, or not any more.
+    pub fn switch(&self, on: bool) {
+        self.on.set(on);
+    }
+
+    /// Whether faults are on.
+    pub fn are_on(&self) -> bool {
+        self.on.get()
+    }
+
+    /// Notes that a fault happened.
+    pub fn note(&self, fault: Fault) {
+        tell(|| format!("fault: {fault}"));
+        *self.counts.borrow_mut().entry(fault).or_default() += 1;
+    }
+
+    /// How often each fault came.
+    pub fn counts(&self) -> BTreeMap<Fault, u64> {
+        self.counts.borrow().clone()
+    }
+
+    /// What happens to a request; `is_feed` for one that names a delta token.
+    pub fn on_request(&self, is_feed: bool) -> Option<Fault> {
+        if !self.on.get() {
+            return None;
+        }
+        if is_feed && self.dice.once_in(self.expiry_rate) {
+            self.note(Fault::FeedExpired);
+            return Some(Fault::FeedExpired);
+        }
+        if !self.dice.once_in(self.request_rate) {
+            return None;
+        }
+        let fault = match self.dice.pick(&self.network)? {
+            Fault::Status(_) => Fault::Status(*self.dice.pick(&STATUSES)?),
+            other => *other,
+        };
+        self.note(fault);
+        Some(fault)
+    }
+
+    /// What happens to a commit.
+    pub fn on_commit(&self) -> Option<Fault> {
+        if !self.on.get() || !self.dice.once_in(self.commit_rate) {
+            return None;
+        }
+        let fault = if self.dice.once_in(2) { Fault::DiskFull } else { Fault::DiskFailed };
+        self.note(fault);
+        Some(fault)
+    }
+}

@@ -1,0 +1,158 @@
+//! `flette-sim [--seeds N] [--first K] [--threads T] [--tell]`: runs seeds K..K+N, and before them those that failed once. A
+//! failure names its seed and how to run it again; with `--tell` everything that happens is printed.
+
+use flette_sim::faults::Fault;
+use flette_sim::tale;
+use flette_sim::template::Template;
+use flette_sim::world::{run, Outcome};
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// Each such seed runs twice, and must come to the same (H-1).
+const TWICE_EVERY: u64 = 100;
+/// From so many seeds on, every fault must have come (H-2).
+const SEEDS_WITH_ALL_FAULTS: u64 = 1000;
+/// Seeds that failed once, one a line, with what was wrong behind `#`.
+const FAILED_ONCE: &str = include_str!("../failed-once.txt");
+
+#[derive(Default)]
+struct Sums {
+    scenarios: u64,
+    steps: u64,
+    requests: u64,
+    changes: u64,
+    conflicts: u64,
+    parked: BTreeMap<String, u64>,
+    faults: BTreeMap<Fault, u64>,
+    failed: u64,
+}
+
+impl Sums {
+    fn add(&mut self, outcome: Outcome) {
+        self.scenarios += 1;
+        self.steps += outcome.steps;
+        self.requests += outcome.requests;
+        self.changes += outcome.changes;
+        self.conflicts += outcome.conflicts;
+        for (why, count) in outcome.parked {
+            *self.parked.entry(why).or_default() += count;
+        }
+        for (fault, count) in outcome.faults {
+            *self.faults.entry(fault).or_default() += count;
+        }
+    }
+
+    fn tell(&self) {
+        println!(
+            "{} scenarios, {} steps, {} requests, {} acknowledged changes traced, {} conflicts",
+            self.scenarios, self.steps, self.requests, self.changes, self.conflicts
+        );
+        println!("faults: {}", list(&self.faults));
+        println!("parked: {}", list(&self.parked));
+    }
+
+    /// H-2: a batch in which a fault never came shows nothing about it.
+    fn check_faults(&mut self) {
+        for fault in Fault::all().filter(|fault| !self.faults.contains_key(fault)) {
+            println!("H-2: {fault} never came");
+            self.failed += 1;
+        }
+    }
+}
+
+fn list<K: std::fmt::Display>(counts: &BTreeMap<K, u64>) -> String {
+    let each: Vec<String> = counts.iter().map(|(what, count)| format!("{what}: {count}")).collect();
+    each.join(", ")
+}
+
+struct Options {
+    seeds: u64,
+    first: u64,
+    threads: usize,
+    told: bool,
+}
+
+impl Options {
+    fn read() -> Result<Options, String> {
+        let number = |name: &str, standard: u64| {
+            let mut arguments = std::env::args().skip_while(|argument| argument != name).skip(1);
+            match arguments.next() {
+                Some(text) => text.parse().map_err(|_| format!("{name} takes a number")),
+                None => Ok(standard),
+            }
+        };
+        let told = std::env::args().any(|argument| argument == "--tell");
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = usize::try_from(number("--threads", 0)?).unwrap_or(0);
+        let threads = if threads == 0 { cores } else { threads };
+        let (seeds, first) = (number("--seeds", 100)?, number("--first", 1)?);
+        Ok(Options { seeds, first, threads: if told { 1 } else { threads }, told })
+    }
+
+    fn seeds(&self) -> Vec<u64> {
+        let failed = FAILED_ONCE.lines().filter_map(|line| line.split('#').next()?.trim().parse().ok());
+        let again: Vec<u64> = if self.seeds > 1 { failed.collect() } else { Vec::new() };
+        again.into_iter().chain(self.first..self.first.saturating_add(self.seeds)).collect()
+    }
+}
+
+fn simulate(options: &Options) -> Result<Sums, String> {
+    let template = Template::new(std::env::temp_dir())?;
+    let (seeds, next, sums) = (options.seeds(), AtomicUsize::new(0), Mutex::new(Sums::default()));
+    std::thread::scope(|scope| {
+        for _ in 0..options.threads {
+            scope.spawn(|| {
+                if options.told {
+                    tale::begin();
+                }
+                while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let outcome = twice(*seed, &template);
+                    let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
+                    match outcome {
+                        Ok(outcome) => sums.add(outcome),
+                        Err(why) => {
+                            println!("seed {seed}: {why}\n  again: npm run sim -- --first {seed} --seeds 1");
+                            sums.failed += 1;
+                        }
+                    }
+                }
+            });
+        }
+    });
+    Ok(sums.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Every hundredth seed runs twice (H-1).
+fn twice(seed: u64, template: &Template) -> Result<Outcome, String> {
+    let first = run(seed, template)?;
+    if seed % TWICE_EVERY == 0 {
+        let second = run(seed, template)?;
+        if first.trace != second.trace || first.requests != second.requests {
+            return Err("H-1: the seed ran differently the second time".to_owned());
+        }
+    }
+    Ok(first)
+}
+
+fn main() -> ExitCode {
+    let started = Instant::now();
+    let simulated = Options::read().and_then(|options| Ok((simulate(&options)?, options.seeds)));
+    match simulated {
+        Ok((mut sums, seeds)) => {
+            sums.tell();
+            if seeds >= SEEDS_WITH_ALL_FAULTS {
+                sums.check_faults();
+            }
+            println!("{} s", started.elapsed().as_secs());
+            println!("{} passed, {} failed", sums.scenarios, sums.failed);
+            ExitCode::from(u8::from(sums.failed > 0))
+        }
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,552 @@
+//! One run: devices, a server and people online, all moved by one seed.
+
+use crate::account::{Account, Deed, Said, Testimony, COLUMNS, WATCHED};
+use crate::clock::Clock;
+use crate::device::{Device, Surroundings, What};
+use crate::dice::Dice;
+use crate::faults::{Fault, Faults};
+use crate::net::{Crm, ROOT};
+use crate::step::step;
+use crate::tale::tell;
+use crate::template::Template;
+use flette::engine::Identity;
+use flette_odata::{Method, Request, Uuid};
+use flette_server::people::user_id;
+use serde_json::{json, Value as Json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// Steps of a run, at most.
+const STEPS_MAX: usize = 160;
+/// Full passes over all devices within which everything must have drained.
+const PASSES_MAX: usize = 12;
+/// Rounds of a first synchronisation, at most.
+const FIRST_ROUNDS_MAX: usize = 20;
+/// Whose devices these are, in turn. The third one sees her own rows and those of her unit.
+const USERS: [&str; 3] = ["demo", "admin", "anna"];
+/// Rows that nobody deletes: they must never be missed.
+const LASTING_ROWS: usize = 4;
+
+/// What a run came to.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Steps taken.
+    pub steps: u64,
+    /// Requests that the server answered.
+    pub requests: u64,
+    /// Acknowledged changes that were looked for at the end.
+    pub changes: u64,
+    /// Conflicts in the logs at the end.
+    pub conflicts: u64,
+    /// Entries parked at the end, by status.
+    pub parked: BTreeMap<String, u64>,
+    /// Faults by kind.
+    pub faults: BTreeMap<Fault, u64>,
+    /// What everything that was answered amounts to: the same seed must give the same.
+    pub trace: u64,
+}
+
+struct World {
+    dice: Dice,
+    clock: Rc<Clock>,
+    crm: Rc<Crm>,
+    faults: Rc<Faults>,
+    devices: Vec<Device>,
+    account: Account,
+    rows: Vec<Uuid>,
+    accounts: Vec<Uuid>,
+    lasting: BTreeSet<Uuid>,
+    made: usize,
+    steps: u64,
+    trace: u64,
+    shared_disk: BTreeSet<usize>,
+}
+
+type Done = Result<(), String>;
+
+/// Runs one seed.
+///
+/// # Errors
+/// Which promise was broken, and how.
+pub fn run(seed: u64, template: &Template) -> Result<Outcome, String> {
+    let mut world = World::new(seed, template)?;
+    world.faults.switch(true);
+    let steps = STEPS_MAX / 4 + world.dice.roll(STEPS_MAX * 3 / 4);
+    for _ in 0..steps {
+        world.step()?;
+    }
+    world.faults.switch(false);
+    world.settle()
+}
+
+impl World {
+    fn new(seed: u64, template: &Template) -> Result<World, String> {
+        let dice = Dice::new(seed);
+        let clock = Rc::new(Clock::new());
+        let crm = Rc::new(Crm::new(template.service(seed)?, clock.clone()));
+        let faults = Rc::new(Faults::new(dice.next()));
+        let mut world = World {
+            dice,
+            clock,
+            crm,
+            faults,
+            devices: Vec::new(),
+            account: Account::default(),
+            rows: Vec::new(),
+            accounts: Vec::new(),
+            lasting: BTreeSet::new(),
+            made: 0,
+            steps: 0,
+            trace: 0,
+            shared_disk: BTreeSet::new(),
+        };
+        world.plant()?;
+        world.place_devices()?;
+        Ok(world)
+    }
+
+    fn plant(&mut self) -> Done {
+        for at in 0..LASTING_ROWS + self.dice.roll(6) {
+            let (set, key, name) = WATCHED[at % 2];
+            let (id, value) = (self.new_id(), self.value());
+            self.online(Method::Post, set, json!({key: id, name: value}))?;
+            if at < LASTING_ROWS {
+                self.lasting.insert(id);
+            }
+            self.rows.push(id);
+            if set == "accounts" {
+                self.accounts.push(id);
+            }
+        }
+        self.watch()
+    }
+
+    fn place_devices(&mut self) -> Done {
+        for at in 0..2 + self.dice.roll(2) {
+            let name = USERS[at % USERS.len()];
+            let identity = self.identity(name)?;
+            let (crm, clock, faults) = (self.crm.clone(), self.clock.clone(), self.faults.clone());
+            let around = Surroundings { crm, clock, faults };
+            let device = Device::new(at, identity, &around, self.dice.next()).ok_or("no engine")?;
+            let whole = |device: &Device| {
+                let status = device.read("/flette/status");
+                status.is_some_and(|status| status["synced"] == true)
+            };
+            let rounds = (0..FIRST_ROUNDS_MAX).take_while(|_| device.round().is_some() && !whole(&device));
+            if rounds.count() == FIRST_ROUNDS_MAX {
+                return Err("L-1: the first synchronisation does not end".to_owned());
+            }
+            self.devices.push(device);
+        }
+        Ok(())
+    }
+
+    fn identity(&self, name: &str) -> Result<Identity, String> {
+        let who = self.list(name, "WhoAmI")?;
+        let id = |member: &str| who[member].as_str().and_then(|id| id.parse().ok()).unwrap_or_default();
+        let (business_unit, organization) = (id("BusinessUnitId"), id("OrganizationId"));
+        Ok(Identity { user: id("UserId"), business_unit, organization })
+    }
+
+    fn new_id(&self) -> Uuid {
+        let mut bytes = [0; 16];
+        self.dice.fill(&mut bytes);
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+
+    fn value(&mut self) -> String {
+        self.made += 1;
+        format!("v{}", self.made)
+    }
+
+    /// Somebody online does something; whether it worked.
+    fn online(&self, method: Method, path: &str, body: Json) -> Result<bool, String> {
+        let mut request = Request::new(method, format!("{ROOT}{path}"));
+        if method != Method::Delete {
+            request = request.json(body.to_string().into_bytes()).header("If-Match", "*");
+        }
+        let answer = self.crm.answer(user_id("admin"), &request);
+        match answer.status {
+            500.. => Err(format!("the server failed: {}", String::from_utf8_lossy(&answer.body))),
+            _ => Ok(answer.is_success()),
+        }
+    }
+
+    fn step(&mut self) -> Done {
+        self.steps += 1;
+        let far = self.dice.once_in(40);
+        self.clock.advance(if far { 600_000 } else { 1 + self.dice.roll(1500) });
+        let at = self.dice.roll(self.devices.len());
+        match self.dice.roll(20) {
+            0..=3 => self.change(at)?,
+            4..=6 => self.begin_round(at),
+            7 => self.change_online()?,
+            8 => self.disturb(at)?,
+            9 => self.late(),
+            _ => self.go_on(at)?,
+        }
+        self.watch()
+    }
+
+    /// Lets what runs on a device go on for a while.
+    fn go_on(&mut self, at: usize) -> Done {
+        for _ in 0..1 + self.dice.roll(30) {
+            let device = &mut self.devices[at];
+            if device.doing.is_empty() {
+                return Ok(());
+            }
+            let chosen = self.dice.roll(device.doing.len());
+            let Some(answer) = step(&mut device.doing[chosen].task) else { continue };
+            let what = device.doing.swap_remove(chosen).what;
+            self.remember(u64::from(answer.status));
+            if let What::Change(record) = what {
+                self.answered(at, record, answer.status)?;
+            }
+        }
+        self.lasting_rows_are_there(at)
+    }
+
+    fn answered(&mut self, at: usize, record: usize, status: u16) -> Done {
+        let said = match status {
+            200..=299 => Said::Done,
+            // Passed on to the server, and the answer was lost: nobody knows.
+            501 => Said::Nothing,
+            other => Said::Refused(other),
+        };
+        tell(|| format!("device {at} says {said:?}"));
+        let busy = self.devices[at].doing.iter().any(|doing| doing.what == What::Round);
+        let Some(deed) = self.account.end(record, said) else { return Ok(()) };
+        let alone = !busy && self.devices[at].doing.is_empty() && !self.shared_disk.contains(&at);
+        match said == Said::Done && alone {
+            true => self.read_back(at, &deed),
+            false => Ok(()),
+        }
+    }
+
+    /// I-14: what was acknowledged is to be seen at once.
+    fn read_back(&self, at: usize, deed: &Deed) -> Done {
+        let set = |row: &Uuid| if self.accounts.contains(row) { "accounts" } else { "contacts" };
+        let (row, values) = match deed {
+            Deed::Create { row, values, .. } | Deed::Edit { row, values } => (row, values.as_slice()),
+            Deed::Delete { row } => (row, [].as_slice()),
+        };
+        let answer = self.devices[at].ask(Request::get(format!("{ROOT}{}({row})", set(row))));
+        let answer = answer.ok_or("L-2: a read hangs")?;
+        if answer.headers.get("Flette-Source") != Some("replica") {
+            return Ok(());
+        }
+        let seen: Option<Json> = serde_json::from_slice(&answer.body).ok().filter(|_| answer.status == 200);
+        let Some(seen) = seen else {
+            return match deed {
+                Deed::Delete { .. } => Ok(()),
+                _ => Err(format!("I-14: device {at} does not show {row}, which it has acknowledged")),
+            };
+        };
+        match values.iter().find(|(column, value)| seen[*column] != value.as_str()) {
+            Some((column, value)) => {
+                Err(format!("I-14: device {at} shows {} and not {value} in {column}", seen[*column]))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// I-13: rows that nobody deletes are never missing, whatever is under way.
+    fn lasting_rows_are_there(&self, at: usize) -> Done {
+        if !self.dice.once_in(4) || self.devices[at].user == user_id("anna") {
+            return Ok(());
+        }
+        for (set, key, _) in WATCHED {
+            let Some(list) = self.devices[at].read(&format!("{ROOT}{set}?$select={key}")) else { continue };
+            let rows = list["value"].as_array().into_iter().flatten();
+            let ids: BTreeSet<&str> = rows.filter_map(|row| row[key].as_str()).collect();
+            let of_set = |id: &&Uuid| self.accounts.contains(id) == (set == "accounts");
+            if let Some(id) = self.lasting.iter().filter(of_set).find(|id| !ids.contains(id.to_string().as_str())) {
+                return Err(format!("I-13: device {at} does not list {id}, which nobody deleted"));
+            }
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, at: usize) -> Done {
+        let deed = self.deed();
+        let (method, path, body) = self.request(&deed);
+        tell(|| format!("device {at} begins {deed:?}"));
+        let record = self.account.begin(at, deed);
+        let mut request = Request::new(method, format!("{ROOT}{path}"));
+        if method != Method::Delete {
+            request = request.json(body.to_string().into_bytes());
+        }
+        if method == Method::Patch {
+            request = request.header("If-Match", "*");
+        }
+        self.devices[at].begin(What::Change(record), request);
+        // Most users wait for the answer.
+        if self.dice.roll(4) > 0 {
+            self.go_on(at)?;
+        }
+        Ok(())
+    }
+
+    fn deed(&mut self) -> Deed {
+        let row = self.dice.pick(&self.rows).copied().unwrap_or_default();
+        match self.dice.roll(10) {
+            0..=1 => {
+                let id = self.new_id();
+                let parent = self.dice.pick(&self.accounts).copied().filter(|_| self.dice.once_in(2));
+                self.rows.push(id);
+                Deed::Create { row: id, values: vec![("lastname", self.value())], parent }
+            }
+            2 if !self.lasting.contains(&row) => Deed::Delete { row },
+            _ if self.accounts.contains(&row) => Deed::Edit { row, values: vec![("name", self.value())] },
+            _ => {
+                let mut values = Vec::new();
+                for column in COLUMNS {
+                    if self.dice.once_in(3) {
+                        values.push((column, self.value()));
+                    }
+                }
+                if values.is_empty() {
+                    values.push((COLUMNS[1], self.value()));
+                }
+                Deed::Edit { row, values }
+            }
+        }
+    }
+
+    fn request(&self, deed: &Deed) -> (Method, String, Json) {
+        let body = |values: &[(&'static str, String)]| {
+            let members = values.iter().map(|(name, value)| ((*name).to_owned(), json!(value)));
+            members.collect::<serde_json::Map<String, Json>>()
+        };
+        let place = |row: &Uuid| match self.accounts.contains(row) {
+            true => format!("accounts({row})"),
+            false => format!("contacts({row})"),
+        };
+        match deed {
+            Deed::Create { row, values, parent } => {
+                let mut body = body(values);
+                body.insert("contactid".to_owned(), json!(row));
+                if let Some(parent) = parent {
+                    let to = format!("/accounts({parent})");
+                    body.insert("parentcustomerid_account@odata.bind".to_owned(), json!(to));
+                }
+                (Method::Post, "contacts".to_owned(), Json::Object(body))
+            }
+            Deed::Edit { row, values } => (Method::Patch, place(row), Json::Object(body(values))),
+            Deed::Delete { row } => (Method::Delete, place(row), Json::Null),
+        }
+    }
+
+    fn begin_round(&mut self, at: usize) {
+        tell(|| format!("device {at} begins a round at {}", self.clock.now()));
+        if !self.devices[at].in_round() || self.dice.once_in(8) {
+            self.devices[at].begin(What::Round, Request::new(Method::Post, "/flette/sync"));
+        }
+    }
+
+    fn change_online(&mut self) -> Done {
+        if self.dice.once_in(4) {
+            return self.assign_online();
+        }
+        let deed = self.deed();
+        tell(|| format!("online {deed:?}"));
+        let (method, path, body) = self.request(&deed);
+        self.online(method, &path, body).map(|_| ())
+    }
+
+    /// A row gets another owner: it comes into sight of some, and leaves that of others.
+    fn assign_online(&mut self) -> Done {
+        let row = self.dice.pick(&self.rows).copied().unwrap_or_default();
+        if self.lasting.contains(&row) {
+            return Ok(());
+        }
+        let owner = self.dice.pick(&USERS).copied().unwrap_or("admin");
+        tell(|| format!("online: {row} is assigned to {owner}"));
+        let body = json!({"ownerid@odata.bind": format!("/systemusers({})", user_id(owner))});
+        let (_, path, _) = self.request(&Deed::Edit { row, values: Vec::new() });
+        self.online(Method::Patch, &path, body).map(|_| ())
+    }
+
+    fn disturb(&mut self, at: usize) -> Done {
+        tell(|| format!("device {at} is disturbed"));
+        let failed = || "an engine does not open again".to_owned();
+        match self.dice.roll(6) {
+            0..=2 => {
+                self.faults.note(Fault::Killed);
+                self.shared_disk.remove(&at);
+                self.devices[at].restart().ok_or_else(failed)?;
+            }
+            3 => {
+                if self.devices[at].lose_power(&self.dice) > 0 {
+                    self.faults.note(Fault::PowerLost);
+                }
+                self.shared_disk.remove(&at);
+                self.devices[at].restart().ok_or_else(failed)?;
+            }
+            4 => {
+                const HOUR: i64 = 3_600_000;
+                let skews = [0, HOUR, -HOUR, 24 * HOUR, -24 * HOUR, 87_600 * HOUR, -87_600 * HOUR, 1500];
+                self.faults.note(Fault::ClockJumped);
+                self.devices[at].skew_millis.set(self.dice.pick(&skews).copied().unwrap_or(0));
+            }
+            _ => {
+                self.faults.note(Fault::SecondContext);
+                self.shared_disk.insert(at);
+                self.devices[at].second_context().ok_or_else(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn late(&mut self) {
+        self.crm.deliver_late();
+    }
+
+    fn remember(&mut self, what: u64) {
+        self.trace = (self.trace ^ what).wrapping_mul(0x0100_0000_01B3).rotate_left(23);
+    }
+
+    /// Looks at the server after a write.
+    fn watch(&mut self) -> Done {
+        if !self.crm.take_changed() {
+            return Ok(());
+        }
+        let mut rows = BTreeMap::new();
+        for (set, key, name) in WATCHED {
+            let columns = if set == "accounts" { vec![name] } else { COLUMNS.to_vec() };
+            let list = self.list("admin", &format!("{set}?$select={key},{}", columns.join(",")))?;
+            for row in list["value"].as_array().into_iter().flatten() {
+                let id = row[key].as_str().and_then(|id| id.parse().ok()).unwrap_or_default();
+                let text = |column: &&str| Some(((*column).to_owned(), row[*column].as_str()?.to_owned()));
+                rows.insert(id, columns.iter().filter_map(text).collect());
+            }
+        }
+        self.account.watch(&rows)
+    }
+
+    /// What the server lists for a user.
+    fn list(&self, user: &str, path: &str) -> Result<Json, String> {
+        let answer = self.crm.answer(user_id(user), &Request::get(format!("{ROOT}{path}")));
+        let body = serde_json::from_slice(&answer.body).ok().filter(|_| answer.status == 200);
+        body.ok_or_else(|| format!("the server does not list {path}: {}", answer.status))
+    }
+
+    /// Faults are over: everything drains, everyone sees the same, and every change is accounted for.
+    fn settle(mut self) -> Result<Outcome, String> {
+        while self.crm.deliver_late() {
+            self.watch()?;
+        }
+        for at in 0..self.devices.len() {
+            self.finish(at)?;
+        }
+        let mut calm = 0;
+        for _ in 0..PASSES_MAX {
+            let before = self.crm.answered();
+            let mut all_synced = true;
+            for at in 0..self.devices.len() {
+                self.clock.advance(1000);
+                let report = self.devices[at].round().ok_or("L-2: a round hangs")?;
+                all_synced &= report["ok"] == true;
+                self.remember(report["pushed"].as_u64().unwrap_or(0) + 7);
+                self.watch()?;
+            }
+            self.remember(self.crm.answered() - before);
+            let left = self.devices.iter().map(|device| testimony(device).map(|t| t.left().len()));
+            let drained = left.sum::<Option<usize>>() == Some(0);
+            calm = if all_synced && drained { calm + 1 } else { 0 };
+            if calm == 2 {
+                return self.reckon();
+            }
+        }
+        Err(self.why_not_drained())
+    }
+
+    /// Lets everything that runs on a device come to its end.
+    fn finish(&mut self, at: usize) -> Done {
+        for _ in 0..10_000 {
+            if self.devices[at].doing.is_empty() {
+                return Ok(());
+            }
+            self.go_on(at)?;
+            self.watch()?;
+        }
+        Err(format!("L-2: what runs on device {at} does not end"))
+    }
+
+    fn why_not_drained(&self) -> String {
+        let tell = |device: &Device| {
+            let left = testimony(device).map(|told| told.left()).unwrap_or_default();
+            let problem = device.read("/flette/status").map(|status| status["problem"].clone());
+            format!("device {}: {left:?} left, problem {problem:?}", device.at)
+        };
+        let devices: Vec<String> = self.devices.iter().map(tell).collect();
+        format!("L-1: not drained after {PASSES_MAX} passes: {}", devices.join("; "))
+    }
+
+    fn reckon(mut self) -> Result<Outcome, String> {
+        let mut outcome = Outcome::default();
+        for at in 0..self.devices.len() {
+            let device = &self.devices[at];
+            let told = testimony(device).ok_or("a device does not tell its journal")?;
+            outcome.changes += self.account.settle(at, &told)? as u64;
+            self.agrees(device, &told.waiting())?;
+            let conflicts = told.export["conflicts"].as_array().map_or(0, Vec::len);
+            outcome.conflicts += conflicts as u64;
+            for entry in told.journal["entries"].as_array().into_iter().flatten() {
+                let reason = &entry["reason"];
+                let why = format!("{} {}", reason["status"], reason["code"].as_str().unwrap_or_default());
+                *outcome.parked.entry(why).or_default() += 1;
+            }
+            self.remember(conflicts as u64);
+        }
+        outcome.steps = self.steps;
+        outcome.requests = self.crm.answered();
+        outcome.faults = self.faults.counts();
+        outcome.trace = self.trace;
+        Ok(outcome)
+    }
+
+    /// Convergence: a device shows what the server shows its user, but for rows that wait for a human.
+    fn agrees(&self, device: &Device, waiting: &BTreeSet<String>) -> Done {
+        let user = USERS[device.at % USERS.len()];
+        for (set, key, _) in WATCHED {
+            let path = format!("{set}?$orderby={key}");
+            let there = self.list(user, &path)?;
+            let here = device.read(&format!("{ROOT}{path}")).ok_or("a device does not list its rows")?;
+            let rows = |list: &Json| -> BTreeMap<String, Json> {
+                let all = list["value"].as_array().into_iter().flatten();
+                let all = all.map(|row| (row[key].as_str().unwrap_or_default().to_owned(), row.clone()));
+                all.filter(|(id, _)| !waiting.contains(id)).collect()
+            };
+            let (here, there) = (rows(&here), rows(&there));
+            for id in here.keys().chain(there.keys()) {
+                if let Some(difference) = difference(here.get(id), there.get(id)) {
+                    return Err(format!("convergence: {id} on device {}: {difference}", device.at));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is different in two rows, here and there.
+fn difference(here: Option<&Json>, there: Option<&Json>) -> Option<String> {
+    match (here.and_then(Json::as_object), there.and_then(Json::as_object)) {
+        (Some(here), Some(there)) => {
+            let mut names: BTreeSet<&String> = here.keys().collect();
+            names.extend(there.keys());
+            let differing = names.into_iter().filter(|name| here.get(*name) != there.get(*name));
+            let list: Vec<String> = differing
+                .map(|name| format!("{name} {:?} here, {:?} there", here.get(name), there.get(name)))
+                .collect();
+            (!list.is_empty()).then(|| list.join(", "))
+        }
+        (Some(_), None) => Some("is only here".to_owned()),
+        (None, Some(_)) => Some("is only there".to_owned()),
+        (None, None) => None,
+    }
+}
+
+fn testimony(device: &Device) -> Option<Testimony> {
+    Some(Testimony { journal: device.read("/flette/journal")?, export: device.read("/flette/export")? })
+}
