@@ -6,14 +6,14 @@ import { Failure, isMain, main, must, root, start } from "./lib/run.mjs";
 const BUILD_MINUTES_MAX = 20;
 
 /** Builds the simulation; the path of its program. */
-export async function buildSim() {
+async function build() {
   const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
   await must("cargo", ["build", "--profile", "sim", "--package", "flette-sim"], { limit: BUILD_MINUTES_MAX });
   return join(target, "sim", process.platform === "win32" ? "flette-sim.exe" : "flette-sim");
 }
 
 async function sim() {
-  const child = start(await buildSim(), process.argv.slice(2));
+  const child = start(await build(), process.argv.slice(2));
   const code = await new Promise((done) => child.on("close", done));
   if (code !== 0) throw new Failure(`the simulation ended with code ${code}`);
 }

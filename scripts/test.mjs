@@ -1,4 +1,4 @@
-// `npm test`: every test, or the suites named: `npm test -- rust sim browser units server e2e`. Output streams through and is
+// `npm test`: every test, or the suites named: `npm test -- rust browser units server e2e`. Output streams through and is
 // kept in target/test-logs. The last line counts all suites: `N passed, N failed`.
 
 import { mkdirSync } from "node:fs";
@@ -11,20 +11,16 @@ import { filesBelow } from "./lib/stamp.mjs";
 import { TARGET, wasmEnvironment } from "./lib/toolchain.mjs";
 import { wasmBindgenFolder } from "./lib/tools.mjs";
 import { browserEnvironment, setup, setupTests } from "./setup.mjs";
-import { buildSim } from "./sim.mjs";
 
 const LOGS = join(root, "target/test-logs");
 // Node's limit holds for a whole file. Each test of an e2e file starts a server, a browser and a first pull.
 const E2E_FILE_MILLIS_MAX = 600_000;
 const UNIT_FILE_MILLIS_MAX = 60_000;
 const SERVER_FILE_MILLIS_MAX = 300_000;
-// Scenarios of the simulation.
-const SEEDS = 3000;
 
 // Each suite answers with the command to run, or with nothing while it has no tests.
 const SUITES = {
   rust: { limit: 35, plan: rust },
-  sim: { limit: 15, plan: sim },
   browser: { limit: 20, plan: browser },
   units: { limit: 5, plan: units },
   server: { limit: 20, plan: server },
@@ -33,10 +29,6 @@ const SUITES = {
 
 async function rust() {
   return { command: "cargo", args: ["test", "--workspace", "--no-fail-fast"] };
-}
-
-async function sim() {
-  return { command: await buildSim(), args: ["--seeds", `${SEEDS}`] };
 }
 
 async function browser() {

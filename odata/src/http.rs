@@ -86,6 +86,11 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Headers {
     }
 }
 
+/// Header that names the user to act for by the id in the directory (`azureactivedirectoryobjectid`).
+pub const ACT_FOR_OBJECT: &str = "CallerObjectId";
+/// Older header that names the user to act for by `systemuserid`.
+pub const ACT_FOR_USER: &str = "MSCRMCallerID";
+
 /// A request. `url` is either absolute (`http://host/api/…`) or starts with `/`; it is percent-encoded, as on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -130,6 +135,11 @@ impl Request {
                 Err(ODataError::new(415, "0x80048d19", message))
             }
         }
+    }
+
+    /// Whether it is to be carried out in the name of another user than the one who signed in.
+    pub fn acts_for_another(&self) -> bool {
+        [ACT_FOR_OBJECT, ACT_FOR_USER].iter().any(|name| self.headers.get(name).is_some())
     }
 
     /// The same request with one header set.

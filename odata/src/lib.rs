@@ -36,6 +36,6 @@ pub mod value;
 pub use decimal::Decimal;
 pub use edm::{Column, ColumnKind, Schema, Table};
 pub use error::ODataError;
-pub use http::{Headers, Method, Request, Response};
+pub use http::{Headers, Method, Request, Response, ACT_FOR_OBJECT, ACT_FOR_USER};
 pub use uuid::Uuid;
 pub use value::{EntityRef, Row, Value};

@@ -171,7 +171,9 @@ impl Account {
             if let Deed::Delete { .. } = record.deed {
                 let stands = self.known.contains(&row) && !self.gone.contains(&row);
                 if stands && !told.mentions(row, None) {
-                    return Err(format!("I-6: the deletion of {row} by device {device} went without a trace"));
+                    return Err(format!(
+                        "I-6: the deletion of {row} by device {device} went without a trace"
+                    ));
                 }
                 continue;
             }
@@ -183,9 +185,9 @@ impl Account {
                     let values = later.deed.values().iter().filter(move |(name, _)| same && name == column);
                     values.map(|(_, value)| value.as_str())
                 });
-                let found = later.into_iter().any(|value| {
-                    self.stood(row, column, value) || told.mentions(row, Some((column, value)))
-                });
+                let found = later
+                    .into_iter()
+                    .any(|value| self.stood(row, column, value) || told.mentions(row, Some((column, value))));
                 if !found && !self.deleted_by(device, row) {
                     return Err(format!(
                         "I-6: {value} of {column} of {row}, acknowledged by device {device}, went without a trace"

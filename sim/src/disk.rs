@@ -88,7 +88,9 @@ impl Platter {
     fn keys(&self, table: Table, keys: &KeyRange) -> Vec<Vec<u8>> {
         let within = |key: &[u8]| keys.end.as_ref().is_none_or(|end| key < end.as_slice());
         let from = self.values.range((table, keys.start.clone())..);
-        from.take_while(|((of, key), _)| *of == table && within(key)).map(|((_, key), _)| key.clone()).collect()
+        from.take_while(|((of, key), _)| *of == table && within(key))
+            .map(|((_, key), _)| key.clone())
+            .collect()
     }
 }
 

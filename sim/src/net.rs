@@ -51,7 +51,12 @@ impl Crm {
             let (method, url) = (request.method.as_str(), &request.url);
             match request.method {
                 Method::Get => format!("{method} {url}: {}", answer.status),
-                _ => format!("{method} {url}\n   {}\n   => {} {}", text(&request.body), answer.status, text(&answer.body)),
+                _ => format!(
+                    "{method} {url}\n   {}\n   => {} {}",
+                    text(&request.body),
+                    answer.status,
+                    text(&answer.body)
+                ),
             }
         });
         answer.header("Date", format_http_date(now))

@@ -260,7 +260,9 @@ impl World {
             let rows = list["value"].as_array().into_iter().flatten();
             let ids: BTreeSet<&str> = rows.filter_map(|row| row[key].as_str()).collect();
             let of_set = |id: &&Uuid| self.accounts.contains(id) == (set == "accounts");
-            if let Some(id) = self.lasting.iter().filter(of_set).find(|id| !ids.contains(id.to_string().as_str())) {
+            if let Some(id) =
+                self.lasting.iter().filter(of_set).find(|id| !ids.contains(id.to_string().as_str()))
+            {
                 return Err(format!("I-13: device {at} does not list {id}, which nobody deleted"));
             }
         }

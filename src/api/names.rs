@@ -15,9 +15,13 @@ use std::collections::BTreeMap;
 /// Reads a request.
 ///
 /// # Errors
-/// What the server says too; 501 for rows of a collection that is not known here: their table may be one that is not
+/// What the server says too; 501 for what is asked in the name of another user, whose rights are not known here, and for
+/// rows of a collection that is not known here: their table may be one that is not
 /// offline.
 pub(super) fn read(request: &Request, root: &str, names: &KnownNames) -> Result<Operation> {
+    if request.acts_for_another() {
+        return Err(ODataError::not_implemented("Acting for another user is not available offline."));
+    }
     let read = operation::parse(request, root, &names.state.schema, names);
     read.map_err(|error| match unknown_collection(request, &error) {
         Some(name) => {

@@ -158,7 +158,7 @@ fn closed_again(entries: &[&Entry]) -> Option<usize> {
     let all = || entries.iter().flat_map(|entry| edits(entry));
     let states = || all().filter(|edit| edit.name == STATE[0]);
     let was_closed = states().next().is_some_and(|edit| edit.old != OPEN);
-    let is_closed = states().last().is_some_and(|edit| edit.new != OPEN);
+    let is_closed = states().next_back().is_some_and(|edit| edit.new != OPEN);
     let is_edited = all().any(|edit| !STATE.contains(&edit.name.as_str()));
     let only_edits = entries.iter().all(|entry| matches!(entry.change, Change::Update(_)));
     if !(was_closed && is_closed && is_edited && only_edits) {

@@ -76,7 +76,7 @@ pub(super) async fn resolve<S: Store, T: Transport>(
         let sums = run
             .replica
             .transact(run.at(), Durability::Strict, &tables, |draft| {
-                learn(draft, &schema, (&answered, &sets), &run.config.policy)
+                learn(draft, &schema, &answered, &sets, &run.config.policy)
             })
             .await?;
         run.count(|report| {
@@ -106,7 +106,8 @@ struct Learnt {
 fn learn(
     draft: &mut Draft,
     schema: &Schema,
-    (answered, sets): (&[(&Unclear, RowAnswer)], &[(RowCall, RowAnswer)]),
+    answered: &[(&Unclear, RowAnswer)],
+    sets: &[(RowCall, RowAnswer)],
     policy: &super::Policy,
 ) -> Result<Learnt> {
     let (mut sums, mut told): (Learnt, Vec<Told>) = (Learnt::default(), Vec::new());

@@ -94,6 +94,8 @@ const ONLY_SERVER: &[(&str, &str)] = &[
     ("accounts?$filter=Microsoft.Dynamics.CRM.EqualUserTeams(PropertyName='ownerid')", ""),
     ("accounts?fetchXml=<fetch><entity name='account'><link-entity name='lead' from='parentaccountid' to='accountid'/></entity></fetch>", ""),
     ("leads", ""),
+    ("accounts?$top=1", "CallerObjectId: d0000000-0000-4000-8000-000000000001"),
+    ("$metadata", "MSCRMCallerID: d0000000-0000-4000-8000-000000000001"),
 ];
 
 /// What is not there: the server knows it is not, and a replica cannot know that of what its schema lacks.
@@ -279,6 +281,7 @@ const SERVER_ONLY: &[Case] = &[
     (403, "PATCH", "systemusers({demo})", "", r#"{"firstname":"x"}"#),
     (403, "DELETE", "systemusers({demo})", "", ""),
     (403, "PUT", "systemusers({demo})/firstname", "", r#"{"value":"x"}"#),
+    (403, "PATCH", "accounts({a0})", "MSCRMCallerID: {anna}", r#"{"name":"For somebody else"}"#),
     (204, "POST", "accounts", "", r#"{"Account_Emails":[{"subject":"Of a table that is not offline"}]}"#),
     (204, "POST", "contacts", "", r#"{"lastname":"x","contactleads_association@odata.bind":[]}"#),
 ];

@@ -91,7 +91,9 @@ fn outcome(read: Result<Page, PageError>) -> String {
     format!("{} rows, {} gone, next: {}", rows.len().min(4), page.tombstones.min(4), page.next_link.is_some())
 }
 
-fn run(name: &str, seeds: Vec<String>, read: &dyn Fn(&[u8], &Table) -> Result<Page, PageError>) {
+type Read<'r> = &'r dyn Fn(&[u8], &Table) -> Result<Page, PageError>;
+
+fn run(name: &str, seeds: Vec<String>, read: Read<'_>) {
     let schema = schema();
     let table = schema.table(TABLE).unwrap();
     check(name, &mut Corpus::new(seeds, WORDS), FACTOR, &|input| {

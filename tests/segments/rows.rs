@@ -123,7 +123,10 @@ pub fn value(column: &str, chance: &mut Chance) -> Value {
         "size" => Value::Int(few - 3),
         "version" if extreme => Value::Int(*chance.of(&[i64::MIN, i64::MAX, (1 << 53) + 1])),
         "version" => Value::Int(few + 1_000_000),
-        "amount" if extreme => decimal(*chance.of(&["99999999999.9999999999", "-0.0000000001", "0.10"])),
+        "amount" if extreme => {
+            let text: &&str = chance.of(&["99999999999.9999999999", "-0.0000000001", "0.10"]);
+            decimal(text)
+        }
         "amount" => decimal(&format!("{}.{}", few - 3, number % 10)),
         "price" => decimal(&format!("{}.{:04}", few * 1000, number % 3 * 2500)),
         "factor" if extreme => Value::Double(*chance.of(&[0.1, -0.0, 1e-300, 1e300, 1.0 / 3.0])),
@@ -138,7 +141,10 @@ pub fn value(column: &str, chance: &mut Chance) -> Value {
         "statecode" => Value::Int(few % 2),
         "statuscode" => Value::Int(few % 2 + 1),
         "parent" => lookup(TABLE),
-        "keeper" => lookup(*chance.of(&["person", "group"])),
+        "keeper" => {
+            let table: &&str = chance.of(&["person", "group"]);
+            lookup(table)
+        }
         "token" => Value::Guid(key(usize::try_from(number % 5).unwrap())),
         other => panic!("no values for {other}"),
     }

@@ -81,15 +81,15 @@ impl Realm<'_> {
         match &column.kind {
             _ if dice.one_in(4) => Value::Null,
             ColumnKind::Text { .. } | ColumnKind::Memo { .. } => Value::Text(dice.pick(&TEXTS).to_owned()),
-            ColumnKind::Integer { .. } => Value::Int(dice.below(5) as i64 - 1),
+            ColumnKind::Integer { .. } => Value::Int(i64::try_from(dice.below(5)).unwrap() - 1),
             ColumnKind::Decimal { .. } | ColumnKind::Money { .. } => Value::Decimal(number(dice)),
             // Quarters add up exactly in any order.
             ColumnKind::Double { .. } => Value::Double((dice.below(9) as f64 - 4.0) / 4.0),
             ColumnKind::Boolean { .. } => Value::Bool(dice.one_in(2)),
-            ColumnKind::DateTime => {
-                Value::DateTime(self.now / 1000 * 1000 - dice.below(20) as i64 * 86_400_000 / 4)
-            }
-            ColumnKind::Date => Value::Date(20_000 + dice.below(5) as i32),
+            ColumnKind::DateTime => Value::DateTime(
+                self.now / 1000 * 1000 - i64::try_from(dice.below(20)).unwrap() * 86_400_000 / 4,
+            ),
+            ColumnKind::Date => Value::Date(20_000 + i32::try_from(dice.below(5)).unwrap()),
             ColumnKind::Picklist { options, .. } => Value::Int(dice.pick(options).value.into()),
             ColumnKind::State { options } => Value::Int(dice.pick(options).value.into()),
             ColumnKind::Status { options } => Value::Int(dice.pick(options).value.into()),

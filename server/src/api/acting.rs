@@ -9,13 +9,8 @@ use crate::db::sessions::Caller;
 use crate::db::Reader;
 use crate::rights::ACT_FOR_OTHERS;
 use flette_odata::error::Result;
-use flette_odata::{Headers, ODataError, Uuid};
+use flette_odata::{Headers, ODataError, Uuid, ACT_FOR_OBJECT, ACT_FOR_USER};
 use std::sync::Arc;
-
-/// Header that names a user by the id in the directory (`azureactivedirectoryobjectid`).
-const BY_OBJECT_ID: &str = "CallerObjectId";
-/// Older header that names a user by `systemuserid`.
-const BY_USER_ID: &str = "MSCRMCallerID";
 
 /// In whose name a request shall be carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +29,14 @@ impl ActFor {
     /// # Errors
     /// 400 when a value is no GUID, or more than one user is named.
     pub(super) fn read(headers: &Headers) -> Result<ActFor> {
-        let by_object = headers.all(BY_OBJECT_ID).map(|value| (value, ActFor::Object as fn(Uuid) -> ActFor));
-        let by_user = headers.all(BY_USER_ID).map(|value| (value, ActFor::User as fn(Uuid) -> ActFor));
+        let by_object =
+            headers.all(ACT_FOR_OBJECT).map(|value| (value, ActFor::Object as fn(Uuid) -> ActFor));
+        let by_user = headers.all(ACT_FOR_USER).map(|value| (value, ActFor::User as fn(Uuid) -> ActFor));
         let mut named = by_object.chain(by_user);
         let Some((value, of)) = named.next() else { return Ok(ActFor::Oneself) };
         let id = Uuid::try_parse(value.trim()).ok().filter(|_| named.next().is_none());
         id.map(of).ok_or_else(|| {
-            ODataError::bad_request(format!("One GUID in {BY_OBJECT_ID} or {BY_USER_ID} names a user."))
+            ODataError::bad_request(format!("One GUID in {ACT_FOR_OBJECT} or {ACT_FOR_USER} names a user."))
         })
     }
 

@@ -58,18 +58,21 @@ enum Reply {
     /// Nothing to be said.
     Quiet,
     /// One row.
-    Row {
-        key: Key,
-        /// The row as this write left it: a later one of the same change set may change it again.
-        seen: Option<SeenRow>,
-        /// The alternate key by which the request names it.
-        url_key: Option<String>,
-        made: Made,
-        query: Query,
-        prefer: Prefer,
-    },
+    Row(Box<RowReply>),
     /// The ids of new rows.
     Ids(Vec<Uuid>),
+}
+
+#[derive(Debug, Clone)]
+struct RowReply {
+    key: Key,
+    /// The row as this write left it: a later one of the same change set may change it again.
+    seen: Option<SeenRow>,
+    /// The alternate key by which the request names it.
+    url_key: Option<String>,
+    made: Made,
+    query: Query,
+    prefer: Prefer,
 }
 
 /// What became of a row.
@@ -165,7 +168,7 @@ fn written(
 ) -> Done {
     let row = Some(EntityRef { table: key.table.clone(), id: key.id });
     let seen = draft.row(&key);
-    Done { row, reply: Reply::Row { key, seen, url_key, made, query, prefer } }
+    Done { row, reply: Reply::Row(Box::new(RowReply { key, seen, url_key, made, query, prefer })) }
 }
 
 fn table_for<'s>(schema: &'s Schema, name: &str) -> Result<&'s Table> {
@@ -174,10 +177,10 @@ fn table_for<'s>(schema: &'s Schema, name: &str) -> Result<&'s Table> {
 
 /// The answer to a write that has become durable (or, inside a change set, will be before anybody sees the answer).
 pub(super) fn respond(state: &State, done: &Done, root: &str) -> Result<Response> {
-    let (key, seen, url_key, made, query, prefer) = match &done.reply {
+    let RowReply { key, seen, url_key, made, query, prefer } = match &done.reply {
         Reply::Quiet => return Ok(Response::empty(204)),
         Reply::Ids(ids) => return Ok(created(root, ids)),
-        Reply::Row { key, seen, url_key, made, query, prefer } => (key, seen, url_key, made, query, prefer),
+        Reply::Row(row) => row.as_ref(),
     };
     if let (Some(seen), true) = (seen, prefer.representation) {
         let status = match made {

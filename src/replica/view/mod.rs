@@ -83,7 +83,7 @@ impl<'s> View<'s> {
 
     /// Rows of a union are those of other tables, whose entries say nothing of it.
     fn is_here(&self, table: &Table) -> bool {
-        (self.here)(&table.logical_name) && (!table.union || self.state.journal.len() == 0)
+        (self.here)(&table.logical_name) && (!table.union || self.state.journal.is_empty())
     }
 
     /// The id under which the replica keeps a row that is asked for by either of its ids.

@@ -26,7 +26,11 @@ function functions({ demo }) {
     const { Keys, Values } = counted.EntityRecordCountCollection;
     assert.deepEqual([...Keys].sort(), ["account", "contact"]);
     assert.ok(Values.every((value) => value > 0));
-    const bound = { collection: "accounts", key: randomUUID(), name: "Microsoft.Dynamics.CRM.NoSuchFunction" };
+    const bound = {
+      collection: "accounts",
+      key: randomUUID(),
+      name: "Microsoft.Dynamics.CRM.NoSuchFunction",
+    };
     for (const call of [{ name: "NoSuchFunction" }, bound, { ...bound, key: undefined }]) {
       assert.equal((await failure(demo().callFunction(call))).status, 404, JSON.stringify(call));
     }
