@@ -1,6 +1,9 @@
 //! One run: devices, a server and people online, all moved by one seed.
 
-use crate::account::{Account, Deed, Said, Testimony, COLUMNS, WATCHED};
+mod settle;
+mod users;
+
+use crate::account::{Account, Deed, Said, COLUMNS, WATCHED};
 use crate::clock::Clock;
 use crate::device::{Device, Surroundings, What};
 use crate::dice::Dice;
@@ -289,84 +292,11 @@ impl World {
         Ok(())
     }
 
-    fn deed(&mut self) -> Deed {
-        let row = self.dice.pick(&self.rows).copied().unwrap_or_default();
-        match self.dice.roll(10) {
-            0..=1 => {
-                let id = self.new_id();
-                let parent = self.dice.pick(&self.accounts).copied().filter(|_| self.dice.once_in(2));
-                self.rows.push(id);
-                Deed::Create { row: id, values: vec![("lastname", self.value())], parent }
-            }
-            2 if !self.lasting.contains(&row) => Deed::Delete { row },
-            _ if self.accounts.contains(&row) => Deed::Edit { row, values: vec![("name", self.value())] },
-            _ => {
-                let mut values = Vec::new();
-                for column in COLUMNS {
-                    if self.dice.once_in(3) {
-                        values.push((column, self.value()));
-                    }
-                }
-                if values.is_empty() {
-                    values.push((COLUMNS[1], self.value()));
-                }
-                Deed::Edit { row, values }
-            }
-        }
-    }
-
-    fn request(&self, deed: &Deed) -> (Method, String, Json) {
-        let body = |values: &[(&'static str, String)]| {
-            let members = values.iter().map(|(name, value)| ((*name).to_owned(), json!(value)));
-            members.collect::<serde_json::Map<String, Json>>()
-        };
-        let place = |row: &Uuid| match self.accounts.contains(row) {
-            true => format!("accounts({row})"),
-            false => format!("contacts({row})"),
-        };
-        match deed {
-            Deed::Create { row, values, parent } => {
-                let mut body = body(values);
-                body.insert("contactid".to_owned(), json!(row));
-                if let Some(parent) = parent {
-                    let to = format!("/accounts({parent})");
-                    body.insert("parentcustomerid_account@odata.bind".to_owned(), json!(to));
-                }
-                (Method::Post, "contacts".to_owned(), Json::Object(body))
-            }
-            Deed::Edit { row, values } => (Method::Patch, place(row), Json::Object(body(values))),
-            Deed::Delete { row } => (Method::Delete, place(row), Json::Null),
-        }
-    }
-
     fn begin_round(&mut self, at: usize) {
         tell(|| format!("device {at} begins a round at {}", self.clock.now()));
         if !self.devices[at].in_round() || self.dice.once_in(8) {
             self.devices[at].begin(What::Round, Request::new(Method::Post, "/flette/sync"));
         }
-    }
-
-    fn change_online(&mut self) -> Done {
-        if self.dice.once_in(4) {
-            return self.assign_online();
-        }
-        let deed = self.deed();
-        tell(|| format!("online {deed:?}"));
-        let (method, path, body) = self.request(&deed);
-        self.online(method, &path, body).map(|_| ())
-    }
-
-    /// A row gets another owner: it comes into sight of some, and leaves that of others.
-    fn assign_online(&mut self) -> Done {
-        let row = self.dice.pick(&self.rows).copied().unwrap_or_default();
-        if self.lasting.contains(&row) {
-            return Ok(());
-        }
-        let owner = self.dice.pick(&USERS).copied().unwrap_or("admin");
-        tell(|| format!("online: {row} is assigned to {owner}"));
-        let body = json!({"ownerid@odata.bind": format!("/systemusers({})", user_id(owner))});
-        let (_, path, _) = self.request(&Deed::Edit { row, values: Vec::new() });
-        self.online(Method::Patch, &path, body).map(|_| ())
     }
 
     fn disturb(&mut self, at: usize) -> Done {
@@ -432,123 +362,4 @@ impl World {
         let body = serde_json::from_slice(&answer.body).ok().filter(|_| answer.status == 200);
         body.ok_or_else(|| format!("the server does not list {path}: {}", answer.status))
     }
-
-    /// Faults are over: everything drains, everyone sees the same, and every change is accounted for.
-    fn settle(mut self) -> Result<Outcome, String> {
-        while self.crm.deliver_late() {
-            self.watch()?;
-        }
-        for at in 0..self.devices.len() {
-            self.finish(at)?;
-        }
-        let mut calm = 0;
-        for _ in 0..PASSES_MAX {
-            let before = self.crm.answered();
-            let mut all_synced = true;
-            for at in 0..self.devices.len() {
-                self.clock.advance(1000);
-                let report = self.devices[at].round().ok_or("L-2: a round hangs")?;
-                all_synced &= report["ok"] == true;
-                self.remember(report["pushed"].as_u64().unwrap_or(0) + 7);
-                self.watch()?;
-            }
-            self.remember(self.crm.answered() - before);
-            let left = self.devices.iter().map(|device| testimony(device).map(|t| t.left().len()));
-            let drained = left.sum::<Option<usize>>() == Some(0);
-            calm = if all_synced && drained { calm + 1 } else { 0 };
-            if calm == 2 {
-                return self.reckon();
-            }
-        }
-        Err(self.why_not_drained())
-    }
-
-    /// Lets everything that runs on a device come to its end.
-    fn finish(&mut self, at: usize) -> Done {
-        for _ in 0..10_000 {
-            if self.devices[at].doing.is_empty() {
-                return Ok(());
-            }
-            self.go_on(at)?;
-            self.watch()?;
-        }
-        Err(format!("L-2: what runs on device {at} does not end"))
-    }
-
-    fn why_not_drained(&self) -> String {
-        let tell = |device: &Device| {
-            let left = testimony(device).map(|told| told.left()).unwrap_or_default();
-            let problem = device.read("/flette/status").map(|status| status["problem"].clone());
-            format!("device {}: {left:?} left, problem {problem:?}", device.at)
-        };
-        let devices: Vec<String> = self.devices.iter().map(tell).collect();
-        format!("L-1: not drained after {PASSES_MAX} passes: {}", devices.join("; "))
-    }
-
-    fn reckon(mut self) -> Result<Outcome, String> {
-        let mut outcome = Outcome::default();
-        for at in 0..self.devices.len() {
-            let device = &self.devices[at];
-            let told = testimony(device).ok_or("a device does not tell its journal")?;
-            outcome.changes += self.account.settle(at, &told)? as u64;
-            self.agrees(device, &told.waiting())?;
-            let conflicts = told.export["conflicts"].as_array().map_or(0, Vec::len);
-            outcome.conflicts += conflicts as u64;
-            for entry in told.journal["entries"].as_array().into_iter().flatten() {
-                let reason = &entry["reason"];
-                let why = format!("{} {}", reason["status"], reason["code"].as_str().unwrap_or_default());
-                *outcome.parked.entry(why).or_default() += 1;
-            }
-            self.remember(conflicts as u64);
-        }
-        outcome.steps = self.steps;
-        outcome.requests = self.crm.answered();
-        outcome.faults = self.faults.counts();
-        outcome.trace = self.trace;
-        Ok(outcome)
-    }
-
-    /// Convergence: a device shows what the server shows its user, but for rows that wait for a human.
-    fn agrees(&self, device: &Device, waiting: &BTreeSet<String>) -> Done {
-        let user = USERS[device.at % USERS.len()];
-        for (set, key, _) in WATCHED {
-            let path = format!("{set}?$orderby={key}");
-            let there = self.list(user, &path)?;
-            let here = device.read(&format!("{ROOT}{path}")).ok_or("a device does not list its rows")?;
-            let rows = |list: &Json| -> BTreeMap<String, Json> {
-                let all = list["value"].as_array().into_iter().flatten();
-                let all = all.map(|row| (row[key].as_str().unwrap_or_default().to_owned(), row.clone()));
-                all.filter(|(id, _)| !waiting.contains(id)).collect()
-            };
-            let (here, there) = (rows(&here), rows(&there));
-            for id in here.keys().chain(there.keys()) {
-                if let Some(difference) = difference(here.get(id), there.get(id)) {
-                    return Err(format!("convergence: {id} on device {}: {difference}", device.at));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What is different in two rows, here and there.
-fn difference(here: Option<&Json>, there: Option<&Json>) -> Option<String> {
-    match (here.and_then(Json::as_object), there.and_then(Json::as_object)) {
-        (Some(here), Some(there)) => {
-            let mut names: BTreeSet<&String> = here.keys().collect();
-            names.extend(there.keys());
-            let differing = names.into_iter().filter(|name| here.get(*name) != there.get(*name));
-            let list: Vec<String> = differing
-                .map(|name| format!("{name} {:?} here, {:?} there", here.get(name), there.get(name)))
-                .collect();
-            (!list.is_empty()).then(|| list.join(", "))
-        }
-        (Some(_), None) => Some("is only here".to_owned()),
-        (None, Some(_)) => Some("is only there".to_owned()),
-        (None, None) => None,
-    }
-}
-
-fn testimony(device: &Device) -> Option<Testimony> {
-    Some(Testimony { journal: device.read("/flette/journal")?, export: device.read("/flette/export")? })
 }

@@ -1,0 +1,129 @@
+//! When the faults are over: everything drains, everyone sees the same, and every change is accounted for.
+
+use super::{Done, Outcome, World, PASSES_MAX, USERS};
+use crate::account::{Testimony, WATCHED};
+use crate::device::Device;
+use crate::net::ROOT;
+use serde_json::Value as Json;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl World {
+    /// Faults are over: everything drains, everyone sees the same, and every change is accounted for.
+    pub(super) fn settle(mut self) -> Result<Outcome, String> {
+        while self.crm.deliver_late() {
+            self.watch()?;
+        }
+        for at in 0..self.devices.len() {
+            self.finish(at)?;
+        }
+        let mut calm = 0;
+        for _ in 0..PASSES_MAX {
+            let before = self.crm.answered();
+            let mut all_synced = true;
+            for at in 0..self.devices.len() {
+                self.clock.advance(1000);
+                let report = self.devices[at].round().ok_or("L-2: a round hangs")?;
+                all_synced &= report["ok"] == true;
+                self.remember(report["pushed"].as_u64().unwrap_or(0) + 7);
+                self.watch()?;
+            }
+            self.remember(self.crm.answered() - before);
+            let left = self.devices.iter().map(|device| testimony(device).map(|t| t.left().len()));
+            let drained = left.sum::<Option<usize>>() == Some(0);
+            calm = if all_synced && drained { calm + 1 } else { 0 };
+            if calm == 2 {
+                return self.reckon();
+            }
+        }
+        Err(self.why_not_drained())
+    }
+
+    /// Lets everything that runs on a device come to its end.
+    fn finish(&mut self, at: usize) -> Done {
+        for _ in 0..10_000 {
+            if self.devices[at].doing.is_empty() {
+                return Ok(());
+            }
+            self.go_on(at)?;
+            self.watch()?;
+        }
+        Err(format!("L-2: what runs on device {at} does not end"))
+    }
+
+    fn why_not_drained(&self) -> String {
+        let tell = |device: &Device| {
+            let left = testimony(device).map(|told| told.left()).unwrap_or_default();
+            let problem = device.read("/flette/status").map(|status| status["problem"].clone());
+            format!("device {}: {left:?} left, problem {problem:?}", device.at)
+        };
+        let devices: Vec<String> = self.devices.iter().map(tell).collect();
+        format!("L-1: not drained after {PASSES_MAX} passes: {}", devices.join("; "))
+    }
+
+    fn reckon(mut self) -> Result<Outcome, String> {
+        let mut outcome = Outcome::default();
+        for at in 0..self.devices.len() {
+            let device = &self.devices[at];
+            let told = testimony(device).ok_or("a device does not tell its journal")?;
+            outcome.changes += self.account.settle(at, &told)? as u64;
+            self.agrees(device, &told.waiting())?;
+            let conflicts = told.export["conflicts"].as_array().map_or(0, Vec::len);
+            outcome.conflicts += conflicts as u64;
+            for entry in told.journal["entries"].as_array().into_iter().flatten() {
+                let reason = &entry["reason"];
+                let why = format!("{} {}", reason["status"], reason["code"].as_str().unwrap_or_default());
+                *outcome.parked.entry(why).or_default() += 1;
+            }
+            self.remember(conflicts as u64);
+        }
+        outcome.steps = self.steps;
+        outcome.requests = self.crm.answered();
+        outcome.faults = self.faults.counts();
+        outcome.trace = self.trace;
+        Ok(outcome)
+    }
+
+    /// Convergence: a device shows what the server shows its user, but for rows that wait for a human.
+    fn agrees(&self, device: &Device, waiting: &BTreeSet<String>) -> Done {
+        let user = USERS[device.at % USERS.len()];
+        for (set, key, _) in WATCHED {
+            let path = format!("{set}?$orderby={key}");
+            let there = self.list(user, &path)?;
+            let here = device.read(&format!("{ROOT}{path}")).ok_or("a device does not list its rows")?;
+            let rows = |list: &Json| -> BTreeMap<String, Json> {
+                let all = list["value"].as_array().into_iter().flatten();
+                let all = all.map(|row| (row[key].as_str().unwrap_or_default().to_owned(), row.clone()));
+                all.filter(|(id, _)| !waiting.contains(id)).collect()
+            };
+            let (here, there) = (rows(&here), rows(&there));
+            for id in here.keys().chain(there.keys()) {
+                if let Some(difference) = difference(here.get(id), there.get(id)) {
+                    return Err(format!("convergence: {id} on device {}: {difference}", device.at));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is different in two rows, here and there.
+fn difference(here: Option<&Json>, there: Option<&Json>) -> Option<String> {
+    match (here.and_then(Json::as_object), there.and_then(Json::as_object)) {
+        (Some(here), Some(there)) => {
+            let mut names: BTreeSet<&String> = here.keys().collect();
+            names.extend(there.keys());
+            let differing = names.into_iter().filter(|name| here.get(*name) != there.get(*name));
+            let list: Vec<String> = differing
+                .map(|name| format!("{name} {:?} here, {:?} there", here.get(name), there.get(name)))
+                .collect();
+            (!list.is_empty()).then(|| list.join(", "))
+        }
+        (Some(_), None) => Some("is only here".to_owned()),
+        (None, Some(_)) => Some("is only there".to_owned()),
+        (None, None) => None,
+    }
+}
+
+fn testimony(device: &Device) -> Option<Testimony> {
+    Some(Testimony { journal: device.read("/flette/journal")?, export: device.read("/flette/export")? })
+}
