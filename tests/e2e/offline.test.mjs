@@ -57,7 +57,7 @@ test("a query that the replica cannot answer is refused with the reason, never a
   w.proxy.cut();
   for (const path of [
     "opportunities?$top=1",
-    "contacts?$apply=groupby((jobtitle))",
+    "contacts?$filter=Microsoft.Dynamics.CRM.EqualUserTeams(PropertyName='ownerid')",
     "RetrieveTotalRecordCount(EntityNames=['account'])",
   ]) {
     const answer = await send(page, "GET", path);
