@@ -74,8 +74,10 @@ impl Connector {
         });
         let client =
             pollster::block_on(connecting).map_err(|_| Failure::Lost)?.map_err(|error| failed(&error))?;
+        // Without `jit = off` a small table that has to be read as a whole, which `enable_seqscan = off` makes look
+        // dear, costs the compilation of its statement: hundreds of milliseconds.
         let settings = format!(
-            "SET statement_timeout = {}; SET lock_timeout = {LOCK_MILLIS_MAX}; \
+            "SET jit = off; SET statement_timeout = {}; SET lock_timeout = {LOCK_MILLIS_MAX}; \
              SET idle_in_transaction_session_timeout = '{IDLE_MINUTES_MAX}min'; \
              SET client_min_messages = warning; SET timezone = 'UTC'",
             self.statement_millis_max
