@@ -107,7 +107,8 @@ async fn the_base_currency_stays_as_it_is() {
     assert_eq!(patch(&server, &row, r#"{"currencyname":"Dollar","exchangerate":1}"#).await, 204);
     let answer = server.send("DELETE", &row, &[], "").await;
     assert_eq!((answer.status, answer.code().as_str()), (405, "0x8004023b"));
-    // One with the same rate that came later is a currency like any other.
+    // One with the same rate that came later, by whole seconds, is a currency like any other.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
     let other = currency(&server, "BMD", "1", 2).await;
     let account = server.create("accounts", r#"{"name":"A"}"#).await;
     assert_eq!(amounts(&server, &account).await["_transactioncurrencyid_value"], json!(dollar));
