@@ -31,16 +31,29 @@ export function batches({ demo }) {
     demo().callFunction("WhoAmI");
     demo().update({ collection: "contacts", key: id, data: { jobtitle: "x" }, inChangeSet: false });
     demo().deleteRecord({ collection: "contacts", key: id, inChangeSet: false });
-    const [row, made, list, count, found, who, updated, deleted] = await demo().executeBatch();
+    const [row, made, list, , , who, updated, deleted] = await demo().executeBatch();
     assert.equal(row.lastname, "In a batch");
     assert.match(made, /^[0-9a-f-]{36}$/);
     assert.equal(list.value.length, 1);
-    // The library reads plain numbers with a pattern that keeps its place from one answer to the next (`/g`), so it
-    // misses some of them and says 0.
-    assert.ok(count >= 0);
-    assert.ok(found === 1 || found === 0, String(found));
     assert.match(who.UserId, /^[0-9a-f-]{36}$/);
     assert.deepEqual([updated, deleted], [true, true]);
+  });
+
+  // The library finds a plain number with a pattern that keeps its place from one answer to the next (`/g`): an answer
+  // after a longer one reads as nothing or loses digits. A miss sets the place back, so of three equal answers one at
+  // least is read whole.
+  test("a batch answers counts as plain numbers", async () => {
+    const data = { lastname: "Counted in a batch" };
+    const ids = [];
+    for (let made = 0; made < 12; made += 1) ids.push(await demo().create({ collection: "contacts", data }));
+    const counts = [];
+    for (let asked = 0; asked < 3; asked += 1) {
+      demo().startBatch();
+      demo().count({ collection: "contacts", filter: "lastname eq 'Counted in a batch'" });
+      counts.push(...(await demo().executeBatch()));
+    }
+    for (const key of ids) await demo().deleteRecord({ collection: "contacts", key });
+    assert.ok(counts.includes(12), counts.join(" "));
   });
 
   test("parts of a change set refer to each other", async () => {
