@@ -13,6 +13,7 @@ const NODE_MAJOR_MIN = 20;
 const RUST_MINOR_MIN = 85;
 const CARGO_DENY = "0.20.2";
 const CHROME_NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+const FIREFOX_NAMES = ["firefox-esr", "firefox"];
 
 const say = (text) => console.log(`setup: ${text}`);
 
@@ -29,6 +30,7 @@ export async function setup() {
 export async function setupTests() {
   await ensureWasmToolchain(say, { clippy: true });
   await ensureBrowser();
+  await ensureFirefox();
   await ensurePostgres();
   await cargoInstall("cargo-deny", CARGO_DENY, "cargo-deny", say, ["--debug"], {
     CARGO_PROFILE_DEV_DEBUG: "0",
@@ -38,7 +40,7 @@ export async function setupTests() {
 /** Path of cargo-deny. */
 export const cargoDeny = () => toolPath("cargo-deny", CARGO_DENY);
 
-/** Paths of the browser and its driver, as variables for tests: `CHROME` and `CHROMEDRIVER`. */
+/** Paths of browsers and a driver, as variables for tests: `CHROME` and `CHROMEDRIVER`, and `FIREFOX` where there is one. */
 export function browserEnvironment() {
   const CHROME = process.env.CHROME || CHROME_NAMES.map(which).find(Boolean);
   const CHROMEDRIVER = process.env.CHROMEDRIVER || which("chromedriver");
@@ -47,7 +49,8 @@ export function browserEnvironment() {
       "no Chromium with chromedriver found; install them, or name them in CHROME and CHROMEDRIVER",
     );
   }
-  return { CHROME, CHROMEDRIVER };
+  const FIREFOX = process.env.FIREFOX || FIREFOX_NAMES.map(which).find(Boolean);
+  return { CHROME, CHROMEDRIVER, ...(FIREFOX && { FIREFOX }) };
 }
 
 function checkNode() {
@@ -89,6 +92,17 @@ async function ensureBrowser() {
   const driver = process.env.CHROMEDRIVER || which("chromedriver");
   if (!chrome || !driver) await aptInstall(["chromium", "chromium-driver"], say);
   browserEnvironment();
+}
+
+/** Tests in Firefox are skipped, and say so, where it cannot be had: not every system has Debian's package. */
+async function ensureFirefox() {
+  if (process.env.FIREFOX || FIREFOX_NAMES.some(which)) return;
+  try {
+    await aptInstall(["firefox-esr"], say);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    say(`no Firefox, its tests will be skipped: ${error.message}`);
+  }
 }
 
 /** Tests start a PostgreSQL of their own; Debian's package keeps the programs off PATH. */

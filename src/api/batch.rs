@@ -1,7 +1,7 @@
 //! `$batch`: items run one after the other; a change set is one transaction.
 
 use super::write::{apply, respond, Done};
-use super::{Answer, Door};
+use super::{Answer, Door, Unread};
 use crate::error::Result;
 use crate::model::Key;
 use crate::replica::{Draft, Replica};
@@ -86,13 +86,17 @@ fn goes_elsewhere<S: Store>(
     });
     for part in parts {
         let read = resolved(part, root, schema, &HashMap::new())
+            .map_err(Unread::Unknown)
             .and_then(|(request, root)| super::parse(&state, &request, door, root));
         match read {
             Ok(operation) => match super::not_here(&state, &operation, door, &known) {
                 Some(_) => beyond = true,
                 None => writes_here |= operation.is_write(),
             },
-            Err(error) => beyond |= matches!(error.status, 404 | 501) && !error.is_key_not_found(),
+            Err(Unread::Denied(_)) => {}
+            Err(Unread::Unknown(error)) => {
+                beyond |= matches!(error.status, 404 | 501) && !error.is_key_not_found();
+            }
         }
     }
     beyond && !writes_here

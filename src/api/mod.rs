@@ -19,6 +19,7 @@ use flette_odata::prefer::Prefer;
 use flette_odata::query::Query;
 use flette_odata::{ODataError, Request, Response, Schema, Uuid};
 use names::KnownNames;
+use std::cell::Cell;
 
 /// An answer, or the reason why the replica has none.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,7 +73,8 @@ async fn route<S: Store>(replica: &Replica<S>, request: &Request, door: Door<'_>
     let root = door.root_for(&request.url);
     let operation = match parse(&replica.state(), request, door, &root) {
         Ok(operation) => operation,
-        Err(error) => return Ok(unreadable(request, &schema, error)),
+        Err(Unread::Denied(error)) => return Ok(Answer::Here(error.to_response())),
+        Err(Unread::Unknown(error)) => return Ok(unreadable(request, &schema, error)),
     };
     if let Some(reason) = not_here(&replica.state(), &operation, door, &|key| is_known(&replica.state(), key))
     {
@@ -88,19 +90,32 @@ async fn route<S: Store>(replica: &Replica<S>, request: &Request, door: Door<'_>
     }
 }
 
+/// Why a request could not be read.
+enum Unread {
+    /// It names a row by a path that leads nowhere.
+    Denied(ODataError),
+    /// The replica's schema makes no sense of it.
+    Unknown(ODataError),
+}
+
 /// Reads a request by what the replica knows at this moment.
 fn parse(
     state: &State,
     request: &Request,
     door: Door<'_>,
     root: &str,
-) -> flette_odata::error::Result<Operation> {
+) -> std::result::Result<Operation, Unread> {
     let find = |table: &str, filter: &_| -> Vec<Uuid> {
         let ask = Ask { table, filter: Some(filter), ..Ask::default() };
         state.find(&ask).rows.into_iter().map(|(id, _)| id).collect()
     };
-    let names = KnownNames { state, door, find: &find, content: &|_| None };
-    names::read(request, root, &names)
+    let row = |key: &Key| state.row(key);
+    let names =
+        KnownNames { state, door, find: &find, row: &row, content: &|_| None, denied: Cell::default() };
+    names::read(request, root, &names).map_err(|error| match names.denied.get() {
+        true => Unread::Denied(error),
+        false => Unread::Unknown(error),
+    })
 }
 
 /// A request that cannot be read by the replica's schema. A read may still mean something to the server, whose schema

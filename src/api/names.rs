@@ -1,15 +1,17 @@
 //! Names of rows that say nothing by themselves, as the replica knows them.
 
 use super::{is_complete, table_not_here, Door};
-use crate::replica::State;
+use crate::model::Key;
+use crate::replica::{SeenRow, State};
 use flette_odata::alike::all_equal;
 use flette_odata::error::Result;
 use flette_odata::filter::Filter;
 use flette_odata::names::RowNames;
 use flette_odata::operation::{self, Operation};
-use flette_odata::path::AlternateName;
-use flette_odata::{EntityRef, ODataError, Request, Table, Uuid};
+use flette_odata::path::{AlternateName, Collection};
+use flette_odata::{EntityRef, ODataError, Request, Table, Uuid, Value};
 use serde_json::value::RawValue;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// Reads a request.
@@ -48,8 +50,56 @@ pub(super) struct KnownNames<'a> {
     pub(super) door: Door<'a>,
     /// Ids of rows of a table that pass, by its logical name.
     pub(super) find: &'a dyn Fn(&str, &Filter) -> Vec<Uuid>,
+    /// A row as it is at this moment.
+    pub(super) row: &'a dyn Fn(&Key) -> Option<SeenRow>,
     /// Rows that a change set has made so far.
     pub(super) content: &'a dyn Fn(&str) -> Option<EntityRef>,
+    /// Whether a path was found to lead nowhere, by rows that are all here.
+    pub(super) denied: Cell<bool>,
+}
+
+impl KnownNames<'_> {
+    /// Ids of rows with these values, by whichever ids the values say it.
+    ///
+    /// # Errors
+    /// 501 when none is found and there may be one that is not here.
+    fn with_values<'v>(
+        &self,
+        table: &str,
+        values: impl IntoIterator<Item = (&'v str, &'v Value)>,
+    ) -> Result<Option<Uuid>> {
+        if let Some(reason) = table_not_here(self.state, table, self.door) {
+            return Err(reason);
+        }
+        let filter = self.state.id_map.resolve_filter(&all_equal(values));
+        match (self.find)(table, &filter).first() {
+            Some(id) => Ok(Some(*id)),
+            None if is_complete(self.state, table) => Ok(None),
+            None => Err(ODataError::not_implemented(format!(
+                "The row of '{table}' with these values was not synchronised yet and is not available offline."
+            ))),
+        }
+    }
+
+    /// A row on a path.
+    ///
+    /// # Errors
+    /// 404 when it is not there; 501 when it may be there and is not here.
+    fn step(&self, table: &Table, id: Uuid) -> Result<SeenRow> {
+        let name = &table.logical_name;
+        if let Some(reason) = table_not_here(self.state, name, self.door) {
+            return Err(reason);
+        }
+        (self.row)(&Key::new(name.clone(), id)).ok_or_else(|| match is_complete(self.state, name) {
+            true => {
+                self.denied.set(true);
+                ODataError::row_not_found(name, id)
+            }
+            false => ODataError::not_implemented(format!(
+                "The row of '{name}' was not synchronised yet and is not available offline."
+            )),
+        })
+    }
 }
 
 impl RowNames for KnownNames<'_> {
@@ -59,18 +109,43 @@ impl RowNames for KnownNames<'_> {
 
     /// 501 when the row may be one that is not here.
     fn by_key(&self, table: &Table, key: &AlternateName) -> Result<Option<Uuid>> {
-        if let Some(reason) = table_not_here(self.state, &table.logical_name, self.door) {
-            return Err(reason);
-        }
-        let filter = all_equal(key.values.iter().map(|(name, value)| (name.as_str(), value)));
-        let filter = self.state.id_map.resolve_filter(&filter);
-        match (self.find)(&table.logical_name, &filter).first() {
-            Some(id) => Ok(Some(*id)),
-            None if is_complete(self.state, &table.logical_name) => Ok(None),
-            None => Err(ODataError::not_implemented(format!(
-                "The row of '{}' with these key values was not synchronised yet and is not available offline.",
-                table.logical_name
-            ))),
-        }
+        let values = key.values.iter().map(|(name, value)| (name.as_str(), value));
+        self.with_values(&table.logical_name, values)
+    }
+
+    fn behind(&self, table: &Table, id: Uuid, navigation: &str) -> Result<Option<EntityRef>> {
+        let (column, targets) =
+            table.navigation(navigation).ok_or_else(|| ODataError::segment_not_found(navigation))?;
+        let seen = self.step(table, id)?;
+        Ok(match seen.row.get(&column.logical_name) {
+            Some(Value::Lookup(to)) if targets.iter().any(|target| target.table == to.table) => {
+                Some(to.clone())
+            }
+            _ => {
+                self.denied.set(true);
+                None
+            }
+        })
+    }
+
+    fn holds(&self, table: &Table, id: Uuid, name: &str, child: Uuid) -> Result<bool> {
+        self.step(table, id)?;
+        let schema = &self.state.schema;
+        let collection = Collection::find(schema, table, name);
+        let collection = collection.ok_or_else(|| ODataError::segment_not_found(name))?;
+        let (holder, child) = (Value::Guid(id), Value::Guid(child));
+        let found = match collection {
+            Collection::Pointing { holder: pointing, lookup, .. } => {
+                let values =
+                    [(pointing.primary_id.as_str(), &child), (lookup.logical_name.as_str(), &holder)];
+                self.with_values(&pointing.logical_name, values)?
+            }
+            Collection::Paired { relationship, end, other } => {
+                let values = [(end.column.as_str(), &holder), (other.column.as_str(), &child)];
+                self.with_values(&relationship.intersect, values)?
+            }
+        };
+        self.denied.set(found.is_none());
+        Ok(found.is_some())
     }
 }

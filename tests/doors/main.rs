@@ -11,6 +11,7 @@ mod deep;
 mod dice;
 mod edits;
 mod held;
+mod paths;
 mod queries;
 mod reads;
 mod refusals;

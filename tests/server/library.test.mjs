@@ -6,7 +6,7 @@ import { onEachDatabase } from "./lib/world.mjs";
 import { batches } from "./library/batches.mjs";
 import { calls } from "./library/calls.mjs";
 import { metadata } from "./library/metadata.mjs";
-import { queries } from "./library/queries.mjs";
+import { feeds, queries } from "./library/queries.mjs";
 import { Recorder } from "./library/recorder.mjs";
 import { failure, rows } from "./library/rows.mjs";
 
@@ -68,6 +68,7 @@ onEachDatabase("dynamics-web-api", { rows: 20 }, (world) => {
   const use = { world, recorder, library, demo };
   rows(use);
   queries(use);
+  feeds(use);
   batches(use);
   calls(use);
   // Definitions are for administrators.

@@ -24,6 +24,7 @@ use flette_odata::{ODataError, Request, Response, Schema, Table, Uuid};
 use links::{pair, set_reference};
 use related::{create, replace_set};
 use rows::{change, existing, upsert};
+use std::cell::Cell;
 
 /// What a write is carried out with, besides the request.
 #[derive(Debug, Clone, Copy)]
@@ -94,7 +95,9 @@ pub(super) fn apply(
 ) -> Result<Done> {
     let schema = draft.schema();
     let find = |table: &str, filter: &_| draft.ids_where(table, filter);
-    let known_names = KnownNames { state: draft.state(), door, find: &find, content };
+    let row = |key: &Key| draft.row(key);
+    let known_names =
+        KnownNames { state: draft.state(), door, find: &find, row: &row, content, denied: Cell::default() };
     let operation = names::read(request, root, &known_names)?;
     if !operation.is_write() {
         let message = "A change set holds only requests that change rows.";

@@ -1,18 +1,23 @@
-// A real Chromium with its profile on disk: what an in-memory profile would forgive, it does not.
+// Real browsers with their profile on disk: what an in-memory profile would forgive, it does not.
 
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import puppeteer from "puppeteer-core";
 
-const candidates = [
-  process.env.CHROME,
-  "/usr/bin/chromium",
-  "/usr/bin/google-chrome",
-  "/usr/bin/chromium-browser",
-];
-const executablePath = candidates.find((path) => path && existsSync(path));
+const found = (candidates) => candidates.find((path) => path && existsSync(path));
 
+const VIEWPORT = { width: 1280, height: 860 };
+
+/** A Chromium. */
 export class Browser {
+  static title = "Chromium";
+  static executable = found([
+    process.env.CHROME,
+    "/usr/bin/chromium",
+    "/usr/bin/google-chrome",
+    "/usr/bin/chromium-browser",
+  ]);
+
   constructor(profile) {
     this.profile = profile;
   }
@@ -23,10 +28,10 @@ export class Browser {
       rmSync(join(this.profile, name), { force: true });
     }
     this.browser = await puppeteer.launch({
-      executablePath,
+      executablePath: Browser.executable,
       headless: true,
       userDataDir: this.profile,
-      defaultViewport: { width: 1280, height: 860 },
+      defaultViewport: VIEWPORT,
       args: [
         "--no-sandbox",
         "--disable-gpu",
@@ -83,5 +88,23 @@ export class Browser {
     const registrationId = await registered;
     await session.send("ServiceWorker.dispatchSyncEvent", { origin, registrationId, tag, lastChance: false });
     await session.detach();
+  }
+}
+
+/** A Firefox, by WebDriver BiDi; it offers no way to stop its workers. */
+export class Firefox extends Browser {
+  static title = "Firefox";
+  static executable = found([process.env.FIREFOX, "/usr/bin/firefox-esr", "/usr/bin/firefox"]);
+
+  async start() {
+    mkdirSync(this.profile, { recursive: true });
+    this.browser = await puppeteer.launch({
+      browser: "firefox",
+      executablePath: Firefox.executable,
+      headless: true,
+      userDataDir: this.profile,
+      defaultViewport: VIEWPORT,
+    });
+    return this;
   }
 }

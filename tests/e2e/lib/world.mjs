@@ -11,12 +11,16 @@ import { Server, sampleDatabase, site } from "./server.mjs";
 export const API = "/api/data/v9.2/";
 const WAIT_MILLIS_MAX = 60_000;
 
-/** A world with Northwind and generated contacts; everything in it ends with the test. */
-export async function world(t, { rows = 300, profile } = {}) {
+/**
+ * A world with Northwind and generated contacts; everything in it ends with the test. `served` makes another site than
+ * the built one in a folder.
+ */
+export async function world(t, { rows = 300, profile, served } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "flette-e2e-"));
   const database = join(folder, "crm.sqlite");
   await sampleDatabase(database, rows);
-  const server = await new Server(database, { site, profile }).start();
+  const pages = served ? served(join(folder, "site")) : site;
+  const server = await new Server(database, { site: pages, profile }).start();
   const proxy = await new FaultProxy(server).start();
   const browsers = [];
   t.after(async () => {
@@ -31,8 +35,8 @@ export async function world(t, { rows = 300, profile } = {}) {
     proxy,
     origin: proxy.origin,
     admin: new Client(server, "admin"),
-    async browser(name) {
-      const browser = await new Browser(join(folder, name)).start();
+    async browser(name, Kind = Browser) {
+      const browser = await new Kind(join(folder, name)).start();
       browsers.push(browser);
       return browser;
     },

@@ -23,7 +23,6 @@ export function queries(use) {
   lists(use);
   counts(use);
   fetches(use);
-  feeds(use);
 }
 
 const asked = (more = "") => `startswith(lastname,'Asked ')${more}`;
@@ -237,7 +236,8 @@ function fetches({ demo }) {
   });
 }
 
-function feeds({ demo }) {
+/** Change tracking, on the rows of {@link queries}. */
+export function feeds({ demo }) {
   test("change tracking gives a delta link, and that what changed since", async () => {
     const request = { collection: "contacts", select: ["lastname"], trackChanges: true };
     const first = await demo().retrieveAll({ ...request, maxPageSize: 50 });

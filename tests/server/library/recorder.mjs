@@ -18,10 +18,9 @@ export class Recorder {
     Object.assign(this, declarations());
   }
 
-  /** The library itself, unchanged; what is asked of it is noted. */
-  library(config) {
+  /** The library itself, unchanged, or something with its methods; what is asked of it is noted. */
+  library(config, target = new DynamicsWebApi(config)) {
     this.#note("Config", config);
-    const target = new DynamicsWebApi(config);
     return new Proxy(target, {
       get: (object, name) => {
         const value = object[name];
