@@ -13,9 +13,10 @@ use flette_odata::{Column, ColumnKind, Decimal, EntityRef, Method, Row, Schema, 
 mod generate;
 #[path = "../../odata/tests/chance/queries.rs"]
 mod queries;
+#[path = "../../odata/tests/chance/requests.rs"]
+mod requests;
 
-use generate::Chance;
-use queries::{Dice, Realm, Writer};
+use queries::{Dice, Realm};
 
 /// Queries of one run.
 const QUERIES: u64 = 10_000;
@@ -27,7 +28,11 @@ const ROWS_MAX: usize = 15;
 const ROWS_PLANTED_MAX: usize = 11;
 /// Edits that wait in a world.
 const EDITS: usize = 24;
-const TABLES: [&str; 3] = ["account", "contact", "task"];
+const TABLES: [&str; 4] = ["account", "contact", "task", "lead"];
+/// Accounts and leads in pairs: the intersect table, its navigation property at both ends, and pairs planted at most.
+const PAIRS: &str = "accountleads";
+const PAIRED: &str = "accountleads_association";
+const PAIRS_PLANTED_MAX: usize = 20;
 
 /// Columns whose values both doors know: no stamps of the server's, nothing that follows from who writes, nothing that
 /// must differ from row to row.
@@ -48,39 +53,11 @@ fn wanted(column: &Column) -> bool {
     column.valid_for_create && column.valid_for_update && !own.contains(&column.logical_name.as_str())
 }
 
-/// The same for FetchXML, which also asks for keys.
-fn fetched(column: &Column) -> bool {
-    let some = [
-        "accountid",
-        "contactid",
-        "activityid",
-        "name",
-        "fullname",
-        "lastname",
-        "subject",
-        "description",
-        "numberofemployees",
-        "revenue",
-        "address1_latitude",
-        "donotphone",
-        "industrycode",
-        "prioritycode",
-        "statecode",
-        "scheduledend",
-        "birthdate",
-        "primarycontactid",
-        "parentcustomerid",
-        "parentaccountid",
-        "regardingobjectid",
-    ];
-    some.contains(&column.logical_name.as_str())
-}
-
 fn realm(schema: &Schema) -> Realm<'_> {
     Realm {
         schema,
         tables: &TABLES,
-        pairs: &[],
+        pairs: &[PAIRS],
         rows_max: ROWS_MAX,
         id: &generate::id,
         wanted: &wanted,
@@ -181,6 +158,19 @@ impl Gardener<'_> {
         Ask::new("PATCH", &self.url(table, number), "If-Match: *", &body(self.realm.schema, table, row))
     }
 
+    /// Two rows become a pair, told at either end, or are one no more.
+    fn pairing(&mut self, ends: bool) -> Ask {
+        let (account, lead) = (self.dice.below(ROWS_MAX - 1), self.dice.below(ROWS_MAX - 1));
+        let table = |name: &str| self.realm.schema.table(name).unwrap();
+        let (account, lead) = (self.url(table("account"), account), self.url(table("lead"), lead));
+        let (one, other) = if self.dice.one_in(2) { (account, lead) } else { (lead, account) };
+        if ends {
+            let id = &other[other.find('(').unwrap()..];
+            return Ask::new("DELETE", &format!("{one}/{PAIRED}{id}/$ref"), "", "");
+        }
+        Ask::new("POST", &format!("{one}/{PAIRED}/$ref"), "", &format!(r#"{{"@odata.id":"{other}"}}"#))
+    }
+
     fn plant(&mut self, online: &Wire) {
         let tell = |ask: &Ask| {
             // Some lookups point to rows that are not there: those are refused.
@@ -209,12 +199,19 @@ impl Gardener<'_> {
                 }
             }
         }
+        for _ in 0..self.dice.below(PAIRS_PLANTED_MAX + 1) {
+            tell(&self.pairing(false));
+        }
     }
 
     fn edit(&mut self) -> Ask {
         let table = self.realm.schema.table(self.dice.pick(&TABLES)).unwrap();
         let number = self.dice.below(ROWS_MAX - 1);
-        match self.dice.below(8) {
+        match self.dice.below(10) {
+            8 => {
+                let ends = self.dice.one_in(2);
+                self.pairing(ends)
+            }
             0 => Ask::new("DELETE", &self.url(table, number), "", ""),
             1 | 2 if self.next < ROWS_MAX => {
                 self.next += 1;
@@ -226,64 +223,37 @@ impl Gardener<'_> {
     }
 }
 
-fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
-}
-
-fn prefer(dice: &mut Dice) -> String {
-    match dice.below(4) {
-        0 => format!("Prefer: odata.maxpagesize={}", 1 + dice.below(5)),
-        1 => "Prefer: odata.include-annotations=\"*\"".to_owned(),
-        2 => format!("Prefer: odata.include-annotations=\"*\",odata.maxpagesize={}", 1 + dice.below(5)),
-        _ => String::new(),
-    }
-}
-
 /// One query, whatever it asks for.
 fn query(world: &World, realm: &Realm, dice: &mut Dice) {
-    let name = dice.pick(&TABLES);
-    let table = realm.schema.table(name).unwrap();
     if dice.one_in(5) {
         return fetch(world, realm, dice);
     }
-    let mut path = table.set_name.clone();
-    let mut of = table;
-    let collections = Writer { dice, realm }.collections(table);
-    if dice.one_in(6) && !collections.is_empty() {
-        path = format!("{path}({})", generate::id(name, dice.below(ROWS_MAX)));
-        let (collection, target, _) = dice.pick(&collections);
-        path = format!("{path}/{collection}");
-        of = realm.schema.table(&target).unwrap();
+    let asked = requests::asked(realm, dice);
+    world.same(&Ask::get(&asked.path, &header(&asked.prefer)));
+}
+
+fn header(prefer: &str) -> String {
+    match prefer {
+        "" => String::new(),
+        _ => format!("Prefer: {prefer}"),
     }
-    let mut options = Writer { dice, realm }.options(of);
-    if dice.one_in(10) {
-        path.push_str("/$count");
-        options.retain(|(name, _)| name == "$filter");
-    } else if path.contains('/') && dice.one_in(4) {
-        path.push_str("/$ref");
-        options.retain(|(name, _)| name == "$filter" || name == "$orderby");
-    }
-    let options: Vec<String> =
-        options.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-    world.same(&Ask::get(&format!("{path}?{}", options.join("&")), &prefer(dice)));
 }
 
 /// FetchXML, perhaps in pages that follow each other by cookies.
 fn fetch(world: &World, realm: &Realm, dice: &mut Dice) {
-    let mut chance = Chance(dice.below(usize::MAX) as u64);
-    let text = generate::fetch(realm.schema, &TABLES, &fetched, &mut chance);
-    let entity = text.split("<entity name='").nth(1).and_then(|rest| rest.split('\'').next()).unwrap();
-    let set = &realm.schema.table(entity).unwrap().set_name;
-    let ask = |text: &str, prefer: &str| Ask::get(&format!("{set}?fetchXml={}", encoded(text)), prefer);
+    let (set, text) = requests::fetch(realm, dice);
+    let ask = |text: &str, prefer: &str| {
+        Ask::get(&format!("{set}?fetchXml={}", requests::encoded(text)), &header(prefer))
+    };
     if !dice.one_in(3) {
-        world.same(&ask(&text, &prefer(dice)));
+        world.same(&ask(&text, &requests::prefer(dice)));
         return;
     }
     let size = 1 + dice.below(4);
     let mut place = format!("count='{size}' page='1'");
     for page in 2..6 {
         let paged = text.replacen("<fetch", &format!("<fetch {place}"), 1);
-        let asked = ask(&paged, "Prefer: odata.include-annotations=\"*\"");
+        let asked = ask(&paged, "odata.include-annotations=\"*\"");
         world.same(&asked);
         let Some(cookie) = world.cookie(&asked) else { return };
         place = format!("count='{size}' page='{page}' paging-cookie='{cookie}'");
@@ -308,7 +278,7 @@ fn whatever_is_asked_by_chance_is_answered_alike() {
         let block = at / QUERIES_OF_A_WORLD;
         let mut dice = Dice(block);
         let mut gardener = Gardener { realm: &realm, dice: &mut dice, next: ROWS_PLANTED_MAX };
-        let world = World::planted(&mut |online| gardener.plant(online));
+        let world = World::planted(&["lead", PAIRS], &mut |online| gardener.plant(online));
         for _ in 0..EDITS {
             world.same(&gardener.edit());
         }

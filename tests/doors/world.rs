@@ -111,9 +111,9 @@ impl World {
         world
     }
 
-    /// A world of rows of the caller's own.
-    pub fn planted(plant: &mut dyn FnMut(&Wire)) -> World {
-        World::made("demo", TABLES.map(str::to_owned).to_vec(), plant)
+    /// A world of rows of the caller's own, with these tables in scope beside those of rounds.
+    pub fn planted(more: &[&str], plant: &mut dyn FnMut(&Wire)) -> World {
+        World::made("demo", TABLES.iter().chain(more).map(|name| (*name).to_owned()).collect(), plant)
     }
 
     fn made(user: &str, tables: Vec<String>, plant: &mut dyn FnMut(&Wire)) -> World {

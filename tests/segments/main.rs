@@ -9,4 +9,5 @@ mod budget;
 mod chance;
 mod kills;
 mod rows;
+mod several;
 mod world;

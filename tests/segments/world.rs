@@ -62,6 +62,11 @@ pub fn identity() -> Identity {
 }
 
 pub fn open(store: &MemoryStore) -> Replica<MemoryStore> {
+    open_of(store, &[TABLE])
+}
+
+/// The same with other tables.
+pub fn open_of(store: &MemoryStore, tables: &[&str]) -> Replica<MemoryStore> {
     let count = Cell::new(0u8);
     let random = move |bytes: &mut [u8]| {
         for byte in bytes {
@@ -70,16 +75,21 @@ pub fn open(store: &MemoryStore) -> Replica<MemoryStore> {
         }
     };
     let replica = block_on(Replica::open(store.clone(), Box::new(random), identity())).unwrap();
-    block_on(replica.load(&[TABLE])).unwrap();
+    block_on(replica.load(tables)).unwrap();
     replica
 }
 
 pub fn engine(store: &MemoryStore) -> Engine<Alone> {
+    engine_of(store, &[TABLE])
+}
+
+/// The same with other tables.
+pub fn engine_of(store: &MemoryStore, tables: &[&str]) -> Engine<Alone> {
     let config = Config {
         root: ROOT.to_owned(),
         database: "segments".to_owned(),
         identity: identity(),
-        tables: vec![TABLE.to_owned()],
+        tables: tables.iter().map(|table| (*table).to_owned()).collect(),
         page_size: 5000,
     };
     block_on(Engine::open(Alone { store: store.clone(), chance: Cell::new(0) }, config)).unwrap()

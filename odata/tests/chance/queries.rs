@@ -1,7 +1,8 @@
 //! Rows and queries of the Web API by chance, from a seed. The same seed gives the same.
 
 use flette_odata::{Column, ColumnKind, Decimal, EntityRef, Schema, Table, Uuid, Value};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::mem::{discriminant, Discriminant};
 
 /// Numbers that look random and are the same in every run (SplitMix64).
 pub struct Dice(pub u64);
@@ -54,7 +55,7 @@ impl Realm<'_> {
 
     /// Columns that rows have and queries ask for: some of each kind.
     pub fn used<'t>(&self, table: &'t Table) -> Vec<&'t Column> {
-        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        let mut seen: HashMap<Discriminant<ColumnKind>, usize> = HashMap::new();
         let worth = |column: &&Column| {
             let kind = match &column.kind {
                 ColumnKind::Lookup { targets } => {
@@ -63,7 +64,7 @@ impl Realm<'_> {
                     return known && !users && (self.wanted)(column);
                 }
                 ColumnKind::BigInt | ColumnKind::Id | ColumnKind::Guid => return false,
-                other => format!("{other:?}").split([' ', '(']).next().unwrap_or_default().to_owned(),
+                other => discriminant(other),
             };
             if column.computed || column.logical_name.ends_with("_base") || !(self.wanted)(column) {
                 return false;
@@ -250,9 +251,7 @@ impl<'a> Writer<'a> {
                     .realm
                     .used(table)
                     .into_iter()
-                    .filter(|other| {
-                        std::mem::discriminant(&other.kind) == std::mem::discriminant(&column.kind)
-                    })
+                    .filter(|other| discriminant(&other.kind) == discriminant(&column.kind))
                     .collect();
                 let other = format!("{prefix}{}", self.dice.pick(&alike).property());
                 format!("{name} {} {other}", self.operator(column))
@@ -351,6 +350,46 @@ impl<'a> Writer<'a> {
         }
         let keys = self.order(table).replace(" desc", "");
         format!("{filter}groupby(({keys}),aggregate({aggregates}))")
+    }
+
+    /// A path that begins at some row of a table and goes on through others, behind lookups and within collections: the
+    /// path, the table it ends at, and whether it ends at a list.
+    pub fn walk(&mut self, table: &'a Table) -> (String, &'a Table, bool) {
+        let start = (self.realm.id)(&table.logical_name, self.dice.below(self.realm.rows_max));
+        let (mut path, mut table) = (format!("{}({start})", table.set_name), table);
+        let steps = 1 + self.dice.below(3);
+        for step in 1..=steps {
+            let (navigations, collections) = (self.navigations(table), self.collections(table));
+            if self.dice.one_in(2) && !navigations.is_empty() {
+                let (navigation, target) = self.dice.pick(&navigations);
+                table = self.realm.schema.table(&target).unwrap();
+                path = format!("{path}/{navigation}");
+            } else if !collections.is_empty() {
+                let (collection, target, _) = self.dice.pick(&collections);
+                table = self.realm.schema.table(&target).unwrap();
+                path = format!("{path}/{collection}");
+                if step == steps && self.dice.one_in(2) {
+                    return (path, table, true);
+                }
+                let child = (self.realm.id)(&target, self.dice.below(self.realm.rows_max));
+                path = format!("{path}({child})");
+            }
+        }
+        (path, table, false)
+    }
+
+    /// A property of a row, as the end of its path.
+    pub fn property(&mut self, table: &Table) -> String {
+        self.dice.pick(&self.realm.used(table)).property()
+    }
+
+    /// The options of a query on one row.
+    pub fn row_options(&mut self, table: &Table) -> Vec<(String, String)> {
+        let mut options = vec![("$select".to_owned(), self.select(table))];
+        if self.dice.one_in(2) {
+            options.push(("$expand".to_owned(), self.expand(table, 1)));
+        }
+        options
     }
 
     /// The options of one query on a table.

@@ -18,6 +18,7 @@ use flette_server::people;
 use serde_json::{json, Map};
 use std::collections::BTreeMap;
 
+#[allow(dead_code, reason = "shared with tests that go along paths")]
 #[path = "../../../odata/tests/chance/queries.rs"]
 mod queries;
 
