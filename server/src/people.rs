@@ -97,12 +97,16 @@ pub fn found(database: &Database, now: i64) -> Result<()> {
 /// # Errors
 /// 500 when the database fails.
 pub fn add_demo_people(database: &Database, now: i64) -> Result<()> {
+    // One hash for all of them: their password is no secret, and hashing takes its time.
+    let mut hash = None;
     for person in [&ADMINISTRATOR].into_iter().chain(&DEMO_PEOPLE) {
         if database.read(|reader| reader.credential(person.user_name))?.is_some() {
             continue;
         }
-        // Outside the transaction: hashing takes its time.
-        let password = hash_password(DEMO_PASSWORD)?;
+        let password = match hash.take() {
+            Some(known) => known,
+            None => hash_password(DEMO_PASSWORD)?,
+        };
         database.write(|writer| {
             if person.unit != ROOT_UNIT {
                 add_unit(writer, person.unit, person.unit, now)?;
@@ -111,6 +115,7 @@ pub fn add_demo_people(database: &Database, now: i64) -> Result<()> {
             let id = user_id(person.user_name);
             writer.set_credential(person.user_name, id, &password)
         })?;
+        hash = Some(password);
     }
     Ok(())
 }

@@ -190,9 +190,9 @@ impl Gardener<'_> {
         for name in TABLES {
             let table = self.realm.schema.table(name).unwrap();
             for number in 0..ROWS_PLANTED_MAX {
+                // Only what exists may be pointed from: a PATCH would make it.
+                let exists = online.ask(Method::Get, &self.url(table, number), "").status == 200;
                 for (column, value) in self.values(table, true) {
-                    // Only what exists may be pointed from: a PATCH would make it.
-                    let exists = online.ask(Method::Get, &self.url(table, number), "").status == 200;
                     if exists && !value.is_null() {
                         tell(&self.patch(table, number, &Row::from([(column, value)])));
                     }
