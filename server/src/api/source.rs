@@ -147,15 +147,7 @@ impl Source for Rows<'_> {
 
     fn fetch(&self, asked: &FetchQuery, window: Window) -> Result<Vec<FetchRow>> {
         let collection = self.collection(asked.within)?;
-        let asked = self.fetched(asked, collection.as_ref());
-        let window = fetch::Window { after: window.after, offset: window.offset, limit: window.limit };
-        let rows = self.reader.fetch(&asked, window)?.into_iter();
-        let row = |row: fetch::FetchRow| FetchRow {
-            etag: row.version.map(etag),
-            cells: row.cells,
-            position: row.position,
-        };
-        Ok(rows.map(row).collect())
+        self.reader.fetch(&self.fetched(asked, collection.as_ref()), window)
     }
 
     fn fetch_count(&self, asked: &FetchQuery, limit: u64) -> Result<u64> {

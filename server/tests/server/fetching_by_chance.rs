@@ -1,12 +1,13 @@
 //! Queries by chance: the database gives the rows that the evaluator gives, in the same order, page by page.
 
 use super::support::database;
+use flette_odata::answer::{FetchRow, Window};
 use flette_odata::edm::Column;
 use flette_odata::evaluate::fetch::fetch;
 use flette_odata::fetchxml::{self, Fetch};
 use flette_odata::filter::{Circumstances, HierarchyQuestion};
 use flette_odata::{Row, Schema, Uuid, Value};
-use flette_server::db::query::fetch::{FetchQuery, FetchRow, Window};
+use flette_server::db::query::fetch::FetchQuery;
 use flette_server::db::rows::Sight;
 use flette_server::db::Database;
 use std::collections::BTreeMap;

@@ -9,9 +9,9 @@ use super::links::Links;
 use super::projection::Projection;
 use crate::db::cells::id_value;
 use crate::db::layout::is_polymorphic;
-use crate::db::rows::{Sight, VERSION};
+use crate::db::rows::{etag, Sight, VERSION};
 use crate::db::{name, order, Dialect, Reader, Storage};
-use flette_odata::answer::Groups;
+use flette_odata::answer::{FetchRow, Groups, Window};
 use flette_odata::error::Result;
 use flette_odata::fetchxml::{too_many_rows, Fetch, Position};
 use flette_odata::{Column, Value};
@@ -28,28 +28,6 @@ pub struct FetchQuery<'q> {
     pub within: Option<Within<'q>>,
     /// Minutes that the caller's calendar is ahead of UTC.
     pub utc_offset_minutes: i32,
-}
-
-/// What of the rows of a query is wanted.
-#[derive(Debug, Clone, Copy)]
-pub struct Window<'q> {
-    /// Values, by [`Fetch::positions`], of the row before the first one.
-    pub after: Option<&'q [Value]>,
-    /// Rows to leave out after that.
-    pub offset: u64,
-    /// Most rows.
-    pub limit: u64,
-}
-
-/// One row of the answer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FetchRow {
-    /// Version of the entity's row; none in distinct queries and aggregates.
-    pub version: Option<i64>,
-    /// Values by [`Fetch::outputs`].
-    pub cells: Vec<Value>,
-    /// Values by [`Fetch::positions`]; none in aggregates.
-    pub position: Vec<Value>,
 }
 
 impl Reader<'_> {
@@ -79,8 +57,8 @@ impl Reader<'_> {
         self.each(&query, |row| {
             let mut cells: Vec<Value> = (0..projection.cells()).map(|at| projection.value(row, at)).collect();
             let position = cells.split_off(outputs.len());
-            let version = (!fetch.distinct).then(|| row.int(0).unwrap_or_default());
-            found.push(FetchRow { version, cells, position });
+            let etag = (!fetch.distinct).then(|| etag(row.int(0).unwrap_or_default()));
+            found.push(FetchRow { etag, cells, position });
             Ok(true)
         })?;
         Ok(found)
@@ -132,7 +110,7 @@ impl Reader<'_> {
         })?;
         let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         let sorted = groups.sorted(&fetch.group_order(&outputs)?)?.into_iter();
-        let row = |cells| FetchRow { version: None, cells, position: Vec::new() };
+        let row = |cells| FetchRow { etag: None, cells, position: Vec::new() };
         Ok(sorted.skip(number(window.offset)).take(number(window.limit)).map(row).collect())
     }
 }
