@@ -5,17 +5,18 @@ import { Failure, isMain, main, must, root, start } from "./lib/run.mjs";
 
 const BUILD_MINUTES_MAX = 20;
 
-/** Builds the simulation; the path of its program. */
-async function build() {
+/** Builds a program of the workspace, optimised but with every check; its path. */
+async function build(name) {
   const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
-  await must("cargo", ["build", "--profile", "sim", "--package", "flette-sim"], { limit: BUILD_MINUTES_MAX });
-  return join(target, "sim", process.platform === "win32" ? "flette-sim.exe" : "flette-sim");
+  await must("cargo", ["build", "--profile", "sim", "--package", name], { limit: BUILD_MINUTES_MAX });
+  return join(target, "sim", process.platform === "win32" ? `${name}.exe` : name);
 }
 
-async function sim() {
-  const child = start(await build(), process.argv.slice(2));
+/** Builds a program and runs it with this script's arguments. */
+export async function program(name) {
+  const child = start(await build(name), process.argv.slice(2));
   const code = await new Promise((done) => child.on("close", done));
-  if (code !== 0) throw new Failure(`the simulation ended with code ${code}`);
+  if (code !== 0) throw new Failure(`${name} ended with code ${code}`);
 }
 
-if (isMain(import.meta.url)) await main(sim);
+if (isMain(import.meta.url)) await main(() => program("flette-sim"));

@@ -108,7 +108,7 @@ fn every_crate_takes_the_workspace_lints() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let manifest =
         |folder: &str| std::fs::read_to_string(root.join(folder).join("Cargo.toml")).expect("a manifest");
-    for folder in ["", "odata", "server", "sim"] {
+    for folder in ["", "model", "odata", "server", "sim"] {
         assert!(manifest(folder).contains("[lints]\nworkspace = true"), "{folder} has lints of its own");
     }
     let lints =

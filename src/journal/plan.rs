@@ -136,10 +136,12 @@ fn unit(rows: Vec<Vec<&Entry>>) -> Unit {
 ///
 /// What was sent without an answer goes again exactly as it was, alone: under its operation's id the server may hold
 /// a receipt, and would give the old answer to anything else. Entries made since wait until it is settled. Only a
-/// deletion makes an unanswered update needless: it is an operation of its own.
+/// deletion makes an unanswered update needless: it is an operation of its own. An unanswered create goes again even
+/// then: it may still be on its way, and must find its receipt when it arrives after the deletion.
 fn to_send(entries: Vec<&Entry>, group_sent: bool) -> Vec<&Entry> {
     let deleted = entries.last().is_some_and(|e| matches!(e.change, Change::Delete));
-    if group_sent || (!deleted && entries.iter().any(|e| is_sent(e))) {
+    let unheard = entries.first().is_some_and(|e| matches!(e.change, Change::Create(_)) && is_sent(e));
+    if group_sent || ((!deleted || unheard) && entries.iter().any(|e| is_sent(e))) {
         return entries.into_iter().filter(|e| is_sent(e)).collect();
     }
     let end = closed_again(&entries).unwrap_or(entries.len());

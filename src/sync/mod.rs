@@ -22,6 +22,7 @@ pub use policy::Policy;
 pub use reconcile::{reconcile, Clashed, Decision, Incoming, Local};
 pub use round::round;
 pub use schedule::{backoff_millis, next_round_at, BACKOFF_MILLIS_MAX, ROUND_INTERVAL_MILLIS};
+pub use settle::settle;
 
 use crate::model::Millis;
 use crate::platform::Transport;

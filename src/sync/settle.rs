@@ -9,13 +9,7 @@ use crate::model::{Change, ETag, FieldEdit, Row, Value};
 use flette_odata::edm::Table;
 
 /// Settles `request` by the row that the server answered. `entries` are all entries of the row, in order.
-pub(super) fn settle(
-    table: &Table,
-    request: &RowRequest,
-    entries: &[Entry],
-    row: &Row,
-    etag: &ETag,
-) -> Decision {
+pub fn settle(table: &Table, request: &RowRequest, entries: &[Entry], row: &Row, etag: &ETag) -> Decision {
     let (sent, later): (Vec<&Entry>, Vec<&Entry>) =
         entries.iter().partition(|entry| request.seqs.contains(&entry.seq));
     let mut decision = Decision::default();

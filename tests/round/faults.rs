@@ -7,6 +7,8 @@ use flette::replica::Feed;
 use flette::store::Durability;
 use flette_odata::{Method, Request, Response};
 use flette_server::api::Profile;
+use std::cell::RefCell;
+use std::rc::Rc;
 
 fn is_push(request: &Request) -> bool {
     request.url.ends_with("$batch") && String::from_utf8_lossy(&request.body).contains("\r\nPATCH ")
@@ -69,6 +71,29 @@ fn a_create_whose_answer_was_lost_and_is_deleted_here_is_deleted_there() {
     device.sync();
     assert!(device.entries().is_empty() && device.conflicts().is_empty(), "{:?}", device.conflicts());
     assert!(server.user("admin").json("accounts")["value"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn a_create_that_arrives_after_its_row_was_deleted_here_makes_no_row() {
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    let account = device.create("account", &[("name", text("Late"))]);
+    let wandering: Rc<RefCell<Option<Request>>> = Rc::default();
+    let on_its_way = wandering.clone();
+    device.wire.fail(move |request| {
+        is_push(request).then(|| {
+            *on_its_way.borrow_mut() = Some(request.clone());
+            Fault::LoseRequest
+        })
+    });
+    device.round();
+    device.wire.heal();
+    device.delete("account", account);
+    device.sync();
+    device.wire.forward(wandering.take().unwrap());
+    device.sync();
+    assert!(device.row("account", account).is_none() && device.entries().is_empty());
+    assert_eq!(server.user("admin").ask(Method::Get, &format!("accounts({account})"), "").status, 404);
 }
 
 #[test]

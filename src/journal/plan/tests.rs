@@ -170,9 +170,15 @@ fn a_deletion_replaces_what_it_follows_under_an_operation_of_its_own() {
     let request = &plan(&entries)[0].requests[0];
     assert_eq!((&request.change, request.op), (&Change::Delete, entries[1].op));
     assert_eq!(request.base, Some(ETag("1".to_owned())));
-    // A create that was sent may stand: nobody knows its etag.
+    // A create that was sent may still be on its way: it goes first, under its own operation, and is deleted when it
+    // stands.
     let lost = [sent(create(1, 1, None)), entry(2, 1, Change::Delete)];
     let request = &plan(&lost)[0].requests[0];
+    assert_eq!((&request.change, request.op), (&lost[0].change, lost[0].op));
+    assert_eq!(request.seqs, [Seq(1)]);
+    // Both were sent together: the row may stand, and nobody knows its etag.
+    let both = [sent(create(1, 1, None)), sent(entry(2, 1, Change::Delete))];
+    let request = &plan(&both)[0].requests[0];
     assert_eq!((&request.change, &request.base, request.seqs.len()), (&Change::Delete, &None, 2));
 }
 
