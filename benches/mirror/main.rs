@@ -111,6 +111,21 @@ fn group_all_by_city(bencher: Bencher) {
     });
 }
 
+/// The same as queries do it: texts are read once for each code of each segment.
+#[divan::bench(sample_count = 20)]
+fn group_all_by_code(bencher: Bencher) {
+    let mirror = filled();
+    bencher.bench_local(|| {
+        let cells = mirror.cells(["address1_city"]);
+        let mut counts: HashMap<(usize, usize), usize> = HashMap::new();
+        for at in mirror.select(None, &[]) {
+            let code = cells.code(at, 0).unwrap();
+            *counts.entry((code.slot, code.code)).or_default() += 1;
+        }
+        counts
+    });
+}
+
 /// One row by its id, all columns.
 #[divan::bench]
 fn read_one_row(bencher: Bencher) {

@@ -11,7 +11,7 @@ mod write;
 
 use crate::error::Result;
 use crate::model::{Key, Millis};
-use crate::replica::{Ask, Replica, State};
+use crate::replica::{Replica, State};
 use crate::store::Store;
 use flette_odata::answer::Page;
 use flette_odata::operation::Operation;
@@ -106,8 +106,9 @@ fn parse(
     root: &str,
 ) -> std::result::Result<Operation, Unread> {
     let find = |table: &str, filter: &_| -> Vec<Uuid> {
-        let ask = Ask { table, filter: Some(filter), ..Ask::default() };
-        state.find(&ask).rows.into_iter().map(|(id, _)| id).collect()
+        let mut ids = state.ids_where(table, filter);
+        ids.sort_unstable();
+        ids
     };
     let row = |key: &Key| state.row(key);
     let names =

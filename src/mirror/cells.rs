@@ -12,6 +12,17 @@ pub struct Cells<'m> {
     places: Vec<Place>,
 }
 
+/// What tells a value from the others of its column and segment without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// The segment: codes of different ones have nothing to do with each other.
+    pub slot: usize,
+    /// The same for two rows exactly when the same value is stored.
+    pub code: usize,
+    /// Codes are below this.
+    pub codes: usize,
+}
+
 #[derive(Debug)]
 enum Place {
     Key,
@@ -56,6 +67,21 @@ impl<'m> Cells<'m> {
             },
             None => Cell::Null,
         }
+    }
+}
+
+impl Cells<'_> {
+    /// The code of a value, where the column is stored with codes.
+    pub fn code(&self, at: RowAt, column: usize) -> Option<Code> {
+        let slot = at.slot as usize;
+        let (code, codes) = match self.places.get(column)? {
+            Place::Key => return None,
+            Place::Blocks(blocks) => match blocks[slot] {
+                Some(block) => self.mirror.slots[slot].segment.column(block).code(at.row as usize)?,
+                None => (0, 1),
+            },
+        };
+        Some(Code { slot, code, codes })
     }
 }
 

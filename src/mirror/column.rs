@@ -123,6 +123,9 @@ pub(super) struct ColumnBuilder {
     pub(super) kind: Kind,
     nulls: Bits,
     data: Building,
+    /// Nulls after the last value. Most columns of most rows are empty, so they are counted first and written down when
+    /// a value follows.
+    nulls_behind: usize,
 }
 
 #[derive(Debug)]
@@ -153,23 +156,34 @@ impl ColumnBuilder {
             Kind::Lookup => Building::Lookup(LookupBuilder::default()),
             Kind::Guid => Building::Guid(LookupBuilder::default()),
         };
-        ColumnBuilder { kind, nulls: Bits::default(), data }
+        ColumnBuilder { kind, nulls: Bits::default(), data, nulls_behind: 0 }
     }
 
     /// How many rows have a value or null so far.
     pub(super) fn len(&self) -> usize {
-        self.nulls.len()
+        self.nulls.len() + self.nulls_behind
     }
 
     /// Appends nulls until there are `rows`.
     pub(super) fn pad(&mut self, rows: usize) {
-        while self.len() < rows {
-            self.push(Cell::Null);
+        self.nulls_behind += rows.saturating_sub(self.len());
+    }
+
+    /// Writes the nulls down that were only counted.
+    fn settle(&mut self) {
+        for _ in 0..std::mem::take(&mut self.nulls_behind) {
+            self.nulls.push(true);
+            self.data.push_null();
         }
     }
 
     /// Appends a value of the column's own kind; anything else counts as null.
     pub(super) fn push(&mut self, cell: Cell<'_>) {
+        if let Cell::Null = cell {
+            self.nulls_behind += 1;
+            return;
+        }
+        self.settle();
         let null = match (&mut self.data, cell) {
             (Building::Text(texts), Cell::Text(text)) => {
                 texts.push(text);
@@ -214,7 +228,7 @@ impl ColumnBuilder {
     }
 
     pub(super) fn get(&self, row: usize) -> Value {
-        if row >= self.len() || self.nulls.get(row) {
+        if row >= self.nulls.len() || self.nulls.get(row) {
             return Value::Null;
         }
         match &self.data {
@@ -240,10 +254,13 @@ impl ColumnBuilder {
         }
     }
 
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub(super) fn write(&mut self, out: &mut Vec<u8>) {
+        if self.nulls.count() + self.nulls_behind == self.len() && self.len() > 0 {
+            return out.push(NULLS_ALL);
+        }
+        self.settle();
         match self.nulls.count() {
             0 => out.push(NULLS_NONE),
-            nulls if nulls == self.len() => return out.push(NULLS_ALL),
             _ => {
                 out.push(NULLS_SOME);
                 self.nulls.write(out);
@@ -376,6 +393,21 @@ impl Column {
             }
             Data::Guid(ids) => Cell::Guid(ids.parts(row).1),
         }
+    }
+
+    /// A number below the second one given, the same for two rows exactly when they store the same value; `None` where
+    /// the column has none at hand.
+    pub(super) fn code(&self, row: usize) -> Option<(usize, usize)> {
+        let (code, codes) = match &self.data {
+            Data::Nothing => (0, 0),
+            Data::Text(texts) => texts.code(row)?,
+            Data::Int(numbers) => numbers.code(row)?,
+            Data::Bool(bits) => (usize::from(bits.get(row)), 2),
+            Data::Lookup(lookups) | Data::Guid(lookups) => lookups.code(row),
+            Data::Decimal(_) | Data::Double(_) => return None,
+        };
+        // No value is a value of its own.
+        Some((if self.is_null(row) { codes } else { code }, codes + 1))
     }
 
     pub(super) fn heap_bytes(&self) -> usize {

@@ -280,7 +280,7 @@ impl MirrorTable {
             return Some(0);
         }
         builder.pad(merge.rows);
-        merge.sealer.column(name, &builder);
+        merge.sealer.column(name, &mut builder);
         Some(merge.rows)
     }
 

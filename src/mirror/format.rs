@@ -91,8 +91,9 @@ impl Sealer {
     }
 
     /// Any other block.
-    pub(super) fn column(&mut self, name: &str, column: &ColumnBuilder) {
-        self.block(name, column.kind, column.range(), |out| column.write(out));
+    pub(super) fn column(&mut self, name: &str, column: &mut ColumnBuilder) {
+        let (kind, range) = (column.kind, column.range());
+        self.block(name, kind, range, |out| column.write(out));
     }
 
     /// All of it, once every block is there.

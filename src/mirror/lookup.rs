@@ -108,6 +108,11 @@ impl Lookups {
         (self.targets.tables.get(table as usize), id)
     }
 
+    /// The target of a row by number, and how many there are.
+    pub(super) fn code(&self, row: usize) -> (usize, usize) {
+        (self.codes.index(row), self.targets.entries.len())
+    }
+
     /// Rows that point to `id`, in whatever table.
     pub(super) fn pointing_to(&self, id: Uuid) -> Bits {
         let codes = Bits::from_fn(self.targets.entries.len(), |code| self.targets.entries[code].1 == id);

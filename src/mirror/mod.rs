@@ -32,7 +32,7 @@ mod tests;
 
 pub use budget::{keep_within, unpacked_bytes_max, UNPACKED_BYTES_MIN};
 pub use builder::{SegmentBuilder, WrongType};
-pub use cells::Cells;
+pub use cells::{Cells, Code};
 pub use compaction::{
     Merge, Merged, Sliced, SEGMENT_ROWS_TARGET, SLICE_CELLS_MAX, SMALL_BYTES_MAX, SMALL_ROWS_MAX,
     SMALL_SEGMENTS_MIN,

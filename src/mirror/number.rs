@@ -38,6 +38,15 @@ impl Ints {
         self.base.wrapping_add_unsigned(self.distances.get(row).wrapping_mul(self.step))
     }
 
+    /// The number of a row counted from the smallest, and how many there may be, where these are few.
+    pub(super) fn code(&self, row: usize) -> Option<(usize, usize)> {
+        match &self.distances {
+            Packed::Zero(_) => Some((0, 1)),
+            Packed::One(distances) => Some((usize::from(distances[row]), 1 << u8::BITS)),
+            Packed::Two(_) | Packed::Four(_) | Packed::Eight(_) => None,
+        }
+    }
+
     /// Rows whose number passes.
     pub(super) fn scan(&self, test: impl Fn(i64) -> bool) -> Bits {
         let number = |distance: u64| self.base.wrapping_add_unsigned(distance.wrapping_mul(self.step));

@@ -9,6 +9,12 @@ use flette_odata::query::OrderBy;
 use flette_odata::{collate, Decimal, Value};
 use std::cmp::Ordering;
 
+/// So many times the rows that are wanted are kept before those that come too late are thrown out: each row then costs
+/// the same, whatever the order in which they come.
+const KEPT_FACTOR: usize = 4;
+/// And never fewer than these, so that a short list is not tidied over and over.
+const KEPT_MIN: usize = 16;
+
 /// A row on its way to its place.
 #[derive(Debug, Clone, Copy)]
 struct Keyed {
@@ -28,19 +34,28 @@ impl MirrorTable {
     /// [`flette_odata::collate::value_order`] compares, ties by id ascending: a total order.
     pub fn order(&self, selection: Vec<RowAt>, orderby: &[OrderBy], limit: Option<usize>) -> Vec<RowAt> {
         let columns: Vec<OrderColumn<'_>> = orderby.iter().map(|by| self.order_column(by)).collect();
-        let mut rows: Vec<Keyed> = selection
-            .into_iter()
-            .map(|at| Keyed { key: columns.first().map_or(0, |column| self.key(column, at)), at })
-            .collect();
+        let limit = limit.unwrap_or(usize::MAX);
+        let Some(last) = limit.checked_sub(1) else { return Vec::new() };
         let compare =
             |a: &Keyed, b: &Keyed| a.key.cmp(&b.key).then_with(|| self.compare_rows(&columns, a.at, b.at));
-        if let Some(limit) = limit.filter(|limit| *limit < rows.len()) {
-            if limit > 0 {
-                rows.select_nth_unstable_by(limit - 1, compare);
+        let kept_max = limit.saturating_mul(KEPT_FACTOR).max(KEPT_MIN);
+        let mut rows: Vec<Keyed> = Vec::with_capacity(kept_max.min(selection.len()));
+        // Nothing with a larger key is among the first.
+        let mut bound = u128::MAX;
+        for at in selection {
+            let key = columns.first().map_or(0, |column| self.key(column, at));
+            if key > bound {
+                continue;
             }
-            rows.truncate(limit);
+            rows.push(Keyed { key, at });
+            if rows.len() == kept_max {
+                let (_, nth, _) = rows.select_nth_unstable_by(last, compare);
+                bound = nth.key;
+                rows.truncate(limit);
+            }
         }
         rows.sort_unstable_by(compare);
+        rows.truncate(limit);
         rows.into_iter().map(|row| row.at).collect()
     }
 

@@ -76,9 +76,21 @@ impl TextList {
         if self.text.is_ascii() {
             return TextList { text: self.text.to_ascii_lowercase(), ends: self.ends.clone() };
         }
-        let mut list = TextList::default();
-        self.iter().for_each(|text| list.push(&collate::fold(text)));
-        list
+        let mut text = String::with_capacity(self.text.len());
+        let mut ends = Vec::with_capacity(self.len());
+        for entry in self.iter() {
+            let start = text.len();
+            match entry.is_ascii() {
+                // Without a text of its own for each entry: most have no other letters.
+                true => {
+                    text.push_str(entry);
+                    text[start..].make_ascii_lowercase();
+                }
+                false => text.push_str(&collate::fold(entry)),
+            }
+            ends.push(stored(text.len()));
+        }
+        TextList { text, ends }
     }
 
     /// Entries that hold `pattern` somewhere: one search over the whole buffer.
@@ -192,6 +204,11 @@ impl Texts {
     /// The entries folded, made when first needed.
     pub(super) fn folded(&self) -> &TextList {
         self.folded.get_or_init(|| self.entries.folded())
+    }
+
+    /// The entry of a row and how many there are, where rows share texts.
+    pub(super) fn code(&self, row: usize) -> Option<(usize, usize)> {
+        self.codes.as_ref().map(|codes| (codes.index(row), self.entries.len()))
     }
 
     /// A row's text folded.

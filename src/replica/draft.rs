@@ -204,7 +204,7 @@ impl<'a> Draft<'a> {
                     self.remove(entry.seq);
                 }
                 // Its id may turn out to be taken: then there is a row that the user sees and wants gone.
-                if self.state.mirror_row(&key).is_none() {
+                if self.state.mirror_etag(&key).is_none() {
                     // Nobody will hear of the row, so nobody but us can follow its relationships.
                     next.extend(self.leave(&key));
                     continue;
@@ -219,7 +219,7 @@ impl<'a> Draft<'a> {
     fn base_of(&self, key: &Key) -> Option<ETag> {
         match self.entries_of(key).first() {
             Some(first) => first.base.clone(),
-            None => self.state.mirror_row(key).map(|(_, etag)| etag),
+            None => self.state.mirror_etag(key),
         }
     }
 

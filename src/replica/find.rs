@@ -1,12 +1,28 @@
 //! Rows by their values, as the app would see them after a draft.
 
-use super::{Ask, Draft, State};
+use super::{Draft, State};
 use crate::model::{Key, Row};
 use flette_odata::filter::{matches, Filter};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
 impl State {
+    /// Ids of rows of a table that pass, as the app sees them, in no order. The table must be loaded. No row is read
+    /// that has no entries.
+    pub fn ids_where(&self, table: &str, filter: &Filter) -> Vec<Uuid> {
+        let touched = self.touched(table);
+        let skip: Vec<Uuid> = touched.iter().map(|key| key.id).collect();
+        let passes = |key: &&Key| {
+            let seen = self.row(key);
+            seen.is_some_and(|seen| matches(filter, &|name| seen.row.get(name).cloned().unwrap_or_default()))
+        };
+        let mirror = self.tables.get(table).and_then(|table| table.mirror.as_ref());
+        let told = mirror
+            .into_iter()
+            .flat_map(|mirror| mirror.select(Some(filter), &skip).into_iter().map(|at| mirror.id_at(at)));
+        told.chain(touched.iter().filter(passes).map(|key| key.id)).collect()
+    }
+
     /// Rows of a table that pass, as the server told them, in no order. The table must be loaded.
     pub fn told_where(&self, table: &str, filter: &Filter) -> Vec<(Uuid, Row)> {
         let Some(mirror) = self.tables.get(table).and_then(|t| t.mirror.as_ref()) else { return Vec::new() };
@@ -25,8 +41,7 @@ impl Draft<'_> {
     /// Ids of rows of a table that pass a condition on their own columns, in no order. The table must be loaded.
     pub fn ids_where(&self, table: &str, filter: &Filter) -> Vec<Uuid> {
         let drafted = self.drafted_keys(table);
-        let ask = Ask { table, filter: Some(filter), ..Ask::default() };
-        let found = self.state().find(&ask).rows.into_iter().map(|(id, _)| id);
+        let found = self.state().ids_where(table, filter).into_iter();
         let is_there = |id: &Uuid| self.row(&Key::new(table, *id)).is_some();
         let others = found.filter(|id| !drafted.contains(&Key::new(table, *id)) && is_there(id));
         let passes = |key: &&Key| {

@@ -8,6 +8,7 @@ use crate::mirror::{MirrorTable, Segment};
 use crate::model::{Conflict, DeviceId};
 use crate::store::{KeyRange, Pair, Store, Table};
 use flette_odata::edm;
+use futures_util::future::{try_join, try_join3};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -17,33 +18,46 @@ const SCAN_PAIRS_MAX: u32 = 1000;
 /// Segments asked for in one scan.
 const SCAN_SEGMENTS_MAX: u32 = 16;
 
-/// Everything but the mirror's rows, which are read when first needed.
+/// Everything but the mirror's rows, which are read when first needed. The revision is read first: what is read after
+/// it, all at once, may be newer, and a commit then fails and reads anew.
 pub(super) async fn state<S: Store>(store: &S, random: &Random, identity: Identity) -> Result<State> {
     let revision = store.revision().await?;
-    let record = match store.get(Table::Meta, RECORD_KEY).await? {
+    let ((record, schema), (journal_pairs, id_pairs), (conflict_pairs, cursor_pairs)) = try_join3(
+        async {
+            let record = store.get(Table::Meta, RECORD_KEY);
+            Ok::<_, Error>(try_join(record, store.get(Table::Schema, SCHEMA_KEY)).await?)
+        },
+        try_join(scan(store, Table::Journal, KeyRange::all()), scan(store, Table::IdMap, KeyRange::all())),
+        try_join(
+            scan(store, Table::Conflict, KeyRange::all()),
+            scan(store, Table::Meta, KeyRange::prefix(CURSOR_PREFIX)),
+        ),
+    )
+    .await?;
+    let record = match record {
         Some(bytes) => State::decode("record", &bytes)?,
         None => new_record(random, identity),
     };
-    let schema = match store.get(Table::Schema, SCHEMA_KEY).await? {
+    let schema = match schema {
         Some(bytes) => State::decode("schema", &bytes)?,
         None => edm::Schema::default(),
     };
     let mut journal = Journal::default();
-    for (_, value) in scan(store, Table::Journal, KeyRange::all()).await? {
+    for (_, value) in journal_pairs {
         journal.put(Entry::decode(&value)?);
     }
     let mut id_map = IdMap::default();
-    for (key, value) in scan(store, Table::IdMap, KeyRange::all()).await? {
+    for (key, value) in id_pairs {
         let (local, server) = IdMap::decode(&key, &value)?;
         id_map.insert(local, server)?;
     }
     let mut conflicts = BTreeMap::new();
-    for (_, value) in scan(store, Table::Conflict, KeyRange::all()).await? {
+    for (_, value) in conflict_pairs {
         let conflict: Conflict = State::decode("conflict", &value)?;
         conflicts.insert(conflict.id, conflict);
     }
     let mut tables = BTreeMap::new();
-    for (key, value) in scan(store, Table::Meta, KeyRange::prefix(CURSOR_PREFIX)).await? {
+    for (key, value) in cursor_pairs {
         let name = String::from_utf8_lossy(&key[CURSOR_PREFIX.len()..]).into_owned();
         let cursor: Cursor = State::decode("cursor", &value)?;
         tables.insert(name, TableState { cursor, ..TableState::default() });

@@ -10,6 +10,7 @@ use crate::model::{Conflict, DeviceId, ETag, EntityRef, HlcClock, Key, Millis, R
 use crate::store::Revision;
 use flette_odata::edm::Schema;
 use flette_odata::path::PARTY_TABLE;
+use flette_odata::render::Cell;
 use flette_odata::rules;
 use flette_odata::rules::money::Currency;
 use serde::{Deserialize, Serialize};
@@ -208,9 +209,9 @@ impl State {
 
     /// The business unit of an owner, as far as he is known.
     pub fn unit_of(&self, owner: &EntityRef) -> Option<Uuid> {
-        let (row, _) = self.mirror_row(&Key::new(owner.table.clone(), owner.id))?;
-        match row.get("businessunitid")? {
-            Value::Lookup(unit) => Some(unit.id),
+        let mirror = self.tables.get(&owner.table)?.mirror.as_ref()?;
+        match mirror.borrowed(mirror.find(owner.id)?, "businessunitid") {
+            Cell::Lookup { id, .. } => Some(id),
             _ => None,
         }
     }
@@ -223,14 +224,18 @@ impl State {
     /// Whether a row was seen, or changed, here.
     pub fn is_known(&self, key: &Key) -> bool {
         let key = Key::new(key.table.clone(), self.id_map.resolve(key));
-        self.journal.of(&key).next().is_some() || self.mirror_row(&key).is_some()
+        self.journal.of(&key).next().is_some() || self.mirror_etag(&key).is_some()
     }
 
     /// What the server last said of a row.
     pub fn mirror_row(&self, key: &Key) -> Option<(Row, ETag)> {
-        let mirror = self.tables.get(&key.table)?.mirror.as_ref()?;
-        let etag = mirror.etag(key.id)?;
-        Some((mirror.row(key.id)?, ETag(etag)))
+        let etag = self.mirror_etag(key)?;
+        Some((self.tables.get(&key.table)?.mirror.as_ref()?.row(key.id)?, etag))
+    }
+
+    /// The etag of a row that the server told, without reading the row.
+    pub fn mirror_etag(&self, key: &Key) -> Option<ETag> {
+        self.tables.get(&key.table)?.mirror.as_ref()?.etag(key.id).map(ETag)
     }
 
     /// The row as the app sees it.

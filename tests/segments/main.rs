@@ -8,6 +8,7 @@ mod asks;
 mod budget;
 mod chance;
 mod kills;
+mod narrow;
 mod rows;
 mod several;
 mod world;

@@ -4,6 +4,7 @@ use super::list::{applied, Listed, Wanted};
 use super::names::Names;
 use super::page::{link, Page};
 use super::{table_of, FetchQuery, FetchRow, Window, COUNT_MAX, PAGE_ROWS_MAX};
+use crate::edm::Column;
 use crate::error::{ODataError, Result};
 use crate::fetchxml::{
     self, Condition, Cookie, Criteria, Extent, Fetch, Operator, Output, Position, Role, Test,
@@ -86,7 +87,9 @@ fn view_text(list: &Listed, view: SavedQuery) -> Result<String> {
         SavedQuery::User(id) => ("userquery", id),
     };
     let table = table_of(list.source.schema(), name)?;
-    let stored = list.source.row(table, id)?;
+    let columns: Vec<&Column> =
+        ["returnedtypecode", "fetchxml"].iter().filter_map(|name| table.column(name)).collect();
+    let stored = list.source.row(table, id, &columns)?;
     let row = stored.ok_or_else(|| ODataError::row_not_found(name, id))?.row;
     let text = |column: &str| row.get(column).and_then(Value::as_text);
     if text("returnedtypecode") != Some(&list.table.logical_name) {

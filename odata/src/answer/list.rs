@@ -218,14 +218,19 @@ pub fn entity(
 ) -> Result<Vec<u8>> {
     let press = Press::new(source, root, &prefer.annotations, u64::from(PAGE_ROWS_MAX));
     let plan = Plan::new(&press, table, query.select.as_deref(), &query.expand)?;
-    let mut sheet = Sheet::new(&press, &plan);
+    written(&press, &plan, stored)
+}
+
+/// One row that was read for a plan.
+fn written(press: &Press, plan: &Plan, stored: &Stored) -> Result<Vec<u8>> {
+    let mut sheet = Sheet::new(press, plan);
     sheet.add(&stored.etag, |at| match plan.columns.get(at) {
-        Some(column) if !source.is_masked(table, column) => {
+        Some(column) if !press.source.is_masked(plan.table, column) => {
             stored.row.get(&column.logical_name).map_or(Cell::Null, Cell::from)
         }
         _ => Cell::Null,
     });
-    let context = plan.context_list(root) + "/$entity";
+    let context = plan.context_list(press.root) + "/$entity";
     Ok(render::entity_body(&context, &sheet.finish()?))
 }
 
@@ -241,7 +246,11 @@ pub fn row(
     prefer: &Prefer,
     condition: &Condition,
 ) -> Result<Response> {
-    let stored = source.row(table, id)?;
+    let press = Press::new(source, root, &prefer.annotations, u64::from(PAGE_ROWS_MAX));
+    // What is wrong with the query is told of a row that is there only.
+    let plan = Plan::new(&press, table, query.select.as_deref(), &query.expand);
+    let columns = plan.as_ref().map_or(&[][..], |plan| &plan.columns);
+    let stored = source.row(table, id, columns)?;
     let stored = stored.ok_or_else(|| ODataError::row_not_found(&table.logical_name, id))?;
     let etag = stored.etag.clone();
     // With annotations or expanded rows the answer may change while the row does not.
@@ -251,7 +260,7 @@ pub fn row(
     if let Condition::IfMatchAny | Condition::IfMatch(_) = condition {
         condition.check(&table.logical_name, id, Some(&etag))?;
     }
-    let body = entity(source, root, table, &stored, (query, prefer))?;
+    let body = written(&press, &plan?, &stored)?;
     Ok(applied(Response::json(200, body).header("ETag", etag), prefer))
 }
 

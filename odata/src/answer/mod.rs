@@ -65,11 +65,11 @@ pub trait Source {
     /// As [`crate::filter::resolve`].
     fn resolved(&self, filter: &Filter, table: &Table) -> Result<Filter>;
 
-    /// One row with all its columns, those masked left out.
+    /// One row with at least these columns, those masked left out.
     ///
     /// # Errors
     /// The source's own.
-    fn row(&self, table: &Table, id: Uuid) -> Result<Option<Stored>>;
+    fn row(&self, table: &Table, id: Uuid, columns: &[&Column]) -> Result<Option<Stored>>;
 
     /// Calls `each` for every row of a listing, in order, until it says `false`.
     ///
@@ -161,7 +161,7 @@ pub trait Found {
 /// A row with its etag.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored {
-    /// Every column that is seen.
+    /// The columns that were asked for and are seen, at least.
     pub row: Row,
     /// Opaque to clients.
     pub etag: String,

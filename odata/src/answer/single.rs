@@ -3,7 +3,7 @@
 use super::list::{count, row, Listed, Wanted};
 use super::{collection_table, row_url, table_of, Source, Stored, Within};
 use crate::condition::Condition;
-use crate::edm::Table;
+use crate::edm::{Column, Table};
 use crate::error::{ODataError, Result};
 use crate::http::Response;
 use crate::prefer::Prefer;
@@ -12,9 +12,9 @@ use crate::render::{self, write_text, write_value};
 use crate::value::{EntityRef, Value};
 use uuid::Uuid;
 
-/// A row that must be there and in sight.
-fn existing(source: &dyn Source, table: &Table, id: Uuid) -> Result<Stored> {
-    source.row(table, id)?.ok_or_else(|| ODataError::row_not_found(&table.logical_name, id))
+/// Some columns of a row that must be there and in sight.
+fn existing(source: &dyn Source, table: &Table, id: Uuid, columns: &[&Column]) -> Result<Stored> {
+    source.row(table, id, columns)?.ok_or_else(|| ODataError::row_not_found(&table.logical_name, id))
 }
 
 /// How a property is answered.
@@ -38,7 +38,7 @@ pub fn property(
     form: Form,
 ) -> Result<Response> {
     let column = table.column(column).ok_or_else(|| ODataError::segment_not_found(column))?;
-    let stored = existing(source, table, id)?;
+    let stored = existing(source, table, id, &[column])?;
     let value = match stored.row.get(&column.logical_name) {
         Some(value) if !value.is_null() => value,
         _ => return Ok(Response::empty(204)),
@@ -61,7 +61,7 @@ pub fn property(
 fn behind(source: &dyn Source, (table, id): (&Table, Uuid), navigation: &str) -> Result<Option<EntityRef>> {
     let (column, targets) =
         table.navigation(navigation).ok_or_else(|| ODataError::segment_not_found(navigation))?;
-    let stored = existing(source, table, id)?;
+    let stored = existing(source, table, id, &[column])?;
     Ok(match stored.row.get(&column.logical_name) {
         Some(Value::Lookup(to)) if targets.iter().any(|target| target.table == to.table) => Some(to.clone()),
         _ => None,
@@ -122,7 +122,7 @@ pub fn related(
     if prefer.track_changes || query.delta_token.is_some() {
         return Err(ODataError::bad_request("Change tracking is supported on entity sets only."));
     }
-    existing(source, holders, holder)?;
+    existing(source, holders, holder, &[])?;
     let table = collection_table(source.schema(), holders, collection)?;
     let within = Some(Within { holders, holder, collection });
     Listed { source, root, url, table, within, wanted, query, prefer }.respond()
@@ -138,7 +138,7 @@ pub fn count_related(
     collection: &str,
     query: &Query,
 ) -> Result<Response> {
-    existing(source, holders, holder)?;
+    existing(source, holders, holder, &[])?;
     let table = collection_table(source.schema(), holders, collection)?;
     count(source, table, Some(Within { holders, holder, collection }), query)
 }

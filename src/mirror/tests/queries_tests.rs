@@ -153,3 +153,53 @@ fn long_texts_with_a_common_beginning_are_ordered_to_their_end() {
     let across = Filter::Text { column: "name".into(), op: TextOp::Contains, pattern: "bcommon".into() };
     assert!(mirror.select(Some(&across), &[]).is_empty(), "a hit across two texts");
 }
+
+#[test]
+fn the_first_rows_are_the_same_however_many_are_wanted_and_in_whatever_order_they_come() {
+    let sizes: [fn(i64) -> i64; 4] = [|at| at, |at| -at, |at| at * 37 % 101, |at| at % 3];
+    for size in sizes {
+        let mut builder = SegmentBuilder::new(&table());
+        for at in 0..200 {
+            let row = Row::from([("size".to_owned(), Value::Int(size(at)))]);
+            builder.push_row(key(at.unsigned_abs().into()), "", &row).unwrap();
+        }
+        let mut mirror = MirrorTable::new(&table());
+        mirror.add(1, Segment::open(builder.seal()).unwrap());
+        for by in [true, false] {
+            let by = [OrderBy { path: Vec::new(), column: "size".into(), descending: by }];
+            let all = mirror.order(mirror.select(None, &[]), &by, None);
+            assert_eq!(all.len(), 200);
+            // Around the numbers of rows that are kept before they are tidied.
+            for limit in [0, 1, 3, 4, 5, 15, 16, 17, 49, 50, 51, 199, 200, 201] {
+                let first = mirror.order(mirror.select(None, &[]), &by, Some(limit));
+                assert_eq!(first, all[..limit.min(200)], "{limit}");
+            }
+        }
+    }
+}
+
+#[test]
+fn two_rows_of_a_segment_have_one_code_exactly_when_they_have_one_value() {
+    let mut runner = proptest::test_runner::TestRunner::new(config(64));
+    let tested = runner.run(&changes(), |changes| {
+        let mirror = split(&changes, 2);
+        let names: Vec<String> = columns().chain(["unknown".into()]).collect();
+        let cells = mirror.cells(names.iter().map(String::as_str));
+        let rows = mirror.select(None, &[]);
+        for column in 0..names.len() {
+            for (a, b) in rows.iter().flat_map(|a| rows.iter().map(move |b| (*a, *b))) {
+                let (Some(left), Some(right)) = (cells.code(a, column), cells.code(b, column)) else {
+                    continue;
+                };
+                prop_assert!(left.code < left.codes);
+                if left.slot == right.slot {
+                    prop_assert_eq!(left.codes, right.codes);
+                    let same = Value::from(cells.cell(a, column)) == Value::from(cells.cell(b, column));
+                    prop_assert_eq!(left.code == right.code, same, "{}", &names[column]);
+                }
+            }
+        }
+        Ok(())
+    });
+    tested.unwrap();
+}

@@ -3,13 +3,14 @@
 use super::order::Place;
 use super::seen::At;
 use super::View;
+use crate::mirror::Code;
 use flette_odata::answer::Running;
 use flette_odata::collate::{cell_order, hash_cell, value_order};
 use flette_odata::error::Result;
 use flette_odata::fetchxml::{too_many_rows, Figure, AGGREGATE_ROWS_MAX};
 use flette_odata::query::{AggregateOp, Apply};
 use flette_odata::render::Cell;
-use flette_odata::{Table, Value};
+use flette_odata::{ColumnKind, Table, Uuid, Value};
 use hashbrown::HashTable;
 use std::cmp::Ordering;
 use std::collections::hash_map::DefaultHasher;
@@ -17,6 +18,8 @@ use std::hash::Hasher;
 
 /// What rows have in common, and what is reckoned of them.
 struct Group {
+    /// The smallest id of its rows. Of texts and numbers that are equal and look different this row's are shown.
+    first: Uuid,
     keys: Vec<Value>,
     figures: Vec<Running>,
 }
@@ -30,8 +33,6 @@ impl View<'_> {
         if rows.len() > usize::try_from(AGGREGATE_ROWS_MAX).unwrap_or(usize::MAX) {
             return Err(too_many_rows());
         }
-        // Of texts and numbers that are equal and look different the one of the smallest id is shown.
-        rows.sort_unstable_by_key(|at| seen.id(*at));
         let place = |path: &[String], column: &str| Place::find(self, &seen, path, column);
         let keys = apply.group.iter().map(|key| place(&key.path, &key.column));
         let keys = keys.collect::<Result<Vec<Place>>>()?;
@@ -40,12 +41,16 @@ impl View<'_> {
             let of = aggregate.column.as_ref().map(|(path, column)| place(path, column)).transpose()?;
             figures.push((figure(aggregate.op), of));
         }
-        let mut groups = Groups { all: Vec::new(), known: HashTable::new(), keys, figures };
+        if figures.iter().any(|(figure, of)| depends_on_order(*figure, of.as_ref())) {
+            rows.sort_unstable_by_key(|at| seen.id(*at));
+        }
+        let mut groups =
+            Groups { all: Vec::new(), known: HashTable::new(), coded: Vec::new(), keys, figures };
         if apply.group.is_empty() {
-            groups.begin(Vec::new());
+            groups.begin(Vec::new(), Uuid::nil());
         }
         for at in rows {
-            groups.add(at)?;
+            groups.add(at, seen.id(at))?;
         }
         groups.finish()
     }
@@ -55,22 +60,42 @@ struct Groups<'s> {
     all: Vec<Group>,
     /// Places in `all` by keys.
     known: HashTable<usize>,
+    /// The same by segment and code, where there is one key and its column has codes.
+    coded: Vec<Vec<Option<usize>>>,
     keys: Vec<Place<'s>>,
     figures: Vec<(Figure, Option<Place<'s>>)>,
 }
 
 impl Groups<'_> {
-    fn begin(&mut self, keys: Vec<Value>) -> usize {
+    fn begin(&mut self, keys: Vec<Value>, first: Uuid) -> usize {
         let figures = self.figures.iter().map(|_| Running::default()).collect();
-        self.all.push(Group { keys, figures });
+        self.all.push(Group { first, keys, figures });
         self.all.len() - 1
     }
 
     /// The group that a row belongs to.
-    fn group_of(&mut self, at: At) -> usize {
-        if self.keys.is_empty() {
-            return 0;
+    fn group_of(&mut self, at: At, id: Uuid) -> usize {
+        let code = match self.keys.as_slice() {
+            [] => return 0,
+            [key] => key.code(at),
+            [_, _, ..] => None,
+        };
+        let Some(Code { slot, code, codes }) = code else { return self.group_by_values(at, id) };
+        if self.coded.len() <= slot {
+            self.coded.resize_with(slot + 1, Vec::new);
         }
+        if self.coded[slot].is_empty() {
+            self.coded[slot].resize(codes, None);
+        }
+        if let Some(group) = self.coded[slot][code] {
+            return group;
+        }
+        let group = self.group_by_values(at, id);
+        self.coded[slot][code] = Some(group);
+        group
+    }
+
+    fn group_by_values(&mut self, at: At, id: Uuid) -> usize {
         let hash = hash_of(self.keys.iter().map(|key| key.cell(at)));
         let alike = |group: &usize| {
             let pairs = self.all[*group].keys.iter().zip(&self.keys);
@@ -80,14 +105,18 @@ impl Groups<'_> {
             return *group;
         }
         let keys = self.keys.iter().map(|key| key.cell(at).into()).collect();
-        let group = self.begin(keys);
+        let group = self.begin(keys, id);
         let all = &self.all;
         self.known.insert_unique(hash, group, |group| hash_of(all[*group].keys.iter().map(Cell::from)));
         group
     }
 
-    fn add(&mut self, at: At) -> Result<()> {
-        let group = self.group_of(at);
+    fn add(&mut self, at: At, id: Uuid) -> Result<()> {
+        let group = self.group_of(at, id);
+        if id < self.all[group].first {
+            self.all[group].first = id;
+            self.all[group].keys = self.keys.iter().map(|key| key.cell(at).into()).collect();
+        }
         for ((figure, of), running) in self.figures.iter().zip(&mut self.all[group].figures) {
             running.add(*figure, of.as_ref().map_or(Cell::Null, |place| place.cell(at)))?;
         }
@@ -113,6 +142,20 @@ fn hash_of<'c>(cells: impl Iterator<Item = Cell<'c>>) -> u64 {
     let mut hasher = DefaultHasher::new();
     cells.for_each(|cell| hash_cell(cell, &mut hasher));
     hasher.finish()
+}
+
+/// Whether a figure may come out differently when the rows come in another order: sums of floating point numbers, and
+/// least and greatest values that are equal and look different.
+fn depends_on_order(figure: Figure, of: Option<&Place>) -> bool {
+    let Some(kind) = of.map(Place::kind) else { return false };
+    match figure {
+        Figure::Rows | Figure::Values | Figure::DistinctValues => false,
+        Figure::Sum | Figure::Average => matches!(kind, ColumnKind::Double { .. }),
+        Figure::Min | Figure::Max => !matches!(
+            kind,
+            ColumnKind::Integer { .. } | ColumnKind::BigInt | ColumnKind::DateTime | ColumnKind::Date
+        ),
+    }
 }
 
 fn figure(op: AggregateOp) -> Figure {

@@ -3,12 +3,13 @@
 use super::condition::missing;
 use super::seen::{At, Columns, SeenTable};
 use super::View;
+use crate::mirror::Code;
 use flette_odata::collate::cell_order;
 use flette_odata::error::Result;
 use flette_odata::navigation::single_target;
 use flette_odata::query::OrderBy;
 use flette_odata::render::Cell;
-use flette_odata::Value;
+use flette_odata::{ColumnKind, Value};
 use std::cmp::Ordering;
 use std::rc::Rc;
 
@@ -16,6 +17,7 @@ use std::rc::Rc;
 pub(super) struct Place<'s> {
     hops: Vec<Hop<'s>>,
     column: Columns<'s>,
+    kind: &'s ColumnKind,
 }
 
 /// From table to table by a lookup.
@@ -41,8 +43,8 @@ impl<'s> Place<'s> {
             hops.push(Hop { lookup, target: target.clone() });
             here = target;
         }
-        here.table.column(column).ok_or_else(|| missing(column))?;
-        Ok(Place { hops, column: here.columns([column]) })
+        let kind = &here.table.column(column).ok_or_else(|| missing(column))?.kind;
+        Ok(Place { hops, column: here.columns([column]), kind })
     }
 
     /// Where the path from a row leads; none where it leads nowhere.
@@ -52,6 +54,20 @@ impl<'s> Place<'s> {
 
     fn cell_at(&self, end: Option<At>) -> Cell<'_> {
         end.map_or(Cell::Null, |at| self.column.cell(at, 0))
+    }
+
+    /// The type of the values.
+    pub(super) fn kind(&self) -> &'s ColumnKind {
+        self.kind
+    }
+
+    /// What tells the value of a row from those of others of the same segment, where that is known.
+    pub(super) fn code(&self, at: At) -> Option<Code> {
+        match self.hops.is_empty() {
+            true => self.column.code(at, 0),
+            // The value stands in a row of another table.
+            false => None,
+        }
     }
 
     /// The value that belongs to a row.

@@ -1,10 +1,11 @@
 //! One table as the app sees it.
 
-use crate::mirror::{Cells, Condition, MirrorTable, RowAt};
+use crate::mirror::{Cells, Code, Condition, MirrorTable, RowAt};
 use crate::model::Key;
 use crate::replica::{SeenRow, State};
+use flette_odata::answer::Stored;
 use flette_odata::render::Cell;
-use flette_odata::{Table, Uuid};
+use flette_odata::{Column, Table, Uuid};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -105,6 +106,22 @@ impl<'s> SeenTable<'s> {
         }
     }
 
+    /// A row with some columns at least; none without an etag, by which no row can be told from a later one.
+    pub(super) fn stored(&self, at: At, columns: &[&Column]) -> Option<Stored> {
+        let etag = self.etag(at);
+        if etag.is_empty() {
+            return None;
+        }
+        let row = match at {
+            At::Local(place) => self.local[place].1.row.clone(),
+            At::Mirror(_) => {
+                let cells = columns.iter().map(|column| column.logical_name.as_str());
+                cells.map(|name| (name.to_owned(), self.cell(at, name).into())).collect()
+            }
+        };
+        Some(Stored { row, etag: etag.into_owned() })
+    }
+
     pub(super) fn mirror(&self) -> Option<&'s MirrorTable> {
         self.mirror
     }
@@ -134,6 +151,14 @@ impl Columns<'_> {
                 let name = self.names.get(column).map_or("", String::as_str);
                 self.seen.local[place].1.row.get(name).map_or(Cell::Null, Cell::from)
             }
+        }
+    }
+
+    /// What tells the value of one row from those of others without reading it, where that is known.
+    pub(super) fn code(&self, at: At, column: usize) -> Option<Code> {
+        match (at, &self.cells) {
+            (At::Mirror(at), Some(cells)) => cells.code(at, column),
+            (At::Mirror(_), None) | (At::Local(_), _) => None,
         }
     }
 

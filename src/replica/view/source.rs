@@ -77,14 +77,14 @@ impl Source for View<'_> {
         self.resolve(filter, table)
     }
 
-    fn row(&self, table: &Table, id: Uuid) -> Result<Option<Stored>> {
-        self.seen(table)?;
+    fn row(&self, table: &Table, id: Uuid, columns: &[&Column]) -> Result<Option<Stored>> {
+        let seen = self.seen(table)?;
         let key = Key::new(table.logical_name.clone(), id);
-        let seen = self.state.row(&key);
-        if seen.is_none() && !self.state.is_complete(&table.logical_name) && !self.state.is_known(&key) {
+        let stored = seen.find(self.kept(table, id)).and_then(|at| seen.stored(at, columns));
+        if stored.is_none() && !self.state.is_complete(&table.logical_name) && !self.state.is_known(&key) {
             self.doubts.borrow_mut().missed = true;
         }
-        Ok(seen.map(|seen| Stored { row: seen.row, etag: seen.etag }))
+        Ok(stored)
     }
 
     fn list(&self, listing: &Listing, columns: &[&Column], each: &mut Each) -> Result<()> {
