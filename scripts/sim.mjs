@@ -1,4 +1,5 @@
-// `npm run sim -- --seeds N`: builds the simulation and runs it. `--first K`, `--threads T` and `--tell` as it knows them.
+// `npm run sim -- --seeds N`: builds the simulation and runs it. `--first K`, `--threads T`, `--tell` and
+// `--planted NAME|all` as it knows them.
 
 import { join } from "node:path";
 import { Failure, isMain, main, must, root, start } from "./lib/run.mjs";
@@ -8,7 +9,9 @@ const BUILD_MINUTES_MAX = 20;
 /** Builds a program of the workspace, optimised but with every check; its path. */
 async function build(name) {
   const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
-  await must("cargo", ["build", "--profile", "sim", "--package", name], { limit: BUILD_MINUTES_MAX });
+  const planted = process.argv.includes("--planted") ? ["--features", "planted-bugs"] : [];
+  const args = ["build", "--profile", "sim", "--package", name, ...planted];
+  await must("cargo", args, { limit: BUILD_MINUTES_MAX });
   return join(target, "sim", process.platform === "win32" ? `${name}.exe` : name);
 }
 

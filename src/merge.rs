@@ -3,7 +3,7 @@
 //! A pure function of base, local and server value, so the result depends neither on the order nor on the slicing of
 //! pulls. `docs/merge.md` shows the table.
 
-use crate::model::{Hlc, ServerTime, Side};
+use crate::model::{planted, Bug, Hlc, Millis, Side};
 
 /// What a merge of one field comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +28,12 @@ pub enum Rule {
     Local,
 }
 
-/// Which of two edits is the newer: the local stamp against the end of the server's stamp. A tie goes to the server;
-/// so does an edit against a row without a stamp.
-pub fn newer(local_at: Hlc, server_at: Option<ServerTime>) -> Side {
+/// Which of two edits is the newer: the local stamp against the last moment that the server's stamp can mean
+/// ([`crate::model::ServerTime::end`]). A tie goes to the server; so does an edit against a row without a stamp.
+pub fn newer(local_at: Hlc, server_at: Option<Millis>) -> Side {
     match server_at {
-        Some(server_at) if local_at.wall > server_at.end() => Side::Local,
+        _ if planted(Bug::ArrivalWins) => Side::Local,
+        Some(server_at) if local_at.wall > server_at => Side::Local,
         Some(_) | None => Side::Server,
     }
 }
@@ -58,7 +59,7 @@ pub fn merge<V: PartialEq + ?Sized>(base: &V, local: &V, server: &V, rule: Rule,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Millis, Value};
+    use crate::model::{ServerTime, Value};
 
     fn v(text: &str) -> Value {
         Value::Text(text.to_owned())
@@ -97,9 +98,10 @@ mod tests {
     #[test]
     fn a_whole_second_stamp_counts_to_its_end_and_a_tie_goes_to_the_server() {
         let at = |wall| Hlc { wall: Millis(wall), ..Hlc::default() };
-        assert_eq!(newer(at(5999), Some(ServerTime(5000))), Side::Server);
-        assert_eq!(newer(at(6000), Some(ServerTime(5000))), Side::Local);
-        assert_eq!(newer(at(5001), Some(ServerTime(5001))), Side::Server);
+        let end = |at| Some(ServerTime(at).end());
+        assert_eq!(newer(at(5999), end(5000)), Side::Server);
+        assert_eq!(newer(at(6000), end(5000)), Side::Local);
+        assert_eq!(newer(at(5001), end(5001)), Side::Server);
         assert_eq!(newer(at(5001), None), Side::Server);
     }
 }

@@ -6,6 +6,7 @@ use flette::journal::{fold, plan};
 use flette::model::{Change, OpId};
 use flette::sync::{reconcile, settle, Decision, Incoming, Local, Policy};
 use flette_odata::edm::Table;
+use flette_odata::stamps::Stamps;
 
 /// Where an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -154,7 +155,7 @@ impl Device {
             let decision = match standing {
                 Standing::Live(live) => {
                     let (live, etag) = real::row(&live);
-                    let incoming = Incoming::Row { row: &live, etag: &etag };
+                    let incoming = Incoming::Row { row: &live, etag: &etag, stamps: &Stamps::default() };
                     reconcile(table, local, incoming, &Policy::default())
                 }
                 Standing::Never | Standing::Gone(_) => {

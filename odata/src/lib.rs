@@ -25,6 +25,7 @@ pub mod navigation;
 pub mod operation;
 pub mod path;
 pub mod payload;
+pub mod planted;
 pub mod prefer;
 pub mod query;
 pub mod render;

@@ -8,6 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Columns that are written, all of them text, and each value only once.
 pub const COLUMNS: [&str; 5] = ["lastname", "telephone1", "jobtitle", "address1_city", "address1_line1"];
 
+/// A custom column that comes and goes.
+pub const MEMO: &str = "new_memo";
+
+/// Times of writing that are less apart may be told in either order, milliseconds: what devices know of the time is as
+/// exact as their requests are fast.
+const APART_MILLIS: i64 = 60_000;
+
 /// Tables with set and key, and the columns of them that are watched.
 pub const WATCHED: [(&str, &str, &str); 2] =
     [("accounts", "accountid", "name"), ("contacts", "contactid", COLUMNS[0])];
@@ -22,13 +29,15 @@ pub enum Deed {
 }
 
 impl Deed {
-    fn row(&self) -> Uuid {
+    /// The row.
+    pub fn row(&self) -> Uuid {
         match self {
             Deed::Create { row, .. } | Deed::Edit { row, .. } | Deed::Delete { row } => *row,
         }
     }
 
-    fn values(&self) -> &[(&'static str, String)] {
+    /// What is written, by column.
+    pub fn values(&self) -> &[(&'static str, String)] {
         match self {
             Deed::Create { values, .. } | Deed::Edit { values, .. } => values,
             Deed::Delete { .. } => &[],
@@ -59,6 +68,8 @@ pub struct Record {
     /// When it was begun and when answered, in ticks of the account.
     begun: u64,
     ended: Option<u64>,
+    /// The true time when it was begun.
+    at: i64,
 }
 
 /// See the module.
@@ -72,9 +83,22 @@ pub struct Account {
     known: BTreeSet<Uuid>,
     /// Rows that stood there and went.
     gone: BTreeSet<Uuid>,
+    /// The same of databases that others took the place of.
+    /// When values were written, from and to, of those who know the time.
+    times: BTreeMap<String, (i64, i64)>,
+    stood_before: BTreeSet<(Uuid, String, String)>,
+    gone_before: BTreeSet<Uuid>,
     /// Whose deletion takes a row along.
     parents: BTreeMap<Uuid, Uuid>,
     ticks: u64,
+}
+
+/// What the server ever said, up to some moment.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    history: BTreeMap<(Uuid, String), Vec<String>>,
+    known: BTreeSet<Uuid>,
+    gone: BTreeSet<Uuid>,
 }
 
 /// What a device says of itself at the end.
@@ -87,21 +111,60 @@ pub struct Testimony {
 
 impl Account {
     /// A change begins; its place.
-    pub fn begin(&mut self, device: usize, deed: Deed) -> usize {
+    pub fn begin(&mut self, device: usize, deed: Deed, at: i64) -> usize {
         if let Deed::Create { row, parent: Some(parent), .. } = &deed {
             self.parents.insert(*row, *parent);
         }
         self.ticks += 1;
-        self.records.push(Record { device, deed, said: Said::Nothing, begun: self.ticks, ended: None });
+        self.records.push(Record { device, deed, said: Said::Nothing, begun: self.ticks, ended: None, at });
         self.records.len() - 1
     }
 
-    /// A change was answered; what it was.
-    pub fn end(&mut self, at: usize, said: Said) -> Option<Deed> {
+    /// A change was answered; what it was. `now` is the true time, if the device knows it and stamped the change itself.
+    pub fn end(&mut self, at: usize, said: Said, now: Option<i64>) -> Option<Deed> {
         self.ticks += 1;
         let record = self.records.get_mut(at)?;
         (record.said, record.ended) = (said, Some(self.ticks));
+        if let (Said::Done, Some(now)) = (said, now) {
+            let from = record.at;
+            self.times.extend(record.deed.values().iter().map(|(_, value)| (value.clone(), (from, now))));
+        }
         Some(record.deed.clone())
+    }
+
+    /// Somebody online did something.
+    pub fn online(&mut self, deed: &Deed, now: i64) {
+        self.times.extend(deed.values().iter().map(|(_, value)| (value.clone(), (now, now))));
+    }
+
+    /// Whether of two conflicting values the one won that was written later (I-25), where both times are known and far
+    /// enough apart. `log` is what `GET /flette/conflicts` says.
+    ///
+    /// # Errors
+    /// The first conflict that was decided wrongly.
+    pub fn judge(&self, device: usize, log: &Json) -> Result<(), String> {
+        let all = log["conflicts"].as_array().into_iter().flatten();
+        // The lines of an address are one value, and have one time.
+        let own =
+            |conflict: &&Json| !conflict["field"].as_str().unwrap_or("address1_").starts_with("address1_");
+        for conflict in all.filter(own) {
+            let time = |side: &str| self.times.get(conflict[side].as_str()?);
+            let (Some(local), Some(server)) = (time("local"), time("server")) else { continue };
+            let later = if local.0 > server.1 + APART_MILLIS {
+                "local"
+            } else if server.0 > local.1 + APART_MILLIS {
+                "server"
+            } else {
+                continue;
+            };
+            if conflict["winner"] != later {
+                return Err(format!(
+                    "I-25: {} of {} was written later, and lost on device {device}: {conflict}",
+                    conflict[later], conflict["field"]
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Looks at all rows of the server.
@@ -138,9 +201,31 @@ impl Account {
         Ok(())
     }
 
+    /// What the server ever said up to now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { history: self.history.clone(), known: self.known.clone(), gone: self.gone.clone() }
+    }
+
+    /// The server's database is that of an earlier moment. What stood in between counts as having stood.
+    pub fn restored(&mut self, to: Snapshot) {
+        for ((row, column), values) in std::mem::replace(&mut self.history, to.history) {
+            let stood = values.into_iter().map(|value| (row, column.clone(), value));
+            self.stood_before.extend(stood);
+        }
+        self.known = to.known;
+        self.gone_before.extend(std::mem::replace(&mut self.gone, to.gone));
+    }
+
+    /// A device lost everything: nobody knows any more what it acknowledged and did not send.
+    pub fn evicted(&mut self, device: usize) {
+        let of_device = self.records.iter_mut().filter(|record| record.device == device);
+        of_device.filter(|record| record.said == Said::Done).for_each(|record| record.said = Said::Nothing);
+    }
+
     fn stood(&self, row: Uuid, column: &str, value: &str) -> bool {
         let history = self.history.get(&(row, column.to_owned()));
         history.is_some_and(|values| values.iter().any(|v| v == value))
+            || self.stood_before.contains(&(row, column.to_owned(), value.to_owned()))
     }
 
     /// Whether a row ever went.
@@ -169,7 +254,8 @@ impl Account {
             let row = record.deed.row();
             looked_for += 1;
             if let Deed::Delete { .. } = record.deed {
-                let stands = self.known.contains(&row) && !self.gone.contains(&row);
+                let went = self.gone.contains(&row) || self.gone_before.contains(&row);
+                let stands = self.known.contains(&row) && !went;
                 if stands && !told.mentions(row, None) {
                     return Err(format!(
                         "I-6: the deletion of {row} by device {device} went without a trace"

@@ -16,6 +16,8 @@ use std::rc::Rc;
 
 /// Tables that are offline, in pull order.
 pub const TABLES: [&str; 4] = ["businessunit", "systemuser", "account", "contact"];
+/// Their sets.
+pub const SETS: [&str; 4] = ["businessunits", "systemusers", "accounts", "contacts"];
 /// Rows of a pulled page: few, so that pages are many.
 const PAGE_ROWS: u32 = 3;
 
@@ -96,6 +98,8 @@ pub struct Device {
     pub at: usize,
     /// Whose it is.
     pub user: Uuid,
+    /// Who is signed in.
+    pub session: Rc<Cell<Uuid>>,
     /// How wrong its clock is.
     pub skew_millis: Rc<Cell<i64>>,
     /// What runs.
@@ -127,7 +131,9 @@ impl Device {
         let (dice, locks) = (Rc::new(Dice::new(seed)), Rc::default());
         let skew_millis = Rc::new(Cell::new(0));
         let (crm, clock, faults) = (around.crm.clone(), around.clock.clone(), around.faults.clone());
-        let wire = Wire { crm: crm.clone(), user: identity.user, faults: faults.clone() };
+        let session = Rc::new(Cell::new(identity.user));
+        let (owner, signed_in) = (identity.user, session.clone());
+        let wire = Wire { crm: crm.clone(), device: at, owner, session: signed_in, faults: faults.clone() };
         let desk = Desk {
             disk: disk.clone(),
             wire,
@@ -138,7 +144,21 @@ impl Device {
         };
         let engine = open(desk, identity)?;
         let (user, doing) = (identity.user, Vec::new());
-        Some(Device { at, user, skew_millis, doing, engine, disk, identity, crm, clock, faults, dice, locks })
+        Some(Device {
+            at,
+            user,
+            session,
+            skew_millis,
+            doing,
+            engine,
+            disk,
+            identity,
+            crm,
+            clock,
+            faults,
+            dice,
+            locks,
+        })
     }
 
     /// Kills everything that runs, and starts again on what the disk holds. `None` when that fails.
@@ -155,14 +175,37 @@ impl Device {
         self.disk.lose_power(dice)
     }
 
+    /// The browser closes the connection to the database; a new one is opened after some calls.
+    pub fn close_store(&self, calls: usize) {
+        self.disk.close_for(calls);
+    }
+
+    /// Loses everything, and starts again. `None` when that fails.
+    pub fn evict(&mut self) -> Option<()> {
+        self.disk.evict();
+        self.restart()
+    }
+
+    /// Whether the user is signed in himself.
+    pub fn is_own_session(&self) -> bool {
+        self.session.get() == self.user
+    }
+
     /// Opens a second context beside the first, on the same disk, and lets the first go on with what it does.
     pub fn second_context(&mut self) -> Option<()> {
+        self.disk.close_for(0);
         self.engine = open(self.desk(), self.identity)?;
         Some(())
     }
 
     fn desk(&self) -> Desk {
-        let wire = Wire { crm: self.crm.clone(), user: self.user, faults: self.faults.clone() };
+        let wire = Wire {
+            crm: self.crm.clone(),
+            device: self.at,
+            owner: self.user,
+            session: self.session.clone(),
+            faults: self.faults.clone(),
+        };
         Desk {
             disk: self.disk.clone(),
             wire,

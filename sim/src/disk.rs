@@ -26,18 +26,31 @@ pub struct Disk {
     faults: Rc<Faults>,
     /// Whether this handle's database was deleted or its process killed.
     closed: Rc<Cell<bool>>,
+    /// How many calls still meet a connection that the browser has closed.
+    refusing: Rc<Cell<usize>>,
 }
 
 impl Disk {
     /// An empty disk.
     pub fn new(faults: Rc<Faults>) -> Disk {
-        Disk { platter: Rc::default(), faults, closed: Rc::default() }
+        Disk { platter: Rc::default(), faults, closed: Rc::default(), refusing: Rc::default() }
     }
 
     /// A handle for the process that comes next; this one is of no use any more.
     pub fn reopened(&self) -> Disk {
         self.closed.set(true);
-        Disk { platter: self.platter.clone(), faults: self.faults.clone(), closed: Rc::default() }
+        let (platter, faults) = (self.platter.clone(), self.faults.clone());
+        Disk { platter, faults, closed: Rc::default(), refusing: Rc::default() }
+    }
+
+    /// The next calls meet a closed connection, and those after them a new one.
+    pub fn close_for(&self, calls: usize) {
+        self.refusing.set(calls);
+    }
+
+    /// Everything on it is deleted.
+    pub fn evict(&self) {
+        *self.platter.borrow_mut() = Platter::default();
     }
 
     /// Loses some of the commits that were not synced, the latest first. How many.
@@ -58,7 +71,9 @@ impl Disk {
     }
 
     fn check(&self) -> Result<(), StoreError> {
-        match self.closed.get() {
+        let refusing = self.refusing.get();
+        self.refusing.set(refusing.saturating_sub(1));
+        match self.closed.get() || refusing > 0 {
             true => Err(StoreError::Closed),
             false => Ok(()),
         }

@@ -23,6 +23,17 @@ pub enum Fault {
     PowerLost,
     ClockJumped,
     SecondContext,
+    BatchAnswersMissing,
+    BatchAnswersReordered,
+    Restored,
+    TombstonesPruned,
+    ColumnDropped,
+    ColumnAdded,
+    Masked,
+    RoleRemoved,
+    StoreClosed,
+    Evicted,
+    OtherUser,
 }
 
 impl std::fmt::Display for Fault {
@@ -38,7 +49,7 @@ impl std::fmt::Display for Fault {
 const STATUSES: [u16; 12] = [401, 403, 407, 408, 413, 429, 500, 501, 502, 503, 504, 404];
 
 /// Faults of the network.
-const ON_REQUEST: [Fault; 7] = [
+const ON_REQUEST: [Fault; 9] = [
     Fault::RequestLost,
     Fault::AnswerLost,
     Fault::AnswerCut,
@@ -46,6 +57,21 @@ const ON_REQUEST: [Fault; 7] = [
     Fault::RequestLate,
     Fault::LoginPage,
     Fault::Status(0),
+    Fault::BatchAnswersMissing,
+    Fault::BatchAnswersReordered,
+];
+
+/// What seldom happens: once in a while, in the runs whose seed says so.
+pub const SELDOM: [Fault; 9] = [
+    Fault::Restored,
+    Fault::TombstonesPruned,
+    Fault::ColumnDropped,
+    Fault::ColumnAdded,
+    Fault::Masked,
+    Fault::RoleRemoved,
+    Fault::StoreClosed,
+    Fault::Evicted,
+    Fault::OtherUser,
 ];
 
 /// Faults of the disk, the feed and the device.
@@ -63,7 +89,7 @@ impl Fault {
     /// Every fault that can come.
     pub fn all() -> impl Iterator<Item = Fault> {
         let network = ON_REQUEST.into_iter().filter(|fault| *fault != Fault::Status(0));
-        network.chain(ELSEWHERE).chain(STATUSES.map(Fault::Status))
+        network.chain(ELSEWHERE).chain(SELDOM).chain(STATUSES.map(Fault::Status))
     }
 }
 
@@ -77,6 +103,9 @@ pub struct Faults {
     request_rate: usize,
     commit_rate: usize,
     expiry_rate: usize,
+    /// What seldom happens, and once in how many steps.
+    seldom: Vec<Fault>,
+    seldom_rate: usize,
     counts: RefCell<BTreeMap<Fault, u64>>,
 }
 
@@ -89,7 +118,9 @@ impl Faults {
         let request_rate = rate(&[0, 3, 6, 12, 25]);
         let (commit_rate, expiry_rate) = (rate(&[0, 0, 15, 60]), rate(&[0, 0, 10, 30]));
         let (on, counts) = (Cell::new(false), RefCell::default());
-        Faults { dice, on, network, request_rate, commit_rate, expiry_rate, counts }
+        let seldom: Vec<Fault> = SELDOM.into_iter().filter(|_| dice.once_in(6)).collect();
+        let seldom_rate = rate(&[8, 15, 30]);
+        Faults { dice, on, network, request_rate, commit_rate, expiry_rate, seldom, seldom_rate, counts }
     }
 
     /// From now on, or not any more.
@@ -113,8 +144,13 @@ impl Faults {
         self.counts.borrow().clone()
     }
 
-    /// What happens to a request; `is_feed` for one that names a delta token.
-    pub fn on_request(&self, is_feed: bool) -> Option<Fault> {
+    /// One of so many.
+    pub fn choose(&self, of: usize) -> usize {
+        self.dice.roll(of)
+    }
+
+    /// What happens to a request; `is_feed` for one that names a delta token, `is_batch` for a batch.
+    pub fn on_request(&self, is_feed: bool, is_batch: bool) -> Option<Fault> {
         if !self.on.get() {
             return None;
         }
@@ -127,10 +163,24 @@ impl Faults {
         }
         let fault = match self.dice.pick(&self.network)? {
             Fault::Status(_) => Fault::Status(*self.dice.pick(&STATUSES)?),
+            Fault::BatchAnswersMissing | Fault::BatchAnswersReordered if !is_batch => return None,
             other => *other,
         };
         self.note(fault);
         Some(fault)
+    }
+
+    /// What happens now that seldom happens.
+    pub fn seldom(&self) -> Option<Fault> {
+        if self.seldom.is_empty() || !self.on.get() || !self.dice.once_in(self.seldom_rate) {
+            return None;
+        }
+        self.dice.pick(&self.seldom).copied()
+    }
+
+    /// Whether something seldom happens in this run at all.
+    pub fn may(&self, fault: Fault) -> bool {
+        self.seldom.contains(&fault)
     }
 
     /// What happens to a commit.

@@ -11,4 +11,5 @@ pub mod net;
 pub mod step;
 pub mod tale;
 pub mod template;
+pub mod traffic;
 pub mod world;

@@ -1,5 +1,7 @@
-//! `flette-sim [--seeds N] [--first K] [--threads T] [--tell]`: runs seeds K..K+N, and before them those that failed once. A
+//! `flette-sim [--seeds N] [--first K] [--threads T] [--tell] [--planted NAME|all]`: runs seeds K..K+N, and before them those that failed once. A
 //! failure names its seed and how to run it again; with `--tell` everything that happens is printed.
+
+mod planted;
 
 use flette_sim::faults::Fault;
 use flette_sim::tale;
@@ -73,6 +75,7 @@ struct Options {
     first: u64,
     threads: usize,
     told: bool,
+    planted: Option<String>,
 }
 
 impl Options {
@@ -84,12 +87,14 @@ impl Options {
                 None => Ok(standard),
             }
         };
+        let mut names = std::env::args().skip_while(|argument| argument != "--planted").skip(1);
+        let planted = names.next();
         let told = std::env::args().any(|argument| argument == "--tell");
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = usize::try_from(number("--threads", 0)?).unwrap_or(0);
         let threads = if threads == 0 { cores } else { threads };
         let (seeds, first) = (number("--seeds", 100)?, number("--first", 1)?);
-        Ok(Options { seeds, first, threads: if told { 1 } else { threads }, told })
+        Ok(Options { seeds, first, threads: if told { 1 } else { threads }, told, planted })
     }
 
     fn seeds(&self) -> Vec<u64> {
@@ -139,6 +144,9 @@ fn twice(seed: u64, template: &Template) -> Result<Outcome, String> {
 
 fn main() -> ExitCode {
     let started = Instant::now();
+    if let Ok(Options { planted: Some(name), seeds, first, threads, told }) = Options::read() {
+        return planted::hunt(&name, &planted::Hunt { first, seeds, threads, told });
+    }
     let simulated = Options::read().and_then(|options| Ok((simulate(&options)?, options.seeds)));
     match simulated {
         Ok((mut sums, seeds)) => {

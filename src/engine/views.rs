@@ -2,7 +2,7 @@
 
 use super::{Config, Live};
 use crate::journal::{Entry, EntryState, Reason};
-use crate::model::{Change, Clash, Conflict, EntityRef, Key, Value};
+use crate::model::{planted, Bug, Change, Clash, Conflict, EntityRef, Key, Value};
 use crate::replica::State;
 use crate::sync::{Phase, Report, Stage};
 use flette_odata::time::{format_date, format_datetime};
@@ -66,7 +66,10 @@ pub(super) fn status(state: &State, config: &Config, live: &Live, memory_bytes: 
         syncing: live.syncing.get(),
         progress: live.progress.get().map(|stage| progress(&stage)),
         last_sync: record.last_sync.map(|at| format_datetime(at.0)),
-        synced: whole && state.journal.is_empty() && !record.pull_due && record.last_sync.is_some(),
+        synced: whole
+            && state.journal.is_empty()
+            && (!record.pull_due || planted(Bug::SyncedTooEarly))
+            && record.last_sync.is_some(),
         generation: record.generation,
         signed_in: live.signed_in.get(),
         problem: live.problem.borrow().clone(),

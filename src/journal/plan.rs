@@ -1,7 +1,7 @@
 //! In which order entries go to the server: by `Seq`, parents before children, change sets whole.
 
 use super::{squash, Entry, EntryState, RowRequest, Squashed};
-use crate::model::{Change, ChangeSetId, FieldEdit, Key, Seq, Value};
+use crate::model::{planted, Bug, Change, ChangeSetId, FieldEdit, Key, Seq, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is sent together.
@@ -25,7 +25,10 @@ pub fn plan<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Unit> {
     for entry in entries {
         rows.entry(entry.key.clone()).or_default().push(entry);
     }
-    let blocked = blocked(&rows);
+    let mut blocked = blocked(&rows);
+    if planted(Bug::RefusalStopsQueue) && !blocked.is_empty() {
+        blocked.extend(rows.keys().cloned());
+    }
     rows.retain(|key, _| !blocked.contains(key));
     order(group(rows))
 }

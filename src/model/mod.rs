@@ -7,6 +7,7 @@ mod patch;
 mod time;
 
 pub use conflict::{Clash, Conflict, Side};
+pub use flette_odata::planted::{planted, Bug};
 pub use flette_odata::{EntityRef, Row, Value};
 pub use hlc::{Hlc, HlcClock, COUNTER_MAX};
 pub use ids::{ChangeSetId, DeviceId, ETag, Key, OpId, Seq};

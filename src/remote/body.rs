@@ -3,6 +3,8 @@
 use crate::model::{EntityRef, FieldEdit, Reason, Row, Value};
 use flette_odata::edm::{Column, ColumnKind, LookupTarget, Schema, Table};
 use flette_odata::render::{write_text, write_value};
+use flette_odata::stamps::{Stamps, ANNOTATION};
+use flette_odata::time::format_datetime;
 use uuid::Uuid;
 
 /// Status of a [`Reason`] that this side gives itself, before anything was sent.
@@ -16,6 +18,8 @@ pub struct BodyWriter<'a> {
     pub table: &'a Table,
     /// Local id to server id, for lookups.
     pub resolve: &'a dyn Fn(&EntityRef) -> Uuid,
+    /// When the user edited each column, for servers that keep that; else nothing.
+    pub edited: Stamps,
 }
 
 impl BodyWriter<'_> {
@@ -26,6 +30,7 @@ impl BodyWriter<'_> {
     pub fn create(&self, row: &Row) -> Result<Vec<u8>, Reason> {
         let mut body = Body::default();
         self.values(&mut body, row, None)?;
+        self.row_stamp(&mut body);
         Ok(body.close())
     }
 
@@ -36,6 +41,7 @@ impl BodyWriter<'_> {
     pub fn create_with(&self, row: &Row, collection: &str, rows: &[Vec<u8>]) -> Result<Vec<u8>, Reason> {
         let mut body = Body::default();
         self.values(&mut body, row, None)?;
+        self.row_stamp(&mut body);
         body.name(collection);
         body.list(rows);
         Ok(body.close())
@@ -84,7 +90,22 @@ impl BodyWriter<'_> {
         Ok((!body.text.is_empty()).then(|| body.close()))
     }
 
+    /// When the row as a whole was made.
+    fn row_stamp(&self, body: &mut Body) {
+        if let Some(at) = self.edited.row {
+            body.stamp("", at);
+        }
+    }
+
     fn member(&self, body: &mut Body, column: &Column, old: &Value, new: &Value) -> Result<(), Reason> {
+        self.value(body, column, old, new)?;
+        if let Some(at) = self.edited.columns.get(&column.logical_name) {
+            body.stamp(&column.property(), *at);
+        }
+        Ok(())
+    }
+
+    fn value(&self, body: &mut Body, column: &Column, old: &Value, new: &Value) -> Result<(), Reason> {
         let ColumnKind::Lookup { targets } = &column.kind else {
             body.name(&column.logical_name);
             write_value(&mut body.text, column, new);
@@ -164,6 +185,11 @@ impl Body {
         self.text.push(b':');
     }
 
+    fn stamp(&mut self, property: &str, at: i64) {
+        self.name(&format!("{property}@{ANNOTATION}"));
+        write_text(&mut self.text, &format_datetime(at));
+    }
+
     fn list(&mut self, rows: &[Vec<u8>]) {
         self.text.push(b'[');
         self.text.extend(rows.join(&b','));
@@ -196,7 +222,8 @@ mod tests {
         let schema = schema();
         let resolve =
             |to: &EntityRef| if to.id == Uuid::from_u128(1) { Uuid::from_u128(0xff) } else { to.id };
-        write(BodyWriter { schema: &schema, table: schema.table(table).unwrap(), resolve: &resolve })
+        let (table, edited) = (schema.table(table).unwrap(), Stamps::default());
+        write(BodyWriter { schema: &schema, table, resolve: &resolve, edited })
     }
 
     fn edit(name: &str, old: Value, new: Value) -> FieldEdit {
@@ -242,6 +269,20 @@ mod tests {
             )
         );
         assert_eq!(with("contact", |writer| writer.update(&edits[3..])), Ok(None));
+    }
+
+    #[test]
+    fn what_was_edited_when_stands_beside_it() {
+        let edited = Stamps { row: Some(1000), columns: [("name".to_owned(), 2500)].into() };
+        let row: Row = [("name".to_owned(), Value::Text("x".to_owned()))].into();
+        let body = with("account", |writer| BodyWriter { edited: edited.clone(), ..writer }.create(&row));
+        let expected = r#"{"name":"x","name@Flette.ModifiedOn":"1970-01-01T00:00:02.500Z","@Flette.ModifiedOn":"1970-01-01T00:00:01Z"}"#;
+        assert_eq!(String::from_utf8(body.unwrap()).unwrap(), expected);
+        let edits = [edit("primarycontactid", link("contact", 2), Value::Null)];
+        let edited = Stamps { row: None, columns: [("primarycontactid".to_owned(), 1000)].into() };
+        let body = with("account", |writer| BodyWriter { edited: edited.clone(), ..writer }.update(&edits));
+        let expected = r#"{"primarycontactid@odata.bind":null,"_primarycontactid_value@Flette.ModifiedOn":"1970-01-01T00:00:01Z"}"#;
+        assert_eq!(String::from_utf8(body.unwrap().unwrap()).unwrap(), expected);
     }
 
     #[test]

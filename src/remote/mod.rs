@@ -5,15 +5,18 @@ mod body;
 mod classify;
 mod definitions;
 mod query;
+mod stamps;
 
 pub use batch::{request_bytes, RowAnswer, RowCall};
 pub use body::{link_body, list_body, BodyWriter};
 pub use classify::{classify, Asked, Hold, Outcome, Resolve};
 pub use definitions::Described;
 pub use query::{collection_url, row_url, sweep_url};
+pub use stamps::{stamps_of_row, stamps_of_rows};
 
 use crate::model::Millis;
 use crate::platform::{Transport, TransportError};
+use flette_odata::stamps::EXTENSIONS_HEADER;
 use flette_odata::time::parse_http_date;
 use flette_odata::{Request, Response};
 use serde::Deserialize;
@@ -24,6 +27,11 @@ use uuid::Uuid;
 const LINEAGE_HEADER: &str = "Flette-Lineage";
 /// Asks for what a lookup with several target tables points to; without it, it cannot be resolved.
 const LOOKUP_ANNOTATION: &str = "odata.include-annotations=\"Microsoft.Dynamics.CRM.lookuplogicalname\"";
+/// The same, and when each field was edited; of servers that keep that.
+const STAMPS_ANNOTATION: &str =
+    "odata.include-annotations=\"Microsoft.Dynamics.CRM.lookuplogicalname,Flette.ModifiedOn\"";
+/// The extension by which a server says that it keeps field stamps.
+const FIELD_STAMPS: &str = "field-stamps";
 
 /// One exchange: when it was sent, when answered, and the answer.
 #[derive(Debug, Clone)]
@@ -73,12 +81,14 @@ pub struct Remote<'a, T: Transport> {
     /// Server time minus device time, for a `Retry-After` that is a date.
     offset_millis: Cell<i64>,
     answered: Cell<bool>,
+    keeps_stamps: Cell<bool>,
 }
 
 impl<'a, T: Transport> Remote<'a, T> {
     /// The API at `root`, which ends in `/`.
     pub fn new(transport: &'a T, root: &'a str, now: &'a dyn Fn() -> Millis) -> Remote<'a, T> {
-        Remote { transport, root, now, offset_millis: Cell::new(0), answered: Cell::new(false) }
+        let (offset_millis, answered, keeps_stamps) = (Cell::new(0), Cell::new(false), Cell::new(false));
+        Remote { transport, root, now, offset_millis, answered, keeps_stamps }
     }
 
     /// API root, ending in `/`.
@@ -89,6 +99,19 @@ impl<'a, T: Transport> Remote<'a, T> {
     /// Whether any answer came so far, whatever it was.
     pub fn answered(&self) -> bool {
         self.answered.get()
+    }
+
+    /// Whether the server has said that it keeps, tells and takes the time of each field's last edit.
+    pub fn keeps_stamps(&self) -> bool {
+        self.keeps_stamps.get()
+    }
+
+    /// What to ask for beside values, where rows are merged.
+    fn annotations(&self) -> &'static str {
+        match self.keeps_stamps() {
+            true => STAMPS_ANNOTATION,
+            false => LOOKUP_ANNOTATION,
+        }
     }
 
     async fn exchange(&self, request: Request) -> Exchange {
@@ -126,7 +149,12 @@ impl<'a, T: Transport> Remote<'a, T> {
     pub async fn who_am_i(&self) -> (Result<Caller, Outcome>, Exchange) {
         let exchange = self.exchange(Request::get(format!("{}WhoAmI", self.root))).await;
         let caller = match (self.judge(Asked::Read, &exchange), &exchange.answer) {
-            (Outcome::Done, Ok(response)) => caller(response),
+            (Outcome::Done, Ok(response)) => {
+                let extensions = response.headers.get(EXTENSIONS_HEADER).unwrap_or_default();
+                let stamps = extensions.split(',').any(|name| name.trim() == FIELD_STAMPS);
+                self.keeps_stamps.set(stamps);
+                caller(response)
+            }
             (Outcome::Done, Err(_)) => Err(Outcome::Retry("no answer".to_owned())),
             (Outcome::Resolve(_), _) => Err(Outcome::Retry("the API is not where it should be".to_owned())),
             (other, _) => Err(other),
@@ -136,7 +164,8 @@ impl<'a, T: Transport> Remote<'a, T> {
 
     /// One page of a collection, from its first URL or from a link the server gave (verbatim).
     pub async fn page(&self, page: &PageCall) -> (Read, Option<Millis>) {
-        let mut prefer = format!("odata.maxpagesize={},{LOOKUP_ANNOTATION}", page.rows_max);
+        let annotations = if page.merged { self.annotations() } else { LOOKUP_ANNOTATION };
+        let mut prefer = format!("odata.maxpagesize={},{annotations}", page.rows_max);
         if page.track_changes {
             prefer = format!("odata.track-changes,{prefer}");
         }
@@ -157,6 +186,8 @@ pub struct PageCall {
     pub track_changes: bool,
     /// Most rows wanted.
     pub rows_max: u32,
+    /// Whether its rows may have been edited here: then it matters when each field was edited there.
+    pub merged: bool,
 }
 
 fn caller(response: &Response) -> Result<Caller, Outcome> {

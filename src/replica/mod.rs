@@ -30,7 +30,7 @@ pub use view::View;
 use crate::error::{Error, Result, StoreError};
 use crate::journal::Entry;
 use crate::mirror::MirrorTable;
-use crate::model::Millis;
+use crate::model::{planted, Bug, Millis};
 use crate::store::{Batch, Durability, KeyRange, Store, Table, Write};
 use async_lock::{Mutex, MutexGuard};
 use std::cell::{Cell, Ref, RefCell};
@@ -116,15 +116,19 @@ impl<S: Store> Replica<S> {
         })
     }
 
-    /// What is read belongs to the cursors known here only if no other context has written since.
+    /// What is read belongs to the cursors known here only if no other context has written since. Before that is known
+    /// nothing of it is shown: another context may have deleted the segments of a table meanwhile.
     async fn load_tables(&self, tables: &[&str], guard: &MutexGuard<'_, ()>) -> Result<()> {
         for _ in 0..STALE_RETRIES_MAX {
             if self.is_loaded(tables) {
                 return Ok(());
             }
-            self.read_tables(tables, guard).await?;
+            let read = self.read_tables(tables, guard).await?;
             let revision = self.store.revision().await?;
             if revision == self.state.borrow().revision {
+                let mut state = self.state.borrow_mut();
+                state.tables.extend(read);
+                state.forget();
                 return Ok(());
             }
             self.reload().await?;
@@ -132,21 +136,21 @@ impl<S: Store> Replica<S> {
         Err(StoreError::Stale.into())
     }
 
-    async fn read_tables(&self, tables: &[&str], _guard: &MutexGuard<'_, ()>) -> Result<()> {
-        for name in tables {
-            if !self.is_loaded(&[name]) {
-                let (table, cursor) = {
-                    let state = self.state.borrow();
-                    let Some(table) = state.schema.table(name).cloned() else { continue };
-                    (table, state.tables.get(*name).map(|t| t.cursor.clone()).unwrap_or_default())
-                };
-                let loaded = load::table(&self.store, &table, cursor).await?;
-                let mut state = self.state.borrow_mut();
-                state.tables.insert((*name).to_owned(), loaded);
-                state.forget();
-            }
+    async fn read_tables(
+        &self,
+        tables: &[&str],
+        _guard: &MutexGuard<'_, ()>,
+    ) -> Result<Vec<(String, state::TableState)>> {
+        let mut read = Vec::new();
+        for name in tables.iter().filter(|name| !self.is_loaded(&[name])) {
+            let (table, cursor) = {
+                let state = self.state.borrow();
+                let Some(table) = state.schema.table(name).cloned() else { continue };
+                (table, state.tables.get(*name).map(|t| t.cursor.clone()).unwrap_or_default())
+            };
+            read.push(((*name).to_owned(), load::table(&self.store, &table, cursor).await?));
         }
-        Ok(())
+        Ok(read)
     }
 
     /// Decides on the newest state and makes the decision durable, all or nothing. `tables` are loaded first.
@@ -171,17 +175,30 @@ impl<S: Store> Replica<S> {
                 let answer = decide(&mut draft)?;
                 let drafted = (draft.effects, draft.record);
                 let writes = writes(&state, &drafted.0, &drafted.1)?;
+                let durability = match planted(Bug::AnswerBeforeDurable) {
+                    true => Durability::Relaxed,
+                    false => durability,
+                };
                 (answer, drafted, Batch { expected: state.revision, durability, writes })
             };
             if batch.writes.is_empty() {
                 return Ok(answer);
             }
+            let batch = match planted(Bug::NoFencing) {
+                true => Batch { expected: self.store.revision().await?, ..batch },
+                false => batch,
+            };
             match self.store.commit(batch).await {
                 Ok(revision) => {
                     self.state.borrow_mut().apply(drafted.0, drafted.1, revision);
                     return Ok(answer);
                 }
                 Err(StoreError::Stale) => self.reload().await?,
+                Err(StoreError::Full) if planted(Bug::QuotaSwallowed) => {
+                    let revision = self.state.borrow().revision;
+                    self.state.borrow_mut().apply(drafted.0, drafted.1, revision);
+                    return Ok(answer);
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -322,5 +339,83 @@ impl State {
 impl From<StoreError> for flette_odata::ODataError {
     fn from(error: StoreError) -> Self {
         Error::Store(error).to_odata()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::MemoryStore;
+    use crate::store::{Pair, Revision};
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+    use uuid::Uuid;
+
+    /// Gives way each time it is asked for its revision.
+    struct Slow(MemoryStore);
+
+    impl Store for Slow {
+        async fn revision(&self) -> std::result::Result<Revision, StoreError> {
+            let mut given = false;
+            std::future::poll_fn(|_| match std::mem::replace(&mut given, true) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            })
+            .await;
+            self.0.revision().await
+        }
+
+        async fn get(&self, table: Table, key: &[u8]) -> std::result::Result<Option<Vec<u8>>, StoreError> {
+            self.0.get(table, key).await
+        }
+
+        async fn scan(
+            &self,
+            table: Table,
+            keys: KeyRange,
+            limit: u32,
+        ) -> std::result::Result<Vec<Pair>, StoreError> {
+            self.0.scan(table, keys, limit).await
+        }
+
+        async fn commit(&self, batch: Batch) -> std::result::Result<Revision, StoreError> {
+            self.0.commit(batch).await
+        }
+    }
+
+    async fn open<S: Store>(store: S) -> Replica<S> {
+        let user = Uuid::from_u128(1);
+        let identity = Identity { user, business_unit: user, organization: user };
+        let random: Random = Box::new(|bytes| bytes.fill(7));
+        Replica::open(store, random, identity).await.unwrap()
+    }
+
+    fn schema() -> flette_odata::Schema {
+        flette_server::schema::schema()
+    }
+
+    #[test]
+    fn a_table_is_not_shown_before_it_is_known_to_be_whole() {
+        let store = MemoryStore::new();
+        let first = pollster::block_on(open(store.clone()));
+        let set = first.transact(Millis(0), Durability::Strict, &[], |draft| {
+            draft.set_schema(schema());
+            Ok(())
+        });
+        pollster::block_on(set).unwrap();
+        let second = pollster::block_on(open(Slow(store)));
+        // Another context writes after the second has read what it knows, and before it looks at the table.
+        let later = first.transact(Millis(1), Durability::Strict, &[], |draft| {
+            draft.record.pull_due = false;
+            Ok(())
+        });
+        pollster::block_on(later).unwrap();
+        let mut load = pin!(second.load(&["account"]));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(load.as_mut().poll(&mut context).is_pending());
+        assert!(!second.is_loaded(&["account"]), "read, and not known to belong together");
+        while load.as_mut().poll(&mut context).is_pending() {}
+        assert!(second.is_loaded(&["account"]) && !second.state().record.pull_due);
     }
 }

@@ -1,6 +1,6 @@
 //! Where a table's pull goes on. Pure.
 
-use crate::model::Millis;
+use crate::model::{planted, Bug, Millis};
 use crate::remote::{collection_url, sweep_url};
 use crate::replica::{Cursor, Feed, Target};
 use flette_odata::edm::Table;
@@ -71,12 +71,14 @@ pub(super) fn begin(cursor: &Cursor, table: &Table, root: &str) -> Begin {
     let columns: Vec<String> = table.columns.iter().map(|column| column.property()).collect();
     let same_columns = cursor.columns == columns;
     let target = if cursor.shadow.is_some() { Target::Shadow } else { Target::Live };
-    if let (Some(link), true) = (&cursor.next_link, same_columns) {
+    let shown = planted(Bug::ShadowShown) && cursor.shadow.is_some();
+    if let (Some(link), true, false) = (&cursor.next_link, same_columns, shown) {
         return Begin::Page { url: link.clone(), kind: Kind::Changes, target, fresh: None };
     }
     let drained = cursor.delta_link.is_some() || cursor.watermark.is_some();
     if cursor.shadow.is_some() {
-        return if drained && same_columns { Begin::Swap } else { Begin::DropShadow };
+        let whole = drained || planted(Bug::ShadowShown);
+        return if whole && same_columns { Begin::Swap } else { Begin::DropShadow };
     }
     let all = || Begin::Page {
         url: collection_url(root, table, &columns),

@@ -9,12 +9,13 @@ use super::Policy;
 use crate::error::Result;
 use crate::journal::{Reason, RowRequest, Unit};
 use crate::model::{Change, ETag, EntityRef, Key, Row, Seq, Value};
-use crate::remote::{BodyWriter, Outcome, RowAnswer, RowCall};
+use crate::remote::{stamps_of_row, BodyWriter, Outcome, RowAnswer, RowCall};
 use crate::replica::{decode_page, decode_row, is_held, Draft, Item, Page, PARTY_HOLDER};
 use flette_odata::alike::all_equal;
 use flette_odata::edm::{Column, ColumnKind, ManyToMany, Schema, Table};
 use flette_odata::filter::Filter;
 use flette_odata::path::PARTY_TABLE;
+use flette_odata::stamps::Stamps;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -111,7 +112,7 @@ fn parties(
 ) -> std::result::Result<Vec<Vec<u8>>, Reason> {
     let table = schema.table(PARTY_TABLE).ok_or_else(|| missing("The table of parties"))?;
     let resolve = |to: &EntityRef| draft.resolve(&Key::new(to.table.clone(), to.id)).id;
-    let writer = BodyWriter { schema, table, resolve: &resolve };
+    let writer = BodyWriter { schema, table, resolve: &resolve, edited: Stamps::default() };
     let added: Vec<(Uuid, &Row)> = requests
         .iter()
         .filter_map(|request| match &request.change {
@@ -244,9 +245,10 @@ fn learn_row(
         return;
     }
     let (row, entries) = (page.row(0), draft.entries_of(key));
+    let stamps = stamps_of_row(&answer.body, table);
     let known = draft.state().mirror_row(key).map(|(row, _)| row);
     let local = Local { entries: &entries, mirror: known.as_ref() };
-    let decision = reconcile(table, local, Incoming::Row { row: &row, etag: &etag }, policy);
+    let decision = reconcile(table, local, Incoming::Row { row: &row, etag: &etag, stamps: &stamps }, policy);
     if !entries.is_empty() {
         decide(draft, &entries, decision, false);
     }

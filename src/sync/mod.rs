@@ -14,6 +14,7 @@ mod round;
 mod schedule;
 mod schema;
 mod settle;
+mod spoil;
 mod step;
 mod unclear;
 mod wave;

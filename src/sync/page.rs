@@ -3,14 +3,16 @@
 use super::cursor::Fresh;
 use super::held;
 use super::reconcile::{reconcile, Incoming, Local};
+use super::spoil;
 use super::step::{decide, Run, Stop};
 use crate::error::{Error, Result};
-use crate::model::{ETag, Key};
+use crate::model::{planted, Bug, ETag, Key};
 use crate::platform::Transport;
-use crate::remote::Outcome;
-use crate::replica::{decode_page, Cursor, Draft, Feed, Item, Page, PageError, Target};
+use crate::remote::{stamps_of_rows, Outcome};
+use crate::replica::{Cursor, Draft, Feed, Item, Page, PageError, Target};
 use crate::store::{Durability, Store};
 use flette_odata::edm::Table;
+use flette_odata::stamps::Stamps;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -31,10 +33,13 @@ pub(super) async fn commit<S: Store, T: Transport>(
     fresh: Option<Fresh>,
 ) -> std::result::Result<Committed, Stop> {
     let name = table.logical_name.as_str();
-    let page = match decode_page(body, table) {
+    let page = match spoil::read(body, table) {
         Ok(page) => page,
         Err(error) => return Err(unreadable(run, name, &error).await),
     };
+    if planted(Bug::TokenBeforeRows) && target == Target::Live && fresh.is_none() {
+        token_first(run, name, &page).await?;
+    }
     let edited = edited_rows(&run.replica.state().journal, name);
     let touched = target == Target::Live && page.items().any(|item| edited.contains(&id_of(item)));
     let mut decoded = Some(page);
@@ -48,11 +53,11 @@ pub(super) async fn commit<S: Store, T: Transport>(
             .transact(run.at(), durability, tables, |draft| {
                 let page = match decoded.take() {
                     Some(page) => page,
-                    None => decode_page(body, table)
+                    None => spoil::read(body, table)
                         .map_err(|e| Error::Damaged(format!("page of {name}: {e:?}")))?,
                 };
-                let part = Part { table, target, fresh: fresh.as_ref(), strict };
-                take_over(draft, &part, page, &run.config.policy)
+                let part = Part { table, target, fresh: fresh.as_ref(), strict, body };
+                take_over(draft, &part, spoil::lose(draft, table, page), &run.config.policy)
             })
             .await?;
         match committed {
@@ -60,6 +65,24 @@ pub(super) async fn commit<S: Store, T: Transport>(
             None => strict = true,
         }
     }
+}
+
+/// For [`Bug::TokenBeforeRows`].
+async fn token_first<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    name: &str,
+    page: &Page,
+) -> std::result::Result<(), Stop> {
+    let moved = run.replica.transact(run.at(), Durability::Relaxed, &[], |draft| {
+        let mut cursor = draft.cursor(name);
+        if page.next_link.is_none() {
+            close(&mut cursor, Target::Live, page.delta_link.clone());
+        }
+        cursor.next_link.clone_from(&page.next_link);
+        draft.set_cursor(name, cursor);
+        Ok(())
+    });
+    Ok(moved.await?)
 }
 
 /// A page that does not fit: by the schema, which then is read again, or by being no page at all.
@@ -96,6 +119,8 @@ struct Part<'a> {
     target: Target,
     fresh: Option<&'a Fresh>,
     strict: bool,
+    /// As it came.
+    body: &'a [u8],
 }
 
 /// `None`: rows with entries came up that were not there before, and the transaction must be a strict one.
@@ -128,8 +153,14 @@ fn take_over(
         items: u64::from(page.rows) + u64::from(page.tombstones),
         conflicts: 0,
     };
+    let ids: BTreeSet<Uuid> = met.keys().copied().collect();
+    let stamps = match ids.is_empty() {
+        true => BTreeMap::new(),
+        false => stamps_of_rows(part.body, part.table, &ids),
+    };
     for (id, (at, item)) in met {
-        committed.conflicts += reconcile_item(draft, part.table, &page, (id, at, item), policy);
+        let stamps = stamps.get(&id).cloned().unwrap_or_default();
+        committed.conflicts += reconcile_item(draft, part.table, (&page, &stamps), (id, at, item), policy);
     }
     for (here, there) in made_there {
         held::adopt(draft, &here, &there);
@@ -157,7 +188,7 @@ fn take_over(
 fn reconcile_item(
     draft: &mut Draft,
     table: &Table,
-    page: &Page,
+    (page, stamps): (&Page, &Stamps),
     (id, at, item): (Uuid, usize, Item),
     policy: &super::Policy,
 ) -> u64 {
@@ -169,7 +200,7 @@ fn reconcile_item(
         Item::Tombstone(_) => reconcile(table, local, Incoming::Gone, policy),
         Item::Row(_) => {
             let (row, etag) = (page.row(at), ETag(page.etag(at).unwrap_or_default()));
-            reconcile(table, local, Incoming::Row { row: &row, etag: &etag }, policy)
+            reconcile(table, local, Incoming::Row { row: &row, etag: &etag, stamps }, policy)
         }
     };
     decide(draft, &entries, decision, false)

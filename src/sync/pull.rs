@@ -7,8 +7,10 @@
 use super::cursor::{begin, may_track, Begin, Fresh, Kind};
 use super::held;
 use super::page::commit;
+use super::push::Pass;
 use super::reconcile::{reconcile, Incoming, Local};
 use super::step::{decide, words, Run, Stop};
+use super::unclear::{resolve, Unclear};
 use super::{Phase, Stage};
 use crate::model::{ETag, Key, Millis};
 use crate::platform::Transport;
@@ -17,6 +19,7 @@ use crate::replica::{next_link_ahead, Draft, Feed, Target};
 use crate::store::{Durability, Store};
 use flette_odata::edm::Table;
 use flette_odata::path::PARTY_TABLE;
+use flette_odata::stamps::Stamps;
 use futures_util::future::join;
 
 /// How often one table's pull begins anew within a round.
@@ -102,6 +105,7 @@ async fn from_where_it_stands<S: Store, T: Transport>(
                 asked: if fresh.is_some() { Asked::Read } else { Asked::Link },
                 track_changes: kind == Kind::All && table.change_tracking && may_track(&cursor),
                 rows_max: run.config.page_size,
+                merged: cursor.complete && target == Target::Live,
             };
             let fresh = fresh.map(|columns| Fresh { columns, kind, at: Millis(0) });
             let tracked = call.track_changes;
@@ -230,6 +234,7 @@ pub(super) fn forget(draft: &mut Draft, name: &str, feed: Option<Feed>) {
 async fn swap<S: Store, T: Transport>(run: &Run<'_, S, T>, table: &Table) -> std::result::Result<(), Stop> {
     let name = table.logical_name.as_str();
     let policy = &run.config.policy;
+    read_moved(run, name).await?;
     let conflicts = run
         .replica
         .transact(run.at(), Durability::Strict, &[name], |draft| {
@@ -243,7 +248,10 @@ async fn swap<S: Store, T: Transport>(run: &Run<'_, S, T>, table: &Table) -> std
                 let shadow = state.tables.get(name).and_then(|t| t.shadow.as_ref());
                 let now = shadow.and_then(|s| Some((s.row(key.id)?, ETag(s.etag(key.id)?))));
                 let decision = match (&now, &known) {
-                    (Some((row, etag)), _) => reconcile(table, local, Incoming::Row { row, etag }, policy),
+                    (Some((row, etag)), _) => {
+                        let stamps = Stamps::default();
+                        reconcile(table, local, Incoming::Row { row, etag, stamps: &stamps }, policy)
+                    }
                     (None, Some(_)) => reconcile(table, local, Incoming::Gone, policy),
                     (None, None) => {
                         if let Some(there) = held::twin(draft, &key) {
@@ -263,4 +271,27 @@ async fn swap<S: Store, T: Transport>(run: &Run<'_, S, T>, table: &Table) -> std
         .await?;
     run.count(|report| report.conflicts += conflicts);
     Ok(())
+}
+
+/// Reads the rows with entries that have moved on in the shadow, one by one, where the server tells when each field was
+/// edited: a shadow does not keep that. They are merged at once, so that the swap finds them as they are.
+async fn read_moved<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    name: &str,
+) -> std::result::Result<(), Stop> {
+    if !run.remote.keeps_stamps() {
+        return Ok(());
+    }
+    run.replica.load(&[name]).await?;
+    let moved: Vec<Unclear> = {
+        let state = run.replica.state();
+        let shadow = state.tables.get(name).and_then(|table| table.shadow.as_ref());
+        let moved = |key: &&Key| {
+            let base = state.journal.of(key).next().and_then(|first| first.base.as_ref());
+            let now = shadow.and_then(|shadow| shadow.etag(key.id));
+            matches!((base, now), (Some(base), Some(now)) if base.0 != now)
+        };
+        state.journal.keys_of(name).filter(moved).cloned().map(Unclear::from).collect()
+    };
+    resolve(run, &mut Pass::default(), moved).await
 }

@@ -12,9 +12,9 @@ use super::wave::{take, Limits, Ready, Wave};
 use super::{Phase, Stage};
 use crate::error::Result;
 use crate::journal::{EntryState, Reason};
-use crate::model::{Change, Key, Seq};
+use crate::model::{planted, Bug, Change, Key, Seq};
 use crate::platform::Transport;
-use crate::remote::{Outcome, Resolve, RowAnswer, RowCall};
+use crate::remote::{Hold, Outcome, Resolve, RowAnswer, RowCall};
 use crate::replica::Draft;
 use crate::store::{Durability, Store};
 use flette_odata::edm::{Schema, Table};
@@ -40,6 +40,7 @@ pub(super) async fn push<S: Store, T: Transport>(
 ) -> std::result::Result<(), Stop> {
     loop {
         run.in_time()?;
+        pass.limits.stamped = run.remote.keeps_stamps();
         let wave = run
             .replica
             .transact(run.at(), Durability::Strict, &held_tables(run), |draft| {
@@ -88,6 +89,9 @@ async fn send<S: Store, T: Transport>(
         // One request that breaks the batch must not hold up the others: it is found by halving.
         Err(Outcome::Park(reason)) if reason.status == 400 => {
             return smaller(run, pass, wave, reason).await.map(|()| Vec::new());
+        }
+        Err(Outcome::Hold(Hold::SignedOut)) if planted(Bug::SignInUsesUpAttempts) => {
+            return give_up(run, wave).await.map(|()| Vec::new());
         }
         Err(other) => return Err(Stop::Outcome(other)),
     };
@@ -192,6 +196,14 @@ async fn smaller<S: Store, T: Transport>(
     Ok(())
 }
 
+/// For [`Bug::SignInUsesUpAttempts`].
+async fn give_up<S: Store, T: Transport>(run: &Run<'_, S, T>, wave: &Wave) -> std::result::Result<(), Stop> {
+    let reason = Reason { status: 401, code: String::new(), message: String::new() };
+    let seqs: Vec<Seq> = wave.units.iter().flatten().flat_map(Ready::seqs).collect();
+    run.replica.transact(run.at(), Durability::Strict, &[], |draft| Ok(park(draft, &seqs, &reason))).await?;
+    Ok(())
+}
+
 /// A request with all that was answered to it.
 struct Answered<'w> {
     ready: &'w Ready,
@@ -252,6 +264,9 @@ fn take_over(
                 sums.parked += park(draft, &ready.seqs(), reason);
             }
             Outcome::Resolve(Resolve::Changed(_)) if ready.is_held() => unsend(draft, &ready.seqs()),
+            Outcome::Resolve(Resolve::Changed(_)) if planted(Bug::ConflictIsSuccess) => {
+                request.seqs.iter().for_each(|seq| draft.remove(*seq));
+            }
             // Sent for the first time, so what stands under its id was not made by it: a human decides.
             Outcome::Resolve(Resolve::Exists(reason)) if ready.first => {
                 sums.parked += park(draft, &request.seqs, reason);

@@ -6,8 +6,10 @@
 use super::policy::{group, Policy, CURRENCY};
 use crate::journal::{fold, squash, Entry, EntryState, Squashed};
 use crate::merge::{merge, newer, Merged, Rule};
+use crate::model::{planted, Bug, Millis};
 use crate::model::{Change, Clash, ETag, EntityRef, FieldEdit, Hlc, OpId, Row, Seq, ServerTime, Side, Value};
 use flette_odata::edm::{Column, Table};
+use flette_odata::stamps::Stamps;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A row on this side.
@@ -26,6 +28,8 @@ pub enum Incoming<'a> {
     Row {
         row: &'a Row,
         etag: &'a ETag,
+        /// When its fields were edited, as far as the server tells.
+        stamps: &'a Stamps,
     },
     /// The row was deleted, or may not be seen any more.
     Gone,
@@ -71,7 +75,7 @@ pub fn reconcile(table: &Table, local: Local, incoming: Incoming, policy: &Polic
         Incoming::Row { row, .. } if is_foreign(first, row) => {
             Decision { keep: local.entries.to_vec(), ..Decision::default() }
         }
-        Incoming::Row { row, etag } => Merge { table, policy, row, etag }.row(local),
+        Incoming::Row { row, etag, stamps } => Merge { table, policy, row, etag, stamps }.row(local),
     }
 }
 
@@ -124,6 +128,14 @@ struct Merge<'a> {
     policy: &'a Policy,
     row: &'a Row,
     etag: &'a ETag,
+    stamps: &'a Stamps,
+}
+
+/// When the server's side was edited: as it is told, and the last moment that this can mean.
+#[derive(Clone, Copy)]
+struct EditedAt {
+    told: ServerTime,
+    end: Millis,
 }
 
 /// One edit of a column, and the index of its entry.
@@ -155,20 +167,25 @@ impl Merge<'_> {
         if !matches!(last.change, Change::Delete) {
             return self.fields(local);
         }
-        if !self.edited_there(local) || self.deletion_wins(last) {
+        let edited_at = match self.edits_there(local) {
+            Some(edits) if edits.is_empty() => return self.delete(last),
+            Some(edits) => self.edited_at(edits.into_iter()),
+            None => self.edited_at(std::iter::empty()),
+        };
+        if self.deletion_wins(last, edited_at) {
             return self.delete(last);
         }
         let mut decision = match earlier.is_empty() {
             true => Decision::default(),
             false => self.fields(Local { entries: earlier, ..local }),
         };
-        decision.clashes.push(self.clashed(Clash::DeletedHere, last.at, last.op, Side::Server));
+        decision.clashes.push(self.clashed(Clash::DeletedHere, (last.at, last.op), edited_at, Side::Server));
         decision
     }
 
-    fn deletion_wins(&self, deletion: &Entry) -> bool {
+    fn deletion_wins(&self, deletion: &Entry, edited_at: Option<EditedAt>) -> bool {
         match self.policy.table(&self.table.logical_name) {
-            Rule::Newest => newer(deletion.at, self.server_at()) == Side::Local,
+            Rule::Newest => newer(deletion.at, edited_at.map(|at| at.end)) == Side::Local,
             Rule::Server => false,
             Rule::Local => true,
         }
@@ -181,15 +198,15 @@ impl Merge<'_> {
         decision
     }
 
-    /// Whether anyone else changed a column since the mirror's row: a value there that neither the mirror nor a sent
-    /// entry explains. Without knowing the row as it was, yes.
-    fn edited_there(&self, local: Local) -> bool {
+    /// Columns that anyone else changed since the mirror's row: values there that neither the mirror nor a sent entry
+    /// explains. `None` without knowing the row as it was: then it counts as edited.
+    fn edits_there(&self, local: Local) -> Option<Vec<&str>> {
         let before = match local.entries.first().map(|e| (&e.change, &e.state)) {
             Some((Change::Create(created), EntryState::Sent)) => Some(created),
             Some((Change::Create(_), EntryState::Waiting | EntryState::Parked(_))) => None,
             Some((Change::Update(_) | Change::Delete, _)) | None => local.mirror,
         };
-        let Some(before) = before else { return true };
+        let before = before?;
         let explained = |column: &Column, server: &Value| {
             let name = &column.logical_name;
             let known = before.get(name).is_none_or(|value| value == server);
@@ -198,10 +215,11 @@ impl Merge<'_> {
                 || (column.is_lookup() && server.is_null() && local.mirror.is_none())
                 || sent_edits(local.entries).any(|edit| edit.name == *name && edit.new == *server)
         };
-        self.columns().any(|column| match self.row.get(&column.logical_name) {
+        let edited = self.columns().filter(|column| match self.row.get(&column.logical_name) {
             Some(server) => !explained(column, server),
             None => false,
-        })
+        });
+        Some(edited.map(|column| column.logical_name.as_str()).collect())
     }
 
     /// Columns a user can change. All others follow from these, or are the server's own.
@@ -247,7 +265,9 @@ impl Merge<'_> {
         let steps_of = |m: &Member| chains.get(&m.column.logical_name).map_or(&[][..], |chain| &chain.steps);
         let newest = members.iter().filter_map(|m| steps_of(m).last()).map(|step| step.entry).max();
         let Some((newest, entry)) = newest.and_then(|at| Some((at, local.entries.get(at)?))) else { return };
-        let side = newer(entry.at, self.server_at());
+        let moved = members.iter().filter(|m| m.server != m.base);
+        let edited_at = self.edited_at(moved.map(|m| m.column.logical_name.as_str()));
+        let side = newer(entry.at, edited_at.map(|at| at.end));
         let base: Vec<&Value> = members.iter().map(|m| &m.base).collect();
         let mine: Vec<&Value> = members.iter().map(|m| &m.local).collect();
         let theirs: Vec<&Value> = members.iter().map(|m| &m.server).collect();
@@ -272,7 +292,7 @@ impl Merge<'_> {
                     local: member.local.clone(),
                     server: member.server.clone(),
                 };
-                decision.clashes.push(self.clashed(clash, by.at, by.op, winner));
+                decision.clashes.push(self.clashed(clash, (by.at, by.op), edited_at, winner));
             }
             match winner {
                 Some(Side::Server) => {}
@@ -335,6 +355,9 @@ impl Merge<'_> {
                         let chain = chains
                             .entry(edit.name.clone())
                             .or_insert_with(|| Chain { base: edit.old.clone(), steps: Vec::new() });
+                        if planted(Bug::OldValueLost) {
+                            chain.base = edit.old.clone();
+                        }
                         chain.steps.push(Step { entry: at, edit: edit.clone() });
                     }
                 }
@@ -391,17 +414,28 @@ impl Merge<'_> {
         decision.keep.push(entry);
     }
 
-    fn clashed(&self, clash: Clash, local_at: Hlc, op: OpId, winner: Side) -> Clashed {
+    fn clashed(
+        &self,
+        clash: Clash,
+        (local_at, op): (Hlc, OpId),
+        edited_at: Option<EditedAt>,
+        winner: Side,
+    ) -> Clashed {
         let server_author = match self.row.get("modifiedby") {
             Some(Value::Lookup(who)) => Some(who.clone()),
             Some(_) | None => None,
         };
-        Clashed { clash, local_at, server_at: self.server_at(), server_author, op, winner }
+        Clashed { clash, local_at, server_at: edited_at.map(|at| at.told), server_author, op, winner }
     }
 
-    fn server_at(&self) -> Option<ServerTime> {
+    /// When the newest of these columns was edited there: by their own stamps where the server keeps such, else by the
+    /// row's `modifiedon`, which is when it heard of the last change of any column.
+    fn edited_at<'n>(&self, names: impl Iterator<Item = &'n str>) -> Option<EditedAt> {
+        if let Some(at) = names.filter_map(|name| self.stamps.of(name)).max() {
+            return Some(EditedAt { told: ServerTime(at), end: Millis(at) });
+        }
         match self.row.get("modifiedon") {
-            Some(Value::DateTime(at)) => Some(ServerTime(*at)),
+            Some(Value::DateTime(at)) => Some(EditedAt { told: ServerTime(*at), end: ServerTime(*at).end() }),
             Some(_) | None => None,
         }
     }

@@ -4,7 +4,7 @@ use super::reconcile::Decision;
 use super::{Outside, Progress, Report, SyncConfig};
 use crate::error::{Error, Result};
 use crate::journal::{Entry, EntryState, Reason};
-use crate::model::{Conflict, ETag, Key, Millis, OpId, Row, Seq};
+use crate::model::{planted, Bug, Conflict, ETag, Key, Millis, OpId, Row, Seq};
 use crate::platform::Transport;
 use crate::remote::{Hold, Outcome, Remote};
 use crate::replica::{Draft, Replica, SegmentBuilder, Target};
@@ -190,7 +190,9 @@ pub(super) fn decide(draft: &mut Draft, entries: &[Entry], decision: Decision, r
 pub(super) fn park(draft: &mut Draft, seqs: &[Seq], reason: &Reason) -> u64 {
     let mut parked = 0;
     for seq in seqs {
-        if let Some(mut entry) = draft.entry(*seq) {
+        if planted(Bug::ParkedIsDropped) {
+            draft.remove(*seq);
+        } else if let Some(mut entry) = draft.entry(*seq) {
             entry.state = EntryState::Parked(reason.clone());
             draft.put(entry);
             parked += 1;

@@ -6,10 +6,10 @@ use super::push::Pass;
 use super::reconcile::{is_foreign, reconcile, Incoming, Local};
 use super::step::{decide, mirror, park, Run, Stop, Told};
 use crate::error::Result;
-use crate::journal::Reason;
-use crate::model::{ETag, Key, Row, Seq};
+use crate::journal::{Entry, Reason};
+use crate::model::{planted, Bug, ETag, Key, Row, Seq};
 use crate::platform::Transport;
-use crate::remote::{Outcome, Resolve, RowAnswer, RowCall};
+use crate::remote::{stamps_of_row, Outcome, Resolve, RowAnswer, RowCall};
 use crate::replica::{decode_row, Draft, Item};
 use crate::store::{Durability, Store};
 use flette_odata::edm::{Schema, Table};
@@ -135,7 +135,8 @@ fn learn(
                     // The row stands as it was: what is missing is a row that the edit points to.
                     Some(reason) if unchanged => sums.parked += park(draft, &seqs, reason),
                     Some(_) | None => {
-                        let incoming = Incoming::Row { row: &row, etag: &etag };
+                        let stamps = stamps_of_row(&answer.body, table);
+                        let incoming = Incoming::Row { row: &row, etag: &etag, stamps: &stamps };
                         let decision = reconcile(table, local, incoming, policy);
                         sums.conflicts += decide(draft, &entries, decision, unclear.refused);
                     }
@@ -145,6 +146,7 @@ fn learn(
             Outcome::Resolve(Resolve::Gone(_)) => match &unclear.exists {
                 // Its id is taken, yet nothing is to be seen under it: that is not ours to settle.
                 Some(reason) => sums.parked += park(draft, &seqs, reason),
+                None if planted(Bug::GoneIsMadeAgain) => make_again(draft, key, &entries, &mut told),
                 None => {
                     let decision = reconcile(table, local, Incoming::Gone, policy);
                     sums.conflicts += decide(draft, &entries, decision, unclear.refused);
@@ -157,6 +159,17 @@ fn learn(
     }
     mirror(draft, &told)?;
     Ok(sums)
+}
+
+/// For [`Bug::GoneIsMadeAgain`].
+fn make_again(draft: &mut Draft, key: &Key, entries: &[Entry], told: &mut Vec<Told>) {
+    let mirror = draft.state().mirror_row(key).map(|(row, _)| row);
+    let seen = crate::journal::fold(mirror, entries);
+    entries.iter().for_each(|entry| draft.remove(entry.seq));
+    told.push((key.clone(), None));
+    if let Some(row) = seen {
+        draft.create(key.clone(), row);
+    }
 }
 
 /// A row without entries of its own, read for what it holds.

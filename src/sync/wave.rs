@@ -4,9 +4,11 @@ use super::held::{self, Split};
 use super::step::park;
 use crate::error::Result;
 use crate::journal::{plan, EntryState, Reason, RowRequest, Unit};
-use crate::model::{Change, ETag, EntityRef, Key, Seq, Value};
+use crate::model::{planted, Bug};
+use crate::model::{Change, ETag, EntityRef, FieldEdit, Key, OpId, Seq, Value};
 use crate::remote::{request_bytes, BodyWriter, RowCall};
 use crate::replica::{is_held, Draft};
+use flette_odata::stamps::Stamps;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most requests of one batch.
@@ -20,11 +22,13 @@ pub(super) const BATCH_BYTES_MAX: usize = 1024 * 1024;
 pub(super) struct Limits {
     pub(super) requests_max: usize,
     pub(super) bytes_max: usize,
+    /// Whether the server takes the time at which each field was edited.
+    pub(super) stamped: bool,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { requests_max: BATCH_REQUESTS_MAX, bytes_max: BATCH_BYTES_MAX }
+        Limits { requests_max: BATCH_REQUESTS_MAX, bytes_max: BATCH_BYTES_MAX, stamped: false }
     }
 }
 
@@ -34,6 +38,7 @@ impl Limits {
         Limits {
             requests_max: (sent.min(self.requests_max) / 2).max(1),
             bytes_max: (self.bytes_max / 2).max(1),
+            ..self
         }
     }
 }
@@ -123,7 +128,7 @@ pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits) -
             waiting.contains(&r.key) || r.holders.iter().any(|holder| waiting.contains(holder))
         };
         let free = !unit.requests.iter().any(rests)
-            && !waits_for_create(unit, at, &creators)
+            && (!waits_for_create(unit, at, &creators) || planted(Bug::ChildBeforeParent))
             && !waits_for_unlink(unit, at, &unlinked)
             && !waits_for_deletion(unit, at, &units)
             && busy.leaves(unit);
@@ -136,7 +141,7 @@ pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits) -
             wave.unknown.extend(unknown);
             continue;
         }
-        let Some(ready) = ready(draft, unit, &mut wave) else { continue };
+        let Some(ready) = ready(draft, unit, limits, &mut wave) else { continue };
         busy.take(unit);
         let size: usize = ready.iter().map(|r| request_bytes(&r.call)).sum();
         let full = requests + ready.len() > limits.requests_max || bytes + size > limits.bytes_max;
@@ -145,6 +150,13 @@ pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits) -
         }
         (bytes, requests) = (bytes + size, requests + ready.len());
         wave.units.push(ready);
+    }
+    if planted(Bug::ChildBeforeParent) {
+        wave.units.reverse();
+    }
+    if planted(Bug::NewIdOnRetry) {
+        let again = wave.units.iter_mut().flatten().filter(|ready| !ready.first);
+        again.for_each(|ready| ready.call.set_op(OpId(draft.new_id())));
     }
     for seq in wave.units.iter().flatten().flat_map(|ready| [ready.seqs(), ready.held_seqs()].concat()) {
         if let Some(mut entry) = draft.entry(seq).filter(|e| e.state == EntryState::Waiting) {
@@ -257,7 +269,7 @@ fn is_unknown(draft: &Draft, request: &RowRequest) -> bool {
 }
 
 /// A unit's requests with their bodies. `None` when nothing of it is left to send.
-fn ready(draft: &mut Draft, unit: &Unit, wave: &mut Wave) -> Option<Vec<Ready>> {
+fn ready(draft: &mut Draft, unit: &Unit, limits: Limits, wave: &mut Wave) -> Option<Vec<Ready>> {
     let split = held::split(&draft.schema(), unit);
     split.needless.iter().for_each(|seq| draft.remove(*seq));
     let unknown: Vec<Key> =
@@ -266,7 +278,7 @@ fn ready(draft: &mut Draft, unit: &Unit, wave: &mut Wave) -> Option<Vec<Ready>> 
         wave.unknown.extend(unknown);
         return None;
     }
-    match written(draft, &split) {
+    match written(draft, &split, limits) {
         Ok((ready, nothing)) => {
             nothing.iter().for_each(|seq| draft.remove(*seq));
             (!ready.is_empty()).then_some(ready)
@@ -290,13 +302,13 @@ type Written = (Vec<Ready>, Vec<Seq>);
 
 /// Rows of their own first, then what they hold. A set goes into the body of its new activity, unless it names rows that
 /// are new like it; it is replaced before its activity is closed, since closed activities keep theirs.
-fn written(draft: &Draft, split: &Split) -> std::result::Result<Written, Reason> {
+fn written(draft: &Draft, split: &Split, limits: Limits) -> std::result::Result<Written, Reason> {
     let (mut ready, mut last, mut nothing) = (Vec::new(), Vec::new(), Vec::new());
     let mut sets = split.sets.clone();
     for request in &split.own {
         let set = split.sets.get(&request.key).filter(|set| !names_new_rows(set, split));
         let nested = set.filter(|_| matches!(request.change, Change::Create(_)));
-        let Some(call) = call(draft, request, nested.map(Vec::as_slice))? else {
+        let Some(call) = call(draft, request, nested.map(Vec::as_slice), limits)? else {
             // Only columns that follow from others: there is nothing to tell.
             nothing.extend(&request.seqs);
             continue;
@@ -368,6 +380,7 @@ fn call(
     draft: &Draft,
     request: &RowRequest,
     set: Option<&[&RowRequest]>,
+    limits: Limits,
 ) -> std::result::Result<Option<RowCall>, Reason> {
     let schema = draft.schema();
     let (key, op, at) = (request.key.clone(), request.op, request.at);
@@ -379,7 +392,8 @@ fn call(
         });
     };
     let resolve = |to: &EntityRef| draft.resolve(&Key::new(to.table.clone(), to.id)).id;
-    let writer = BodyWriter { schema: &schema, table, resolve: &resolve };
+    let edited = if limits.stamped { edited(draft, request) } else { Stamps::default() };
+    let writer = BodyWriter { schema: &schema, table, resolve: &resolve, edited };
     Ok(match (&request.change, request.base.clone()) {
         (Change::Create(row), _) => {
             let body = match set {
@@ -392,9 +406,37 @@ fn call(
             Some(RowCall::Create { key, op, at, body })
         }
         (Change::Update(edits), Some(base)) => {
+            let edits = match planted(Bug::WholeRowSent) {
+                true => &whole_row(draft, &key, edits),
+                false => edits,
+            };
             writer.update(edits)?.map(|body| RowCall::Update { key, op, at, base, body })
         }
         (Change::Delete, Some(base)) => Some(RowCall::Delete { key, op, at, base }),
         (Change::Update(_) | Change::Delete, None) => None,
     })
+}
+
+/// When the user made the row, and edited each of its columns last. Entries that were sent are not changed, so this is the
+/// same each time the request is sent.
+fn edited(draft: &Draft, request: &RowRequest) -> Stamps {
+    let mut stamps = Stamps::default();
+    for entry in request.seqs.iter().filter_map(|seq| draft.entry(*seq)) {
+        let at = entry.at.wall.0;
+        match entry.change {
+            Change::Create(_) => stamps.row = Some(at),
+            Change::Update(edits) => stamps.columns.extend(edits.into_iter().map(|edit| (edit.name, at))),
+            Change::Delete => {}
+        }
+    }
+    stamps
+}
+
+/// For [`Bug::WholeRowSent`]: all columns of the row as edits.
+fn whole_row(draft: &Draft, key: &Key, edits: &[FieldEdit]) -> Vec<FieldEdit> {
+    let known = draft.state().mirror_row(key).map(|(row, _)| row).unwrap_or_default();
+    let unedited = |name: &String| edits.iter().all(|edit| edit.name != *name);
+    let others = known.into_iter().filter(|(name, new)| unedited(name) && new.as_text().is_some());
+    let others = others.map(|(name, new)| FieldEdit { name, old: Value::Null, new });
+    edits.iter().cloned().chain(others).collect()
 }

@@ -13,4 +13,5 @@ mod meanwhile;
 mod meeting;
 mod offline;
 mod several;
+mod stamps;
 mod support;

@@ -17,6 +17,7 @@ use crate::rights::{is_party, mask, Reach, Verb, View};
 use flette_odata::answer::{applied, counted, link, Listed, Page, Press, Sheet, Wanted};
 use flette_odata::error::Result;
 use flette_odata::operation::Operation;
+use flette_odata::planted::{planted, Bug};
 use flette_odata::prefer::{Annotations, Prefer};
 use flette_odata::query::Query;
 use flette_odata::render::RowShape;
@@ -274,6 +275,9 @@ fn page(list: &Tracked, reading: &Reading) -> Result<Vec<u8>> {
 }
 
 fn bury(sheet: &mut Sheet, list: &Tracked, tombstone: &Tombstone) {
+    if planted(Bug::RemovalNotSent) && tombstone.reason == Reason::Changed {
+        return;
+    }
     let reason = tombstone.reason.as_str();
     sheet.add_text(delta::tombstone_json(list.call.root, list.table, tombstone.id, reason).as_bytes());
 }

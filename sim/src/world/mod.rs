@@ -1,20 +1,24 @@
 //! One run: devices, a server and people online, all moved by one seed.
 
+mod clocks;
+mod seldom;
 mod settle;
 mod users;
 
-use crate::account::{Account, Deed, Said, COLUMNS, WATCHED};
+use crate::account::{Account, Deed, Said, Snapshot, COLUMNS, MEMO, WATCHED};
 use crate::clock::Clock;
-use crate::device::{Device, Surroundings, What};
+use crate::device::{Device, Surroundings, What, SETS};
 use crate::dice::Dice;
 use crate::faults::{Fault, Faults};
 use crate::net::{Crm, ROOT};
 use crate::step::step;
 use crate::tale::tell;
 use crate::template::Template;
+use clocks::Clocks;
 use flette::engine::Identity;
-use flette_odata::{Method, Request, Uuid};
+use flette_odata::{Method, Request, Response, Uuid};
 use flette_server::people::user_id;
+use seldom::Premises;
 use serde_json::{json, Value as Json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -63,6 +67,9 @@ struct World {
     steps: u64,
     trace: u64,
     shared_disk: BTreeSet<usize>,
+    premises: Premises,
+    clocks: Clocks,
+    backup: Option<(Premises, Snapshot)>,
 }
 
 type Done = Result<(), String>;
@@ -102,7 +109,11 @@ impl World {
             steps: 0,
             trace: 0,
             shared_disk: BTreeSet::new(),
+            premises: Premises::default(),
+            clocks: Clocks::default(),
+            backup: None,
         };
+        world.furnish()?;
         world.plant()?;
         world.place_devices()?;
         Ok(world)
@@ -188,7 +199,8 @@ impl World {
             9 => self.late(),
             _ => self.go_on(at)?,
         }
-        self.watch()
+        self.watch()?;
+        self.seldom(at)
     }
 
     /// Lets what runs on a device go on for a while.
@@ -202,23 +214,44 @@ impl World {
             let Some(answer) = step(&mut device.doing[chosen].task) else { continue };
             let what = device.doing.swap_remove(chosen).what;
             self.remember(u64::from(answer.status));
-            if let What::Change(record) = what {
-                self.answered(at, record, answer.status)?;
+            match what {
+                What::Change(record) => self.answered(at, record, &answer)?,
+                What::Round => self.clocks.round_ended(at, &answer),
             }
         }
+        self.crm.is_in_order()?;
+        self.is_honest(at)?;
         self.lasting_rows_are_there(at)
     }
 
-    fn answered(&mut self, at: usize, record: usize, status: u16) -> Done {
-        let said = match status {
+    /// I-27: what a device says of itself.
+    fn is_honest(&self, at: usize) -> Done {
+        if !self.dice.once_in(4) {
+            return Ok(());
+        }
+        let status = self.devices[at].read("/flette/status");
+        match status.is_some_and(|status| status["synced"] == true) {
+            true => self.crm.traffic.borrow().is_synchronised(at, &SETS),
+            false => Ok(()),
+        }
+    }
+
+    fn answered(&mut self, at: usize, record: usize, answer: &Response) -> Done {
+        let is_passed_on = answer.headers.get("Flette-Source") == Some("network");
+        let is_page = answer.headers.get("Content-Type").is_some_and(|kind| kind.contains("html"));
+        let said = match answer.status {
+            // Of a portal: the request never came to the server.
+            200..=299 if is_page => Said::Nothing,
             200..=299 => Said::Done,
-            // Passed on to the server, and the answer was lost: nobody knows.
+            // Passed on to the server, and the answer was lost, or that to its double came: nobody knows.
             501 => Said::Nothing,
+            _ if is_passed_on => Said::Nothing,
             other => Said::Refused(other),
         };
         tell(|| format!("device {at} says {said:?}"));
         let busy = self.devices[at].doing.iter().any(|doing| doing.what == What::Round);
-        let Some(deed) = self.account.end(record, said) else { return Ok(()) };
+        let now = (!is_passed_on && self.clocks.is_right(at)).then(|| self.clock.now());
+        let Some(deed) = self.account.end(record, said, now) else { return Ok(()) };
         let alone = !busy && self.devices[at].doing.is_empty() && !self.shared_disk.contains(&at);
         match said == Said::Done && alone {
             true => self.read_back(at, &deed),
@@ -259,11 +292,17 @@ impl World {
 
     /// I-13: rows that nobody deletes are never missing, whatever is under way.
     fn lasting_rows_are_there(&self, at: usize) -> Done {
-        if !self.dice.once_in(4) || self.devices[at].user == user_id("anna") {
+        let device = &self.devices[at];
+        if !self.dice.once_in(4) || device.user == user_id("anna") || !device.is_own_session() {
             return Ok(());
         }
         for (set, key, _) in WATCHED {
-            let Some(list) = self.devices[at].read(&format!("{ROOT}{set}?$select={key}")) else { continue };
+            let Some(answer) = device.ask(Request::get(format!("{ROOT}{set}?$select={key}"))) else {
+                continue;
+            };
+            let told_incomplete = answer.headers.get("Flette-Incomplete").is_some();
+            let list: Option<Json> = serde_json::from_slice(&answer.body).ok();
+            let Some(list) = list.filter(|_| answer.status == 200 && !told_incomplete) else { continue };
             let rows = list["value"].as_array().into_iter().flatten();
             let ids: BTreeSet<&str> = rows.filter_map(|row| row[key].as_str()).collect();
             let of_set = |id: &&Uuid| self.accounts.contains(id) == (set == "accounts");
@@ -280,7 +319,10 @@ impl World {
         let deed = self.deed();
         let (method, path, body) = self.request(&deed);
         tell(|| format!("device {at} begins {deed:?}"));
-        let record = self.account.begin(at, deed);
+        let columns = deed.values().iter().map(|(column, _)| *column);
+        self.crm.traffic.borrow_mut().writes(at, deed.row(), columns);
+        self.clocks.stamps(at);
+        let record = self.account.begin(at, deed, self.clock.now());
         let mut request = Request::new(method, format!("{ROOT}{path}"));
         if method != Method::Delete {
             request = request.json(body.to_string().into_bytes());
@@ -299,6 +341,7 @@ impl World {
     fn begin_round(&mut self, at: usize) {
         tell(|| format!("device {at} begins a round at {}", self.clock.now()));
         if !self.devices[at].in_round() || self.dice.once_in(8) {
+            self.clocks.round_begins(at);
             self.devices[at].begin(What::Round, Request::new(Method::Post, "/flette/sync"));
         }
     }
@@ -315,6 +358,7 @@ impl World {
             3 => {
                 if self.devices[at].lose_power(&self.dice) > 0 {
                     self.faults.note(Fault::PowerLost);
+                    self.clocks.forgets(at);
                 }
                 self.shared_disk.remove(&at);
                 self.devices[at].restart().ok_or_else(failed)?;
@@ -323,6 +367,7 @@ impl World {
                 const HOUR: i64 = 3_600_000;
                 let skews = [0, HOUR, -HOUR, 24 * HOUR, -24 * HOUR, 87_600 * HOUR, -87_600 * HOUR, 1500];
                 self.faults.note(Fault::ClockJumped);
+                self.clocks.jumps(at);
                 self.devices[at].skew_millis.set(self.dice.pick(&skews).copied().unwrap_or(0));
             }
             _ => {
@@ -349,7 +394,8 @@ impl World {
         }
         let mut rows = BTreeMap::new();
         for (set, key, name) in WATCHED {
-            let columns = if set == "accounts" { vec![name] } else { COLUMNS.to_vec() };
+            let mut columns = if set == "accounts" { vec![name] } else { COLUMNS.to_vec() };
+            columns.extend((set == "contacts" && self.premises.memo).then_some(MEMO));
             let list = self.list("admin", &format!("{set}?$select={key},{}", columns.join(",")))?;
             for row in list["value"].as_array().into_iter().flatten() {
                 let id = row[key].as_str().and_then(|id| id.parse().ok()).unwrap_or_default();
@@ -357,7 +403,10 @@ impl World {
                 rows.insert(id, columns.iter().filter_map(text).collect());
             }
         }
-        self.account.watch(&rows)
+        match self.lasting.iter().find(|id| !rows.contains_key(*id)) {
+            Some(id) => Err(format!("the server lost {id}, which nobody deleted")),
+            None => self.account.watch(&rows),
+        }
     }
 
     /// What the server lists for a user.

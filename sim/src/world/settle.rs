@@ -1,15 +1,19 @@
 //! When the faults are over: everything drains, everyone sees the same, and every change is accounted for.
 
 use super::{Done, Outcome, World, PASSES_MAX, USERS};
-use crate::account::{Testimony, WATCHED};
+use crate::account::{Testimony, COLUMNS, WATCHED};
 use crate::device::Device;
 use crate::net::ROOT;
+use flette_odata::time::parse_datetime;
+use flette_odata::Request;
+use flette_server::people::user_id;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl World {
     /// Faults are over: everything drains, everyone sees the same, and every change is accounted for.
     pub(super) fn settle(mut self) -> Result<Outcome, String> {
+        self.end_of_seldom()?;
         while self.crm.deliver_late() {
             self.watch()?;
         }
@@ -26,6 +30,7 @@ impl World {
                 all_synced &= report["ok"] == true;
                 self.remember(report["pushed"].as_u64().unwrap_or(0) + 7);
                 self.watch()?;
+                self.crm.is_in_order()?;
             }
             self.remember(self.crm.answered() - before);
             let left = self.devices.iter().map(|device| testimony(device).map(|t| t.left().len()));
@@ -60,17 +65,36 @@ impl World {
         format!("L-1: not drained after {PASSES_MAX} passes: {}", devices.join("; "))
     }
 
+    /// I-25: nothing was edited later than now.
+    fn no_stamp_is_from_the_future(&self) -> Done {
+        let path = format!("{ROOT}contacts?$select=contactid,{}", COLUMNS.join(","));
+        let prefer = "odata.include-annotations=\"Flette.ModifiedOn\"";
+        let answer = self.crm.answer(user_id("admin"), &Request::get(path).header("Prefer", prefer));
+        let body: Json = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let stamps = body["value"].as_array().into_iter().flatten().filter_map(Json::as_object).flatten();
+        let stamps = stamps.filter(|(name, _)| name.ends_with("@Flette.ModifiedOn"));
+        let late = |at: &str| parse_datetime(at).is_none_or(|at| at > self.clock.now());
+        match stamps.into_iter().find(|(_, at)| at.as_str().is_none_or(late)) {
+            Some((name, at)) => Err(format!("I-25: {name} is {at}, which is yet to come")),
+            None => Ok(()),
+        }
+    }
+
     fn reckon(mut self) -> Result<Outcome, String> {
+        self.no_stamp_is_from_the_future()?;
         let mut outcome = Outcome::default();
         for at in 0..self.devices.len() {
             let device = &self.devices[at];
             let told = testimony(device).ok_or("a device does not tell its journal")?;
             outcome.changes += self.account.settle(at, &told)? as u64;
+            let log = device.read("/flette/conflicts").ok_or("a device does not tell its conflicts")?;
+            self.account.judge(at, &log)?;
             self.agrees(device, &told.waiting())?;
             let conflicts = told.export["conflicts"].as_array().map_or(0, Vec::len);
             outcome.conflicts += conflicts as u64;
             for entry in told.journal["entries"].as_array().into_iter().flatten() {
                 let reason = &entry["reason"];
+                is_refusal(reason)?;
                 let why = format!("{} {}", reason["status"], reason["code"].as_str().unwrap_or_default());
                 *outcome.parked.entry(why).or_default() += 1;
             }
@@ -121,6 +145,18 @@ fn difference(here: Option<&Json>, there: Option<&Json>) -> Option<String> {
         (Some(_), None) => Some("is only here".to_owned()),
         (None, Some(_)) => Some("is only there".to_owned()),
         (None, None) => None,
+    }
+}
+
+/// L-3: nothing is set aside but what the server itself refused, or what cannot be said to it.
+fn is_refusal(reason: &Json) -> Done {
+    let status = reason["status"].as_u64().unwrap_or_default();
+    let own = reason["code"].as_str().is_some_and(|code| !code.is_empty());
+    match (status, own) {
+        (401 | 407 | 408 | 429 | 500.., _) | (403 | 404, false) => {
+            Err(format!("L-3: a change is parked because of {status}, which is no refusal"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,7 +1,8 @@
 //! What users do, at their devices and online.
 
 use super::{Done, World, USERS};
-use crate::account::{Deed, COLUMNS};
+use crate::account::{Deed, COLUMNS, MEMO};
+use crate::faults::Fault;
 use crate::tale::tell;
 use flette_odata::{Method, Uuid};
 use flette_server::people::user_id;
@@ -11,6 +12,12 @@ impl World {
     pub(super) fn deed(&mut self) -> Deed {
         let row = self.dice.pick(&self.rows).copied().unwrap_or_default();
         match self.dice.roll(10) {
+            0..=1 if self.dice.once_in(3) => {
+                let id = self.new_id();
+                self.rows.push(id);
+                self.accounts.push(id);
+                Deed::Create { row: id, values: vec![("name", self.value())], parent: None }
+            }
             0..=1 => {
                 let id = self.new_id();
                 let parent = self.dice.pick(&self.accounts).copied().filter(|_| self.dice.once_in(2));
@@ -24,6 +31,11 @@ impl World {
                 for column in COLUMNS {
                     if self.dice.once_in(3) {
                         values.push((column, self.value()));
+                    }
+                }
+                if self.faults.may(Fault::ColumnDropped) || self.faults.may(Fault::ColumnAdded) {
+                    if self.dice.once_in(3) {
+                        values.push((MEMO, self.value()));
                     }
                 }
                 if values.is_empty() {
@@ -46,6 +58,10 @@ impl World {
         match deed {
             Deed::Create { row, values, parent } => {
                 let mut body = body(values);
+                if self.accounts.contains(row) {
+                    body.insert("accountid".to_owned(), json!(row));
+                    return (Method::Post, "accounts".to_owned(), Json::Object(body));
+                }
                 body.insert("contactid".to_owned(), json!(row));
                 if let Some(parent) = parent {
                     let to = format!("/accounts({parent})");
@@ -65,7 +81,11 @@ impl World {
         let deed = self.deed();
         tell(|| format!("online {deed:?}"));
         let (method, path, body) = self.request(&deed);
-        self.online(method, &path, body).map(|_| ())
+        let done = self.online(method, &path, body)?;
+        if done {
+            self.account.online(&deed, self.clock.now());
+        }
+        Ok(())
     }
 
     /// A row gets another owner: it comes into sight of some, and leaves that of others.

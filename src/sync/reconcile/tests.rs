@@ -103,7 +103,7 @@ fn show_decision(decision: &Decision) -> (Vec<String>, Vec<String>) {
 fn check(entries: &[Entry], mirror: &str, server: &str, keep: &[&str], clashes: &[&str]) -> Decision {
     let (mirror, server, version) = (modified(row(mirror), 1000), modified(row(server), 10_000), etag("2"));
     let local = Local { entries, mirror: Some(&mirror) };
-    let incoming = Incoming::Row { row: &server, etag: &version };
+    let incoming = Incoming::Row { row: &server, etag: &version, stamps: &Stamps::default() };
     let decision = reconcile(&contact(), local, incoming, &Policy::default());
     let (kept, clashed) = show_decision(&decision);
     assert_eq!(
@@ -154,7 +154,7 @@ fn an_unchanged_echo_leaves_everything_alone() {
     let entries = [sent(update(1, EARLY, "telephone1:1>2")), update(2, LATE, "telephone1:2>3")];
     let (server, version) = (row("telephone1=9"), etag("1"));
     let local = Local { entries: &entries, mirror: None };
-    let incoming = Incoming::Row { row: &server, etag: &version };
+    let incoming = Incoming::Row { row: &server, etag: &version, stamps: &Stamps::default() };
     let decision = reconcile(&contact(), local, incoming, &Policy::default());
     assert_eq!(decision, Decision { keep: entries.to_vec(), ..Decision::default() });
 }
@@ -230,7 +230,7 @@ fn state_and_status_stand_or_fall_together() {
         let entries = [entry(1, at, closing.clone())];
         let (server, version) = (modified(state(0, 3), 10_000), etag("2"));
         let local = Local { entries: &entries, mirror: Some(&mirror) };
-        let incoming = Incoming::Row { row: &server, etag: &version };
+        let incoming = Incoming::Row { row: &server, etag: &version, stamps: &Stamps::default() };
         let decision = reconcile(&table, local, incoming, &Policy::default());
         assert_eq!(decision.keep.len(), kept);
         assert!(decision.clashes.iter().all(|clashed| clashed.winner == winner));
@@ -259,7 +259,7 @@ fn a_currency_that_the_service_fills_in_is_nobodys_change() {
         let mirror = modified(money(before, 1), 1000);
         let (server, version) = (modified(money(after, 1), 10_000), etag("2"));
         let local = Local { entries: &entries, mirror: Some(&mirror) };
-        let incoming = Incoming::Row { row: &server, etag: &version };
+        let incoming = Incoming::Row { row: &server, etag: &version, stamps: &Stamps::default() };
         let decision = reconcile(&contact(), local, incoming, &Policy::default());
         assert_eq!(decision.keep.len(), 1, "{before} {after}");
         assert_eq!(!decision.clashes.is_empty(), conflicts, "{before} {after}");
@@ -273,7 +273,7 @@ fn rules_come_before_time_in_a_conflict_only() {
     let entries = [update(1, EARLY, "telephone1:1>2 jobtitle:a>b lastname:n>m")];
     let server = modified(row("telephone1=3 jobtitle=c lastname=n"), 10_000);
     let version = etag("2");
-    let incoming = Incoming::Row { row: &server, etag: &version };
+    let incoming = Incoming::Row { row: &server, etag: &version, stamps: &Stamps::default() };
     let decision = reconcile(&contact(), Local { entries: &entries, mirror: None }, incoming, &policy);
     let (keep, clashes) = show_decision(&decision);
     assert_eq!(keep, ["1 lastname:n>m telephone1:3>2"]);
@@ -293,6 +293,30 @@ fn a_deletion_meets_an_edit() {
     // The deletion loses: what was edited before it counts again.
     let edited = [update(1, EARLY, "telephone1:1>2"), delete(EARLY)];
     check(&edited, "telephone1=1", "telephone1=1 jobtitle=x", &["1 telephone1:1>2"], &["here"]);
+}
+
+/// Two edits of a row that was changed last at second 10, with what the server tells of each column.
+#[test]
+fn the_time_of_the_field_counts_where_it_is_told() {
+    let check = |told: &[(&str, i64)], at: i64, expected: &str| {
+        let columns = told.iter().map(|(name, at)| ((*name).to_owned(), *at)).collect();
+        let stamps = Stamps { row: None, columns };
+        let entries = [update(1, at, "telephone1:1>2")];
+        let (server, version) = (modified(row("telephone1=3 jobtitle=x"), 10_000), etag("2"));
+        let incoming = Incoming::Row { row: &server, etag: &version, stamps: &stamps };
+        let local = Local { entries: &entries, mirror: None };
+        let decision = reconcile(&contact(), local, incoming, &Policy::default());
+        assert_eq!(show_decision(&decision).1, [format!("telephone1 2/3 {expected}")], "{told:?} {at}");
+        let known = told.iter().find(|(name, _)| *name == "telephone1").map_or(10_000, |(_, at)| *at);
+        assert_eq!(decision.clashes[0].server_at, Some(ServerTime(known)));
+    };
+    check(&[], EARLY, "Server");
+    check(&[("jobtitle", 10_000)], EARLY, "Server");
+    check(&[("telephone1", 8_000), ("jobtitle", 10_000)], EARLY, "Local");
+    // To the millisecond, and a tie goes to the server; a whole second is no more than that.
+    check(&[("telephone1", EARLY)], EARLY, "Server");
+    check(&[("telephone1", EARLY)], EARLY + 1, "Local");
+    check(&[("telephone1", LATE + 1)], LATE, "Server");
 }
 
 #[test]
@@ -326,7 +350,7 @@ fn a_sent_create_that_stands_was_applied() {
     // Never sent: the id was used by another hand. Its defaults, such as the owner, are no edits of that row.
     let (server, version) = (modified(row("telephone1=7"), 10_000), etag("2"));
     let local = Local { entries: std::slice::from_ref(&create), mirror: None };
-    let incoming = Incoming::Row { row: &server, etag: &version };
+    let incoming = Incoming::Row { row: &server, etag: &version, stamps: &Stamps::default() };
     let decision = reconcile(&contact(), local, incoming, &Policy::default());
     assert_eq!(decision, Decision { keep: vec![create], ..Decision::default() });
 }
@@ -342,7 +366,7 @@ fn a_lookup_that_could_not_be_set_with_the_create_remains() {
     create.change_set = Some(ChangeSetId(Uuid::from_u128(3)));
     let version = etag("2");
     let entries = [create];
-    let incoming = Incoming::Row { row: &server, etag: &version };
+    let incoming = Incoming::Row { row: &server, etag: &version, stamps: &Stamps::default() };
     let decision =
         reconcile(&contact(), Local { entries: &entries, mirror: None }, incoming, &Policy::default());
     let [kept] = decision.keep.as_slice() else { panic!("{decision:?}") };
@@ -368,7 +392,7 @@ fn columns_that_follow_from_others_never_clash() {
     let mut server = row("lastname=a telephone1=1");
     server.insert("fullname".to_owned(), text("c"));
     let (server, version) = (modified(server, 10_000), etag("2"));
-    let incoming = Incoming::Row { row: &server, etag: &version };
+    let incoming = Incoming::Row { row: &server, etag: &version, stamps: &Stamps::default() };
     let decision =
         reconcile(&contact(), Local { entries: &entries, mirror: None }, incoming, &Policy::default());
     assert_eq!(show_decision(&decision), (vec!["1 lastname:a>b".to_owned()], vec![]));
@@ -428,7 +452,7 @@ proptest! {
         prop_assume!(!case.entries.is_empty());
         let version = etag("2");
         let local = Local { entries: &case.entries, mirror: Some(&case.base) };
-        let incoming = Incoming::Row { row: &case.server, etag: &version };
+        let incoming = Incoming::Row { row: &case.server, etag: &version, stamps: &Stamps::default() };
         let decision = reconcile(&contact(), local, incoming, &Policy::default());
         let seen_before = fold(Some(case.base.clone()), &case.entries).unwrap();
         let seen = fold(Some(case.server.clone()), &decision.keep).unwrap();
@@ -470,7 +494,7 @@ proptest! {
             let moved = reconcile(
                 &contact(),
                 Local { entries: &decision.keep, mirror: Some(&case.server) },
-                Incoming::Row { row: &case.server, etag: &version },
+                Incoming::Row { row: &case.server, etag: &version, stamps: &Stamps::default() },
                 &Policy::default(),
             );
             prop_assert!(moved.clashes.is_empty());
@@ -486,7 +510,7 @@ proptest! {
         let version = etag("2");
         let mirror = row("telephone1=1 address1_city=a");
         let local = Local { entries: &entries, mirror: Some(&mirror) };
-        let incoming = Incoming::Row { row: &server, etag: &version };
+        let incoming = Incoming::Row { row: &server, etag: &version, stamps: &Stamps::default() };
         let decision = reconcile(&contact(), local, incoming, &Policy::default());
         prop_assert_eq!(show_decision(&decision), (vec!["1 telephone1:1>2 address1_city:a>b".to_owned()], vec![]));
     }

@@ -1,0 +1,86 @@
+//! Whether planted bugs are caught, and after how many seeds.
+
+/// Which seeds are tried.
+#[cfg_attr(not(feature = "planted-bugs"), allow(dead_code, reason = "nothing is hunted without bugs"))]
+pub struct Hunt {
+    pub first: u64,
+    pub seeds: u64,
+    pub threads: usize,
+    pub told: bool,
+}
+
+/// Without bugs there is nothing to hunt.
+#[cfg(not(feature = "planted-bugs"))]
+pub fn hunt(_: &str, _: &Hunt) -> std::process::ExitCode {
+    eprintln!("error: build with --features planted-bugs");
+    std::process::ExitCode::FAILURE
+}
+
+#[cfg(feature = "planted-bugs")]
+pub use with_bugs::hunt;
+
+#[cfg(feature = "planted-bugs")]
+mod with_bugs {
+    use super::Hunt;
+    use flette_odata::planted::{plant, Bug};
+    use flette_sim::tale;
+    use flette_sim::template::Template;
+    use flette_sim::world::run;
+    use std::process::ExitCode;
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    use std::sync::{Mutex, PoisonError};
+
+    /// Hunts one bug, or all: a line each, as a row of a table.
+    pub fn hunt(name: &str, hunt: &Hunt) -> ExitCode {
+        let template = match Template::new(std::env::temp_dir()) {
+            Ok(template) => template,
+            Err(why) => {
+                eprintln!("error: {why}");
+                return ExitCode::FAILURE;
+            }
+        };
+        let chosen: Vec<_> = Bug::ALL.into_iter().filter(|bug| name == "all" || bug.1 == name).collect();
+        let mut missed = 0;
+        for (number, name, bug) in &chosen {
+            match caught(*bug, hunt, &template) {
+                Some((seed, why)) => println!("| {number} | {name} | {} | {why} |", seed - hunt.first + 1),
+                None => {
+                    missed += 1;
+                    println!("| {number} | {name} | not within {} | |", hunt.seeds);
+                }
+            }
+        }
+        println!("{} planted, {} caught", chosen.len(), chosen.len() - missed);
+        ExitCode::from(u8::from(missed > 0 || chosen.is_empty()))
+    }
+
+    /// The first seed that breaks a promise, and which one.
+    fn caught(bug: Bug, hunt: &Hunt, template: &Template) -> Option<(u64, String)> {
+        let (next, over) = (AtomicU64::new(hunt.first), AtomicBool::new(false));
+        let found: Mutex<Option<(u64, String)>> = Mutex::new(None);
+        std::thread::scope(|scope| {
+            for _ in 0..hunt.threads {
+                scope.spawn(|| {
+                    if hunt.told {
+                        tale::begin();
+                    }
+                    plant(Some(bug));
+                    while !over.load(Ordering::Relaxed) {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        if seed >= hunt.first.saturating_add(hunt.seeds) {
+                            return;
+                        }
+                        if let Err(why) = run(seed, template) {
+                            over.store(true, Ordering::Relaxed);
+                            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                            if found.as_ref().is_none_or(|(earlier, _)| seed < *earlier) {
+                                *found = Some((seed, why));
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        found.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
