@@ -44,7 +44,7 @@ export async function wasm(mode = "release") {
   rmSync(OUT, { recursive: true, force: true });
   mkdirSync(OUT, { recursive: true });
   const built = join(root, "target", TARGET, mode === "dev" ? "debug" : "wasm", "flette.wasm");
-  const debug = mode === "dev" ? ["--debug"] : ["--remove-producers-section"];
+  const debug = mode === "dev" ? ["--debug"] : ["--remove-producers-section", "--remove-name-section"];
   const bindgen = join(wasmBindgenFolder(), "wasm-bindgen");
   await must(bindgen, [built, "--target", "web", "--out-dir", OUT, "--out-name", "flette", ...debug], {
     limit: 5,

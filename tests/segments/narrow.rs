@@ -25,7 +25,7 @@ fn a_row_read_by_its_id_unpacks_the_columns_that_it_shows() {
         }
         engine.unpacked_bytes()
     };
-    let all = unpacked(&[row.clone()]);
+    let all = unpacked(std::slice::from_ref(&row));
     for part in ["?$select=size", "/size", "/size/$value"] {
         let part = unpacked(&[format!("{row}{part}")]);
         assert!(part > 0 && part < all / 4, "{part} of {all} bytes");

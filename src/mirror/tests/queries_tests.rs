@@ -186,7 +186,7 @@ fn two_rows_of_a_segment_have_one_code_exactly_when_they_have_one_value() {
         let names: Vec<String> = columns().chain(["unknown".into()]).collect();
         let cells = mirror.cells(names.iter().map(String::as_str));
         let rows = mirror.select(None, &[]);
-        for column in 0..names.len() {
+        for (column, name) in names.iter().enumerate() {
             for (a, b) in rows.iter().flat_map(|a| rows.iter().map(move |b| (*a, *b))) {
                 let (Some(left), Some(right)) = (cells.code(a, column), cells.code(b, column)) else {
                     continue;
@@ -195,7 +195,7 @@ fn two_rows_of_a_segment_have_one_code_exactly_when_they_have_one_value() {
                 if left.slot == right.slot {
                     prop_assert_eq!(left.codes, right.codes);
                     let same = Value::from(cells.cell(a, column)) == Value::from(cells.cell(b, column));
-                    prop_assert_eq!(left.code == right.code, same, "{}", &names[column]);
+                    prop_assert_eq!(left.code == right.code, same, "{}", name);
                 }
             }
         }
