@@ -83,7 +83,7 @@ impl Traffic {
             let address = own.any(|(of, id, name)| (*of, *id) == (device, row) && name.starts_with(ADDRESS));
             for (name, _) in members.filter(|(name, _)| !name.contains('@')) {
                 let written = self.written.contains(&(device, row, name.clone()));
-                if !written && !(address && of_address(name)) {
+                if !(written || address && of_address(name)) {
                     return Err(format!(
                         "I-19: device {device} sends {name} of {row}, which nobody wrote there"
                     ));

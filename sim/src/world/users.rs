@@ -33,10 +33,10 @@ impl World {
                         values.push((column, self.value()));
                     }
                 }
-                if self.faults.may(Fault::ColumnDropped) || self.faults.may(Fault::ColumnAdded) {
-                    if self.dice.once_in(3) {
-                        values.push((MEMO, self.value()));
-                    }
+                let columns_move =
+                    self.faults.may(Fault::ColumnDropped) || self.faults.may(Fault::ColumnAdded);
+                if columns_move && self.dice.once_in(3) {
+                    values.push((MEMO, self.value()));
                 }
                 if values.is_empty() {
                     values.push((COLUMNS[1], self.value()));
