@@ -30,6 +30,7 @@ pub mod prefer;
 pub mod query;
 pub mod render;
 pub mod rules;
+pub mod same_user;
 pub mod stamps;
 pub mod time;
 pub mod value;

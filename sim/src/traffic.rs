@@ -42,13 +42,14 @@ impl Traffic {
         self.asked.clear();
     }
 
-    /// A device asks. `own` says whether the session is that of the device's user.
+    /// A device asks. `guarded` says that the session is that of the device's user, or that the server will refuse what
+    /// is asked because it names its user.
     ///
     /// # Errors
     /// What no careful client asks.
-    pub fn asks(&mut self, device: usize, own: bool, request: &Request) -> Result<(), String> {
+    pub fn asks(&mut self, device: usize, guarded: bool, request: &Request) -> Result<(), String> {
         for part in parts(request) {
-            if !own {
+            if !guarded {
                 return Err(format!("I-22: device {device} sends its journal in another user's session"));
             }
             self.check(device, &part.request)?;

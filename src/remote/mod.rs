@@ -16,6 +16,7 @@ pub use stamps::{stamps_of_row, stamps_of_rows};
 
 use crate::model::Millis;
 use crate::platform::{Transport, TransportError};
+use flette_odata::same_user;
 use flette_odata::stamps::EXTENSIONS_HEADER;
 use flette_odata::time::parse_http_date;
 use flette_odata::{Request, Response};
@@ -82,13 +83,15 @@ pub struct Remote<'a, T: Transport> {
     offset_millis: Cell<i64>,
     answered: Cell<bool>,
     keeps_stamps: Cell<bool>,
+    /// Who is named in requests to servers that refuse what is meant for another user.
+    named: Cell<Option<Uuid>>,
 }
 
 impl<'a, T: Transport> Remote<'a, T> {
     /// The API at `root`, which ends in `/`.
     pub fn new(transport: &'a T, root: &'a str, now: &'a dyn Fn() -> Millis) -> Remote<'a, T> {
         let (offset_millis, answered, keeps_stamps) = (Cell::new(0), Cell::new(false), Cell::new(false));
-        Remote { transport, root, now, offset_millis, answered, keeps_stamps }
+        Remote { transport, root, now, offset_millis, answered, keeps_stamps, named: Cell::new(None) }
     }
 
     /// API root, ending in `/`.
@@ -116,6 +119,10 @@ impl<'a, T: Transport> Remote<'a, T> {
 
     async fn exchange(&self, request: Request) -> Exchange {
         let sent = (self.now)();
+        let request = match self.named.get() {
+            Some(user) => request.header(same_user::HEADER, user.to_string()),
+            None => request,
+        };
         let request = request
             .header("Accept", "application/json")
             .header("OData-MaxVersion", "4.0")
@@ -151,9 +158,13 @@ impl<'a, T: Transport> Remote<'a, T> {
         let caller = match (self.judge(Asked::Read, &exchange), &exchange.answer) {
             (Outcome::Done, Ok(response)) => {
                 let extensions = response.headers.get(EXTENSIONS_HEADER).unwrap_or_default();
-                let stamps = extensions.split(',').any(|name| name.trim() == FIELD_STAMPS);
-                self.keeps_stamps.set(stamps);
-                caller(response)
+                let announced = |name: &str| extensions.split(',').any(|known| known.trim() == name);
+                self.keeps_stamps.set(announced(FIELD_STAMPS));
+                let caller = caller(response);
+                // Whoever it is now: a cookie may be another user's from one request to the next.
+                let user = caller.as_ref().ok().map(|caller| caller.user);
+                self.named.set(user.filter(|_| announced(same_user::NAME)));
+                caller
             }
             (Outcome::Done, Err(_)) => Err(Outcome::Retry("no answer".to_owned())),
             (Outcome::Resolve(_), _) => Err(Outcome::Retry("the API is not where it should be".to_owned())),

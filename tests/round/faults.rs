@@ -74,6 +74,24 @@ fn a_create_whose_answer_was_lost_and_is_deleted_here_is_deleted_there() {
 }
 
 #[test]
+fn nothing_goes_out_when_another_user_signs_in_within_a_round() {
+    let server = Server::start();
+    let admin = server.user("admin");
+    let row = admin.create("accounts", r#"{"name":"Before"}"#);
+    let device = Device::synced(&server, "demo");
+    device.edit("account", row, &[("name", text("Mine"))]);
+    let theirs = admin.authorization();
+    device.wire.fail(move |request| (!request.url.ends_with("WhoAmI")).then(|| Fault::As(theirs.clone())));
+    let report = device.round();
+    assert!(!report.ok && report.signed_out, "{report:?}");
+    assert_eq!(admin.json(&format!("accounts({row})"))["name"], "Before");
+    assert_eq!(device.entries().len(), 1);
+    device.wire.heal();
+    device.sync();
+    assert_eq!(admin.json(&format!("accounts({row})"))["name"], "Mine");
+}
+
+#[test]
 fn a_create_that_arrives_after_its_row_was_deleted_here_makes_no_row() {
     let server = Server::start();
     let device = Device::synced(&server, "demo");

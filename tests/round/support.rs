@@ -99,6 +99,8 @@ pub enum Fault {
     LoseRequest,
     /// Somebody else answers.
     Answer(Response),
+    /// It goes out in the session of another user: this `Authorization`.
+    As(String),
 }
 
 type Chooser = Box<dyn Fn(&Request) -> Option<Fault>>;
@@ -132,6 +134,11 @@ impl Wire {
 
     pub fn heal(&self) {
         *self.faults.borrow_mut() = None;
+    }
+
+    /// What proves whose requests these are.
+    pub fn authorization(&self) -> String {
+        self.authorization.clone()
     }
 
     fn sign(&self, request: Request) -> Request {
@@ -181,9 +188,12 @@ impl Transport for Wire {
         let line = format!("{} {path}\n{}", request.method.as_str(), String::from_utf8_lossy(&request.body));
         self.log.borrow_mut().push(line);
         let fault = self.faults.borrow().as_ref().and_then(|choose| choose(&request));
+        if let Some(Fault::As(authorization)) = fault {
+            return exchange(self.address, &request.header("Authorization", authorization));
+        }
         let request = self.sign(request);
         match fault {
-            None => exchange(self.address, &request),
+            None | Some(Fault::As(_)) => exchange(self.address, &request),
             Some(Fault::LoseAnswer) => {
                 exchange(self.address, &request)?;
                 Err(TransportError::Timeout)

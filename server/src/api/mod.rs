@@ -27,6 +27,7 @@ pub use flette_odata::answer::{COUNT_MAX, PAGE_ROWS_MAX};
 use flette_odata::error::Result;
 use flette_odata::names::NoNames;
 use flette_odata::operation::{self, Operation};
+use flette_odata::same_user;
 use flette_odata::stamps::EXTENSIONS_HEADER;
 use flette_odata::{metadata, EntityRef, Method, ODataError, Request, Response, Schema, Table, Uuid};
 use source::Rows;
@@ -35,7 +36,7 @@ use std::sync::Arc;
 /// Header of `WhoAmI` that names the database's lineage.
 pub const LINEAGE_HEADER: &str = "Flette-Lineage";
 /// What this server can beyond Dataverse.
-const EXTENSIONS: &str = "field-stamps, repeatable-requests";
+const EXTENSIONS: &str = "field-stamps, repeatable-requests, same-user";
 
 /// Whose rules the server follows where the two differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -98,7 +99,8 @@ impl Service {
 
     /// Answers a request of a user. Never fails: an error is an answer.
     pub fn answer(&self, user: Uuid, root: &str, request: &Request, now: i64) -> Response {
-        let answer = ActFor::read(&request.headers)
+        let answer = same_user::check(&request.headers, user)
+            .and_then(|()| ActFor::read(&request.headers))
             .and_then(|act_for| self.respond(&Asked { user, act_for, root, now }, request));
         answer.unwrap_or_else(|error| error.to_response())
     }

@@ -59,8 +59,6 @@ impl World {
                 self.clocks.forgets(at);
                 true
             }
-            // A round asks once who is signed in, at its beginning.
-            Fault::OtherUser if self.devices[at].in_round() => false,
             Fault::OtherUser => {
                 let other = USERS.into_iter().map(user_id).find(|user| *user != self.devices[at].user);
                 let device = &self.devices[at];
