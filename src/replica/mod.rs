@@ -358,9 +358,12 @@ mod tests {
     impl Store for Slow {
         async fn revision(&self) -> std::result::Result<Revision, StoreError> {
             let mut given = false;
-            std::future::poll_fn(|_| match std::mem::replace(&mut given, true) {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
+            std::future::poll_fn(|context| {
+                context.waker().wake_by_ref();
+                match std::mem::replace(&mut given, true) {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                }
             })
             .await;
             self.0.revision().await
