@@ -8,6 +8,16 @@ const found = (candidates) => candidates.find((path) => path && existsSync(path)
 
 const VIEWPORT = { width: 1280, height: 860 };
 
+/** A browser crashes now and then while it starts, before any test has begun: then it is started again, once. */
+async function launch(options) {
+  try {
+    return await puppeteer.launch(options);
+  } catch (error) {
+    console.log(`the browser did not start, once more: ${String(error.message).split("\n")[0]}`);
+    return await puppeteer.launch(options);
+  }
+}
+
 /** A Chromium. */
 export class Browser {
   static title = "Chromium";
@@ -27,7 +37,7 @@ export class Browser {
     for (const name of ["DevToolsActivePort", "SingletonLock", "SingletonCookie", "SingletonSocket"]) {
       rmSync(join(this.profile, name), { force: true });
     }
-    this.browser = await puppeteer.launch({
+    this.browser = await launch({
       executablePath: Browser.executable,
       headless: true,
       userDataDir: this.profile,
@@ -98,7 +108,7 @@ export class Firefox extends Browser {
 
   async start() {
     mkdirSync(this.profile, { recursive: true });
-    this.browser = await puppeteer.launch({
+    this.browser = await launch({
       browser: "firefox",
       executablePath: Firefox.executable,
       headless: true,
