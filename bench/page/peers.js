@@ -128,9 +128,10 @@ const questions = {
     const found = (await peer.all()).filter((row) => text(row.fullname).toLowerCase().includes(wanted));
     return found.sort((a, b) => compare(a.fullname, b.fullname)).slice(0, TOP);
   },
-  group: async (peer, column) => {
+  group: async (peer, column, before) => {
     const groups = new Map();
-    for (const row of await peer.all()) groups.set(row[column], (groups.get(row[column]) ?? 0) + 1);
+    const found = (await peer.all()).filter((row) => row.birthdate && row.birthdate < before);
+    for (const row of found) groups.set(row[column], (groups.get(row[column]) ?? 0) + 1);
     return [...groups].map(([value, n]) => ({ [column]: value, n }));
   },
   order: async (peer, before) => {
@@ -143,9 +144,9 @@ const questions = {
 };
 
 /** Asks one question. Gives the time and what was found; `null` where the peer has no index for it. */
-export async function ask(name, question, literal) {
+export async function ask(name, question, ...literals) {
   if (question === "top" && !peers[name].top) return null;
   const started = performance.now();
-  const found = await questions[question](peers[name], literal);
+  const found = await questions[question](peers[name], ...literals);
   return { millis: performance.now() - started, found };
 }
