@@ -1,7 +1,7 @@
 // P8: growth. The first sync, a local change and a point read at several numbers of rows, in turn.
 
 import { browsers } from "./lib/browsers.mjs";
-import { API, fletteSyncs } from "./lib/contestants.mjs";
+import { API, edited, fletteSyncs } from "./lib/contestants.mjs";
 import { megabytes, shown, table } from "./lib/rounds.mjs";
 import { call, stageOf } from "./lib/stage.mjs";
 import { median, rounded } from "./lib/statistics.mjs";
@@ -44,7 +44,7 @@ async function one(Kind, rows) {
     // Offline by choice, so that no round runs between.
     await call(page, "flette.offline");
     const point = median(await call(page, "flette.timed", paths));
-    const change = median(await call(page, "flette.patched", chosen));
+    const change = median(await call(page, "flette.patched", edited(chosen, "growth")));
     const { memory_bytes } = await call(page, "flette.status");
     return { point, change, memory: memory_bytes, version: await browser.browser.version() };
   };

@@ -1,6 +1,7 @@
 // `npm run bench -- P10`: measures what it names, and keeps the results in bench/results.json and bench/RESULTS.md.
 // `--rows N` and `--rounds N` choose the size, `--peer-rounds N` how often the slow peers take part, `--browser NAME`
-// one of chromium and firefox, `--sizes N,N` the sizes of P8, `--dry` only shows; `storm` measures reconnecting clients (`--clients N`).
+// one of chromium and firefox, `--sizes N,N` the sizes of P8, `--edits N` the edits of P5, `--dry` only shows; `storm`
+// measures reconnecting clients (`--clients N`).
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -14,6 +15,9 @@ const BENCHES = {
   P1: async (options) => (await import("./p1.mjs")).p1(options),
   P2: async (options) => (await import("./p2.mjs")).p2(options),
   P3: async (options) => (await import("./p3.mjs")).p3(options),
+  P4: async (options) => (await import("./p4.mjs")).p4(options),
+  P5: async (options) => (await import("./p5.mjs")).p5(options),
+  P6: async (options) => (await import("./p6.mjs")).p6(options),
   P7: async (options) => (await import("./p7.mjs")).p7(options),
   P8: async (options) => (await import("./p8.mjs")).p8(options),
   P9: async (options) => (await import("./p9.mjs")).p9(options),
@@ -33,6 +37,7 @@ async function bench() {
       database: text,
       browser: text,
       sizes: text,
+      edits: text,
       dry: { type: "boolean" },
     },
   });
@@ -56,6 +61,7 @@ async function bench() {
     database: values.database,
     browser: values.browser,
     peerRounds: number("peer-rounds", 2),
+    edits: number("edits", 1_000),
     sizes: (values.sizes ?? "10000,100000,1000000").split(",").map(Number),
   };
   const { endStages } = await import("./lib/stage.mjs");

@@ -14,6 +14,15 @@ export const LIST = encodeURI(
     "&$filter=address1_city eq 'Oslo'&$orderby=lastname,firstname&$top=50",
 );
 
+/** An edit for each of these contacts, told apart by a mark. */
+export const edited = (ids, mark) => ids.map((id, n) => ({ id, values: { telephone1: `${mark} ${n}` } }));
+
+/** So many different ones of a list, by chance. */
+export function someOf(list, count) {
+  const left = [...list];
+  return Array.from({ length: count }, () => left.splice(Math.floor(Math.random() * left.length), 1)[0]);
+}
+
 /** Flette's first sync on a new profile; `look` sees the page before the browser ends. Gives times and the profile. */
 export async function fletteSyncs(stage, Kind, tables, look = async () => ({})) {
   const browser = await stage.browser(Kind);

@@ -6,19 +6,21 @@ import webpack from "webpack";
 import { root } from "../../tests/lib/process.mjs";
 
 const PAGE = join(root, "bench/page");
-/** `/` is the engine's, `/ready/` the worker's with the ready bodies; `/plain/` is for who has no worker. */
-const FOLDERS = ["bench", "ready", "plain"];
+/** `/` is the engine's; `/plain/` is for who has no worker. */
+const FOLDERS = ["bench", "plain"];
+/** Folders with a worker of their own, which has the folder's name. */
+const WORKERS = ["ready", "durable"];
 
 /** Makes the folder anew and gives its path. */
 export async function benchSite() {
   const site = join(root, "target/bench/site");
   rmSync(site, { recursive: true, force: true });
   cpSync(process.env.FLETTE_SITE ?? join(root, "dist"), site, { recursive: true });
-  for (const folder of FOLDERS) {
+  for (const folder of [...FOLDERS, ...WORKERS]) {
     mkdirSync(join(site, folder), { recursive: true });
     copyFileSync(join(PAGE, "index.html"), join(site, folder, "index.html"));
   }
-  copyFileSync(join(PAGE, "ready.js"), join(site, "ready/worker.js"));
+  for (const name of WORKERS) copyFileSync(join(PAGE, `${name}.js`), join(site, name, "worker.js"));
   await bundled(join(site, "bench"));
   return site;
 }

@@ -1,7 +1,7 @@
 // What the measurements in browsers share: one server per number of rows, on a database made once and copied; the
 // request with which the engine begins a table; rows of the server to compare with; profiles on disk.
 
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { FaultProxy } from "../../tests/e2e/lib/proxy.mjs";
 import { binary, root, Server } from "../../tests/lib/process.mjs";
@@ -16,11 +16,12 @@ const SAMPLE_ROWS = 20;
 let site;
 const stages = new Map();
 
-/** The server with so many contacts; one for the whole run. */
-export async function stageOf(rows) {
+/** The server with so many contacts; one for the whole run. Who changes rows on it takes one for a purpose of its own. */
+export async function stageOf(rows, purpose = "reading") {
   site ??= benchSite();
-  const opening = stages.get(rows) ?? new Stage(rows).start(await site);
-  stages.set(rows, opening);
+  const key = `${purpose} ${rows}`;
+  const opening = stages.get(key) ?? new Stage(rows).start(await site);
+  stages.set(key, opening);
   return opening;
 }
 
@@ -72,6 +73,14 @@ class Stage {
     if (before) this.drop(before);
   }
 
+  /** A copy of a profile, for who changes what is in it. */
+  copied(profile) {
+    this.#profiles += 1;
+    const copy = join(this.folder, `profile-${this.#profiles}`);
+    cpSync(profile, copy, { recursive: true, filter: (path) => !/\/(Singleton\w+|lock)$/.test(path) });
+    return copy;
+  }
+
   drop(profile) {
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
   }
@@ -84,9 +93,18 @@ class Stage {
   }
 
   /** A page with the worker that answers ready bodies in control. */
-  async ready(browser) {
-    const page = await browser.page(`${this.origin}/ready/index.html`);
-    await call(page, "flette.register", "/ready/worker.js", "/ready/");
+  ready(browser) {
+    return this.#ruled(browser, "ready");
+  }
+
+  /** A page with the worker that makes what it is sent durable in control. */
+  durable(browser) {
+    return this.#ruled(browser, "durable");
+  }
+
+  async #ruled(browser, folder) {
+    const page = await browser.page(`${this.origin}/${folder}/index.html`);
+    await call(page, "flette.register", `/${folder}/worker.js`, `/${folder}/`);
     return page;
   }
 

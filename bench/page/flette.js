@@ -7,9 +7,12 @@ const PAUSE_MILLIS = 500;
 /** Registers a worker and waits until it controls this page. */
 export async function register(script, scope) {
   const policy = globalThis.trustedTypes?.createPolicy("flette", { createScriptURL: (url) => url });
+  // A page of a folder with a worker of its own is the engine's until that one takes over.
+  const rules = () =>
+    navigator.serviceWorker.controller?.scriptURL === new URL(script, globalThis.location.href).href;
   const controlled = new Promise((done) => {
-    if (navigator.serviceWorker.controller) done();
-    navigator.serviceWorker.addEventListener("controllerchange", done);
+    if (rules()) done();
+    navigator.serviceWorker.addEventListener("controllerchange", () => rules() && done());
   });
   await navigator.serviceWorker.register(policy ? policy.createScriptURL(script) : script, { scope });
   await controlled;
@@ -35,6 +38,11 @@ export async function status() {
 export async function firstSync(username, list) {
   await status();
   await signIn(username);
+  return synced(list);
+}
+
+/** Syncs until all is in and `list` is answered from the replica. */
+export async function synced(list) {
   const started = performance.now();
   await sync();
   const synced = performance.now() - started;
@@ -101,15 +109,15 @@ export async function timedOnce(path) {
   return { millis, status: answer.status, life: answer.headers.get("Life") };
 }
 
-/** Milliseconds of each change until its 204. */
-export async function patched(ids, set = "contacts") {
+/** Milliseconds of each change of a contact, as `{ id, values }`, until its 204. */
+export async function patched(edits, root = "/api/data/v9.2/") {
   const times = [];
-  for (const [number, id] of ids.entries()) {
+  for (const { id, values } of edits) {
     const started = performance.now();
-    const answer = await fetch(`/api/data/v9.2/${set}(${id})`, {
+    const answer = await fetch(`${root}contacts(${id})`, {
       method: "PATCH",
       headers: { "Content-Type": "application/json", "If-Match": "*" },
-      body: JSON.stringify({ telephone1: `bench ${number} ${Math.random()}` }),
+      body: JSON.stringify(values),
     });
     times.push(performance.now() - started);
     if (answer.status !== 204) throw new Error(`${id}: ${answer.status} ${await answer.text()}`);
@@ -127,4 +135,23 @@ export async function prepare(path, body) {
 export async function offline() {
   const answer = await fetch("/flette/go-offline", { method: "POST" });
   if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
+}
+
+/** Opens the line again: milliseconds until everything is sent and everything pulled, and what became of it. */
+export async function online() {
+  const started = performance.now();
+  const answer = await fetch("/flette/go-online", { method: "POST" });
+  const report = await answer.json();
+  return { millis: performance.now() - started, report };
+}
+
+/** Values of a column by row, `null` for rows that are not there, all answered from the replica. */
+export async function values(ids, column) {
+  const found = {};
+  for (const id of ids) {
+    const answer = await fetch(`/api/data/v9.2/contacts(${id})?$select=${column}`);
+    if (answer.headers.get("Flette-Source") !== "replica") throw new Error(`${id}: not from the replica`);
+    found[id] = answer.status === 404 ? null : (await answer.json())[column];
+  }
+  return found;
 }

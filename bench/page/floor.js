@@ -1,4 +1,5 @@
-// The least that a first sync must do: fetch the pages one after the other, and keep each raw as one value.
+// The least that has to be done: for a sync, fetch the pages one after the other and keep each raw as one value; for
+// edits, send them in batches.
 
 import { inTurn } from "./pages.js";
 
@@ -29,6 +30,30 @@ export async function floor(first) {
   if (pages.length !== count || kept !== bytes) throw new Error(`${kept} of ${bytes} bytes were kept`);
   database.close();
   return { millis, bytes };
+}
+
+/** Sends batches, each as `{ text, boundary }`, one after the other. Gives the time and how many parts were accepted. */
+export async function batches(all) {
+  const started = performance.now();
+  let accepted = 0;
+  for (const { text, boundary } of all) {
+    const answer = await fetch("/api/data/v9.2/$batch", {
+      method: "POST",
+      headers: { "Content-Type": `multipart/mixed; boundary="${boundary}"`, "OData-Version": "4.0" },
+      body: text,
+    });
+    accepted += (await answer.text()).match(/^HTTP\/1\.1 20[04] /gm)?.length ?? 0;
+  }
+  return { millis: performance.now() - started, accepted };
+}
+
+/** All values of another database's store as text, by key. */
+export async function texts(name, store) {
+  const database = await done(indexedDB.open(name));
+  const kept = database.transaction(store).objectStore(store);
+  const [keys, values] = await Promise.all([done(kept.getAllKeys()), done(kept.getAll())]);
+  database.close();
+  return Object.fromEntries(keys.map((key, n) => [key, new TextDecoder().decode(values[n])]));
 }
 
 /** Reads back all values of another database's store. */

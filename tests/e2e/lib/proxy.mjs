@@ -11,7 +11,7 @@ export class FaultProxy {
   constructor(target) {
     this.target = target;
     this.isCut = false;
-    /** One per request that reached the server: { method, url, status }. */
+    /** One per request that reached the server: { method, url, status, at }, `at` as `performance.now()` tells. */
     this.log = [];
   }
 
@@ -90,7 +90,12 @@ export class FaultProxy {
     };
     const onward = http.request(options, async (answer) => {
       const content = await read(answer).catch(() => null);
-      this.log.push({ method: request.method, url: request.url, status: answer.statusCode });
+      this.log.push({
+        method: request.method,
+        url: request.url,
+        status: answer.statusCode,
+        at: performance.now(),
+      });
       if (content === null || rule?.kind === "lose" || this.isCut) return request.socket.destroy();
       const headers = { ...answer.headers, "content-length": content.length };
       delete headers["transfer-encoding"];
