@@ -222,6 +222,16 @@ impl Account {
         of_device.filter(|record| record.said == Said::Done).for_each(|record| record.said = Said::Nothing);
     }
 
+    /// Somebody saw a value stand on the server, or be taken over by it, at a moment between two looks.
+    pub fn stands(&mut self, row: Uuid, column: &str, value: &str) {
+        self.stood_before.insert((row, column.to_owned(), value.to_owned()));
+    }
+
+    /// Somebody saw a row go.
+    pub fn goes(&mut self, row: Uuid) {
+        self.gone_before.insert(row);
+    }
+
     fn stood(&self, row: Uuid, column: &str, value: &str) -> bool {
         let history = self.history.get(&(row, column.to_owned()));
         history.is_some_and(|values| values.iter().any(|v| v == value))

@@ -7,22 +7,32 @@ const START_MILLIS: i64 = 1_774_000_000_000;
 
 /// The true time.
 #[derive(Debug)]
-pub struct Clock(Cell<i64>);
+pub enum Clock {
+    /// It stands until it is moved.
+    Simulated(Cell<i64>),
+    /// That of this machine, which nobody moves.
+    OfTheSystem,
+}
 
 impl Clock {
     /// A clock that stands until it is moved.
     pub fn new() -> Clock {
-        Clock(Cell::new(START_MILLIS))
+        Clock::Simulated(Cell::new(START_MILLIS))
     }
 
     /// Milliseconds since 1970-01-01T00:00:00Z.
     pub fn now(&self) -> i64 {
-        self.0.get()
+        match self {
+            Clock::Simulated(now) => now.get(),
+            Clock::OfTheSystem => flette_server::web::now(),
+        }
     }
 
     /// Time passes.
     pub fn advance(&self, millis: usize) {
-        self.0.set(self.0.get().saturating_add(i64::try_from(millis).unwrap_or(0)));
+        if let Clock::Simulated(now) = self {
+            now.set(now.get().saturating_add(i64::try_from(millis).unwrap_or(0)));
+        }
     }
 }
 

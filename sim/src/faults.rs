@@ -123,6 +123,12 @@ impl Faults {
         Faults { dice, on, network, request_rate, commit_rate, expiry_rate, seldom, seldom_rate, counts }
     }
 
+    /// The same without some of what seldom happens.
+    pub fn without(mut self, left_out: &[Fault]) -> Faults {
+        self.seldom.retain(|fault| !left_out.contains(fault));
+        self
+    }
+
     /// From now on, or not any more.
     pub fn switch(&self, on: bool) {
         self.on.set(on);

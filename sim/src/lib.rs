@@ -1,5 +1,6 @@
 //! Simulation: engines with simulated disks, clocks and network around the real server logic on SQLite. One seed decides
-//! everything; the promises of the engine are checked after every step, and once more when the faults are over.
+//! everything; the promises of the engine are checked after every step, and once more when the faults are over. The same
+//! world runs against a server process, with real time and real sockets (`process`).
 
 pub mod account;
 pub mod clock;
@@ -8,6 +9,8 @@ pub mod dice;
 pub mod disk;
 pub mod faults;
 pub mod net;
+pub mod overheard;
+pub mod process;
 pub mod step;
 pub mod tale;
 pub mod template;

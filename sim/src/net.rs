@@ -1,8 +1,9 @@
-//! The real server logic behind a network that loses, doubles, delays and garbles.
+//! The server, behind a network that loses, doubles, delays and garbles.
 
 use crate::clock::Clock;
 use crate::faults::{Fault, Faults};
-use crate::step::yield_now;
+use crate::process::line::path_of;
+use crate::step::{yield_now, Task};
 use crate::tale::tell;
 use crate::template::Premises;
 use crate::traffic::Traffic;
@@ -18,12 +19,52 @@ use std::rc::Rc;
 pub const SERVER_ROOT: &str = "http://crm.example/api/data/v9.2/";
 /// Root of the API for the engines.
 pub const ROOT: &str = "/api/data/v9.2/";
-const ORIGIN: &str = "http://crm.example";
+
+/// Who answers: the real server logic in this process, or a server process at the other end of a line.
+pub trait Server {
+    /// What a user is answered whose line never fails.
+    fn answer(&self, user: Uuid, request: &Request, now: i64) -> Response;
+
+    /// What a device is answered. Who drops it is not answered; the request goes on.
+    fn send(&self, user: Uuid, request: Request, now: i64) -> Task<Result<Response, TransportError>>;
+
+    /// What was asked and answered since this was called last, where devices do not hear of all that reached the server.
+    fn overheard(&self) -> Vec<(Request, Response)> {
+        Vec::new()
+    }
+
+    /// From now on its line fails now and then, or does not any more.
+    ///
+    /// # Errors
+    /// When what is still under way does not end.
+    fn disturb(&self, _on: bool) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Its database, for who stands beside it.
+    fn premises(&self) -> Option<&Premises> {
+        None
+    }
+}
+
+impl Server for Premises {
+    fn answer(&self, user: Uuid, request: &Request, now: i64) -> Response {
+        let answer = self.service().answer(user, SERVER_ROOT, request, now);
+        answer.header("Date", format_http_date(now))
+    }
+
+    fn send(&self, user: Uuid, request: Request, now: i64) -> Task<Result<Response, TransportError>> {
+        Box::pin(std::future::ready(Ok(self.answer(user, &request, now))))
+    }
+
+    fn premises(&self) -> Option<&Premises> {
+        Some(self)
+    }
+}
 
 /// The server, and requests that still wander about.
 pub struct Crm {
-    /// The server's rows.
-    pub premises: Premises,
+    server: Box<dyn Server>,
     /// What was said on the wires.
     pub traffic: RefCell<Traffic>,
     /// The first thing that no device may say.
@@ -37,10 +78,10 @@ pub struct Crm {
 
 impl Crm {
     /// A server whose time is the simulation's.
-    pub fn new(premises: Premises, clock: Rc<Clock>) -> Crm {
+    pub fn new(server: impl Server + 'static, clock: Rc<Clock>) -> Crm {
         let (late, writes, answered) = (RefCell::default(), RefCell::default(), RefCell::default());
         let (traffic, broken) = (RefCell::default(), RefCell::default());
-        Crm { premises, traffic, broken, clock, late, writes, answered }
+        Crm { server: Box::new(server), traffic, broken, clock, late, writes, answered }
     }
 
     /// What was wrong in the traffic so far.
@@ -51,6 +92,29 @@ impl Crm {
         self.broken.borrow().clone().map_or(Ok(()), Err)
     }
 
+    /// The server's database.
+    ///
+    /// # Errors
+    /// When it stands elsewhere.
+    pub fn premises(&self) -> Result<&Premises, String> {
+        self.server.premises().ok_or_else(|| "the server stands elsewhere".to_owned())
+    }
+
+    /// From now on the server's line fails now and then, or does not any more.
+    ///
+    /// # Errors
+    /// As [`Server::disturb`].
+    pub fn disturb(&self, on: bool) -> Result<(), String> {
+        self.server.disturb(on)
+    }
+
+    /// As [`Server::overheard`].
+    pub fn overheard(&self) -> Vec<(Request, Response)> {
+        let heard = self.server.overheard();
+        *self.writes.borrow_mut() += heard.len() as u64;
+        heard
+    }
+
     /// Another database takes the place of the server's.
     ///
     /// # Errors
@@ -58,21 +122,39 @@ impl Crm {
     pub fn restore(&self) -> Result<(), String> {
         self.traffic.borrow_mut().restored();
         *self.writes.borrow_mut() += 1;
-        self.premises.restore()
+        self.premises()?.restore()
     }
 
     /// What the server answers to a user's request.
     pub fn answer(&self, user: Uuid, request: &Request) -> Response {
-        let mut request = request.clone();
-        if let Some(path) = request.url.strip_prefix(ORIGIN) {
-            request.url = path.to_owned();
-        }
-        let now = self.clock.now();
+        let request = self.counted(request);
+        let answer = self.server.answer(user, &request, self.clock.now());
+        Crm::told(&request, &answer);
+        answer
+    }
+
+    /// What a device is answered.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn carry(&self, user: Uuid, request: &Request) -> Result<Response, TransportError> {
+        let request = self.counted(request);
+        let answer = self.server.send(user, request.clone(), self.clock.now()).await?;
+        Crm::told(&request, &answer);
+        Ok(answer)
+    }
+
+    /// A request as the server gets it: links in its answers name its host.
+    fn counted(&self, request: &Request) -> Request {
+        let request = Request { url: path_of(&request.url).to_owned(), ..request.clone() };
         *self.answered.borrow_mut() += 1;
         if request.method != Method::Get {
             *self.writes.borrow_mut() += 1;
         }
-        let answer = self.premises.service().answer(user, SERVER_ROOT, &request, now);
+        request
+    }
+
+    fn told(request: &Request, answer: &Response) {
         tell(|| {
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace("\r\n", "\n   | ");
             let (method, url) = (request.method.as_str(), &request.url);
@@ -86,7 +168,6 @@ impl Crm {
                 ),
             }
         });
-        answer.header("Date", format_http_date(now))
     }
 
     /// Requests answered so far.
@@ -130,28 +211,28 @@ pub struct Wire {
 }
 
 impl Wire {
-    fn answer(&self, request: &Request) -> Response {
-        self.crm.answer(self.session.get(), request)
+    async fn answer(&self, request: &Request) -> Result<Response, TransportError> {
+        self.crm.carry(self.session.get(), request).await
     }
 
-    fn fail(&self, fault: Fault, request: Request) -> Result<Response, TransportError> {
+    async fn fail(&self, fault: Fault, request: Request) -> Result<Response, TransportError> {
         let lost = |what: &str| TransportError::Cut(what.to_owned());
         match fault {
             Fault::RequestLost => Err(TransportError::Unreachable("connection refused".to_owned())),
             Fault::AnswerLost => {
-                self.answer(&request);
+                self.answer(&request).await?;
                 Err(lost("connection reset"))
             }
             Fault::RequestTwice => {
-                self.answer(&request);
-                Ok(self.answer(&request))
+                self.answer(&request).await?;
+                self.answer(&request).await
             }
             Fault::RequestLate => {
                 self.crm.late.borrow_mut().push((self.session.get(), request));
                 Err(TransportError::Timeout)
             }
             Fault::AnswerCut => {
-                let mut response = self.answer(&request);
+                let mut response = self.answer(&request).await?;
                 response.body.truncate(response.body.len() / 2);
                 Ok(response)
             }
@@ -164,8 +245,14 @@ impl Wire {
                 let words = "Version stamp associated with the client has expired.";
                 Ok(ODataError::new(410, "0x80044352", words).to_response())
             }
-            Fault::BatchAnswersMissing => Ok(self.garbled(&request, |answers, at| drop(answers.remove(at)))),
-            Fault::BatchAnswersReordered => Ok(self.garbled(&request, |answers, at| answers.swap(0, at))),
+            Fault::BatchAnswersMissing => {
+                let answer = self.answer(&request).await?;
+                Ok(self.garbled(answer, |answers, at| drop(answers.remove(at))))
+            }
+            Fault::BatchAnswersReordered => {
+                let answer = self.answer(&request).await?;
+                Ok(self.garbled(answer, |answers, at| answers.swap(0, at)))
+            }
             Fault::Status(status @ (429 | 503)) => Ok(Response::empty(status).header("Retry-After", "1")),
             // Of a gateway: a status, and nothing of the server's.
             Fault::Status(status) => Ok(Response::empty(status)),
@@ -176,8 +263,7 @@ impl Wire {
 
 impl Wire {
     /// The answer to a batch with its parts disturbed.
-    fn garbled(&self, request: &Request, disturb: impl FnOnce(&mut Vec<BatchAnswer>, usize)) -> Response {
-        let response = self.answer(request);
+    fn garbled(&self, response: Response, disturb: impl FnOnce(&mut Vec<BatchAnswer>, usize)) -> Response {
         let kind = response.headers.get("Content-Type").unwrap_or_default();
         match parse_batch_response(kind, &response.body) {
             Ok(mut answers) if !answers.is_empty() => {
@@ -201,8 +287,8 @@ impl Transport for Wire {
             self.crm.broken.borrow_mut().get_or_insert(why);
         }
         let answer = match self.faults.on_request(is_feed, request.url.ends_with("$batch")) {
-            Some(fault) => self.fail(fault, request.clone()),
-            None => Ok(self.answer(&request)),
+            Some(fault) => self.fail(fault, request.clone()).await,
+            None => self.answer(&request).await,
         };
         if let Ok(answer) = &answer {
             self.crm.traffic.borrow_mut().hears(self.device, &request, answer);

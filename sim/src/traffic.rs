@@ -156,7 +156,7 @@ fn parts(request: &Request) -> Vec<Part> {
 }
 
 /// The row that a URL ends in.
-fn row_of(url: &str) -> Option<Uuid> {
+pub(crate) fn row_of(url: &str) -> Option<Uuid> {
     let (_, key) = url.strip_suffix(')')?.rsplit_once('(')?;
     key.parse().ok()
 }

@@ -1,6 +1,7 @@
 //! One run: devices, a server and people online, all moved by one seed.
 
 mod clocks;
+mod elsewhere;
 mod seldom;
 mod settle;
 mod users;
@@ -10,11 +11,13 @@ use crate::clock::Clock;
 use crate::device::{Device, Surroundings, What, SETS};
 use crate::dice::Dice;
 use crate::faults::{Fault, Faults};
-use crate::net::{Crm, ROOT};
+use crate::net::{Crm, Server, ROOT};
+use crate::overheard::Overheard;
 use crate::step::step;
 use crate::tale::tell;
 use crate::template::Template;
 use clocks::Clocks;
+pub use elsewhere::run_against;
 use flette::engine::Identity;
 use flette_odata::{Method, Request, Response, Uuid};
 use flette_server::people::user_id;
@@ -70,6 +73,7 @@ struct World {
     premises: Premises,
     clocks: Clocks,
     backup: Option<(Premises, Snapshot)>,
+    overheard: Overheard,
 }
 
 type Done = Result<(), String>;
@@ -79,22 +83,27 @@ type Done = Result<(), String>;
 /// # Errors
 /// Which promise was broken, and how.
 pub fn run(seed: u64, template: &Template) -> Result<Outcome, String> {
-    let mut world = World::new(seed, template)?;
-    world.faults.switch(true);
-    let steps = STEPS_MAX / 4 + world.dice.roll(STEPS_MAX * 3 / 4);
-    for _ in 0..steps {
-        world.step()?;
-    }
-    world.faults.switch(false);
-    world.settle()
+    let dice = Dice::new(seed);
+    let faults = Faults::new(dice.next());
+    World::new(dice, Clock::new(), template.service(seed)?, faults)?.run()
 }
 
 impl World {
-    fn new(seed: u64, template: &Template) -> Result<World, String> {
-        let dice = Dice::new(seed);
-        let clock = Rc::new(Clock::new());
-        let crm = Rc::new(Crm::new(template.service(seed)?, clock.clone()));
-        let faults = Rc::new(Faults::new(dice.next()));
+    fn run(mut self) -> Result<Outcome, String> {
+        self.faults.switch(true);
+        self.crm.disturb(true)?;
+        let steps = STEPS_MAX / 4 + self.dice.roll(STEPS_MAX * 3 / 4);
+        for _ in 0..steps {
+            self.step()?;
+        }
+        self.faults.switch(false);
+        self.crm.disturb(false)?;
+        self.settle()
+    }
+
+    fn new(dice: Dice, clock: Clock, server: impl Server + 'static, faults: Faults) -> Result<World, String> {
+        let (clock, faults) = (Rc::new(clock), Rc::new(faults));
+        let crm = Rc::new(Crm::new(server, clock.clone()));
         let mut world = World {
             dice,
             clock,
@@ -112,6 +121,7 @@ impl World {
             premises: Premises::default(),
             clocks: Clocks::default(),
             backup: None,
+            overheard: Overheard::default(),
         };
         world.furnish()?;
         world.plant()?;
@@ -389,6 +399,9 @@ impl World {
 
     /// Looks at the server after a write.
     fn watch(&mut self) -> Done {
+        for (request, answer) in self.crm.overheard() {
+            self.overheard.take(&request, &answer, &mut self.account)?;
+        }
         if !self.crm.take_changed() {
             return Ok(());
         }

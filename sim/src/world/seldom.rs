@@ -39,7 +39,7 @@ impl World {
         let happened = match fault {
             Fault::Restored => self.restore()?,
             Fault::TombstonesPruned => {
-                let (service, now) = (self.crm.premises.service(), self.clock.now() + 1);
+                let (service, now) = (self.crm.premises()?.service(), self.clock.now() + 1);
                 let pruned = service.database().write(|writer| writer.purge_tombstones(now, 0));
                 pruned.map(|()| true).map_err(|error| error.message)?
             }
@@ -93,7 +93,7 @@ impl World {
     /// The first time the database is copied, the second time the copy takes its place.
     fn restore(&mut self) -> Result<bool, String> {
         let Some((before, account)) = self.backup.take() else {
-            self.crm.premises.back_up()?;
+            self.crm.premises()?.back_up()?;
             self.backup = Some((self.premises, self.account.snapshot()));
             return Ok(false);
         };

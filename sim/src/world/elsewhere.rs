@@ -1,0 +1,21 @@
+//! Runs against a server that stands elsewhere: everything begins there, and time is this machine's.
+
+use super::{Outcome, World};
+use crate::clock::Clock;
+use crate::dice::Dice;
+use crate::faults::{Fault, Faults};
+use crate::net::Server;
+
+/// What only who stands beside the server's database can bring about, and what shows after hours only.
+const NOT_FROM_AFAR: [Fault; 4] =
+    [Fault::Restored, Fault::TombstonesPruned, Fault::ColumnDropped, Fault::ColumnAdded];
+
+/// Runs one seed against a server whose database holds nothing but the people of the demo.
+///
+/// # Errors
+/// Which promise was broken, and how.
+pub fn run_against(seed: u64, server: impl Server + 'static) -> Result<Outcome, String> {
+    let dice = Dice::new(seed);
+    let faults = Faults::new(dice.next()).without(&NOT_FROM_AFAR);
+    World::new(dice, Clock::OfTheSystem, server, faults)?.run()
+}
