@@ -61,6 +61,8 @@ pub struct Report {
     pushed: u64,
     /// Rows and deletions received.
     pulled: u64,
+    /// Rows whose local edits were merged with the server's without a conflict.
+    merged: u64,
     /// Conflicts written to the log.
     conflicts: u64,
     /// Entries set aside with the server's reason.
@@ -111,6 +113,7 @@ impl Flette {
             more: report.more,
             pushed: report.pushed,
             pulled: report.pulled,
+            merged: report.merged,
             conflicts: report.conflicts,
             parked: report.parked,
             problem: report.problem,

@@ -45,6 +45,8 @@ impl<P: Platform + 'static> Engine<P> {
             (Method::Get, ["conflicts"]) => self.conflicts().await,
             (Method::Get, ["export"]) => Ok(self.export()),
             (Method::Get, ["parity"]) => self.parity().await,
+            (Method::Get, ["trace"]) => Ok(self.trace(after(&request.url)?).await),
+            (Method::Get, ["trace", "export"]) => Ok(attached(self.trace(0).await, "flette-trace.json")),
             (Method::Post, ["sync"]) => Ok(json(&views::report(&self.round().await))),
             (Method::Post, ["go-offline"]) => Ok(json(&views::report(&self.go_offline().await?))),
             (Method::Post, ["go-online"]) => Ok(json(&views::report(&self.go_online().await?))),
@@ -96,10 +98,19 @@ impl<P: Platform + 'static> Engine<P> {
         self.replica.load(&tables).await
     }
 
+    /// Events after one, oldest first, with the number of the newest.
+    async fn trace(&self, after: u64) -> Response {
+        // Without what was stored before, what happened since the start is shown.
+        let _ = self.replica.recall_trace().await;
+        let trace = self.replica.trace();
+        let body = format!("{{\"last\":{},\"events\":[{}]}}", trace.last(), trace.after(after).join(","));
+        Response::json(200, body.into_bytes()).header("Content-Type", "application/json")
+    }
+
     /// Everything of the user's that the server does not have, as a file to keep.
     fn export(&self) -> Response {
         let body = views::export(&self.replica.state());
-        json(&body).header("Content-Disposition", "attachment; filename=\"flette-journal.json\"")
+        attached(json(&body), "flette-journal.json")
     }
 
     /// Whether the replica may be deleted now; the caller deletes it. From here on no request is answered, so that no
@@ -124,21 +135,43 @@ impl<P: Platform + 'static> Engine<P> {
     }
 }
 
+/// An answer as a file to keep.
+fn attached(response: Response, name: &str) -> Response {
+    response.header("Content-Disposition", format!("attachment; filename=\"{name}\""))
+}
+
+/// What `after` says in a query; 0 when it is not there.
+fn after(url: &str) -> Result<u64> {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let Some(text) = query.split('&').find_map(|option| option.strip_prefix("after=")) else { return Ok(0) };
+    Ok(text.parse().map_err(|_| ODataError::bad_request("'after' must be the number of an event."))?)
+}
+
+/// Every request of the control API: method and path below [`CONTROL_ROOT`], with `*` for what varies.
+const ROUTES: [(Method, &str); 14] = [
+    (Method::Get, "status"),
+    (Method::Get, "journal"),
+    (Method::Get, "conflicts"),
+    (Method::Get, "export"),
+    (Method::Get, "parity"),
+    (Method::Get, "trace"),
+    (Method::Get, "trace/export"),
+    (Method::Post, "sync"),
+    (Method::Post, "go-offline"),
+    (Method::Post, "go-online"),
+    (Method::Post, "journal/*/retry"),
+    (Method::Post, "journal/*/discard"),
+    (Method::Post, "conflicts/*/resolve"),
+    (Method::Post, "sign-out"),
+];
+
+/// Whether a path is one of the control API, by whatever method.
 fn is_known(segments: &[&str]) -> bool {
-    matches!(
-        segments,
-        ["status"
-            | "journal"
-            | "conflicts"
-            | "export"
-            | "parity"
-            | "sync"
-            | "go-offline"
-            | "go-online"
-            | "sign-out"]
-            | ["journal", _, "retry" | "discard"]
-            | ["conflicts", _, "resolve"]
-    )
+    let fits = |path: &str| {
+        path.split('/').count() == segments.len()
+            && path.split('/').zip(segments).all(|(part, segment)| part == "*" || part == *segment)
+    };
+    ROUTES.iter().any(|(_, path)| fits(path))
 }
 
 fn json<T: serde::Serialize>(value: &T) -> Response {
@@ -162,4 +195,36 @@ fn uuid(text: &str) -> Result<Uuid> {
 
 fn op_id(text: &str) -> Result<OpId> {
     uuid(text).map(OpId)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_lists_every_request_and_no_other() {
+        let text = include_str!("../../docs/control-api.md");
+        let listed: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        let routes: Vec<String> = ROUTES
+            .iter()
+            .map(|(method, path)| format!("{} {CONTROL_ROOT}{}", method.as_str(), path.replace('*', "{id}")))
+            .collect();
+        assert_eq!(listed, routes);
+    }
+
+    #[test]
+    fn a_known_path_is_known_by_its_parts() {
+        for (known, path) in [(true, "journal/x/retry"), (false, "journal/x/burn"), (false, "journal/x"), (false, "")] {
+            assert_eq!(is_known(&path.split('/').collect::<Vec<_>>()), known, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_number_after_which_events_are_wanted_stands_in_the_query() {
+        let number = |url: &str| after(url).ok();
+        assert_eq!(number("/flette/trace"), Some(0));
+        assert_eq!(number("/flette/trace?x=1&after=17"), Some(17));
+        assert_eq!(number("/flette/trace?after=-1"), None);
+        assert_eq!(number("/flette/trace?after="), None);
+    }
 }

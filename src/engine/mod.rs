@@ -7,6 +7,7 @@ mod views;
 
 use crate::api::{self, Answer, Door};
 use crate::error::{Error, Result};
+use crate::model::TraceEvent;
 use crate::platform::{Platform, Transport, TransportError};
 pub use crate::replica::Identity;
 use crate::replica::{Random, Replica};
@@ -79,6 +80,7 @@ impl<P: Platform + 'static> Engine<P> {
         let chance = platform.clone();
         let random: Random = Box::new(move |bytes| chance.random(bytes));
         let replica = Replica::open(platform.store().clone(), random, config.identity).await?;
+        replica.trace().note(platform.now(), &TraceEvent::Started);
         let live = Live { signed_in: Cell::new(true), ..Live::default() };
         Ok(Engine { platform, config, replica, live })
     }

@@ -105,6 +105,7 @@ pub fn report(report: &Report) -> serde_json::Value {
         "more": report.more,
         "pushed": report.pushed,
         "pulled": report.pulled,
+        "merged": report.merged,
         "conflicts": report.conflicts,
         "parked": report.parked,
         "problem": report.problem,
@@ -155,7 +156,12 @@ fn entry_view(state: &State, entry: &Entry) -> serde_json::Value {
 }
 
 fn reason_view(reason: &Reason) -> serde_json::Value {
-    json!({"status": reason.status, "code": reason.code, "message": reason.message})
+    json!({
+        "status": reason.status,
+        "class": reason.class(),
+        "code": reason.code,
+        "message": reason.message,
+    })
 }
 
 /// `GET /flette/conflicts`, newest first.
@@ -166,10 +172,9 @@ pub(super) fn conflicts(state: &State) -> serde_json::Value {
 }
 
 fn conflict_view(state: &State, conflict: &Conflict) -> serde_json::Value {
-    let (kind, field, local, server) = match &conflict.clash {
-        Clash::Field { name, local, server } => ("field", Some(name), plain(local), plain(server)),
-        Clash::DeletedThere { .. } => ("deleted-there", None, json!(null), json!(null)),
-        Clash::DeletedHere => ("deleted-here", None, json!(null), json!(null)),
+    let (field, local, server) = match &conflict.clash {
+        Clash::Field { name, local, server } => (Some(name), plain(local), plain(server)),
+        Clash::DeletedThere { .. } | Clash::DeletedHere => (None, json!(null), json!(null)),
     };
     let edits: Vec<serde_json::Value> = match &conflict.clash {
         Clash::DeletedThere { edits, .. } => edits
@@ -186,7 +191,7 @@ fn conflict_view(state: &State, conflict: &Conflict) -> serde_json::Value {
         "set": set_of(state, &conflict.key),
         "row": conflict.key.id,
         "name": row_name(state, conflict),
-        "kind": kind,
+        "kind": conflict.clash.kind(),
         "field": field,
         "local": local,
         "server": server,

@@ -37,6 +37,17 @@ pub enum Clash {
     DeletedHere,
 }
 
+impl Clash {
+    /// `field`, `deleted-there` or `deleted-here`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Clash::Field { .. } => "field",
+            Clash::DeletedThere { .. } => "deleted-there",
+            Clash::DeletedHere => "deleted-here",
+        }
+    }
+}
+
 /// One record of the conflict log: durable until the user deletes the replica.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Conflict {

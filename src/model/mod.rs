@@ -5,6 +5,7 @@ mod hlc;
 mod ids;
 mod patch;
 mod time;
+mod trace;
 
 pub use conflict::{Clash, Conflict, Side};
 pub use flette_odata::planted::{planted, Bug};
@@ -13,3 +14,4 @@ pub use hlc::{Hlc, HlcClock, COUNTER_MAX};
 pub use ids::{ChangeSetId, DeviceId, ETag, Key, OpId, Seq};
 pub use patch::{Change, FieldEdit, Reason};
 pub use time::{Millis, ServerTime};
+pub use trace::{code_shown, Trace, TraceEvent, TRACE_EVENTS_KEPT_MAX, TRACE_EVENTS_MAX};

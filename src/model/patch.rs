@@ -42,3 +42,25 @@ pub struct Reason {
     pub code: String,
     pub message: String,
 }
+
+/// Duplicate detection found another row.
+const DUPLICATE_FOUND: &str = "0x80040333";
+/// A unique key is taken.
+const KEY_TAKEN: &str = "0x80060892";
+
+impl Reason {
+    /// What kind of refusal it is: `duplicate`, `forbidden`, `missing`, `taken`, `too-large`, `unsendable` (no request
+    /// could be made of it) or `refused`.
+    pub fn class(&self) -> &'static str {
+        let is = |code: &str| self.code.eq_ignore_ascii_case(code);
+        match self.status {
+            _ if is(DUPLICATE_FOUND) || is(KEY_TAKEN) => "duplicate",
+            0 => "unsendable",
+            403 => "forbidden",
+            404 => "missing",
+            409 | 412 => "taken",
+            413 => "too-large",
+            _ => "refused",
+        }
+    }
+}

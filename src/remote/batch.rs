@@ -1,6 +1,6 @@
 //! Row requests sent together in one `$batch`, and their answers told apart again.
 
-use super::{classify, link_body, row_url, Asked, Outcome, Remote, LOOKUP_ANNOTATION};
+use super::{classify, link_body, row_url, About, Asked, Outcome, Remote, LOOKUP_ANNOTATION};
 use crate::model::{planted, Bug, ETag, Hlc, Key, Millis, OpId};
 use crate::platform::Transport;
 use flette_odata::batch::{parse_batch_response, write_batch_request, BatchAnswer, BatchItem, Part};
@@ -165,7 +165,8 @@ impl<T: Transport> Remote<'_, T> {
             .header("Content-Type", content_type)
             .header("Prefer", "odata.continue-on-error");
         request.body = body;
-        let exchange = self.exchange(request).await;
+        let parts = usize::try_from(number).unwrap_or(usize::MAX);
+        let exchange = self.exchange(request, About::Batch("$batch", parts)).await;
         let parsed = exchange.answer.as_ref().ok().and_then(multipart);
         match parsed {
             Some(Ok(answers)) => {

@@ -1,7 +1,7 @@
 //! The server's metadata, read in one batch.
 
 use super::batch::multipart;
-use super::{Asked, Outcome, Remote};
+use super::{About, Asked, Outcome, Remote};
 use crate::platform::Transport;
 use flette_odata::batch::{write_batch_request, BatchAnswer, BatchItem, Part, BATCH_PARTS_MAX};
 use flette_odata::edm::{ManyToMany, Table};
@@ -57,7 +57,7 @@ impl<T: Transport> Remote<'_, T> {
             .header("Content-Type", content_type)
             .header("Prefer", "odata.continue-on-error");
         request.body = body;
-        let exchange = self.exchange(request).await;
+        let exchange = self.exchange(request, About::Batch("EntityDefinitions", urls.len())).await;
         let answers = match exchange.answer.as_ref().ok().and_then(multipart) {
             Some(answers) => answers.map_err(Outcome::Retry)?,
             None => {

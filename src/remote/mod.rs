@@ -14,7 +14,7 @@ pub use definitions::Described;
 pub use query::{collection_url, row_url, sweep_url};
 pub use stamps::{stamps_of_row, stamps_of_rows};
 
-use crate::model::Millis;
+use crate::model::{Millis, Trace, TraceEvent};
 use crate::platform::{Transport, TransportError};
 use flette_odata::same_user;
 use flette_odata::stamps::EXTENSIONS_HEADER;
@@ -85,13 +85,19 @@ pub struct Remote<'a, T: Transport> {
     keeps_stamps: Cell<bool>,
     /// Who is named in requests to servers that refuse what is meant for another user.
     named: Cell<Option<Uuid>>,
+    trace: &'a Trace,
 }
 
 impl<'a, T: Transport> Remote<'a, T> {
-    /// The API at `root`, which ends in `/`.
-    pub fn new(transport: &'a T, root: &'a str, now: &'a dyn Fn() -> Millis) -> Remote<'a, T> {
+    /// The API at `root`, which ends in `/`. What is asked of it is traced.
+    pub fn new(
+        transport: &'a T,
+        root: &'a str,
+        now: &'a dyn Fn() -> Millis,
+        trace: &'a Trace,
+    ) -> Remote<'a, T> {
         let (offset_millis, answered, keeps_stamps) = (Cell::new(0), Cell::new(false), Cell::new(false));
-        Remote { transport, root, now, offset_millis, answered, keeps_stamps, named: Cell::new(None) }
+        Remote { transport, root, now, offset_millis, answered, keeps_stamps, named: Cell::new(None), trace }
     }
 
     /// API root, ending in `/`.
@@ -117,8 +123,9 @@ impl<'a, T: Transport> Remote<'a, T> {
         }
     }
 
-    async fn exchange(&self, request: Request) -> Exchange {
+    async fn exchange(&self, request: Request, about: About<'_>) -> Exchange {
         let sent = (self.now)();
+        let method = request.method.as_str();
         let request = match self.named.get() {
             Some(user) => request.header(same_user::HEADER, user.to_string()),
             None => request,
@@ -132,6 +139,7 @@ impl<'a, T: Transport> Remote<'a, T> {
         if exchange.answer.is_ok() {
             self.answered.set(true);
         }
+        self.trace.note(exchange.received, &traced(method, about, &exchange));
         if let Some(date) = exchange.server_date() {
             self.offset_millis.set(date.0.saturating_sub(exchange.received.0));
         }
@@ -154,7 +162,7 @@ impl<'a, T: Transport> Remote<'a, T> {
 
     /// `WhoAmI`, and the exchange, from which the clock learns.
     pub async fn who_am_i(&self) -> (Result<Caller, Outcome>, Exchange) {
-        let exchange = self.exchange(Request::get(format!("{}WhoAmI", self.root))).await;
+        let exchange = self.exchange(Request::get(format!("{}WhoAmI", self.root)), About::Alone("WhoAmI")).await;
         let caller = match (self.judge(Asked::Read, &exchange), &exchange.answer) {
             (Outcome::Done, Ok(response)) => {
                 let extensions = response.headers.get(EXTENSIONS_HEADER).unwrap_or_default();
@@ -180,7 +188,8 @@ impl<'a, T: Transport> Remote<'a, T> {
         if page.track_changes {
             prefer = format!("odata.track-changes,{prefer}");
         }
-        let exchange = self.exchange(Request::get(page.url.clone()).header("Prefer", prefer)).await;
+        let request = Request::get(page.url.clone()).header("Prefer", prefer);
+        let exchange = self.exchange(request, About::Alone(&page.table)).await;
         let date = exchange.server_date();
         (self.read(page.asked, exchange), date)
     }
@@ -189,6 +198,8 @@ impl<'a, T: Transport> Remote<'a, T> {
 /// A page to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageCall {
+    /// Logical name of the table.
+    pub table: String,
     /// URL of our own making, or a link verbatim.
     pub url: String,
     /// Which of the two.
@@ -199,6 +210,36 @@ pub struct PageCall {
     pub rows_max: u32,
     /// Whether its rows may have been edited here: then it matters when each field was edited there.
     pub merged: bool,
+}
+
+/// What an exchange is about, for the trace: a URL may hold a value.
+#[derive(Debug, Clone, Copy)]
+enum About<'a> {
+    /// A table or a function.
+    Alone(&'a str),
+    /// So many requests about something.
+    Batch(&'a str, usize),
+}
+
+fn traced(method: &'static str, about: About<'_>, exchange: &Exchange) -> TraceEvent {
+    let (about, parts) = match about {
+        About::Alone(name) => (name, None),
+        About::Batch(name, parts) => (name, Some(parts)),
+    };
+    let failed = exchange.answer.as_ref().err().map(|error| match error {
+        TransportError::Unreachable(_) => "unreachable",
+        TransportError::Timeout => "timeout",
+        TransportError::Cut(_) => "cut",
+    });
+    TraceEvent::Request {
+        method,
+        about: about.to_owned(),
+        parts,
+        status: exchange.answer.as_ref().ok().map(|response| response.status),
+        failed,
+        bytes: exchange.answer.as_ref().map_or(0, |response| response.body.len()),
+        millis: exchange.received.0.saturating_sub(exchange.sent.0),
+    }
 }
 
 fn caller(response: &Response) -> Result<Caller, Outcome> {

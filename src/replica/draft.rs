@@ -4,7 +4,9 @@ use super::{Cursor, Record, SeenRow, State};
 use crate::error::{Error, Result};
 use crate::journal::{Entry, EntryState};
 use crate::mirror::{Merged, MirrorTable, Segment, SegmentBuilder};
-use crate::model::{Change, ChangeSetId, Conflict, ETag, FieldEdit, Hlc, Key, Millis, OpId, Row, Seq};
+use crate::model::{
+    Change, ChangeSetId, Conflict, ETag, FieldEdit, Hlc, Key, Millis, OpId, Row, Seq, TraceEvent,
+};
 use flette_odata::edm::Schema;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -56,6 +58,10 @@ pub struct Effects {
     pub ids: Vec<(Key, Uuid)>,
     /// Schema set.
     pub schema: Option<Rc<Schema>>,
+    /// What is to be traced once this is durable.
+    pub notes: Vec<TraceEvent>,
+    /// Whether the trace is stored along.
+    pub keeps_trace: bool,
 }
 
 /// See the module.
@@ -254,6 +260,16 @@ impl<'a> Draft<'a> {
     /// Removes an entry: accepted, merged away or discarded.
     pub fn remove(&mut self, seq: Seq) {
         self.effects.entries.insert(seq, None);
+    }
+
+    /// Traces an event once the transaction is durable.
+    pub fn note(&mut self, event: TraceEvent) {
+        self.effects.notes.push(event);
+    }
+
+    /// Stores the trace as it is now, if anything else is written.
+    pub fn keep_trace(&mut self) {
+        self.effects.keeps_trace = true;
     }
 
     /// Writes to the conflict log.

@@ -30,7 +30,7 @@ pub use view::View;
 use crate::error::{Error, Result, StoreError};
 use crate::journal::Entry;
 use crate::mirror::MirrorTable;
-use crate::model::{planted, Bug, Millis};
+use crate::model::{planted, Bug, Millis, Trace};
 use crate::store::{Batch, Durability, KeyRange, Store, Table, Write};
 use async_lock::{Mutex, MutexGuard};
 use std::cell::{Cell, Ref, RefCell};
@@ -44,6 +44,9 @@ const RECORD_KEY: &[u8] = b"replica";
 const CURSOR_PREFIX: &[u8] = b"cursor/";
 /// Key of the schema in [`Table::Schema`].
 const SCHEMA_KEY: &[u8] = b"schema";
+
+/// Key of the newest events of the trace in [`Table::Meta`].
+const TRACE_KEY: &[u8] = b"trace";
 
 /// Source of chance, for ids.
 pub type Random = Box<dyn Fn(&mut [u8])>;
@@ -62,6 +65,7 @@ pub struct Replica<S: Store> {
     store: S,
     random: Random,
     state: RefCell<State>,
+    trace: Trace,
     commits: Mutex<()>,
     compaction: RefCell<Option<upkeep::Compaction>>,
     unpacked_bytes_max: Cell<Option<usize>>,
@@ -78,6 +82,7 @@ impl<S: Store> Replica<S> {
             store,
             random,
             state: RefCell::new(state),
+            trace: Trace::default(),
             commits: Mutex::new(()),
             compaction: RefCell::new(None),
             unpacked_bytes_max: Cell::new(None),
@@ -92,6 +97,23 @@ impl<S: Store> Replica<S> {
     /// What the replica knows. Not to be held over an await.
     pub fn state(&self) -> Ref<'_, State> {
         self.state.borrow()
+    }
+
+    /// What happened lately.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// Makes sure that what an earlier life stored of the trace stands before the events of this one.
+    ///
+    /// # Errors
+    /// When the store cannot be read; then nothing of this life is stored either.
+    pub async fn recall_trace(&self) -> Result<()> {
+        if !self.trace.is_recalled() {
+            let stored = self.store.get(Table::Meta, TRACE_KEY).await?;
+            self.trace.recall(stored.as_deref());
+        }
+        Ok(())
     }
 
     /// Makes sure that the rows of `tables` are in memory.
@@ -169,17 +191,24 @@ impl<S: Store> Replica<S> {
         let guard = self.commits.lock().await;
         for _ in 0..STALE_RETRIES_MAX {
             self.load_tables(tables, &guard).await?;
-            let (answer, drafted, batch) = {
+            let (answer, mut drafted, kept, batch) = {
                 let state = self.state.borrow();
                 let mut draft = Draft::new(&state, now, &*self.random);
                 let answer = decide(&mut draft)?;
                 let drafted = (draft.effects, draft.record);
-                let writes = writes(&state, &drafted.0, &drafted.1)?;
+                let mut writes = writes(&state, &drafted.0, &drafted.1)?;
+                // It goes along with what is written anyway, and is no reason to write.
+                let kept = self.trace.to_keep().filter(|_| drafted.0.keeps_trace && !writes.is_empty());
+                if let Some((_, value)) = &kept {
+                    let (key, value) = (TRACE_KEY.to_vec(), value.clone());
+                    writes.push(Write::Put { table: Table::Meta, key, value });
+                }
+                let kept = kept.map(|(last, _)| last);
                 let durability = match planted(Bug::AnswerBeforeDurable) {
                     true => Durability::Relaxed,
                     false => durability,
                 };
-                (answer, drafted, Batch { expected: state.revision, durability, writes })
+                (answer, drafted, kept, Batch { expected: state.revision, durability, writes })
             };
             if batch.writes.is_empty() {
                 return Ok(answer);
@@ -190,7 +219,10 @@ impl<S: Store> Replica<S> {
             };
             match self.store.commit(batch).await {
                 Ok(revision) => {
+                    kept.into_iter().for_each(|last| self.trace.set_kept(last));
+                    let notes = std::mem::take(&mut drafted.0.notes);
                     self.state.borrow_mut().apply(drafted.0, drafted.1, revision);
+                    notes.iter().for_each(|event| self.trace.note(now, event));
                     return Ok(answer);
                 }
                 Err(StoreError::Stale) => self.reload().await?,

@@ -3,7 +3,7 @@
 use super::Draft;
 use crate::error::Result;
 use crate::journal::{Entry, EntryState};
-use crate::model::{Change, Clash, Conflict, FieldEdit, Key, OpId, Row, Side, Value};
+use crate::model::{Change, Clash, Conflict, FieldEdit, Key, OpId, Row, Side, TraceEvent, Value};
 use flette_odata::{rules, ODataError, Table};
 use uuid::Uuid;
 
@@ -32,6 +32,11 @@ impl Draft<'_> {
             (Clash::DeletedThere { .. }, Side::Server) | (Clash::DeletedHere, _) => {}
         }
         conflict.resolved = Some(take);
+        let decision = match take {
+            Side::Local => "take-local",
+            Side::Server => "take-server",
+        };
+        self.note(TraceEvent::Decided { op: conflict.op, decision });
         self.log(conflict);
         Ok(())
     }
@@ -69,6 +74,7 @@ impl Draft<'_> {
     /// 404 when no entry has this operation.
     pub fn retry(&mut self, op: OpId) -> Result<()> {
         let entry = self.entry_of(op)?;
+        self.note(TraceEvent::Decided { op, decision: "retry" });
         for mut other in self.entries_of(&entry.key).into_iter().filter(Entry::is_parked) {
             other.state = EntryState::Waiting;
             self.put(other);
@@ -83,6 +89,7 @@ impl Draft<'_> {
     /// 404 when no entry has this operation.
     pub fn discard(&mut self, op: OpId) -> Result<()> {
         let entry = self.entry_of(op)?;
+        self.note(TraceEvent::Decided { op, decision: "discard" });
         self.remove(entry.seq);
         let later = self.entries_of(&entry.key).into_iter().filter(|e| e.seq > entry.seq);
         match &entry.change {

@@ -3,7 +3,7 @@
 //! of them is read back in the same batch, since the server may give such rows other ids than they have here.
 
 use super::reconcile::{reconcile, Incoming, Local};
-use super::step::{decide, Told};
+use super::step::{decide, merged, Told};
 use super::wave::Ready;
 use super::Policy;
 use crate::error::Result;
@@ -250,6 +250,7 @@ fn learn_row(
     let local = Local { entries: &entries, mirror: known.as_ref() };
     let decision = reconcile(table, local, Incoming::Row { row: &row, etag: &etag, stamps: &stamps }, policy);
     if !entries.is_empty() {
+        merged(draft, &entries, &decision);
         decide(draft, &entries, decision, false);
     }
     tell(told, key.clone(), Some((row, etag)));

@@ -100,6 +100,8 @@ pub struct Report {
     pub pushed: u64,
     /// Rows and deletions that were received.
     pub pulled: u64,
+    /// Rows whose local edits were merged with the server's without a conflict.
+    pub merged: u64,
     /// Conflicts written to the log.
     pub conflicts: u64,
     /// Entries that were parked.
@@ -120,6 +122,7 @@ impl Report {
         Report {
             pushed: self.pushed + next.pushed,
             pulled: self.pulled + next.pulled,
+            merged: self.merged + next.merged,
             conflicts: self.conflicts + next.conflicts,
             parked: self.parked + next.parked,
             ..next

@@ -4,9 +4,9 @@ use super::cursor::Fresh;
 use super::held;
 use super::reconcile::{reconcile, Incoming, Local};
 use super::spoil;
-use super::step::{decide, Run, Stop};
+use super::step::{decide, merged, Run, Stop};
 use crate::error::{Error, Result};
-use crate::model::{planted, Bug, ETag, Key};
+use crate::model::{planted, Bug, ETag, Key, TraceEvent};
 use crate::platform::Transport;
 use crate::remote::{stamps_of_rows, Outcome};
 use crate::replica::{Cursor, Draft, Feed, Item, Page, PageError, Target};
@@ -22,6 +22,7 @@ pub(super) struct Committed {
     pub(super) next_link: Option<String>,
     pub(super) items: u64,
     pub(super) conflicts: u64,
+    pub(super) merged: u64,
 }
 
 /// Takes one page over: rows into a segment, their entries reconciled, the cursor moved, all at once.
@@ -151,7 +152,7 @@ fn take_over(
     let mut committed = Committed {
         next_link: page.next_link.clone(),
         items: u64::from(page.rows) + u64::from(page.tombstones),
-        conflicts: 0,
+        ..Committed::default()
     };
     let ids: BTreeSet<Uuid> = met.keys().copied().collect();
     let stamps = match ids.is_empty() {
@@ -160,13 +161,25 @@ fn take_over(
     };
     for (id, (at, item)) in met {
         let stamps = stamps.get(&id).cloned().unwrap_or_default();
-        committed.conflicts += reconcile_item(draft, part.table, (&page, &stamps), (id, at, item), policy);
+        let (conflicts, merged) =
+            reconcile_item(draft, part.table, (&page, &stamps), (id, at, item), policy);
+        committed.conflicts += conflicts;
+        committed.merged += merged;
     }
     for (here, there) in made_there {
         held::adopt(draft, &here, &there);
     }
     let mut cursor = draft.cursor(name);
+    draft.note(TraceEvent::Page {
+        table: name.to_owned(),
+        rows: page.rows,
+        gone: page.tombstones,
+        shadow: part.target == Target::Shadow,
+    });
     if let Some(fresh) = part.fresh {
+        if part.target == Target::Shadow {
+            draft.note(TraceEvent::Resync { table: name.to_owned() });
+        }
         fresh.open(&mut cursor, part.target);
     }
     draft.set_cursor(name, cursor);
@@ -185,13 +198,14 @@ fn take_over(
     Ok(Some(committed))
 }
 
+/// Gives how many conflicts were logged and how many rows were merged without one.
 fn reconcile_item(
     draft: &mut Draft,
     table: &Table,
     (page, stamps): (&Page, &Stamps),
     (id, at, item): (Uuid, usize, Item),
     policy: &super::Policy,
-) -> u64 {
+) -> (u64, u64) {
     let key = Key::new(table.logical_name.clone(), id);
     let entries = draft.entries_of(&key);
     let known = draft.state().mirror_row(&key).map(|(row, _)| row);
@@ -203,7 +217,8 @@ fn reconcile_item(
             reconcile(table, local, Incoming::Row { row: &row, etag: &etag, stamps }, policy)
         }
     };
-    decide(draft, &entries, decision, false)
+    let merged = merged(draft, &entries, &decision);
+    (decide(draft, &entries, decision, false), merged)
 }
 
 /// The last page is in.

@@ -9,10 +9,10 @@ use super::held;
 use super::page::commit;
 use super::push::Pass;
 use super::reconcile::{reconcile, Incoming, Local};
-use super::step::{decide, words, Run, Stop};
+use super::step::{decide, merged, words, Run, Stop};
 use super::unclear::{resolve, Unclear};
 use super::{Phase, Stage};
-use crate::model::{ETag, Key, Millis};
+use crate::model::{code_shown, ETag, Key, Millis, TraceEvent};
 use crate::platform::Transport;
 use crate::remote::{Asked, Outcome, PageCall, Read, Resolve};
 use crate::replica::{next_link_ahead, Draft, Feed, Target};
@@ -101,6 +101,7 @@ async fn from_where_it_stands<S: Store, T: Transport>(
         }
         Begin::Page { url, kind, target, fresh } => {
             let call = PageCall {
+                table: name.clone(),
                 url,
                 asked: if fresh.is_some() { Asked::Read } else { Asked::Link },
                 track_changes: kind == Kind::All && table.change_tracking && may_track(&cursor),
@@ -154,6 +155,7 @@ async fn pages<S: Store, T: Transport>(
             run.count(|report| {
                 report.pulled += committed.items;
                 report.conflicts += committed.conflicts;
+                report.merged += committed.merged;
             });
             // Told at once, not when the next page is there.
             run.progress.set(Some(Stage {
@@ -205,6 +207,11 @@ async fn refused<S: Store, T: Transport>(
             _ => "the server does not know it".to_owned(),
         };
         run.problem(format!("table {name}: {what}"));
+        let (status, code) = match outcome {
+            Outcome::Park(reason) => (reason.status, code_shown(&reason.code)),
+            _ => (404, String::new()),
+        };
+        run.replica.trace().note(run.at(), &TraceEvent::Refused { table: name.clone(), status, code });
         return Ok(End::Refused);
     };
     run.replica
@@ -224,6 +231,7 @@ pub(super) fn forget(draft: &mut Draft, name: &str, feed: Option<Feed>) {
     (cursor.watermark, cursor.watermark_next) = (None, None);
     (cursor.feed, cursor.sweeps) = (feed.unwrap_or(cursor.feed), 0);
     if cursor != draft.cursor(name) {
+        draft.note(TraceEvent::FeedLost { table: name.to_owned() });
         draft.set_cursor(name, cursor);
     }
     draft.record.pull_due = true;
@@ -235,12 +243,12 @@ async fn swap<S: Store, T: Transport>(run: &Run<'_, S, T>, table: &Table) -> std
     let name = table.logical_name.as_str();
     let policy = &run.config.policy;
     read_moved(run, name).await?;
-    let conflicts = run
+    let (conflicts, merges) = run
         .replica
         .transact(run.at(), Durability::Strict, &[name], |draft| {
             let state = draft.state();
             let keys: Vec<Key> = state.journal.keys_of(name).cloned().collect();
-            let mut conflicts = 0;
+            let (mut conflicts, mut merges) = (0, 0);
             for key in keys {
                 let entries = draft.entries_of(&key);
                 let known = state.mirror_row(&key).map(|(row, _)| row);
@@ -260,16 +268,21 @@ async fn swap<S: Store, T: Transport>(run: &Run<'_, S, T>, table: &Table) -> std
                         continue;
                     }
                 };
+                merges += merged(draft, &entries, &decision);
                 conflicts += decide(draft, &entries, decision, false);
             }
+            draft.note(TraceEvent::Swapped { table: name.to_owned() });
             draft.swap(name);
             let mut cursor = draft.cursor(name);
             (cursor.complete, cursor.sweeps) = (true, 0);
             draft.set_cursor(name, cursor);
-            Ok(conflicts)
+            Ok((conflicts, merges))
         })
         .await?;
-    run.count(|report| report.conflicts += conflicts);
+    run.count(|report| {
+        report.conflicts += conflicts;
+        report.merged += merges;
+    });
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use super::wave::{take, Limits, Ready, Wave};
 use super::{Phase, Stage};
 use crate::error::Result;
 use crate::journal::{EntryState, Reason};
-use crate::model::{planted, Bug, Change, Key, Seq};
+use crate::model::{planted, Bug, Change, Key, Seq, TraceEvent};
 use crate::platform::Transport;
 use crate::remote::{Hold, Outcome, Resolve, RowAnswer, RowCall};
 use crate::replica::Draft;
@@ -236,6 +236,11 @@ fn take_over(
         match &answer.outcome {
             Outcome::Done => {
                 let entries = draft.entries_of(key);
+                draft.note(TraceEvent::Accepted {
+                    op: request.op,
+                    table: key.table.clone(),
+                    kind: request.change.kind(),
+                });
                 if ready.is_held() {
                     sums.done += 1;
                 } else if matches!(request.change, Change::Delete) {

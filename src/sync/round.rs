@@ -8,7 +8,7 @@
 use super::step::{Run, Stop, BUDGET_MILLIS};
 use super::{pull, push, schema, Outside, Progress, Report, SyncConfig};
 use crate::journal::{plan, Entry, Unit};
-use crate::model::{planted, Bug, Change, Millis};
+use crate::model::{planted, Bug, Change, Millis, TraceEvent};
 use crate::platform::Transport;
 use crate::remote::{Caller, Outcome, Remote};
 use crate::replica::{Draft, Replica};
@@ -32,22 +32,46 @@ pub async fn round<S: Store, T: Transport>(
 ) -> Report {
     let run = Run {
         replica,
-        remote: Remote::new(outside.transport, &config.root, outside.now),
+        remote: Remote::new(outside.transport, &config.root, outside.now, replica.trace()),
         outside,
         config,
         progress,
         report: RefCell::new(Report::default()),
         deadline: Millis((outside.now)().0.saturating_add(BUDGET_MILLIS)),
     };
+    let began = run.at();
+    // Should it not be readable, nothing of the trace is stored in this round: no reason to give the round up.
+    let _ = replica.recall_trace().await;
+    replica.trace().note(began, &TraceEvent::RoundBegan);
     let ended = steps(&run).await;
     progress.set(None);
+    let millis = run.at().0.saturating_sub(began.0);
     let mut report = run.report.into_inner();
     report.reachable = run.remote.answered();
+    let mut why = if report.problem.is_none() { "whole" } else { "problem" };
     match ended {
         Ok(()) => report.ok = report.problem.is_none(),
-        Err(stop) => stop.note(&mut report),
+        Err(stop) => {
+            why = stop.why();
+            stop.hold().into_iter().for_each(|event| replica.trace().note((outside.now)(), &event));
+            stop.note(&mut report);
+        }
     }
+    replica.trace().note((outside.now)(), &ended_event(&report, why, millis));
     report
+}
+
+fn ended_event(report: &Report, why: &'static str, millis: i64) -> TraceEvent {
+    TraceEvent::RoundEnded {
+        why,
+        more: report.more,
+        pushed: report.pushed,
+        pulled: report.pulled,
+        merged: report.merged,
+        conflicts: report.conflicts,
+        parked: report.parked,
+        millis,
+    }
 }
 
 async fn steps<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(), Stop> {
@@ -114,8 +138,10 @@ async fn hello<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(), Stop> 
                 draft.record.lineage = Some(lineage.clone());
             }
             if restored {
+                draft.note(TraceEvent::Lineage);
                 begin_anew(draft, &run.config.tables);
             }
+            draft.keep_trace();
             Ok(())
         })
         .await?;
@@ -141,6 +167,7 @@ async fn synchronised<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(),
         .transact(run.at(), Durability::Relaxed, &[], |draft| {
             draft.record.pull_due = false;
             draft.record.last_sync = Some(draft.corrected_now());
+            draft.keep_trace();
             Ok(())
         })
         .await?;

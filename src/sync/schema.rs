@@ -4,7 +4,7 @@ use super::step::{decide, Run, Stop};
 use super::{Phase, Stage};
 use crate::error::Result;
 use crate::journal::Entry;
-use crate::model::{Change, Clash, Millis, Side, Value};
+use crate::model::{Change, Clash, Millis, Side, TraceEvent, Value};
 use crate::platform::Transport;
 use crate::remote::{Described, Outcome};
 use crate::replica::Draft;
@@ -68,6 +68,8 @@ fn adopt(draft: &mut Draft, schema: &Schema, at: Millis) -> Result<u64> {
         return Ok(0);
     }
     draft.set_schema(schema.clone());
+    let generation = draft.record.generation;
+    draft.note(TraceEvent::Schema { generation, tables: schema.tables.len() });
     let entries: Vec<Entry> = draft.state().journal.iter().cloned().collect();
     let mut conflicts = 0;
     for entry in entries {

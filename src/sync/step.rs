@@ -4,7 +4,7 @@ use super::reconcile::Decision;
 use super::{Outside, Progress, Report, SyncConfig};
 use crate::error::{Error, Result};
 use crate::journal::{Entry, EntryState, Reason};
-use crate::model::{planted, Bug, Conflict, ETag, Key, Millis, OpId, Row, Seq};
+use crate::model::{code_shown, planted, Bug, Conflict, ETag, Key, Millis, OpId, Row, Seq, TraceEvent};
 use crate::platform::Transport;
 use crate::remote::{Hold, Outcome, Remote};
 use crate::replica::{Draft, Replica, SegmentBuilder, Target};
@@ -37,6 +37,31 @@ impl From<Error> for Stop {
 }
 
 impl Stop {
+    /// The same in one word, for the trace.
+    pub(super) fn why(&self) -> &'static str {
+        match self {
+            Stop::Budget => "time-up",
+            Stop::OtherUser => "other-user",
+            Stop::Replica(_) => "replica",
+            Stop::Outcome(Outcome::Hold(Hold::SignedOut)) => "signed-out",
+            Stop::Outcome(Outcome::Hold(Hold::Gateway)) => "gateway",
+            Stop::Outcome(Outcome::Hold(Hold::Busy { .. })) => "busy",
+            Stop::Outcome(Outcome::Retry(_)) => "no-answer",
+            Stop::Outcome(Outcome::Park(_)) => "refused",
+            Stop::Outcome(Outcome::Resolve(_) | Outcome::Done) => "nonsense",
+        }
+    }
+
+    /// The event of a queue that waits, if it does.
+    pub(super) fn hold(&self) -> Option<TraceEvent> {
+        let retry_after_millis = match self {
+            Stop::Outcome(Outcome::Hold(Hold::Busy { retry_after_millis })) => *retry_after_millis,
+            Stop::Outcome(Outcome::Hold(Hold::SignedOut | Hold::Gateway)) | Stop::OtherUser => None,
+            Stop::Budget | Stop::Replica(_) | Stop::Outcome(_) => return None,
+        };
+        Some(TraceEvent::Hold { why: self.why(), retry_after_millis })
+    }
+
     /// What the report says of it.
     pub(super) fn note(self, report: &mut Report) {
         report.ok = false;
@@ -171,6 +196,12 @@ pub(super) fn decide(draft: &mut Draft, entries: &[Entry], decision: Decision, r
     for clashed in decision.clashes {
         let (key, id) = (entries[0].key.clone(), draft.new_id());
         logged += 1;
+        draft.note(TraceEvent::Conflict {
+            op: clashed.op,
+            table: key.table.clone(),
+            kind: clashed.clash.kind(),
+            winner: clashed.winner,
+        });
         draft.log(Conflict {
             id,
             key,
@@ -186,6 +217,27 @@ pub(super) fn decide(draft: &mut Draft, entries: &[Entry], decision: Decision, r
     logged
 }
 
+/// Traces what a merge with the server's row makes of `entries`, before [`decide`] carries it out; gives 1 when it was
+/// a merge without a conflict, else 0.
+pub(super) fn merged(draft: &mut Draft, entries: &[Entry], decision: &Decision) -> u64 {
+    let mut any = false;
+    for entry in entries {
+        let kept = decision.keep.iter().find(|kept| kept.seq == entry.seq);
+        if kept.is_some_and(|kept| kept.base == entry.base && kept.change == entry.change) {
+            continue;
+        }
+        let (op, table, kind) = (entry.op, entry.key.table.clone(), entry.change.kind());
+        // What was sent and is not to be sent any more has been carried out: its answer was lost.
+        if kept.is_none() && entry.state == EntryState::Sent && decision.clashes.is_empty() {
+            draft.note(TraceEvent::Accepted { op, table, kind });
+        } else {
+            draft.note(TraceEvent::Merged { op, table, kind, left: kept.is_some() });
+            any = true;
+        }
+    }
+    u64::from(any && decision.clashes.is_empty())
+}
+
 /// Parks entries; gives how many.
 pub(super) fn park(draft: &mut Draft, seqs: &[Seq], reason: &Reason) -> u64 {
     let mut parked = 0;
@@ -193,6 +245,14 @@ pub(super) fn park(draft: &mut Draft, seqs: &[Seq], reason: &Reason) -> u64 {
         if planted(Bug::ParkedIsDropped) {
             draft.remove(*seq);
         } else if let Some(mut entry) = draft.entry(*seq) {
+            draft.note(TraceEvent::Parked {
+                op: entry.op,
+                table: entry.key.table.clone(),
+                kind: entry.change.kind(),
+                class: reason.class(),
+                status: reason.status,
+                code: code_shown(&reason.code),
+            });
             entry.state = EntryState::Parked(reason.clone());
             draft.put(entry);
             parked += 1;

@@ -4,7 +4,7 @@
 use super::held::{self, tell};
 use super::push::Pass;
 use super::reconcile::{is_foreign, reconcile, Incoming, Local};
-use super::step::{decide, mirror, park, Run, Stop, Told};
+use super::step::{decide, merged, mirror, park, Run, Stop, Told};
 use crate::error::Result;
 use crate::journal::{Entry, Reason};
 use crate::model::{planted, Bug, ETag, Key, Row, Seq};
@@ -81,6 +81,7 @@ pub(super) async fn resolve<S: Store, T: Transport>(
             .await?;
         run.count(|report| {
             report.conflicts += sums.conflicts;
+            report.merged += sums.merged;
             report.parked += sums.parked;
         });
         for (row, answer) in answered {
@@ -100,6 +101,7 @@ pub(super) async fn resolve<S: Store, T: Transport>(
 #[derive(Debug, Default)]
 struct Learnt {
     conflicts: u64,
+    merged: u64,
     parked: u64,
 }
 
@@ -138,6 +140,7 @@ fn learn(
                         let stamps = stamps_of_row(&answer.body, table);
                         let incoming = Incoming::Row { row: &row, etag: &etag, stamps: &stamps };
                         let decision = reconcile(table, local, incoming, policy);
+                        sums.merged += merged(draft, &entries, &decision);
                         sums.conflicts += decide(draft, &entries, decision, unclear.refused);
                     }
                 }
@@ -149,6 +152,7 @@ fn learn(
                 None if planted(Bug::GoneIsMadeAgain) => make_again(draft, key, &entries, &mut told),
                 None => {
                     let decision = reconcile(table, local, Incoming::Gone, policy);
+                    sums.merged += merged(draft, &entries, &decision);
                     sums.conflicts += decide(draft, &entries, decision, unclear.refused);
                     told.push((key.clone(), None));
                 }

@@ -14,4 +14,6 @@ mod meeting;
 mod offline;
 mod several;
 mod stamps;
+mod station;
 mod support;
+mod trace;

@@ -27,16 +27,17 @@ export function explain(error: unknown, attempt: string): string {
   }
 }
 
+const second = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "medium" });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const dayUtc = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
 
 /** A date or date-time as the library gives it (Date or text). Empty when it is none. */
-export function dateText(value: unknown, kind: "day" | "moment" | "date-only"): string {
+export function dateText(value: unknown, kind: "day" | "moment" | "second" | "date-only"): string {
   const date = value instanceof Date ? value : new Date(typeof value === "string" ? value : Number.NaN);
   if (Number.isNaN(date.getTime())) return "";
   if (kind === "date-only") return dayUtc.format(date);
-  return (kind === "day" ? day : moment).format(date);
+  return { day, moment, second }[kind].format(date);
 }
 
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });

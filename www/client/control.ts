@@ -1,6 +1,6 @@
 // The control API of the worker, typed. Each call is one request to `/flette/...` on this origin.
 
-import type { Conflict, JournalEntry, Report, Status } from "./types.ts";
+import type { Conflict, JournalEntry, Report, Status, Trace } from "./types.ts";
 
 /** A refusal of the control API: the error of the body, with its HTTP status. */
 export class FletteError extends Error {
@@ -29,6 +29,8 @@ export const control = {
   resolve: (id: string, take: "local" | "server") =>
     call("POST", `conflicts/${encodeURIComponent(id)}/resolve`, { take }),
   export: async () => (await call("GET", "export")).blob(),
+  trace: (after = 0) => json<Trace>("GET", `trace?after=${after}`),
+  exportTrace: async () => (await call("GET", "trace/export")).blob(),
   signOut: (unsent: "keep-refuse" | "discard") => call("POST", "sign-out", { unsent }),
 };
 

@@ -166,6 +166,17 @@ export class FletteClient {
   exportUnsent = () => control.export();
 
   /**
+   * What happened lately between this device and the server, oldest first: rounds, requests, what became of changes.
+   * Never a value, a name or a text of a row.
+   *
+   * @param after - Only events with a higher number than this; give the `last` of the answer before.
+   */
+  trace = (after = 0) => control.trace(after);
+
+  /** The trace as a JSON file, to be given to whoever looks for the reason of something. */
+  exportTrace = () => control.exportTrace();
+
+  /**
    * Deletes this user's replica. With `keep-refuse` it rejects with a FletteError of status 409 while changes are
    * unsent; `discard` deletes them too.
    */

@@ -46,6 +46,8 @@ export interface Report {
   more: boolean;
   pushed: number;
   pulled: number;
+  /** Rows whose edits here were merged with the server's without a conflict. */
+  merged: number;
   conflicts: number;
   parked: number;
   problem: string | null;
@@ -68,7 +70,8 @@ export interface JournalEntry {
   /** When the change was made; RFC 3339. */
   at: string;
   state: "waiting" | "sent" | "parked";
-  reason: { status: number; code: string; message: string } | null;
+  /** Why the server refused it. `class`: `duplicate`, `forbidden`, `missing`, `taken`, `too-large`, `unsendable`, `refused`. */
+  reason: { status: number; class: string; code: string; message: string } | null;
   fields: { name: string; old: unknown; new: unknown }[];
 }
 
@@ -99,4 +102,23 @@ export interface Conflict {
   edits?: { name: string; old: unknown; new: unknown }[];
   winner: "local" | "server";
   resolved: null | "local" | "server";
+}
+
+/** One event of the trace. It never holds a value, a name or a text of a row. */
+export interface TraceEvent {
+  /** Grows with every event; a gap says that events were lost when a worker was stopped. */
+  seq: number;
+  /** RFC 3339. */
+  at: string;
+  /** What happened, such as `request`, `page` or `parked`; `docs/control-api.md` lists them with their other members. */
+  what: string;
+  [member: string]: unknown;
+}
+
+/** Answer of `GET /flette/trace`. */
+export interface Trace {
+  /** Number of the newest event; 0 when there is none. */
+  last: number;
+  /** Oldest first. */
+  events: TraceEvent[];
 }

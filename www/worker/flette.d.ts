@@ -23,6 +23,7 @@ export interface Report {
   more: boolean;
   pushed: number;
   pulled: number;
+  merged: number;
   conflicts: number;
   parked: number;
   problem: string | null;

@@ -10,6 +10,7 @@ import { useModal } from "./dialogs.tsx";
 import { Icon } from "./icons.tsx";
 import { StateButtons, useAction, useNow } from "./state-bar.tsx";
 import { ChangeItem, ConflictItem } from "./sync-items.tsx";
+import { TraceSection } from "./sync-trace.tsx";
 
 export function SyncCentre() {
   const open = useStore(centreOpen);
@@ -79,6 +80,7 @@ function Content() {
       />
       {entries.length > 0 ? <ExportButton /> : null}
       <Tables />
+      <TraceSection />
     </>
   );
 }

@@ -1,0 +1,134 @@
+//! A whole engine of one user on a store that outlives it, with the way to the server in the test's hand.
+
+use crate::support::{chance, Server, Wire};
+use flette::engine::{Config, Engine, Identity};
+use flette::model::Millis;
+use flette::platform::Platform;
+use flette::store::memory::MemoryStore;
+use flette_odata::{Method, Request, Response, Uuid};
+use serde_json::Value;
+use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The surroundings of the engine.
+pub struct Desk {
+    store: MemoryStore,
+    wire: Rc<Wire>,
+    chance: flette::replica::Random,
+}
+
+impl Platform for Desk {
+    type Store = MemoryStore;
+    type Transport = Wire;
+    type Lock = ();
+
+    fn store(&self) -> &MemoryStore {
+        &self.store
+    }
+
+    fn transport(&self) -> &Wire {
+        &self.wire
+    }
+
+    fn now(&self) -> Millis {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        Millis(i64::try_from(since.as_millis()).unwrap())
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        (self.chance)(bytes);
+    }
+
+    async fn sleep(&self, _millis: u32) {}
+
+    async fn try_lock(&self, _name: &str) -> Option<()> {
+        Some(())
+    }
+}
+
+/// See the module.
+pub struct Station {
+    pub engine: Engine<Desk>,
+    pub wire: Rc<Wire>,
+    store: MemoryStore,
+    config: Config,
+}
+
+impl Station {
+    pub fn new(server: &Server, user: &str, tables: &[&str]) -> Station {
+        let wire = Rc::new(server.user(user));
+        let who = wire.json("WhoAmI");
+        let id = |name: &str| who[name].as_str().unwrap().parse::<Uuid>().unwrap();
+        let identity = Identity {
+            user: id("UserId"),
+            business_unit: id("BusinessUnitId"),
+            organization: id("OrganizationId"),
+        };
+        let tables = tables.iter().map(|name| (*name).to_owned()).collect();
+        let database = "station".to_owned();
+        let config = Config { root: server.root(), database, identity, tables, page_size: 10 };
+        let store = MemoryStore::new();
+        let engine = open(&store, &wire, &config);
+        Station { engine, wire, store, config }
+    }
+
+    /// Everything in memory is lost; what was committed is read again.
+    pub fn restart(&mut self) {
+        self.engine = open(&self.store, &self.wire, &self.config);
+    }
+
+    /// What the engine answers: below the API's root, or, with a leading slash, on its own origin.
+    pub fn ask(&self, method: Method, path: &str, body: &str) -> Response {
+        let url = match path.starts_with('/') {
+            true => path.to_owned(),
+            false => format!("{}{path}", self.config.root),
+        };
+        let mut request = Request::new(method, url);
+        if !body.is_empty() {
+            request = request.json(body.as_bytes().to_vec());
+        }
+        pollster::block_on(self.engine.handle(request))
+    }
+
+    pub fn get(&self, path: &str) -> Value {
+        let answer = self.ask(Method::Get, path, "");
+        assert_eq!(answer.status, 200, "{path}: {}", String::from_utf8_lossy(&answer.body));
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    /// A request that changes something, and must go well.
+    pub fn post(&self, path: &str, body: &str) -> Response {
+        let answer = self.ask(Method::Post, path, body);
+        assert!(answer.is_success(), "{path}: {}", String::from_utf8_lossy(&answer.body));
+        answer
+    }
+
+    /// Makes a row at the front door; gives its id.
+    pub fn create(&self, set: &str, body: &str) -> Uuid {
+        let answer = self.post(set, body);
+        let url = answer.headers.get("OData-EntityId").unwrap().to_owned();
+        url[url.len() - 37..url.len() - 1].parse().unwrap()
+    }
+
+    pub fn patch(&self, path: &str, body: &str) {
+        let answer = self.ask(Method::Patch, path, body);
+        assert!(answer.is_success(), "{path}: {}", String::from_utf8_lossy(&answer.body));
+    }
+
+    /// A round that must go well.
+    pub fn sync(&self) -> Value {
+        let report: Value = serde_json::from_slice(&self.post("/flette/sync", "").body).unwrap();
+        assert_eq!(report["ok"], true, "{report}");
+        report
+    }
+
+    /// Waiting changes.
+    pub fn journal(&self) -> Vec<Value> {
+        self.get("/flette/journal")["entries"].as_array().unwrap().clone()
+    }
+}
+
+fn open(store: &MemoryStore, wire: &Rc<Wire>, config: &Config) -> Engine<Desk> {
+    let desk = Desk { store: store.clone(), wire: wire.clone(), chance: chance() };
+    pollster::block_on(Engine::open(desk, config.clone())).unwrap()
+}
