@@ -26,6 +26,14 @@ pub trait Transport {
     async fn send(&self, request: Request) -> Result<Response, TransportError>;
 }
 
+/// How much may be stored on this device, and how much is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Space {
+    pub quota_bytes: u64,
+    pub used_bytes: u64,
+}
+
 /// What the engine needs from its surroundings.
 #[allow(async_fn_in_trait)]
 pub trait Platform {
@@ -48,6 +56,10 @@ pub trait Platform {
     async fn sleep(&self, millis: u32);
     /// Memory that the engine holds now, in bytes, where the surroundings can tell. In WebAssembly it never shrinks.
     fn memory_bytes(&self) -> Option<u64> {
+        None
+    }
+    /// Space of the store, where the surroundings can tell.
+    async fn space(&self) -> Option<Space> {
         None
     }
     /// The named lock if nobody holds it.

@@ -5,6 +5,7 @@ mod commit;
 mod connection;
 mod database;
 mod locks;
+mod space;
 mod timer;
 mod transport;
 mod trouble;
@@ -15,7 +16,7 @@ pub use locks::WebLock;
 pub use transport::{FetchTransport, ANSWER_MILLIS_MAX};
 
 use crate::model::Millis;
-use crate::platform::Platform;
+use crate::platform::{Platform, Space};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::JsCast;
 
@@ -68,6 +69,10 @@ impl Platform for Browser {
     fn memory_bytes(&self) -> Option<u64> {
         let pages = u64::try_from(core::arch::wasm32::memory_size(0)).ok()?;
         pages.checked_mul(WASM_PAGE_BYTES)
+    }
+
+    async fn space(&self) -> Option<Space> {
+        space::space().await
     }
 
     async fn try_lock(&self, name: &str) -> Option<WebLock> {

@@ -1,6 +1,6 @@
 //! The control API below `/flette/`: what the page shows and does about the replica itself.
 
-use super::{parity, path_of, views, Engine, CONTROL_ROOT};
+use super::{offline, parity, path_of, views, Engine, CONTROL_ROOT};
 use crate::error::{Error, Result};
 use crate::model::{OpId, Side};
 use crate::platform::Platform;
@@ -10,9 +10,17 @@ use flette_odata::{Method, ODataError, Request, Response};
 use serde::Deserialize;
 use uuid::Uuid;
 
+/// Most rows that are offered to merge a refused one into.
+const LOOK_ALIKES_MAX: usize = 10;
+
 #[derive(Deserialize)]
 struct ResolveBody {
     take: Side,
+}
+
+#[derive(Deserialize)]
+struct MergeBody {
+    id: Uuid,
 }
 
 #[derive(Deserialize, Default)]
@@ -49,6 +57,10 @@ impl<P: Platform + 'static> Engine<P> {
             (Method::Get, ["trace", "export"]) => Ok(attached(self.trace(0).await, "flette-trace.json")),
             (Method::Post, ["sync"]) => Ok(json(&views::report(&self.round().await))),
             (Method::Post, ["go-offline"]) => Ok(json(&views::report(&self.go_offline().await?))),
+            (Method::Post, ["go-offline", "cancel"]) => {
+                self.cancel_offline().await?;
+                Ok(Response::empty(204))
+            }
             (Method::Post, ["go-online"]) => Ok(json(&views::report(&self.go_online().await?))),
             (Method::Post, ["journal", op, "retry"]) => {
                 let op = op_id(op)?;
@@ -58,6 +70,12 @@ impl<P: Platform + 'static> Engine<P> {
                 let op = op_id(op)?;
                 self.decide(|draft| draft.discard(op)).await
             }
+            (Method::Post, ["journal", op, "merge"]) => {
+                let (op, body) = (op_id(op)?, parse::<MergeBody>(&request.body)?);
+                self.decide(|draft| draft.merge_into(op, body.id)).await
+            }
+            (Method::Get, ["journal", op, "duplicates"]) => self.duplicates(op_id(op)?).await,
+            (Method::Get, ["journal", op, "export"]) => self.export_one(op_id(op)?),
             (Method::Post, ["conflicts", id, "resolve"]) => {
                 let (id, body) = (uuid(id)?, parse::<ResolveBody>(&request.body)?);
                 self.decide(|draft| draft.resolve_conflict(id, body.take)).await
@@ -72,20 +90,23 @@ impl<P: Platform + 'static> Engine<P> {
 
     /// A human's decision, as one durable transaction.
     async fn decide(&self, decide: impl FnMut(&mut Draft) -> Result<()>) -> Result<Response> {
-        let tables: Vec<&str> = self.config.tables.iter().map(String::as_str).collect();
+        let scope = self.scope();
+        let tables: Vec<&str> = scope.iter().map(String::as_str).collect();
         self.replica.transact(self.platform.now(), Durability::Strict, &tables, decide).await?;
         Ok(Response::empty(204))
     }
 
     async fn status(&self) -> Result<Response> {
         self.load_all().await?;
-        let memory = self.platform.memory_bytes();
-        Ok(json(&views::status(&self.replica.state(), &self.config, &self.live, memory)))
+        let (memory, scope) = (self.platform.memory_bytes(), self.scope());
+        let state = self.replica.state();
+        let going = offline::on_the_way(&state, &scope, &self.live, self.platform.now());
+        Ok(json(&views::status(&state, &scope, &self.live, (memory, going))))
     }
 
     async fn parity(&self) -> Result<Response> {
         self.load_all().await?;
-        Ok(json(&parity::parity(&self.replica.state(), &self.config)))
+        Ok(json(&parity::parity(&self.replica.state(), &self.scope())))
     }
 
     async fn conflicts(&self) -> Result<Response> {
@@ -93,8 +114,9 @@ impl<P: Platform + 'static> Engine<P> {
         Ok(json(&views::conflicts(&self.replica.state())))
     }
 
-    async fn load_all(&self) -> Result<()> {
-        let tables: Vec<&str> = self.config.tables.iter().map(String::as_str).collect();
+    pub(super) async fn load_all(&self) -> Result<()> {
+        let scope = self.scope();
+        let tables: Vec<&str> = scope.iter().map(String::as_str).collect();
         self.replica.load(&tables).await
     }
 
@@ -111,6 +133,23 @@ impl<P: Platform + 'static> Engine<P> {
     fn export(&self) -> Response {
         let body = views::export(&self.replica.state());
         attached(json(&body), "flette-journal.json")
+    }
+
+    /// One change in the form of the whole file.
+    fn export_one(&self, op: OpId) -> Result<Response> {
+        let one = views::export_one(&self.replica.state(), op);
+        let unknown =
+            || ODataError::new(404, "0x80040217", format!("The journal holds no operation {}.", op.0));
+        Ok(attached(json(&one.ok_or_else(unknown)?), "flette-change.json"))
+    }
+
+    /// Rows that a refused new row may be meant to be.
+    async fn duplicates(&self, op: OpId) -> Result<Response> {
+        let scope = self.scope();
+        let tables: Vec<&str> = scope.iter().map(String::as_str).collect();
+        let look = |draft: &mut Draft| draft.look_alikes(op, LOOK_ALIKES_MAX);
+        let found = self.replica.transact(self.platform.now(), Durability::Relaxed, &tables, look).await?;
+        Ok(json(&views::named(&self.replica.state(), &found)))
     }
 
     /// Whether the replica may be deleted now; the caller deletes it. From here on no request is answered, so that no
@@ -148,7 +187,7 @@ fn after(url: &str) -> Result<u64> {
 }
 
 /// Every request of the control API: method and path below [`CONTROL_ROOT`], with `*` for what varies.
-const ROUTES: [(Method, &str); 14] = [
+const ROUTES: [(Method, &str); 18] = [
     (Method::Get, "status"),
     (Method::Get, "journal"),
     (Method::Get, "conflicts"),
@@ -158,9 +197,13 @@ const ROUTES: [(Method, &str); 14] = [
     (Method::Get, "trace/export"),
     (Method::Post, "sync"),
     (Method::Post, "go-offline"),
+    (Method::Post, "go-offline/cancel"),
     (Method::Post, "go-online"),
     (Method::Post, "journal/*/retry"),
     (Method::Post, "journal/*/discard"),
+    (Method::Get, "journal/*/export"),
+    (Method::Get, "journal/*/duplicates"),
+    (Method::Post, "journal/*/merge"),
     (Method::Post, "conflicts/*/resolve"),
     (Method::Post, "sign-out"),
 ];
@@ -204,7 +247,8 @@ mod tests {
     #[test]
     fn the_documentation_lists_every_request_and_no_other() {
         let text = include_str!("../../docs/control-api.md");
-        let listed: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        let requests = text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        let listed: Vec<&str> = requests.filter(|request| request.contains(CONTROL_ROOT)).collect();
         let routes: Vec<String> = ROUTES
             .iter()
             .map(|(method, path)| format!("{} {CONTROL_ROOT}{}", method.as_str(), path.replace('*', "{id}")))
@@ -214,7 +258,9 @@ mod tests {
 
     #[test]
     fn a_known_path_is_known_by_its_parts() {
-        for (known, path) in [(true, "journal/x/retry"), (false, "journal/x/burn"), (false, "journal/x"), (false, "")] {
+        for (known, path) in
+            [(true, "journal/x/retry"), (false, "journal/x/burn"), (false, "journal/x"), (false, "")]
+        {
             assert_eq!(is_known(&path.split('/').collect::<Vec<_>>()), known, "{path}");
         }
     }

@@ -2,12 +2,13 @@
 //! the server can be reached, and whether the user chose to be offline.
 
 mod control;
+mod offline;
 mod parity;
 mod views;
 
 use crate::api::{self, Answer, Door};
-use crate::error::{Error, Result};
-use crate::model::TraceEvent;
+use crate::error::Result;
+use crate::model::{Millis, TraceEvent};
 use crate::platform::{Platform, Transport, TransportError};
 pub use crate::replica::Identity;
 use crate::replica::{Random, Replica};
@@ -21,9 +22,6 @@ pub const SOURCE_HEADER: &str = "Flette-Source";
 
 /// Path of the control API.
 pub const CONTROL_ROOT: &str = "/flette/";
-
-/// Rounds in a row that one call of go-offline or go-online may take. Each ends at a slice border.
-const ROUNDS_MAX: u32 = 1000;
 
 /// Longest time that the segments are merged after a round, milliseconds. What is left undone waits for the next one.
 const COMPACTION_MILLIS_MAX: i64 = 2_000;
@@ -60,6 +58,8 @@ struct Live {
     problem: RefCell<Option<String>>,
     /// How far the round under way is.
     progress: Progress,
+    /// When, and with how many rows, this life of the engine began to go offline.
+    pace: Cell<Option<(Millis, u64)>>,
 }
 
 /// See the module.
@@ -94,7 +94,8 @@ impl<P: Platform + 'static> Engine<P> {
             let ended = ODataError::new(503, "0x80040216", "The user of this replica has signed out.");
             return ended.to_response().header(SOURCE_HEADER, "replica");
         }
-        let door = Door { root: &self.config.root, scope: &self.config.tables, now: self.platform.now() };
+        let scope = self.scope();
+        let door = Door { root: &self.config.root, scope: &scope, now: self.platform.now() };
         let answer = api::answer(&self.replica, &request, door).await;
         self.replica.rest();
         match answer {
@@ -126,34 +127,63 @@ impl<P: Platform + 'static> Engine<P> {
         if self.is_offline_chosen() {
             return idle("The user works offline.");
         }
-        self.round_now().await
+        if !self.is_going_offline() {
+            return self.round_now().await;
+        }
+        // Whoever wished for it does not wait any more: the worker was stopped meanwhile.
+        match self.step_offline().await {
+            Ok(report) => report,
+            Err(error) => self.refuse_offline(&error).await,
+        }
     }
 
     async fn round_now(&self) -> Report {
-        let name = format!("flette-round:{}", self.config.database);
-        let Some(_lock) = self.platform.try_lock(&name).await else {
-            self.live.primary.set(false);
+        let Some((_lock, syncing)) = self.turn().await else {
             return idle("Another context is the primary client.");
         };
-        self.live.primary.set(true);
-        self.live.syncing.set(true);
-        let syncing = Reset(&self.live.syncing);
-        let config = SyncConfig {
-            root: self.config.root.clone(),
-            tables: self.config.tables.clone(),
-            page_size: self.config.page_size,
-            policy: Policy::default(),
-        };
+        let config = self.sync_config();
         let now = || self.platform.now();
         let random = |bytes: &mut [u8]| self.platform.random(bytes);
-        let outside = Outside { transport: self.platform.transport(), now: &now, random: &random };
+        let outside = self.outside(&now, &random);
         let mut report = sync::round(&self.replica, &outside, &config, &self.live.progress).await;
         drop(syncing);
         self.upkeep(&mut report).await;
+        self.note_ended(&report);
+        report
+    }
+
+    /// The right to run a round, for as long as it is held; `None` when another context has it.
+    async fn turn(&self) -> Option<(P::Lock, Reset<'_>)> {
+        let name = format!("flette-round:{}", self.config.database);
+        let lock = self.platform.try_lock(&name).await;
+        self.live.primary.set(lock.is_some());
+        let lock = lock?;
+        self.live.progress.resume();
+        self.live.syncing.set(true);
+        Some((lock, Reset(&self.live.syncing)))
+    }
+
+    fn sync_config(&self) -> SyncConfig {
+        SyncConfig {
+            root: self.config.root.clone(),
+            tables: self.scope(),
+            page_size: self.config.page_size,
+            policy: Policy::default(),
+        }
+    }
+
+    fn outside<'a>(
+        &'a self,
+        now: &'a dyn Fn() -> Millis,
+        random: &'a dyn Fn(&mut [u8]),
+    ) -> Outside<'a, P::Transport> {
+        Outside { transport: self.platform.transport(), now, random }
+    }
+
+    fn note_ended(&self, report: &Report) {
         self.live.reachable.set(Some(report.reachable));
         self.live.signed_in.set(!report.signed_out);
         self.live.problem.replace(report.problem.clone());
-        report
     }
 
     /// After a round, unless another one is due at once: the segments that it left are merged, as long as time is left.
@@ -180,7 +210,8 @@ impl<P: Platform + 'static> Engine<P> {
     /// # Errors
     /// When the store cannot be written; then everything is as it was.
     pub async fn compact(&self) -> Result<bool> {
-        let tables: Vec<&str> = self.config.tables.iter().map(String::as_str).collect();
+        let scope = self.scope();
+        let tables: Vec<&str> = scope.iter().map(String::as_str).collect();
         self.replica.compact(self.platform.now(), &tables).await
     }
 
@@ -194,56 +225,8 @@ impl<P: Platform + 'static> Engine<P> {
         self.replica.unpacked_bytes()
     }
 
-    /// Rounds until nothing more is due, or one does not end well.
-    async fn rounds(&self) -> Report {
-        let mut total = self.round_now().await;
-        for _ in 0..ROUNDS_MAX {
-            if !total.more {
-                break;
-            }
-            total = total.then(self.round_now().await);
-        }
-        total
-    }
-
     fn is_offline_chosen(&self) -> bool {
         self.replica.state().record.offline_chosen
-    }
-
-    async fn choose_offline(&self, offline: bool) -> Result<()> {
-        let now = self.platform.now();
-        let durability = crate::store::Durability::Strict;
-        self.replica
-            .transact(now, durability, &[], |draft| {
-                draft.record.offline_chosen = offline;
-                Ok(())
-            })
-            .await
-    }
-
-    /// Brings schema and data up to date, and only then cuts the line.
-    async fn go_offline(&self) -> Result<Report> {
-        let report = self.rounds().await;
-        let complete = {
-            let state = self.replica.state();
-            self.config.tables.iter().all(|name| state.tables.get(name).is_some_and(|t| t.cursor.complete))
-        };
-        if !complete {
-            let problem = report
-                .problem
-                .clone()
-                .unwrap_or_else(|| "the first synchronisation has not ended".to_owned());
-            let error = ODataError::new(409, "0x80044223", format!("Cannot go offline yet: {problem}"));
-            return Err(Error::Refused(error));
-        }
-        self.choose_offline(true).await?;
-        Ok(report)
-    }
-
-    /// Opens the line again, pushes and pulls, and reports.
-    async fn go_online(&self) -> Result<Report> {
-        self.choose_offline(false).await?;
-        Ok(self.rounds().await)
     }
 }
 

@@ -1,6 +1,5 @@
 //! `GET /flette/parity`: what of the Web API is answered without the server, table by table.
 
-use super::Config;
 use crate::replica::State;
 use flette_odata::edm::{ColumnKind, ManyToMany};
 use flette_odata::filter::{function_names, FunctionNeed};
@@ -58,14 +57,14 @@ struct TableParity {
 }
 
 /// What the replica can answer at this moment. The tables must be loaded.
-pub(super) fn parity(state: &State, config: &Config) -> Parity {
-    let tables = config.tables.iter().filter_map(|name| state.schema.table(name));
-    let tables = tables.map(|table| of_table(state, config, table)).collect();
+pub(super) fn parity(state: &State, scope: &[String]) -> Parity {
+    let tables = scope.iter().filter_map(|name| state.schema.table(name));
+    let tables = tables.map(|table| of_table(state, scope, table)).collect();
     Parity { queries: QUERIES, server_only: SERVER_ONLY, tables }
 }
 
-fn of_table(state: &State, config: &Config, table: &Table) -> TableParity {
-    let is_here = |table: &Table| here(state, config, table);
+fn of_table(state: &State, scope: &[String], table: &Table) -> TableParity {
+    let is_here = |table: &Table| here(state, scope, table);
     TableParity {
         name: table.logical_name.clone(),
         set: table.set_name.clone(),
@@ -76,14 +75,14 @@ fn of_table(state: &State, config: &Config, table: &Table) -> TableParity {
             .into_iter()
             .map(|(name, targets)| (name, targets.iter().all(|target| is_here(target))))
             .collect(),
-        functions: functions(state, config, table),
+        functions: functions(state, scope, table),
     }
 }
 
-fn here(state: &State, config: &Config, table: &Table) -> bool {
+fn here(state: &State, scope: &[String], table: &Table) -> bool {
     let name = &table.logical_name;
     let begun = state.tables.get(name).is_some_and(|t| t.cursor.has_begun());
-    config.tables.contains(name) && begun && (!table.union || state.journal.is_empty())
+    scope.contains(name) && begun && (!table.union || state.journal.is_empty())
 }
 
 /// Navigation properties with the tables that an answer needs.
@@ -116,8 +115,8 @@ fn navigations<'s>(state: &'s State, table: &'s Table) -> Vec<(String, Vec<&'s T
 }
 
 /// Query functions whose answer is here, whatever column they are asked of.
-fn functions(state: &State, config: &Config, table: &Table) -> Vec<&'static str> {
-    let named = |name: &str| state.schema.table(name).is_some_and(|table| here(state, config, table));
+fn functions(state: &State, scope: &[String], table: &Table) -> Vec<&'static str> {
+    let named = |name: &str| state.schema.table(name).is_some_and(|table| here(state, scope, table));
     let teams = || {
         let mut pairs = state.schema.many_to_many.iter();
         pairs.any(|pairs| {
@@ -130,7 +129,7 @@ fn functions(state: &State, config: &Config, table: &Table) -> Vec<&'static str>
         FunctionNeed::Teams => teams(),
         FunctionNeed::Managers => named("systemuser"),
         FunctionNeed::ManagersAndTeams => named("systemuser") && teams(),
-        FunctionNeed::Hierarchy => here(state, config, table),
+        FunctionNeed::Hierarchy => here(state, scope, table),
     };
     function_names().filter(|(_, need)| answered(*need)).map(|(name, _)| name).collect()
 }

@@ -1,8 +1,9 @@
 //! What the control API shows, as plain data.
 
-use super::{Config, Live};
+use super::offline::OnTheWay;
+use super::Live;
 use crate::journal::{Entry, EntryState, Reason};
-use crate::model::{planted, Bug, Change, Clash, Conflict, EntityRef, Key, Value};
+use crate::model::{planted, Bug, Change, Clash, Conflict, EntityRef, Key, OpId, Value};
 use crate::replica::State;
 use crate::sync::{Phase, Report, Stage};
 use flette_odata::time::{format_date, format_datetime};
@@ -24,6 +25,8 @@ pub(super) struct Status {
     progress: Option<serde_json::Value>,
     last_sync: Option<String>,
     synced: bool,
+    /// How far going offline has come, while it is wished for.
+    going_offline: Option<OnTheWay>,
     generation: u64,
     signed_in: bool,
     problem: Option<String>,
@@ -48,12 +51,17 @@ struct Storage {
     persisted: Option<bool>,
 }
 
-pub(super) fn status(state: &State, config: &Config, live: &Live, memory_bytes: Option<u64>) -> Status {
+pub(super) fn status(
+    state: &State,
+    scope: &[String],
+    live: &Live,
+    (memory_bytes, going_offline): (Option<u64>, Option<OnTheWay>),
+) -> Status {
     let record = &state.record;
     let parked = state.journal.iter().filter(|e| e.is_parked()).count();
     let reachable = live.reachable.get();
     let offline = record.offline_chosen || reachable == Some(false);
-    let tables: Vec<TableStatus> = config.tables.iter().map(|name| table(state, name)).collect();
+    let tables: Vec<TableStatus> = scope.iter().map(|name| table(state, name)).collect();
     let whole = tables.iter().all(|table| table.complete);
     Status {
         mode: if offline { "offline" } else { "online" },
@@ -70,6 +78,7 @@ pub(super) fn status(state: &State, config: &Config, live: &Live, memory_bytes: 
             && state.journal.is_empty()
             && (!record.pull_due || planted(Bug::SyncedTooEarly))
             && record.last_sync.is_some(),
+        going_offline,
         generation: record.generation,
         signed_in: live.signed_in.get(),
         problem: live.problem.borrow().clone(),
@@ -92,6 +101,7 @@ fn table(state: &State, name: &str) -> TableStatus {
 fn progress(stage: &Stage) -> serde_json::Value {
     let phase = match stage.phase {
         Phase::Schema => "schema",
+        Phase::Checks => "checks",
         Phase::Pull => "pull",
         Phase::Push => "push",
     };
@@ -229,6 +239,21 @@ pub(super) fn export(state: &State) -> serde_json::Value {
     let conflicts: Vec<&Conflict> = state.conflicts.values().collect();
     let user: Uuid = state.record.user;
     json!({"format": "flette-journal", "version": 1, "user": user, "entries": entries, "conflicts": conflicts})
+}
+
+/// One entry in the same form.
+pub(super) fn export_one(state: &State, op: OpId) -> Option<serde_json::Value> {
+    let (entry, user) = (state.journal.by_op(op)?, state.record.user);
+    Some(json!({"format": "flette-journal", "version": 1, "user": user, "entries": [entry], "conflicts": []}))
+}
+
+/// Rows with what names them.
+pub(super) fn named(state: &State, rows: &[EntityRef]) -> serde_json::Value {
+    let row = |row: &EntityRef| {
+        let key = Key::new(row.table.clone(), row.id);
+        json!({"table": row.table, "set": set_of(state, &key), "id": row.id, "name": state.name_of(row)})
+    };
+    json!({ "rows": rows.iter().map(row).collect::<Vec<_>>() })
 }
 
 /// A value as people read JSON: the form it has in a row of the Web API.

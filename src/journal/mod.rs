@@ -25,7 +25,8 @@ pub struct Journal {
 impl Journal {
     /// Adds or replaces the entry at its `seq`.
     pub fn put(&mut self, entry: Entry) {
-        if self.entries.get(&entry.seq).is_some_and(|known| known.key != entry.key) {
+        let moved = |known: &Entry| known.key != entry.key || known.holders != entry.holders;
+        if self.entries.get(&entry.seq).is_some_and(moved) {
             self.remove(entry.seq);
         }
         let seqs = self.by_key.entry(entry.key.clone()).or_default();

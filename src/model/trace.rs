@@ -46,30 +46,77 @@ pub enum TraceEvent {
         millis: i64,
     },
     /// A page became durable.
-    Page { table: String, rows: u32, gone: u32, shadow: bool },
+    Page {
+        table: String,
+        rows: u32,
+        gone: u32,
+        shadow: bool,
+    },
     /// The server has what the operation asked for.
-    Accepted { op: OpId, table: String, kind: &'static str },
+    Accepted {
+        op: OpId,
+        table: String,
+        kind: &'static str,
+    },
     /// The server's row and the operation were merged; `left`: something of it is still to be sent.
-    Merged { op: OpId, table: String, kind: &'static str, left: bool },
-    Conflict { op: OpId, table: String, kind: &'static str, winner: Side },
-    Parked { op: OpId, table: String, kind: &'static str, class: &'static str, status: u16, code: String },
+    Merged {
+        op: OpId,
+        table: String,
+        kind: &'static str,
+        left: bool,
+    },
+    Conflict {
+        op: OpId,
+        table: String,
+        kind: &'static str,
+        winner: Side,
+    },
+    Parked {
+        op: OpId,
+        table: String,
+        kind: &'static str,
+        class: &'static str,
+        status: u16,
+        code: String,
+    },
     /// The server does not give a table.
-    Refused { table: String, status: u16, code: String },
-    Schema { generation: u64, tables: usize },
+    Refused {
+        table: String,
+        status: u16,
+        code: String,
+    },
+    Schema {
+        generation: u64,
+        tables: usize,
+    },
     /// A table is pulled in full again, beside what is read.
-    Resync { table: String },
+    Resync {
+        table: String,
+    },
     /// What was pulled beside took the place of what is read.
-    Swapped { table: String },
+    Swapped {
+        table: String,
+    },
     /// A table's place in the feed is lost: it begins anew.
-    FeedLost { table: String },
+    FeedLost {
+        table: String,
+    },
     /// The server's database is another one.
     Lineage,
     /// The queue waits for a sign-in, for time to pass, or for the way to be free.
-    Hold { why: &'static str, retry_after_millis: Option<u64> },
+    Hold {
+        why: &'static str,
+        retry_after_millis: Option<u64>,
+    },
     /// A human decided about an operation.
-    Decided { op: OpId, decision: &'static str },
+    Decided {
+        op: OpId,
+        decision: &'static str,
+    },
     /// Going offline or online came to this step.
-    Mode { step: &'static str },
+    Mode {
+        step: &'static str,
+    },
 }
 
 /// An error code as it may be shown: `0x` and hexadecimal digits. Of anything else nothing is shown, as it may be words.

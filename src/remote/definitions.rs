@@ -1,9 +1,10 @@
 //! The server's metadata, read in one batch.
 
 use super::batch::multipart;
-use super::{About, Asked, Outcome, Remote};
+use super::{About, Asked, Outcome, Remote, Resolve};
+use crate::model::Reason;
 use crate::platform::Transport;
-use flette_odata::batch::{write_batch_request, BatchAnswer, BatchItem, Part, BATCH_PARTS_MAX};
+use flette_odata::batch::{self, write_batch_request, BatchAnswer, BatchItem, BATCH_PARTS_MAX};
 use flette_odata::edm::{ManyToMany, Table};
 use flette_odata::metadata::{definition_requests, parse_definition, parse_pairs};
 use flette_odata::{Method, Request};
@@ -21,6 +22,14 @@ pub struct Described {
     pub pairs: Vec<ManyToMany>,
 }
 
+/// What became of one of several reads.
+pub(super) enum Part {
+    /// It was answered.
+    Body(Vec<u8>),
+    /// It was refused for good.
+    Refused(Reason),
+}
+
 impl<T: Transport> Remote<'_, T> {
     /// Definitions of tables, in order; `Err` holds the name of a table that the server does not describe.
     ///
@@ -31,7 +40,11 @@ impl<T: Transport> Remote<'_, T> {
         let urls: Vec<&String> = requests.iter().flatten().collect();
         let mut bodies = Vec::with_capacity(urls.len());
         for chunk in urls.chunks(BATCH_PARTS_MAX) {
-            bodies.extend(self.read_all(chunk).await?);
+            let parts = self.read_parts(chunk, About::Batch("EntityDefinitions", chunk.len())).await?;
+            bodies.extend(parts.into_iter().map(|part| match part {
+                Part::Body(body) => Some(body),
+                Part::Refused(_) => None,
+            }));
         }
         let mut bodies = bodies.into_iter();
         let tables = names.iter().zip(&requests).map(|(name, requests)| {
@@ -45,11 +58,14 @@ impl<T: Transport> Remote<'_, T> {
         Ok(tables.collect())
     }
 
-    /// Bodies of several reads, in order; `None` for one that was refused.
-    async fn read_all(&self, urls: &[&String]) -> Result<Vec<Option<Vec<u8>>>, Outcome> {
+    /// What became of several reads, in order.
+    ///
+    /// # Errors
+    /// When the answer as a whole says something else, or one of its parts asks to wait.
+    pub(super) async fn read_parts(&self, urls: &[&String], about: About<'_>) -> Result<Vec<Part>, Outcome> {
         let part = |url: &&String| {
             let request = Request::get(format!("{}{url}", self.root())).header("Accept", "application/json");
-            BatchItem::Single(Part { content_id: None, request })
+            BatchItem::Single(batch::Part { content_id: None, request })
         };
         let items: Vec<BatchItem> = urls.iter().map(part).collect();
         let (content_type, body) = write_batch_request(&items, BOUNDARY);
@@ -57,7 +73,7 @@ impl<T: Transport> Remote<'_, T> {
             .header("Content-Type", content_type)
             .header("Prefer", "odata.continue-on-error");
         request.body = body;
-        let exchange = self.exchange(request, About::Batch("EntityDefinitions", urls.len())).await;
+        let exchange = self.exchange(request, about).await;
         let answers = match exchange.answer.as_ref().ok().and_then(multipart) {
             Some(answers) => answers.map_err(Outcome::Retry)?,
             None => {
@@ -70,16 +86,22 @@ impl<T: Transport> Remote<'_, T> {
         if answers.len() != urls.len() {
             return Err(Outcome::Retry("answers are missing in the batch".to_owned()));
         }
-        answers.into_iter().map(|answer| self.body(&exchange, answer)).collect()
+        answers.into_iter().map(|answer| self.part(&exchange, answer)).collect()
     }
 
-    fn body(&self, exchange: &super::Exchange, answer: BatchAnswer) -> Result<Option<Vec<u8>>, Outcome> {
-        let BatchAnswer::Single(response) = answer else { return Ok(None) };
+    fn part(&self, exchange: &super::Exchange, answer: BatchAnswer) -> Result<Part, Outcome> {
+        let BatchAnswer::Single(response) = answer else {
+            return Err(Outcome::Retry("an answer in the batch is none to a read".to_owned()));
+        };
+        let status = response.status;
         let own = super::Exchange { answer: Ok(response), sent: exchange.sent, received: exchange.received };
         match (self.judge(Asked::Read, &own), own.answer) {
-            (Outcome::Done, Ok(response)) => Ok(Some(response.body)),
+            (Outcome::Done, Ok(response)) => Ok(Part::Body(response.body)),
             (wait @ (Outcome::Hold(_) | Outcome::Retry(_)), _) => Err(wait),
-            (Outcome::Done | Outcome::Resolve(_) | Outcome::Park(_), _) => Ok(None),
+            (Outcome::Park(reason) | Outcome::Resolve(Resolve::Gone(reason)), _) => Ok(Part::Refused(reason)),
+            (Outcome::Done | Outcome::Resolve(_), _) => {
+                Ok(Part::Refused(Reason { status, code: String::new(), message: String::new() }))
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 mod batch;
 mod body;
 mod classify;
+mod counts;
 mod definitions;
 mod query;
 mod stamps;
@@ -10,6 +11,7 @@ mod stamps;
 pub use batch::{request_bytes, RowAnswer, RowCall};
 pub use body::{link_body, list_body, BodyWriter};
 pub use classify::{classify, Asked, Hold, Outcome, Resolve};
+pub use counts::{Counted, COUNT_MAX};
 pub use definitions::Described;
 pub use query::{collection_url, row_url, sweep_url};
 pub use stamps::{stamps_of_row, stamps_of_rows};
@@ -162,7 +164,8 @@ impl<'a, T: Transport> Remote<'a, T> {
 
     /// `WhoAmI`, and the exchange, from which the clock learns.
     pub async fn who_am_i(&self) -> (Result<Caller, Outcome>, Exchange) {
-        let exchange = self.exchange(Request::get(format!("{}WhoAmI", self.root)), About::Alone("WhoAmI")).await;
+        let exchange =
+            self.exchange(Request::get(format!("{}WhoAmI", self.root)), About::Alone("WhoAmI")).await;
         let caller = match (self.judge(Asked::Read, &exchange), &exchange.answer) {
             (Outcome::Done, Ok(response)) => {
                 let extensions = response.headers.get(EXTENSIONS_HEADER).unwrap_or_default();

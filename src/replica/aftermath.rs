@@ -142,7 +142,7 @@ impl Draft<'_> {
                         Some(OnDelete::RemoveLink) => {
                             let name = column.logical_name.clone();
                             let old = seen.row.get(&name).cloned().unwrap_or_default();
-                            self.update(&key, vec![FieldEdit { name, old, new: Value::Null }]);
+                            self.amend(&key, vec![FieldEdit { name, old, new: Value::Null }]);
                         }
                         Some(OnDelete::Restrict | OnDelete::NoCascade) | None => {}
                     }
@@ -175,7 +175,7 @@ fn link<'r>(row: &'r Row, column: &Column) -> Option<&'r EntityRef> {
 }
 
 /// What the deletion of a row of `target` does to rows whose `column` points to it.
-fn rule(column: &Column, target: &str) -> Option<OnDelete> {
+pub(super) fn rule(column: &Column, target: &str) -> Option<OnDelete> {
     match &column.kind {
         ColumnKind::Lookup { targets } => targets.iter().find(|t| t.table == target).map(|t| t.on_delete),
         _ => None,

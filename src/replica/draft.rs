@@ -182,15 +182,26 @@ impl<'a> Draft<'a> {
         self.append(key, Change::Create(row), None);
     }
 
-    /// Journals edits of a row that is there; nothing when no value changes.
+    /// Journals edits of a row that is there; nothing when no value changes. What is parked of the row is corrected by them,
+    /// and sent again.
     pub fn update(&mut self, key: &Key, edits: Vec<FieldEdit>) {
+        let key = self.resolve(key);
+        if self.amend(&key, edits) {
+            self.release(&key);
+        }
+    }
+
+    /// Journals edits, and leaves parked what is parked. Tells whether any value changes.
+    pub(super) fn amend(&mut self, key: &Key, edits: Vec<FieldEdit>) -> bool {
         let edits: Vec<FieldEdit> = edits.into_iter().filter(|edit| edit.old != edit.new).collect();
         if edits.is_empty() {
-            return;
+            return false;
         }
-        let key = self.resolve(key);
-        let base = self.base_of(&key);
-        self.append(key, Change::Update(edits), base);
+        if !self.correct(key, &edits) {
+            let base = self.base_of(key);
+            self.append(key.clone(), Change::Update(edits), base);
+        }
+        true
     }
 
     /// Journals a row's deletion. A row that the server never heard of takes its entries with it.

@@ -11,6 +11,7 @@ mod holders;
 mod idmap;
 mod load;
 mod money;
+mod parked;
 mod query;
 mod resolve;
 mod state;
@@ -24,7 +25,7 @@ pub use draft::{Draft, Target};
 pub use holders::{is_held, PARTY_HOLDER};
 pub use idmap::IdMap;
 pub use query::{position, Ask, Found, Position};
-pub use state::{Record, SeenRow, State};
+pub use state::{GoingOffline, Record, SeenRow, State, TableState, Total};
 pub use view::View;
 
 use crate::error::{Error, Result, StoreError};

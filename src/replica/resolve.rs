@@ -1,9 +1,8 @@
-//! What a human decides: conflicts taken back, parked entries sent again or given up.
+//! What a human decides of conflicts.
 
 use super::Draft;
 use crate::error::Result;
-use crate::journal::{Entry, EntryState};
-use crate::model::{Change, Clash, Conflict, FieldEdit, Key, OpId, Row, Side, TraceEvent, Value};
+use crate::model::{Clash, Conflict, FieldEdit, Key, Row, Side, TraceEvent, Value};
 use flette_odata::{rules, ODataError, Table};
 use uuid::Uuid;
 
@@ -66,65 +65,6 @@ impl Draft<'_> {
         self.follow_money(table, &mut row)?;
         self.create(Key::new(key.table.clone(), id), row);
         Ok(())
-    }
-
-    /// Sends a parked entry, and what is parked on its row, again.
-    ///
-    /// # Errors
-    /// 404 when no entry has this operation.
-    pub fn retry(&mut self, op: OpId) -> Result<()> {
-        let entry = self.entry_of(op)?;
-        self.note(TraceEvent::Decided { op, decision: "retry" });
-        for mut other in self.entries_of(&entry.key).into_iter().filter(Entry::is_parked) {
-            other.state = EntryState::Waiting;
-            self.put(other);
-        }
-        Ok(())
-    }
-
-    /// Gives an entry up. What was built upon it goes with it (every entry of a row that was to be created) or is
-    /// built upon what was before (later edits of the same columns).
-    ///
-    /// # Errors
-    /// 404 when no entry has this operation.
-    pub fn discard(&mut self, op: OpId) -> Result<()> {
-        let entry = self.entry_of(op)?;
-        self.note(TraceEvent::Decided { op, decision: "discard" });
-        self.remove(entry.seq);
-        let later = self.entries_of(&entry.key).into_iter().filter(|e| e.seq > entry.seq);
-        match &entry.change {
-            Change::Create(_) => {
-                later.collect::<Vec<_>>().iter().for_each(|e| self.remove(e.seq));
-                for held in self.held_by(&entry.key) {
-                    self.entries_of(&held).iter().for_each(|e| self.remove(e.seq));
-                }
-            }
-            Change::Update(edits) => {
-                for mut next in later.collect::<Vec<_>>() {
-                    if let Change::Update(next_edits) = &mut next.change {
-                        rebase(next_edits, edits);
-                        self.put(next);
-                    }
-                }
-            }
-            Change::Delete => {}
-        }
-        Ok(())
-    }
-
-    fn entry_of(&self, op: OpId) -> Result<Entry> {
-        let unknown =
-            || ODataError::new(404, "0x80040217", format!("The journal holds no operation {}.", op.0));
-        Ok(self.state().journal.by_op(op).cloned().ok_or_else(unknown)?)
-    }
-}
-
-/// Edits made upon discarded ones take over their base; `Seq` order makes the first one that touches a column count.
-fn rebase(edits: &mut [FieldEdit], discarded: &[FieldEdit]) {
-    for edit in edits {
-        if let Some(gone) = discarded.iter().find(|d| d.name == edit.name && d.new == edit.old) {
-            edit.old = gone.old.clone();
-        }
     }
 }
 

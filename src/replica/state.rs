@@ -50,12 +50,36 @@ pub struct Record {
     /// Device time when the schema was last compared with the server's; none when it must be before the next pull.
     #[serde(default)]
     pub schema_checked: Option<Millis>,
+    /// The wish to go offline, until it is fulfilled or given up.
+    #[serde(default)]
+    pub going_offline: Option<GoingOffline>,
+    /// Tables of forms and views that were taken along when the user went offline; kept up to date since then.
+    #[serde(default)]
+    pub customizations: Vec<String>,
     /// Who uses the replica.
     pub user: Uuid,
     /// His business unit.
     pub business_unit: Uuid,
     /// Whose server it is.
     pub organization: Uuid,
+}
+
+/// A wish to go offline: durable, so that a worker that was stopped goes on with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GoingOffline {
+    /// Server time, as well as known, at which it was made.
+    pub since: Millis,
+    /// Rows that each table has on the server; none before rights and space were checked.
+    pub totals: Option<BTreeMap<String, Total>>,
+}
+
+/// How many rows a table has on the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Total {
+    /// As the server counted.
+    pub rows: u64,
+    /// Whether these are the rows that the user may see; otherwise those that there are, or as far as was counted.
+    pub exact: bool,
 }
 
 impl Record {
@@ -70,6 +94,8 @@ impl Record {
             lineage: None,
             generation: 0,
             schema_checked: None,
+            going_offline: None,
+            customizations: Vec::new(),
             user: identity.user,
             business_unit: identity.business_unit,
             organization: identity.organization,

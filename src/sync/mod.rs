@@ -16,6 +16,7 @@ mod schema;
 mod settle;
 mod spoil;
 mod step;
+mod survey;
 mod unclear;
 mod wave;
 
@@ -24,10 +25,11 @@ pub use reconcile::{reconcile, Clashed, Decision, Incoming, Local};
 pub use round::round;
 pub use schedule::{backoff_millis, next_round_at, BACKOFF_MILLIS_MAX, ROUND_INTERVAL_MILLIS};
 pub use settle::settle;
+pub use survey::{survey, Survey};
 
 use crate::model::Millis;
 use crate::platform::Transport;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// What a round needs of the outside world, and nothing more.
 #[allow(missing_docs)]
@@ -57,6 +59,8 @@ pub struct SyncConfig {
 #[allow(missing_docs)]
 pub enum Phase {
     Schema,
+    /// Rights and numbers of rows, before going offline.
+    Checks,
     Pull,
     Push,
 }
@@ -74,18 +78,31 @@ pub struct Stage {
     pub total: Option<u64>,
 }
 
-/// Where a round tells how far it has come; `None` between rounds.
+/// Where a round tells how far it has come; `None` between rounds. And where it is told to stop.
 #[derive(Debug, Default)]
-pub struct Progress(RefCell<Option<Stage>>);
+pub struct Progress {
+    stage: RefCell<Option<Stage>>,
+    stopped: Cell<bool>,
+}
 
 impl Progress {
     /// What is being done now.
     pub fn get(&self) -> Option<Stage> {
-        self.0.borrow().clone()
+        self.stage.borrow().clone()
+    }
+
+    /// The round under way ends at the next slice, as if its time were up. What it has committed stays.
+    pub fn stop(&self) {
+        self.stopped.set(true);
+    }
+
+    /// Takes back what [`Progress::stop`] said; to be called before a round.
+    pub fn resume(&self) {
+        self.stopped.set(false);
     }
 
     fn set(&self, stage: Option<Stage>) {
-        *self.0.borrow_mut() = stage;
+        *self.stage.borrow_mut() = stage;
     }
 }
 

@@ -161,8 +161,7 @@ fn take_over(
     };
     for (id, (at, item)) in met {
         let stamps = stamps.get(&id).cloned().unwrap_or_default();
-        let (conflicts, merged) =
-            reconcile_item(draft, part.table, (&page, &stamps), (id, at, item), policy);
+        let (conflicts, merged) = reconcile_item(draft, part.table, (&page, &stamps), (id, at, item), policy);
         committed.conflicts += conflicts;
         committed.merged += merged;
     }

@@ -5,15 +5,14 @@
 //! what became of the request, deletions above all, so that a row deleted since is not made again. After a long time
 //! apart it moves the bases of all waiting edits at once, where a push would be refused row by row.
 
-use super::step::{Run, Stop, BUDGET_MILLIS};
+use super::step::{Run, Stop};
 use super::{pull, push, schema, Outside, Progress, Report, SyncConfig};
 use crate::journal::{plan, Entry, Unit};
 use crate::model::{planted, Bug, Change, Millis, TraceEvent};
 use crate::platform::Transport;
-use crate::remote::{Caller, Outcome, Remote};
+use crate::remote::{Caller, Outcome};
 use crate::replica::{Draft, Replica};
 use crate::store::{Durability, Store};
-use std::cell::RefCell;
 
 /// How often a round pushes what its own pull left to push.
 const PASSES_MAX: u32 = 3;
@@ -30,33 +29,14 @@ pub async fn round<S: Store, T: Transport>(
     config: &SyncConfig,
     progress: &Progress,
 ) -> Report {
-    let run = Run {
-        replica,
-        remote: Remote::new(outside.transport, &config.root, outside.now, replica.trace()),
-        outside,
-        config,
-        progress,
-        report: RefCell::new(Report::default()),
-        deadline: Millis((outside.now)().0.saturating_add(BUDGET_MILLIS)),
-    };
+    let run = Run::new(replica, outside, config, progress);
     let began = run.at();
     // Should it not be readable, nothing of the trace is stored in this round: no reason to give the round up.
     let _ = replica.recall_trace().await;
     replica.trace().note(began, &TraceEvent::RoundBegan);
     let ended = steps(&run).await;
-    progress.set(None);
     let millis = run.at().0.saturating_sub(began.0);
-    let mut report = run.report.into_inner();
-    report.reachable = run.remote.answered();
-    let mut why = if report.problem.is_none() { "whole" } else { "problem" };
-    match ended {
-        Ok(()) => report.ok = report.problem.is_none(),
-        Err(stop) => {
-            why = stop.why();
-            stop.hold().into_iter().for_each(|event| replica.trace().note((outside.now)(), &event));
-            stop.note(&mut report);
-        }
-    }
+    let (report, why) = run.end(ended);
     replica.trace().note((outside.now)(), &ended_event(&report, why, millis));
     report
 }
@@ -115,7 +95,7 @@ fn pulls_first<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
 
 /// Asks who is calling: tells whether the server can be reached, whether it knows the user as the one who made the
 /// journal, what its clock says, and whether its database is still the same one.
-async fn hello<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(), Stop> {
+pub(super) async fn hello<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(), Stop> {
     let (caller, exchange) = run.remote.who_am_i().await;
     let caller: Caller = match caller {
         Ok(caller) => caller,

@@ -22,6 +22,8 @@ pub(super) const BUDGET_MILLIS: i64 = 20_000;
 pub(super) enum Stop {
     /// Its time is up; all is well.
     Budget,
+    /// It was told to stop.
+    Cancelled,
     /// The server's answer, or the lack of one.
     Outcome(Outcome),
     /// The server knows the caller as somebody else.
@@ -41,6 +43,7 @@ impl Stop {
     pub(super) fn why(&self) -> &'static str {
         match self {
             Stop::Budget => "time-up",
+            Stop::Cancelled => "cancelled",
             Stop::OtherUser => "other-user",
             Stop::Replica(_) => "replica",
             Stop::Outcome(Outcome::Hold(Hold::SignedOut)) => "signed-out",
@@ -57,7 +60,7 @@ impl Stop {
         let retry_after_millis = match self {
             Stop::Outcome(Outcome::Hold(Hold::Busy { retry_after_millis })) => *retry_after_millis,
             Stop::Outcome(Outcome::Hold(Hold::SignedOut | Hold::Gateway)) | Stop::OtherUser => None,
-            Stop::Budget | Stop::Replica(_) | Stop::Outcome(_) => return None,
+            Stop::Budget | Stop::Cancelled | Stop::Replica(_) | Stop::Outcome(_) => return None,
         };
         Some(TraceEvent::Hold { why: self.why(), retry_after_millis })
     }
@@ -67,6 +70,7 @@ impl Stop {
         report.ok = false;
         match self {
             Stop::Budget => report.more = true,
+            Stop::Cancelled => report.problem = Some("it was stopped".to_owned()),
             Stop::OtherUser => {
                 report.signed_out = true;
                 report.problem = Some("another user is signed in".to_owned());
@@ -108,14 +112,51 @@ pub(super) struct Run<'a, S: Store, T: Transport> {
     pub(super) deadline: Millis,
 }
 
-impl<S: Store, T: Transport> Run<'_, S, T> {
+impl<'a, S: Store, T: Transport> Run<'a, S, T> {
+    pub(super) fn new(
+        replica: &'a Replica<S>,
+        outside: &'a Outside<'a, T>,
+        config: &'a SyncConfig,
+        progress: &'a Progress,
+    ) -> Run<'a, S, T> {
+        Run {
+            replica,
+            remote: Remote::new(outside.transport, &config.root, outside.now, replica.trace()),
+            outside,
+            config,
+            progress,
+            report: RefCell::new(Report::default()),
+            deadline: Millis((outside.now)().0.saturating_add(BUDGET_MILLIS)),
+        }
+    }
+
+    /// The report of what ended so, and the same in one word.
+    pub(super) fn end(self, ended: std::result::Result<(), Stop>) -> (Report, &'static str) {
+        self.progress.set(None);
+        let at = self.at();
+        let mut report = self.report.into_inner();
+        report.reachable = self.remote.answered();
+        let mut why = if report.problem.is_none() { "whole" } else { "problem" };
+        match ended {
+            Ok(()) => report.ok = report.problem.is_none(),
+            Err(stop) => {
+                why = stop.why();
+                stop.hold().into_iter().for_each(|event| self.replica.trace().note(at, &event));
+                stop.note(&mut report);
+            }
+        }
+        (report, why)
+    }
+
     /// This device's time, as told from outside.
     pub(super) fn at(&self) -> Millis {
         (self.outside.now)()
     }
 
     pub(super) fn in_time(&self) -> std::result::Result<(), Stop> {
-        if self.at() < self.deadline {
+        if self.progress.stopped.get() {
+            Err(Stop::Cancelled)
+        } else if self.at() < self.deadline {
             Ok(())
         } else {
             Err(Stop::Budget)

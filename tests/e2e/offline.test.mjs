@@ -114,3 +114,50 @@ test("chosen offline: nothing leaves while the server is in reach; going online 
   await synced(page);
   assert.equal((await status(page)).mode, "online");
 });
+
+test("going offline tells rows of rows, can be cancelled, and goes on after the worker was stopped", async (t) => {
+  const w = await world(t, { rows: 6_000 });
+  const browser = await w.browser("wish");
+  const page = await browser.page();
+  // The first sync stands still at the first page of contacts.
+  const pages = w.proxy.hold((request) => /contacts\?.*skiptoken/.test(request.url));
+  await signIn(page, w.origin);
+  await until("the first pages", async () => (await status(page)).progress?.table === "contact");
+  await page.click('[data-testid="go-offline"]');
+  pages.release();
+  const more = w.proxy.hold((request) => /systemforms\?/.test(request.url));
+  const going = await until("the way offline", async () => {
+    const now = (await status(page)).going_offline;
+    return now?.phase === "customizations" && now;
+  });
+  const contacts = going.tables.find((table) => table.name === "contact");
+  assert.ok(contacts.total >= 6_000, JSON.stringify(contacts));
+  await page.waitForSelector('[data-testid="cancel-offline"]');
+  const label = await page.$eval('[data-testid="state-label"]', (state) => state.textContent);
+  assert.equal(label, "Going offline");
+
+  await page.click('[data-testid="cancel-offline"]');
+  more.release();
+  await until("the end of the wish", async () => {
+    const now = await status(page);
+    return now.going_offline === null && !now.syncing && now;
+  });
+  assert.equal((await status(page)).chosen, false);
+
+  // Once more; the worker is stopped on the way, and the page's next question starts another one.
+  await page.waitForSelector('[data-testid="go-offline"]');
+  const held = w.proxy.hold((request) => /contacts\?|systemforms\?|savedqueries\?/.test(request.url));
+  await page.click('[data-testid="go-offline"]');
+  await until("the wish", async () => (await status(page)).going_offline?.total > 0);
+  await browser.stopWorkers(page);
+  held.release();
+  await page.waitForSelector('[data-testid="go-online"]');
+  const done = await status(page);
+  assert.deepEqual([done.mode, done.chosen, done.going_offline], ["offline", true, null]);
+  assert.ok(done.tables.find((table) => table.name === "systemform").complete);
+  const events = (await send(page, "GET", "/flette/trace")).body.events.map((event) => event.what);
+  assert.ok(
+    events.filter((what) => what === "started").length >= 2,
+    "the other worker goes on with the trace, too",
+  );
+});

@@ -1,33 +1,55 @@
-//! A whole engine of one user on a store that outlives it, with the way to the server in the test's hand.
+//! A whole engine of one user on a store that outlives it, with the way to the server, the space on the disk and the
+//! moment of its death in the test's hand.
 
 use crate::support::{chance, Server, Wire};
 use flette::engine::{Config, Engine, Identity};
 use flette::model::Millis;
-use flette::platform::Platform;
+use flette::platform::{Platform, Space, Transport, TransportError};
 use flette::store::memory::MemoryStore;
 use flette_odata::{Method, Request, Response, Uuid};
 use serde_json::Value;
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The surroundings of the engine.
 pub struct Desk {
     store: MemoryStore,
-    wire: Rc<Wire>,
+    line: Line,
+    space: Rc<Cell<Option<Space>>>,
     chance: flette::replica::Random,
+}
+
+/// The way to the server; after so many requests none is answered any more.
+pub struct Line {
+    wire: Rc<Wire>,
+    left: Rc<Cell<Option<u32>>>,
+}
+
+impl Transport for Line {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        match self.left.get() {
+            Some(0) => std::future::pending().await,
+            left => self.left.set(left.map(|left| left - 1)),
+        }
+        self.wire.send(request).await
+    }
 }
 
 impl Platform for Desk {
     type Store = MemoryStore;
-    type Transport = Wire;
+    type Transport = Line;
     type Lock = ();
 
     fn store(&self) -> &MemoryStore {
         &self.store
     }
 
-    fn transport(&self) -> &Wire {
-        &self.wire
+    fn transport(&self) -> &Line {
+        &self.line
     }
 
     fn now(&self) -> Millis {
@@ -41,6 +63,10 @@ impl Platform for Desk {
 
     async fn sleep(&self, _millis: u32) {}
 
+    async fn space(&self) -> Option<Space> {
+        self.space.get()
+    }
+
     async fn try_lock(&self, _name: &str) -> Option<()> {
         Some(())
     }
@@ -48,8 +74,10 @@ impl Platform for Desk {
 
 /// See the module.
 pub struct Station {
-    pub engine: Engine<Desk>,
+    pub engine: Rc<Engine<Desk>>,
     pub wire: Rc<Wire>,
+    pub space: Rc<Cell<Option<Space>>>,
+    left: Rc<Cell<Option<u32>>>,
     store: MemoryStore,
     config: Config,
 }
@@ -67,14 +95,14 @@ impl Station {
         let tables = tables.iter().map(|name| (*name).to_owned()).collect();
         let database = "station".to_owned();
         let config = Config { root: server.root(), database, identity, tables, page_size: 10 };
-        let store = MemoryStore::new();
-        let engine = open(&store, &wire, &config);
-        Station { engine, wire, store, config }
+        let (store, left, space) = (MemoryStore::new(), Rc::default(), Rc::default());
+        let engine = open(&store, (&wire, &left), &space, &config);
+        Station { engine, wire, space, left, store, config }
     }
 
     /// Everything in memory is lost; what was committed is read again.
     pub fn restart(&mut self) {
-        self.engine = open(&self.store, &self.wire, &self.config);
+        self.engine = open(&self.store, (&self.wire, &self.left), &self.space, &self.config);
     }
 
     /// What the engine answers: below the API's root, or, with a leading slash, on its own origin.
@@ -94,6 +122,20 @@ impl Station {
         let answer = self.ask(Method::Get, path, "");
         assert_eq!(answer.status, 200, "{path}: {}", String::from_utf8_lossy(&answer.body));
         serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    /// Asks for something and is killed when it has sent `requests` requests and wants to send one more; tells whether it
+    /// came so far.
+    pub fn killed_at(&mut self, requests: u32, path: &str) -> bool {
+        self.left.set(Some(requests));
+        let killed = {
+            let mut answer = pin!(self.engine.handle(Request::new(Method::Post, path)));
+            let mut context = Context::from_waker(Waker::noop());
+            matches!(answer.as_mut().poll(&mut context), Poll::Pending)
+        };
+        self.left.set(None);
+        self.restart();
+        killed
     }
 
     /// A request that changes something, and must go well.
@@ -128,7 +170,13 @@ impl Station {
     }
 }
 
-fn open(store: &MemoryStore, wire: &Rc<Wire>, config: &Config) -> Engine<Desk> {
-    let desk = Desk { store: store.clone(), wire: wire.clone(), chance: chance() };
-    pollster::block_on(Engine::open(desk, config.clone())).unwrap()
+fn open(
+    store: &MemoryStore,
+    (wire, left): (&Rc<Wire>, &Rc<Cell<Option<u32>>>),
+    space: &Rc<Cell<Option<Space>>>,
+    config: &Config,
+) -> Rc<Engine<Desk>> {
+    let line = Line { wire: wire.clone(), left: left.clone() };
+    let desk = Desk { store: store.clone(), line, space: space.clone(), chance: chance() };
+    Rc::new(pollster::block_on(Engine::open(desk, config.clone())).unwrap())
 }

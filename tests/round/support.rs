@@ -136,6 +136,11 @@ impl Wire {
         *self.faults.borrow_mut() = None;
     }
 
+    /// API root of the server.
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+
     /// What proves whose requests these are.
     pub fn authorization(&self) -> String {
         self.authorization.clone()

@@ -9,6 +9,11 @@ export async function exportUnsent(): Promise<void> {
   save(await flette().exportUnsent(), "changes");
 }
 
+/** One change as a file. Rejects with FletteError when the worker cannot give it. */
+export async function exportChange(op: string): Promise<void> {
+  save(await flette().exportChange(op), "change");
+}
+
 /** The trace as a file. Rejects with FletteError when the worker cannot give it. */
 export async function exportTrace(): Promise<void> {
   save(await flette().exportTrace(), "trace");

@@ -1,6 +1,6 @@
 // The control API of the worker, typed. Each call is one request to `/flette/...` on this origin.
 
-import type { Conflict, JournalEntry, Report, Status, Trace } from "./types.ts";
+import type { Conflict, JournalEntry, LookAlike, Report, Status, Trace } from "./types.ts";
 
 /** A refusal of the control API: the error of the body, with its HTTP status. */
 export class FletteError extends Error {
@@ -21,11 +21,16 @@ export const control = {
   status: () => json<Status>("GET", "status"),
   sync: () => json<Report>("POST", "sync"),
   goOffline: () => json<Report>("POST", "go-offline"),
+  cancelOffline: () => call("POST", "go-offline/cancel"),
   goOnline: () => json<Report>("POST", "go-online"),
   journal: async () => (await json<{ entries: JournalEntry[] }>("GET", "journal")).entries,
   conflicts: async () => (await json<{ conflicts: Conflict[] }>("GET", "conflicts")).conflicts,
   retry: (op: string) => call("POST", `journal/${encodeURIComponent(op)}/retry`),
   discard: (op: string) => call("POST", `journal/${encodeURIComponent(op)}/discard`),
+  exportChange: async (op: string) => (await call("GET", `journal/${encodeURIComponent(op)}/export`)).blob(),
+  duplicates: async (op: string) =>
+    (await json<{ rows: LookAlike[] }>("GET", `journal/${encodeURIComponent(op)}/duplicates`)).rows,
+  merge: (op: string, id: string) => call("POST", `journal/${encodeURIComponent(op)}/merge`, { id }),
   resolve: (id: string, take: "local" | "server") =>
     call("POST", `conflicts/${encodeURIComponent(id)}/resolve`, { take }),
   export: async () => (await call("GET", "export")).blob(),

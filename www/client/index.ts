@@ -54,6 +54,18 @@ const STALE_MILLIS = 60_000;
 /** Rounds in a row when the engine says that more is left. */
 const ROUNDS_MAX = 1_000;
 
+const NOTHING_DONE: Report = {
+  ok: false,
+  more: false,
+  pushed: 0,
+  pulled: 0,
+  merged: 0,
+  conflicts: 0,
+  parked: 0,
+  problem: null,
+  retry_after_millis: null,
+};
+
 /** One per page. */
 export class FletteClient {
   private snapshot: Snapshot = { status: null, worker: null, updateReady: false, reloadNeeded: false };
@@ -136,10 +148,17 @@ export class FletteClient {
     }
   }
 
-  /** Brings everything up to date, then cuts the line. */
+  /**
+   * Checks rights and space, brings schema, customizations and data up to date, then cuts the line. `going_offline` of the
+   * status tells how far it has come. Rejects with a FletteError: 403 where a table may not be read, 507 where there is no
+   * space, 409 for what may pass. When it was cancelled, the report is not `ok`.
+   */
   goOffline(): Promise<Report> {
-    return this.act(() => control.goOffline());
+    return this.act(() => control.goOffline().catch((error: unknown) => this.goneOffline(error)));
   }
+
+  /** Gives going offline up: it ends at the next slice; what was pulled stays, and the line stays open. */
+  cancelOffline = () => this.act(() => control.cancelOffline());
 
   /** Pushes and pulls, then stays connected. */
   async goOnline(): Promise<Report> {
@@ -153,11 +172,26 @@ export class FletteClient {
   /** The conflict log. */
   conflicts = () => control.conflicts();
 
-  /** Sends a parked change again. */
+  /**
+   * Sends a parked change again, with what was refused together with it. To correct it, change the row at the Web API: that
+   * sends it again, too.
+   */
   retryChange = (op: string) => this.act(() => control.retry(op));
 
-  /** Throws a waiting change away; the server's value shows again. */
+  /** Throws a waiting change away; the server's value shows again. Of a change set only this row is given up. */
   discardChange = (op: string) => this.act(() => control.discard(op));
+
+  /** One waiting change as a JSON file, to be kept elsewhere. */
+  exportChange = (op: string) => control.exportChange(op);
+
+  /** Rows that a refused new one may be meant to be: the same alternate key first, then those that it resembles. */
+  duplicates = (op: string) => control.duplicates(op);
+
+  /**
+   * Makes a refused new row one with a row that the server has: what was said of the new one becomes an edit of the other,
+   * and from then on both ids mean it.
+   */
+  mergeChange = (op: string, id: string) => this.act(() => control.merge(op, id));
 
   /** Settles a conflict. */
   resolve = (id: string, take: "local" | "server") => this.act(() => control.resolve(id, take));
@@ -256,6 +290,17 @@ export class FletteClient {
     }
   }
 
+  /** A worker that was stopped gives no answer, and the next one goes on: this waits for its end. */
+  private async goneOffline(error: unknown): Promise<Report> {
+    if (!(error instanceof FletteError) || error.status !== 0) throw error;
+    for (;;) {
+      await new Promise((done) => setTimeout(done, POLL_BUSY_MILLIS));
+      const status = await control.status();
+      if (status.chosen) return { ...NOTHING_DONE, ok: true };
+      if (!status.going_offline) throw error;
+    }
+  }
+
   private async act<T>(action: () => Promise<T>): Promise<T> {
     try {
       // Progress of a long action shows meanwhile.
@@ -277,7 +322,8 @@ export class FletteClient {
       const status = this.snapshot.status;
       if (status) this.change({ status: { ...status, syncing: false, problem } });
     }
-    const busy = this.snapshot.status?.syncing || this.running !== null;
+    const status = this.snapshot.status;
+    const busy = status?.syncing || status?.going_offline || this.running !== null;
     this.poll = setTimeout(() => void this.refresh(), busy ? POLL_BUSY_MILLIS : POLL_QUIET_MILLIS);
     this.planRetry();
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { agoText, summarise, waitingText } from "./summary.ts";
-import type { Status } from "./types.ts";
+import { agoText, leftText, summarise, waitingText } from "./summary.ts";
+import type { GoingOffline, Status } from "./types.ts";
 
 const calm: Status = {
   mode: "online",
@@ -13,6 +13,7 @@ const calm: Status = {
   conflicts: 0,
   syncing: false,
   progress: null,
+  going_offline: null,
   last_sync: null,
   synced: true,
   generation: 1,
@@ -50,6 +51,30 @@ test("progress is a share of the whole only where the whole is known", () => {
   assert.equal(open.share, null);
   const beyond = summarise({ ...calm, syncing: true, progress: { ...progress, done: 12_000 } });
   assert.equal(beyond.share, 1);
+});
+
+test("going offline tells its step, then rows of rows and the time left", () => {
+  const going: GoingOffline = {
+    since: "2026-01-01T00:00:00Z",
+    phase: "checks",
+    rows: 0,
+    total: null,
+    exact: true,
+    bytes: 0,
+    millis_left: null,
+    tables: [],
+  };
+  const check = (change: Partial<GoingOffline>, detail: string, share: number | null) => {
+    const summary = summarise({ ...calm, reachable: false, going_offline: { ...going, ...change } });
+    assert.deepEqual([summary.label, summary.detail, summary.share], ["Going offline", detail, share]);
+  };
+  check({}, "Checking permissions and space.", null);
+  const data = { phase: "data" as const, rows: 3_000, total: 12_000 };
+  check(data, "3,000 of 12,000 rows.", 0.25);
+  check({ ...data, millis_left: 61_000 }, "3,000 of 12,000 rows, 61 s left.", 0.25);
+  check({ ...data, exact: false }, "3,000 of about 12,000 rows.", 0.25);
+  check({ phase: "data", rows: 0, total: 0 }, "0 of 0 rows.", 1);
+  assert.deepEqual([1, 89_001, 90_001, 5_400_000].map(leftText), ["1 s", "2 min", "2 min", "2 h"]);
 });
 
 test('"everything is saved" is said only when it is', () => {

@@ -1,6 +1,6 @@
 // The state in words, for a state bar. Pure.
 
-import type { Progress, Status } from "./types.ts";
+import type { GoingOffline, Progress, Status } from "./types.ts";
 
 /** How loud a state is: `calm` needs nobody, `busy` passes, `away` is worth knowing, `alert` wants a human. */
 export type Tone = "calm" | "busy" | "away" | "alert";
@@ -21,6 +21,7 @@ export function summarise(status: Status | null): Summary {
   if (!status) {
     return { tone: "calm", label: "Online", detail: "The offline copy is being prepared.", share: null };
   }
+  if (status.going_offline) return goingOffline(status.going_offline);
   // A try to reach a server that was away is no sync until something comes through: the state must not flicker.
   const trying = status.reachable === false && (status.progress?.done ?? 0) === 0;
   if (status.syncing && !trying) {
@@ -44,6 +45,30 @@ export function summarise(status: Status | null): Summary {
   return { tone: "calm", label: "Online", detail, share: null };
 }
 
+const STEPS: Record<GoingOffline["phase"], string> = {
+  schema: "Reading tables and columns.",
+  checks: "Checking permissions and space.",
+  customizations: "Fetching views and forms.",
+  data: "Fetching records.",
+};
+
+function goingOffline({ phase, rows, total, exact, millis_left }: GoingOffline): Summary {
+  const label = "Going offline";
+  if (total === null) return { tone: "busy", label, detail: STEPS[phase], share: null };
+  const count = `${format(rows)} of ${exact ? "" : "about "}${format(total)} rows`;
+  const left = millis_left === null ? "" : `, ${leftText(millis_left)} left`;
+  const share = total === 0 ? 1 : Math.min(1, rows / total);
+  return { tone: "busy", label, detail: `${count}${left}.`, share };
+}
+
+/** "20 s", "3 min", "2 h" */
+export function leftText(millis: number): string {
+  const seconds = Math.max(1, Math.ceil(millis / 1000));
+  if (seconds < 90) return `${seconds} s`;
+  if (seconds < 90 * 60) return `${Math.ceil(seconds / 60)} min`;
+  return `${Math.ceil(seconds / 3600)} h`;
+}
+
 function syncing(progress: Progress): Summary {
   const share = progress.total ? Math.min(1, progress.done / progress.total) : null;
   const count = progress.total
@@ -51,6 +76,9 @@ function syncing(progress: Progress): Summary {
     : format(progress.done);
   if (progress.phase === "schema") {
     return { tone: "busy", label: "Preparing", detail: "Reading tables and columns.", share };
+  }
+  if (progress.phase === "checks") {
+    return { tone: "busy", label: "Preparing", detail: "Checking permissions and space.", share };
   }
   if (progress.phase === "push") {
     return { tone: "busy", label: "Sending changes", detail: `${count} sent.`, share };

@@ -21,6 +21,8 @@ export interface Status {
   last_sync: string | null;
   /** Nothing is waiting and a pull after the last push succeeded. */
   synced: boolean;
+  /** How far going offline has come, while it is wished for. */
+  going_offline: GoingOffline | null;
   generation: number;
   /** `false` from a 401 until the next sign-in. */
   signed_in: boolean;
@@ -31,9 +33,33 @@ export interface Status {
   memory_bytes: number | null;
 }
 
+/** How far going offline has come. The wish outlives the worker: a new one goes on with it. */
+export interface GoingOffline {
+  /** RFC 3339. */
+  since: string;
+  phase: "schema" | "checks" | "customizations" | "data";
+  rows: number;
+  /** Counted by the server; `null` before it was asked. */
+  total: number | null;
+  /** `false`: the total is of rows that there are, of which the user may not see all. */
+  exact: boolean;
+  /** Stored bytes so far. */
+  bytes: number;
+  /** `null` while there is no pace yet. */
+  millis_left: number | null;
+  tables: {
+    name: string;
+    rows: number;
+    total: number | null;
+    exact: boolean;
+    bytes: number;
+    complete: boolean;
+  }[];
+}
+
 /** Where a running round is. `total` is `null` where the server does not tell. */
 export interface Progress {
-  phase: "schema" | "pull" | "push";
+  phase: "schema" | "checks" | "pull" | "push";
   table: string;
   done: number;
   total: number | null;
@@ -73,6 +99,14 @@ export interface JournalEntry {
   /** Why the server refused it. `class`: `duplicate`, `forbidden`, `missing`, `taken`, `too-large`, `unsendable`, `refused`. */
   reason: { status: number; class: string; code: string; message: string } | null;
   fields: { name: string; old: unknown; new: unknown }[];
+}
+
+/** A row that a refused new one may be meant to be. */
+export interface LookAlike {
+  table: string;
+  set: string;
+  id: string;
+  name: string | null;
 }
 
 /** Who made a change. */

@@ -57,6 +57,7 @@ export function signedOutStatus(): Response {
     progress: null,
     last_sync: null,
     synced: false,
+    going_offline: null,
     generation: 0,
     signed_in: false,
     problem: null,

@@ -15,6 +15,8 @@ declare const self: ServiceWorkerGlobalScope;
 const CONTROL_ROOT = "/flette/";
 /** Control requests that run a round. */
 const ROUNDS = /^\/flette\/(sync|go-offline|go-online)$/;
+/** Time until a wish to go offline is to be seen in the status. */
+const SEEN_MILLIS = 200;
 const NOT_SIGNED_IN = "0x80044302";
 
 askBeforeRounds(isSameUser);
@@ -80,6 +82,8 @@ async function answer(event: FetchEvent, url: URL): Promise<Response> {
   }
   try {
     const handle = () => engine.handle(event.request);
+    // Pages begin to look how far it is.
+    if (url.pathname === `${CONTROL_ROOT}go-offline`) setTimeout(() => hint("status"), SEEN_MILLIS);
     const response = await (ROUNDS.test(url.pathname) ? inTurn(() => withRound(handle)) : handle());
     await after(event, url, response);
     return response;
@@ -103,7 +107,7 @@ async function after(event: FetchEvent, url: URL, response: Response) {
     hint("data");
   } else if (url.pathname.startsWith(CONTROL_ROOT)) {
     hint("data");
-    if (/\/(retry|discard|resolve)$/.test(url.pathname)) event.waitUntil(roundSoon());
+    if (/\/(retry|discard|merge|resolve)$/.test(url.pathname)) event.waitUntil(roundSoon());
   } else {
     hint("data");
     event.waitUntil(roundSoon());

@@ -216,7 +216,8 @@ fn joined<'t>(parts: impl IntoIterator<Item = Option<&'t str>>, between: &str) -
     }
 }
 
-fn default_value(column: &Column) -> Value {
+/// What a column of a new row holds when nothing is said of it.
+pub fn default_value(column: &Column) -> Value {
     match &column.kind {
         ColumnKind::Boolean { default, .. } => Value::Bool(*default),
         ColumnKind::Picklist { default: Some(option), .. } => Value::Int(i64::from(*option)),

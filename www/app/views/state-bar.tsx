@@ -68,7 +68,7 @@ export function StateBar() {
               {...(summary.share === null ? {} : { value: summary.share, max: 1 })}
             />
             <span class="ago" data-testid="progress-text">
-              {status.progress && status.progress.done > 0 ? summary.detail : ""}
+              {status.going_offline || (status.progress && status.progress.done > 0) ? summary.detail : ""}
             </span>
           </>
         ) : (
@@ -151,6 +151,21 @@ export function StateButtons() {
       >
         Sign in
       </button>
+    );
+  }
+  if (status.going_offline) {
+    return (
+      <span class="state-buttons">
+        <button
+          type="button"
+          class="button small quiet"
+          onClick={() => run("cancel", () => flette().cancelOffline())}
+          data-testid="cancel-offline"
+        >
+          <Icon name="close" />
+          <span>Cancel</span>
+        </button>
+      </span>
     );
   }
   const goOffline = async () => {

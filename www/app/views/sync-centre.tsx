@@ -2,7 +2,14 @@
 // side; also the page `#/sync`.
 
 import { useEffect, useState } from "preact/hooks";
-import { agoText, type Conflict, type JournalEntry, summarise, waitingText } from "../../client/index.ts";
+import {
+  agoText,
+  type Conflict,
+  type GoingOffline,
+  type JournalEntry,
+  summarise,
+  waitingText,
+} from "../../client/index.ts";
 import { exportUnsent } from "../export.ts";
 import { ask, centreOpen, flette, rowsVersion, snapshot, waiting } from "../state.ts";
 import { useStore } from "../store.ts";
@@ -106,8 +113,31 @@ function Overview() {
           {status.problem}
         </p>
       ) : null}
+      {status.going_offline ? <OnTheWay going={status.going_offline} /> : null}
       <StateButtons />
     </section>
+  );
+}
+
+/** How far going offline has come, table by table. */
+function OnTheWay({ going }: { going: GoingOffline }) {
+  return (
+    <table class="on-device" data-testid="going-offline" data-phase={going.phase}>
+      <tbody>
+        {going.tables.map((table) => (
+          <tr key={table.name}>
+            <td>{table.name}</td>
+            <td>
+              {table.rows.toLocaleString()}
+              {table.total === null
+                ? ""
+                : ` of ${table.exact ? "" : "about "}${table.total.toLocaleString()}`}
+            </td>
+            <td>{table.complete ? "complete" : `${(table.bytes / 1_048_576).toFixed(1)} MiB`}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }
 

@@ -9,6 +9,7 @@ import { centreOpen, flette, readJournal } from "../state.ts";
 import { viewOfSet, viewOfTable } from "../tables.ts";
 import { dateText, plain } from "../words.ts";
 import { Icon } from "./icons.tsx";
+import { Duplicates, RefusedButtons } from "./refused.tsx";
 import { useAction } from "./state-bar.tsx";
 import { askDiscard } from "./sync-centre.tsx";
 
@@ -54,6 +55,7 @@ export function ChangeItem({ entry }: { entry: JournalEntry }) {
       {entry.kind === "delete" ? null : (
         <Fields fields={shownFields(entry)} update={entry.kind === "update"} words={words} />
       )}
+      {entry.state === "parked" ? <Duplicates entry={entry} /> : null}
       <div class="buttons">
         {entry.state === "parked" ? (
           <button
@@ -75,6 +77,7 @@ export function ChangeItem({ entry }: { entry: JournalEntry }) {
         >
           Discard
         </button>
+        {entry.state === "parked" ? <RefusedButtons entry={entry} /> : null}
       </div>
     </li>
   );

@@ -55,7 +55,6 @@ function Events() {
 function useTrace(): TraceEvent[] {
   const [events, setEvents] = useState<TraceEvent[]>([]);
   const { status } = useStore(snapshot);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new state is the reason to look again.
   useEffect(() => {
     let current = true;
     flette()

@@ -1,0 +1,345 @@
+//! What a human decides of entries, parked ones above all: corrected, sent again, given up, merged into a row that the
+//! server has already.
+//!
+//! A parked change set stays whole: what is sent again is sent with all that is parked with it. One of its rows can be
+//! given up by itself; the rest stays parked, and stays one set, until it is sent again.
+
+use super::aftermath::rule;
+use super::{is_held, Draft};
+use crate::error::Result;
+use crate::journal::{fold, Entry, EntryState};
+use crate::model::{Change, ChangeSetId, EntityRef, FieldEdit, Key, OpId, Row, TraceEvent, Value};
+use flette_odata::edm::{ColumnKind, OnDelete, Table};
+use flette_odata::{alike, rules, ODataError, Schema};
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+/// State and status reason: of a new row they follow by themselves as long as it is open.
+const STATE: [&str; 2] = ["statecode", "statuscode"];
+/// State of a row that is open, in every table.
+const OPEN: Value = Value::Int(0);
+const OWNER: &str = "ownerid";
+const CURRENCY: &str = "transactioncurrencyid";
+
+impl Draft<'_> {
+    /// Sends a parked entry again, with what is parked on its row and in its change sets.
+    ///
+    /// # Errors
+    /// 404 when no entry has this operation.
+    pub fn retry(&mut self, op: OpId) -> Result<()> {
+        let entry = self.entry_of(op)?;
+        self.note(TraceEvent::Decided { op, decision: "retry" });
+        self.release(&entry.key);
+        Ok(())
+    }
+
+    /// Lets what is parked of a row wait again, with all rows of its change sets.
+    pub(super) fn release(&mut self, key: &Key) {
+        let (mut rows, mut done) = (vec![key.clone()], BTreeSet::new());
+        while let Some(key) = rows.pop() {
+            if !done.insert(key.clone()) {
+                continue;
+            }
+            for mut entry in self.entries_of(&key) {
+                rows.extend(entry.change_set.into_iter().flat_map(|set| self.rows_of(set)));
+                if entry.is_parked() {
+                    entry.state = EntryState::Waiting;
+                    self.put(entry);
+                }
+            }
+        }
+    }
+
+    fn rows_of(&self, set: ChangeSetId) -> BTreeSet<Key> {
+        let entries = self.all_entries().into_iter();
+        entries.filter(|entry| entry.change_set == Some(set)).map(|entry| entry.key).collect()
+    }
+
+    fn all_entries(&self) -> Vec<Entry> {
+        let drafted = &self.effects.entries;
+        let stored = self.state().journal.iter().filter(|entry| !drafted.contains_key(&entry.seq));
+        stored.chain(drafted.values().flatten()).cloned().collect()
+    }
+
+    /// Folds edits into a row's last entry if that is parked: the server never took it, so it may be changed. It asks for
+    /// something else then, and so the row's request gets an operation of its own. `false`: there is none such.
+    pub(super) fn correct(&mut self, key: &Key, edits: &[FieldEdit]) -> bool {
+        let entries = self.entries_of(key);
+        let Some(mut last) = entries.last().filter(|last| last.is_parked()).cloned() else { return false };
+        let nothing_left = match &mut last.change {
+            Change::Create(row) => {
+                row.extend(edits.iter().map(|edit| (edit.name.clone(), edit.new.clone())));
+                false
+            }
+            Change::Update(known) => {
+                for edit in edits {
+                    match known.iter_mut().find(|known| known.name == edit.name) {
+                        Some(known) => known.new = edit.new.clone(),
+                        None => known.push(edit.clone()),
+                    }
+                }
+                known.retain(|edit| edit.old != edit.new);
+                known.is_empty()
+            }
+            Change::Delete => return false,
+        };
+        last.at = self.stamp();
+        if nothing_left {
+            self.remove(last.seq);
+        } else {
+            self.put(last);
+        }
+        if let Some(mut first) = self.entries_of(key).into_iter().next() {
+            first.op = OpId(self.new_id());
+            self.put(first);
+        }
+        true
+    }
+
+    /// Gives an entry up. What was built upon it is built upon what was before (later edits of the same columns). Of a row
+    /// that was to be created every entry goes; new rows that point to it go with it or lose the link, as the relationship
+    /// says, and rows that the server knows point to what they pointed to before. Other rows of its change set stay as they
+    /// are, one set still.
+    ///
+    /// # Errors
+    /// 404 when no entry has this operation.
+    pub fn discard(&mut self, op: OpId) -> Result<()> {
+        let entry = self.entry_of(op)?;
+        self.note(TraceEvent::Decided { op, decision: "discard" });
+        match &entry.change {
+            Change::Create(_) => self.unmake(&entry.key),
+            Change::Update(edits) => {
+                self.remove(entry.seq);
+                for mut next in self.entries_of(&entry.key).into_iter().filter(|e| e.seq > entry.seq) {
+                    if let Change::Update(next_edits) = &mut next.change {
+                        rebase(next_edits, edits);
+                        self.put(next);
+                    }
+                }
+            }
+            Change::Delete => self.remove(entry.seq),
+        }
+        Ok(())
+    }
+
+    /// A list and not recursion: a chain of new rows may be long.
+    fn unmake(&mut self, key: &Key) {
+        let mut rows = vec![key.clone()];
+        while let Some(key) = rows.pop() {
+            for held in self.held_by(&key) {
+                self.entries_of(&held).iter().for_each(|entry| self.remove(entry.seq));
+            }
+            self.entries_of(&key).iter().for_each(|entry| self.remove(entry.seq));
+            // Where a row of somebody else stands under its id, what points there points to that one.
+            if self.state().mirror_etag(&key).is_none() {
+                rows.extend(self.let_go(&key));
+            }
+        }
+    }
+
+    /// Takes back what points to a new row that is given up: of rows that the server knows the edit, of new rows the link.
+    /// Gives the new rows that do not stand without it.
+    fn let_go(&mut self, gone: &Key) -> Vec<Key> {
+        let schema = self.schema();
+        let mut follow = Vec::new();
+        for (key, name, before) in self.pointing_to(gone) {
+            let column = schema.table(&key.table).and_then(|table| table.column(&name));
+            let cascades = column.and_then(|column| rule(column, &gone.table)) == Some(OnDelete::Cascade);
+            let (new, old) = match before {
+                None if cascades => {
+                    follow.push(key);
+                    continue;
+                }
+                before => (before.unwrap_or_default(), link_to(gone)),
+            };
+            let standing = self.row(&key).and_then(|seen| seen.row.get(&name).cloned());
+            if standing.as_ref() == Some(&old) {
+                self.amend(&key, vec![FieldEdit { name, old, new }]);
+            }
+        }
+        follow
+    }
+
+    /// Entries that point to a row: their rows, the columns, and of edits what stood there before.
+    fn pointing_to(&self, gone: &Key) -> Vec<(Key, String, Option<Value>)> {
+        let target = link_to(gone);
+        let of = |entry: Entry| -> Vec<(Key, String, Option<Value>)> {
+            let key = entry.key;
+            match entry.change {
+                Change::Create(row) => {
+                    let names = row.into_iter().filter(|(_, value)| *value == target);
+                    names.map(|(name, _)| (key.clone(), name, None)).collect()
+                }
+                Change::Update(edits) => {
+                    let edits = edits.into_iter().filter(|edit| edit.new == target);
+                    edits.map(|edit| (key.clone(), edit.name, Some(edit.old))).collect()
+                }
+                Change::Delete => Vec::new(),
+            }
+        };
+        self.all_entries().into_iter().flat_map(of).collect()
+    }
+
+    /// Makes a parked new row one with a row that the server has: its values become edits of that row, and from here on
+    /// both ids mean it.
+    ///
+    /// # Errors
+    /// 404 when no entry has this operation, or the other row is not here; 409 when the entry is no refused new row, or
+    /// when another row was merged into the same one before.
+    pub fn merge_into(&mut self, op: OpId, id: Uuid) -> Result<()> {
+        let entry = self.entry_of(op)?;
+        let (here, schema) = (entry.key.clone(), self.schema());
+        let there = self.resolve(&Key::new(here.table.clone(), id));
+        let table = schema.table(&here.table).ok_or_else(|| ODataError::segment_not_found(&here.table))?;
+        let entries = self.entries_of(&here);
+        let new = fold(None, &entries).filter(|_| self.may_merge(&schema, &entries, &there));
+        let new = new.ok_or_else(|| cannot("Only a new row that the server refused can be merged."))?;
+        let known = self.row(&there).filter(|_| self.state().mirror_etag(&there).is_some());
+        let known = known.ok_or_else(|| ODataError::row_not_found(&there.table, there.id))?;
+        if self.state().id_map.contradicts(&here, there.id) {
+            return Err(cannot("Another row was merged into this one before.").into());
+        }
+        self.note(TraceEvent::Decided { op, decision: "merge" });
+        entries.iter().for_each(|entry| self.remove(entry.seq));
+        self.map_id(here.clone(), there.id)?;
+        self.redirect(&schema, &here, &there);
+        let edits = as_edits(table, &new, &known.row, self.record.user);
+        let sets: BTreeSet<ChangeSetId> = entries.iter().filter_map(|entry| entry.change_set).collect();
+        self.update(&there, edits);
+        // What was refused together with it goes again, as the set that it still is.
+        for key in sets.into_iter().flat_map(|set| self.rows_of(set)).collect::<BTreeSet<Key>>() {
+            self.release(&key);
+        }
+        Ok(())
+    }
+
+    fn may_merge(&self, schema: &Schema, entries: &[Entry], there: &Key) -> bool {
+        let Some(first) = entries.first() else { return false };
+        let refused = matches!(first.change, Change::Create(_)) && entries.iter().any(Entry::is_parked);
+        refused
+            && first.key != *there
+            && !is_held(schema, &first.key.table)
+            && self.state().mirror_etag(&first.key).is_none()
+    }
+
+    /// Whatever points to a row that was never sent, or is held by it, is about the other one.
+    fn redirect(&mut self, schema: &Schema, here: &Key, there: &Key) {
+        for entry in self.all_entries() {
+            let mut moved = entry.clone();
+            let turn = |value: &mut Value| turn(value, here, there);
+            match &mut moved.change {
+                Change::Create(row) => {
+                    row.values_mut().for_each(turn);
+                    turn_pair(schema, &entry.key.table, row, (here, there));
+                }
+                Change::Update(edits) => {
+                    edits.iter_mut().flat_map(|edit| [&mut edit.old, &mut edit.new]).for_each(turn);
+                }
+                Change::Delete => {}
+            }
+            moved
+                .holders
+                .iter_mut()
+                .filter(|holder| *holder == here)
+                .for_each(|holder| *holder = there.clone());
+            if moved != entry {
+                self.put(moved);
+            }
+        }
+    }
+
+    /// Rows that a refused new row may be meant to be, as far as they are here: those with the same alternate key first,
+    /// then those that it resembles. At most `rows_max`. The table must be loaded.
+    ///
+    /// # Errors
+    /// 404 when no entry has this operation.
+    pub fn look_alikes(&self, op: OpId, rows_max: usize) -> Result<Vec<EntityRef>> {
+        let entry = self.entry_of(op)?;
+        let schema = self.schema();
+        let (Some(table), Some(row)) =
+            (schema.table(&entry.key.table), fold(None, &self.entries_of(&entry.key)))
+        else {
+            return Ok(Vec::new());
+        };
+        let name = &table.logical_name;
+        let changed: Vec<&str> = table.columns.iter().map(|column| column.logical_name.as_str()).collect();
+        let keys = alike::keys(table, &row, &changed).into_iter().map(|(_, filter)| filter);
+        let mut found: Vec<Uuid> = Vec::new();
+        for filter in keys.chain(alike::duplicates(table, &row, &changed)) {
+            let mut ids = self.ids_where(name, &filter);
+            ids.sort_unstable();
+            let is_there = |id: &Uuid| self.state().mirror_etag(&Key::new(name.clone(), *id)).is_some();
+            found.extend(ids.into_iter().filter(|id| *id != entry.key.id && is_there(id)));
+        }
+        let mut seen = BTreeSet::new();
+        found.retain(|id| seen.insert(*id));
+        found.truncate(rows_max);
+        Ok(found.into_iter().map(|id| EntityRef { table: name.clone(), id }).collect())
+    }
+
+    fn entry_of(&self, op: OpId) -> Result<Entry> {
+        let unknown =
+            || ODataError::new(404, "0x80040217", format!("The journal holds no operation {}.", op.0));
+        Ok(self.state().journal.by_op(op).cloned().ok_or_else(unknown)?)
+    }
+}
+
+fn cannot(why: &str) -> ODataError {
+    ODataError::new(409, "0x80040203", why)
+}
+
+fn link_to(key: &Key) -> Value {
+    Value::Lookup(EntityRef { table: key.table.clone(), id: key.id })
+}
+
+fn turn(value: &mut Value, here: &Key, there: &Key) {
+    if let Value::Lookup(to) = value {
+        if to.table == here.table && to.id == here.id {
+            to.id = there.id;
+        }
+    }
+}
+
+/// A pair names its rows by plain ids.
+fn turn_pair(schema: &Schema, table: &str, row: &mut Row, (here, there): (&Key, &Key)) {
+    let pairs = schema.many_to_many.iter().filter(|pairs| pairs.intersect == table);
+    for end in pairs.flat_map(|pairs| [&pairs.first, &pairs.second]).filter(|end| end.table == here.table) {
+        if row.get(&end.column) == Some(&Value::Guid(here.id)) {
+            row.insert(end.column.clone(), Value::Guid(there.id));
+        }
+    }
+}
+
+/// A new row as edits of one that is there: what its maker said, and not what a new row has by itself (owner, open state,
+/// defaults, and a currency without amounts).
+fn as_edits(table: &Table, new: &Row, known: &Row, maker: Uuid) -> Vec<FieldEdit> {
+    let is_amount = |name: &str| {
+        table.column(name).is_some_and(|c| matches!(c.kind, ColumnKind::Money { .. }) && c.valid_for_update)
+    };
+    let has_amounts = new.iter().any(|(name, value)| !value.is_null() && is_amount(name));
+    let is_open = new.get(STATE[0]).is_none_or(|state| *state == OPEN);
+    let by_itself = |name: &str, value: &Value| match name {
+        OWNER => matches!(value, Value::Lookup(owner) if owner.id == maker),
+        CURRENCY => !has_amounts,
+        _ => STATE.contains(&name) && is_open,
+    };
+    let columns = table.columns.iter().filter(|column| column.valid_for_update && !column.computed);
+    let edit = columns.filter_map(|column| {
+        let name = &column.logical_name;
+        let said =
+            new.get(name).filter(|value| !value.is_null() && **value != rules::default_value(column))?;
+        let old = known.get(name).cloned().unwrap_or_default();
+        let differs = old != *said && !by_itself(name, said);
+        differs.then(|| FieldEdit { name: name.clone(), old, new: said.clone() })
+    });
+    edit.collect()
+}
+
+/// Edits made upon discarded ones take over their base; `Seq` order makes the first one that touches a column count.
+fn rebase(edits: &mut [FieldEdit], discarded: &[FieldEdit]) {
+    for edit in edits {
+        if let Some(gone) = discarded.iter().find(|d| d.name == edit.name && d.new == edit.old) {
+            edit.old = gone.old.clone();
+        }
+    }
+}
