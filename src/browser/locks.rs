@@ -3,7 +3,7 @@
 //!
 //! `web-sys` has the interface only behind a compiler flag, so the three members used are declared here.
 
-use super::global;
+use super::{global, timer};
 use futures_channel::oneshot;
 use futures_util::future::{select, Either, FutureExt};
 use js_sys::{Function, Object, Promise, Reflect};
@@ -37,9 +37,27 @@ impl Drop for WebLock {
     }
 }
 
+/// How often a lock is asked for that somebody holds: it may be this context, which has just released it.
+const TRIES: u32 = 3;
+/// How long the browser may take to hear of a release, milliseconds.
+const RELEASE_MILLIS: u32 = 20;
+
 /// The lock `name` if nobody holds it. `None` also where the browser has no Web Locks (an insecure context, Safari
 /// before 15.4): such a context never becomes primary.
+///
+/// A release is heard of by the browser some time after the guard was dropped, and later than a request made at once, so
+/// that a second round in a row would take the first one for another context.
 pub(super) async fn try_lock(name: &str) -> Option<WebLock> {
+    for _ in 1..TRIES {
+        if let Some(lock) = ask(name).await {
+            return Some(lock);
+        }
+        timer::sleep(RELEASE_MILLIS).await;
+    }
+    ask(name).await
+}
+
+async fn ask(name: &str) -> Option<WebLock> {
     let navigator: JsValue = global::<Object>("navigator")?.into();
     let manager = Reflect::get(&navigator, &"locks".into()).ok().filter(JsValue::is_object)?;
     let manager: LockManager = manager.unchecked_into();
