@@ -7,6 +7,9 @@ use flette_odata::batch::{parse_batch_response, write_batch_request, BatchAnswer
 use flette_odata::edm::Table;
 use flette_odata::time::format_http_date;
 use flette_odata::{Method, Request, Response};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::Deserialize;
+use std::borrow::Cow;
 use uuid::Uuid;
 
 /// Bytes that a part takes besides its body: delimiters, request line, headers.
@@ -230,13 +233,13 @@ fn assign(groups: &[Group<'_>], answers: Vec<BatchAnswer>, now: Millis) -> Vec<V
             Some(BatchAnswer::ChangeSet(parts)) => by_content_id(parts, first, group.len()),
             None => Vec::new(),
         };
-        let row: Vec<RowAnswer> = group
+        let (row, names): (Vec<RowAnswer>, Vec<Option<Uuid>>) = group
             .iter()
             .enumerate()
             .map(|(at, (call, table))| row_answer((call, table), responses.get(at), alone, now))
-            .collect();
+            .unzip();
         in_order &=
-            group.iter().zip(&row).all(|((call, table), answer)| names_other(call, table, answer).is_none());
+            group.iter().zip(names).all(|((call, _), name)| name.is_none_or(|id| id == call.key().id));
         assigned.push(row);
     }
     if !in_order && !planted(Bug::PartsByPosition) {
@@ -262,33 +265,28 @@ fn by_content_id(parts: Vec<(Option<String>, Response)>, first: u32, count: usiz
     found.into_iter().map(|response| response.unwrap_or_else(|| Response::empty(500))).collect()
 }
 
+/// The answer to a request, and the id of the row that a success tells of.
 fn row_answer(
     (call, table): (&RowCall, &Table),
     response: Option<&Response>,
     alone: bool,
     now: Millis,
-) -> RowAnswer {
-    let Some(response) = response else { return lost() };
+) -> (RowAnswer, Option<Uuid>) {
+    let Some(response) = response else { return (lost(), None) };
     let outcome = classify(call.asked(alone), Ok(response), now);
     let answer = RowAnswer { outcome, body: response.body.clone() };
-    let whole = answer.body.is_empty() || id_in(&answer.body, table).is_some();
-    match &answer.outcome {
+    if answer.outcome != Outcome::Done || answer.body.is_empty() {
+        return (answer, None);
+    }
+    match id_in(&answer.body, table) {
         // A success whose row cannot be read is no success.
-        Outcome::Done if call.tells_row() && !whole => lost(),
-        _ => answer,
+        None if call.tells_row() => (lost(), None),
+        named => (answer, named),
     }
 }
 
 fn lost() -> RowAnswer {
     RowAnswer { outcome: Outcome::Retry("the answer is missing in the batch".to_owned()), body: Vec::new() }
-}
-
-/// The id of another row, if the answer is about one.
-fn names_other(call: &RowCall, table: &Table, answer: &RowAnswer) -> Option<Uuid> {
-    match answer.outcome {
-        Outcome::Done => id_in(&answer.body, table).filter(|id| *id != call.key().id),
-        _ => None,
-    }
 }
 
 /// Keeps only answers that name their row.
@@ -303,9 +301,40 @@ fn distrust(groups: &[Group<'_>], assigned: &mut [Vec<RowAnswer>]) {
     }
 }
 
+/// The id of the row that a body is. The body is read to its end, as it may have been cut, and nothing else is kept: it
+/// is long, and read in full by whoever takes the row over.
 fn id_in(body: &[u8], table: &Table) -> Option<Uuid> {
-    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
-    object.get(&table.primary_id)?.as_str()?.parse().ok()
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let id = json.deserialize_map(IdVisitor(&table.primary_id)).ok()?;
+    json.end().ok()?;
+    id?.parse().ok()
+}
+
+/// Finds a member that is text.
+struct IdVisitor<'t>(&'t str);
+
+/// A member's name, as it stands in the body where that is possible.
+#[derive(Deserialize)]
+struct Name<'b>(#[serde(borrow)] Cow<'b, str>);
+
+impl<'b> Visitor<'b> for IdVisitor<'_> {
+    type Value = Option<String>;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+        formatter.write_str("a row")
+    }
+
+    fn visit_map<A: MapAccess<'b>>(self, mut members: A) -> Result<Option<String>, A::Error> {
+        let mut found = None;
+        while let Some(Name(name)) = members.next_key()? {
+            if name == self.0 {
+                found = members.next_value()?;
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
 }
 
 #[cfg(test)]
