@@ -26,9 +26,6 @@ pub const CONTROL_ROOT: &str = "/flette/";
 /// Longest time that the segments are merged after a round, milliseconds. What is left undone waits for the next one.
 const COMPACTION_MILLIS_MAX: i64 = 2_000;
 
-/// Time in which a browser hands on a lock that was given back, milliseconds.
-const LOCK_PAUSE_MILLIS: u32 = 100;
-
 /// What a round says that did not take place because another context runs them.
 const NOT_PRIMARY: &str = "Another context is the primary client.";
 
@@ -167,15 +164,10 @@ impl<P: Platform + 'static> Engine<P> {
         report
     }
 
-    /// The right to run rounds, for as long as it is held; `None` when another context has it. A browser hands a lock on a
-    /// moment after it was given back, so that the same context may find its own one taken: it looks once more.
+    /// The right to run rounds, for as long as it is held; `None` when another context has it.
     async fn lock(&self) -> Option<P::Lock> {
         let name = format!("flette-round:{}", self.config.database);
-        let mut lock = self.platform.try_lock(&name).await;
-        if lock.is_none() {
-            self.platform.sleep(LOCK_PAUSE_MILLIS).await;
-            lock = self.platform.try_lock(&name).await;
-        }
+        let lock = self.platform.try_lock(&name).await;
         self.live.primary.set(lock.is_some());
         lock
     }
