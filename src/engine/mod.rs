@@ -8,11 +8,12 @@ mod views;
 
 use crate::api::{self, Answer, Door};
 use crate::error::Result;
+pub use crate::model::Profile;
 use crate::model::{Millis, TraceEvent};
 use crate::platform::{Platform, Transport, TransportError};
 pub use crate::replica::Identity;
 use crate::replica::{Random, Replica};
-use crate::sync::{self, Outside, Policy, Progress, Report, SyncConfig};
+use crate::sync::{self, Outside, Progress, Report, SyncConfig};
 use flette_odata::{ODataError, Request, Response};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -42,6 +43,8 @@ pub struct Config {
     pub tables: Vec<String>,
     /// Rows asked for per pulled page, `1..=5000`.
     pub page_size: u32,
+    /// What of the tables goes offline, and whose value stands in a conflict.
+    pub profile: Profile,
 }
 
 /// What is known only while the engine runs.
@@ -184,7 +187,7 @@ impl<P: Platform + 'static> Engine<P> {
             root: self.config.root.clone(),
             tables: self.scope(),
             page_size: self.config.page_size,
-            policy: Policy::default(),
+            profile: self.config.profile.clone(),
         }
     }
 
