@@ -5,6 +5,8 @@
 
 mod cursor;
 mod held;
+#[cfg(test)]
+mod matrix_tests;
 mod outside;
 mod page;
 mod policy;
