@@ -1,4 +1,4 @@
-// `npm test`: every test, or the suites named: `npm test -- rust browser units server e2e`. Output streams through and is
+// `npm test`: every test, or the suites named: `npm test -- rust sim browser units server e2e`. Output streams through and is
 // kept in target/test-logs. The last line counts all suites: `N passed, N failed`.
 
 import { mkdirSync } from "node:fs";
@@ -17,10 +17,13 @@ const LOGS = join(root, "target/test-logs");
 const E2E_FILE_MILLIS_MAX = 600_000;
 const UNIT_FILE_MILLIS_MAX = 60_000;
 const SERVER_FILE_MILLIS_MAX = 900_000;
+const SIMULATED_SEEDS = 3000;
 
 // Each suite answers with the command to run, or with nothing while it has no tests.
 const SUITES = {
   rust: { limit: 50, plan: rust },
+  // Only when it is named: it takes as long as all others of Rust.
+  sim: { limit: 40, plan: simulation, onlyNamed: true },
   browser: { limit: 20, plan: browser },
   units: { limit: 5, plan: units },
   server: { limit: 30, plan: server },
@@ -29,6 +32,10 @@ const SUITES = {
 
 async function rust() {
   return { command: "cargo", args: ["test", "--workspace", "--no-fail-fast"] };
+}
+
+async function simulation() {
+  return { command: process.execPath, args: ["scripts/sim.mjs", "--seeds", String(SIMULATED_SEEDS)] };
 }
 
 async function browser() {
@@ -103,7 +110,8 @@ async function test() {
   const unknown = chosen.find((name) => !(name in SUITES));
   if (unknown) throw new Failure(`no suite ${unknown}; there are: ${Object.keys(SUITES).join(", ")}`);
   mkdirSync(LOGS, { recursive: true });
-  const names = chosen.length > 0 ? chosen : Object.keys(SUITES);
+  const usual = Object.keys(SUITES).filter((name) => !SUITES[name].onlyNamed);
+  const names = chosen.length > 0 ? chosen : usual;
 
   const results = [await prepare("setup", setup), await prepare("setup of tests", setupTests)];
   // Only the tests in a real browser need what a user gets.

@@ -62,11 +62,13 @@ pub enum Bug {
     FutureStamp,
     /// A column that is hidden from somebody keeps the value that he saw.
     MaskedFieldKept,
+    /// The changes of a change set are sent one by one.
+    ChangeSetTorn,
 }
 
 impl Bug {
     /// Every bug with its number in the catalogue and its name.
-    pub const ALL: [(u8, &'static str, Bug); 29] = [
+    pub const ALL: [(u8, &'static str, Bug); 30] = [
         (1, "answer-before-durable", Bug::AnswerBeforeDurable),
         (2, "token-before-rows", Bug::TokenBeforeRows),
         (3, "receipt-apart", Bug::ReceiptApart),
@@ -96,6 +98,7 @@ impl Bug {
         (33, "synced-too-early", Bug::SyncedTooEarly),
         (34, "future-stamp", Bug::FutureStamp),
         (35, "masked-field-kept", Bug::MaskedFieldKept),
+        (37, "change-set-torn", Bug::ChangeSetTorn),
     ];
 }
 

@@ -1,6 +1,11 @@
 //! What users did, what the server ever said, and whether the two can be reconciled. Knows HTTP answers only, nothing
 //! of how an engine works.
 
+mod testimony;
+mod verdicts;
+
+pub use testimony::Testimony;
+
 use flette_odata::Uuid;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,9 +16,17 @@ pub const COLUMNS: [&str; 5] = ["lastname", "telephone1", "jobtitle", "address1_
 /// A custom column that comes and goes.
 pub const MEMO: &str = "new_memo";
 
-/// Times of writing that are less apart may be told in either order, milliseconds: what devices know of the time is as
-/// exact as their requests are fast.
-const APART_MILLIS: i64 = 60_000;
+/// A custom choice whose options come to an end. Each is chosen once.
+pub const CHOICE: &str = "new_choice";
+
+/// A value as the account keeps it: texts as they are, numbers in digits.
+pub fn text_of(value: &Json) -> Option<String> {
+    match value {
+        Json::String(text) => Some(text.clone()),
+        Json::Number(number) => Some(number.to_string()),
+        Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
+    }
+}
 
 /// Tables with set and key, and the columns of them that are watched.
 pub const WATCHED: [(&str, &str, &str); 2] =
@@ -36,6 +49,12 @@ impl Deed {
         }
     }
 
+    /// Whether it writes a value.
+    fn writes(&self, row: Uuid, column: &str, value: &str) -> bool {
+        let is_it = |(name, written): &(&'static str, String)| *name == column && written == value;
+        self.row() == row && self.values().iter().any(is_it)
+    }
+
     /// What is written, by column.
     pub fn values(&self) -> &[(&'static str, String)] {
         match self {
@@ -56,6 +75,9 @@ pub enum Said {
     Refused(u16),
 }
 
+/// What a user saw of a row: columns with a text in them.
+pub type Seen = BTreeMap<String, String>;
+
 /// One change of a user.
 #[derive(Debug, Clone)]
 pub struct Record {
@@ -65,6 +87,10 @@ pub struct Record {
     pub deed: Deed,
     /// The answer.
     pub said: Said,
+    /// Number of the change set that it is a part of.
+    pub set: Option<usize>,
+    /// What the user saw of the row when he began, where nothing else went on at the device until the answer.
+    pub seen: Option<Seen>,
     /// When it was begun and when answered, in ticks of the account.
     begun: u64,
     ended: Option<u64>,
@@ -73,7 +99,7 @@ pub struct Record {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Account {
     /// In the order in which they were begun.
     pub records: Vec<Record>,
@@ -83,11 +109,13 @@ pub struct Account {
     known: BTreeSet<Uuid>,
     /// Rows that stood there and went.
     gone: BTreeSet<Uuid>,
-    /// The same of databases that others took the place of.
     /// When values were written, from and to, of those who know the time.
     times: BTreeMap<String, (i64, i64)>,
+    /// What stood and what went in databases that others took the place of.
     stood_before: BTreeSet<(Uuid, String, String)>,
     gone_before: BTreeSet<Uuid>,
+    /// Values stood there between two looks: the history has gaps.
+    gaps: bool,
     /// Whose deletion takes a row along.
     parents: BTreeMap<Uuid, Uuid>,
     ticks: u64,
@@ -101,23 +129,27 @@ pub struct Snapshot {
     gone: BTreeSet<Uuid>,
 }
 
-/// What a device says of itself at the end.
-pub struct Testimony {
-    /// `GET /flette/journal`
-    pub journal: Json,
-    /// `GET /flette/export`
-    pub export: Json,
-}
-
 impl Account {
-    /// A change begins; its place.
-    pub fn begin(&mut self, device: usize, deed: Deed, at: i64) -> usize {
-        if let Deed::Create { row, parent: Some(parent), .. } = &deed {
-            self.parents.insert(*row, *parent);
-        }
+    /// Changes begin, each with what the user saw before; several are a change set. The place of the first one.
+    pub fn begin(&mut self, device: usize, deeds: Vec<(Deed, Option<Seen>)>, at: i64) -> usize {
+        let first = self.records.len();
+        let set = (deeds.len() > 1).then_some(first);
         self.ticks += 1;
-        self.records.push(Record { device, deed, said: Said::Nothing, begun: self.ticks, ended: None, at });
-        self.records.len() - 1
+        for (deed, seen) in deeds {
+            if let Deed::Create { row, parent: Some(parent), .. } = &deed {
+                self.parents.insert(*row, *parent);
+            }
+            let (said, begun) = (Said::Nothing, self.ticks);
+            self.records.push(Record { device, deed, said, set, seen, begun, ended: None, at });
+        }
+        first
+    }
+
+    /// Something else went on while a change was under way: what the user saw may not be what he wrote upon.
+    pub fn blur(&mut self, at: usize) {
+        if let Some(record) = self.records.get_mut(at) {
+            record.seen = None;
+        }
     }
 
     /// A change was answered; what it was. `now` is the true time, if the device knows it and stamped the change itself.
@@ -135,36 +167,6 @@ impl Account {
     /// Somebody online did something.
     pub fn online(&mut self, deed: &Deed, now: i64) {
         self.times.extend(deed.values().iter().map(|(_, value)| (value.clone(), (now, now))));
-    }
-
-    /// Whether of two conflicting values the one won that was written later (I-25), where both times are known and far
-    /// enough apart. `log` is what `GET /flette/conflicts` says.
-    ///
-    /// # Errors
-    /// The first conflict that was decided wrongly.
-    pub fn judge(&self, device: usize, log: &Json) -> Result<(), String> {
-        let all = log["conflicts"].as_array().into_iter().flatten();
-        // The lines of an address are one value, and have one time.
-        let own =
-            |conflict: &&Json| !conflict["field"].as_str().unwrap_or("address1_").starts_with("address1_");
-        for conflict in all.filter(own) {
-            let time = |side: &str| self.times.get(conflict[side].as_str()?);
-            let (Some(local), Some(server)) = (time("local"), time("server")) else { continue };
-            let later = if local.0 > server.1 + APART_MILLIS {
-                "local"
-            } else if server.0 > local.1 + APART_MILLIS {
-                "server"
-            } else {
-                continue;
-            };
-            if conflict["winner"] != later {
-                return Err(format!(
-                    "I-25: {} of {} was written later, and lost on device {device}: {conflict}",
-                    conflict[later], conflict["field"]
-                ));
-            }
-        }
-        Ok(())
     }
 
     /// Looks at all rows of the server.
@@ -224,6 +226,7 @@ impl Account {
 
     /// Somebody saw a value stand on the server, or be taken over by it, at a moment between two looks.
     pub fn stands(&mut self, row: Uuid, column: &str, value: &str) {
+        self.gaps = true;
         self.stood_before.insert((row, column.to_owned(), value.to_owned()));
     }
 
@@ -251,86 +254,5 @@ impl Account {
             let mut of_device = self.records.iter().filter(|record| record.device == device);
             of_device.any(|record| deletes(&record) && !matches!(record.said, Said::Refused(_)))
         })
-    }
-
-    /// Whether every acknowledged change of a device can be found again (I-1, I-6). How many were looked for.
-    ///
-    /// # Errors
-    /// The first one that went without a trace.
-    pub fn settle(&self, device: usize, told: &Testimony) -> Result<usize, String> {
-        let mut looked_for = 0;
-        let own = || self.records.iter().filter(|record| record.device == device);
-        for record in own().filter(|record| record.said == Said::Done) {
-            let row = record.deed.row();
-            looked_for += 1;
-            if let Deed::Delete { .. } = record.deed {
-                let went = self.gone.contains(&row) || self.gone_before.contains(&row);
-                let stands = self.known.contains(&row) && !went;
-                if stands && !told.mentions(row, None) {
-                    return Err(format!(
-                        "I-6: the deletion of {row} by device {device} went without a trace"
-                    ));
-                }
-                continue;
-            }
-            for (column, value) in record.deed.values() {
-                // What the same user wrote over it himself, then or at the same time, needs no trace of its own.
-                let before = |other: &Record| other.ended.is_some_and(|ended| ended < record.begun);
-                let later = own().filter(|other| !before(other)).flat_map(|later| {
-                    let same = later.deed.row() == row && !matches!(later.said, Said::Refused(_));
-                    let values = later.deed.values().iter().filter(move |(name, _)| same && name == column);
-                    values.map(|(_, value)| value.as_str())
-                });
-                let found = later
-                    .into_iter()
-                    .any(|value| self.stood(row, column, value) || told.mentions(row, Some((column, value))));
-                if !found && !self.deleted_by(device, row) {
-                    return Err(format!(
-                        "I-6: {value} of {column} of {row}, acknowledged by device {device}, went without a trace"
-                    ));
-                }
-            }
-        }
-        Ok(looked_for)
-    }
-}
-
-impl Testimony {
-    /// Whether journal or conflict log speak of a row, or of a value that was written there.
-    fn mentions(&self, row: Uuid, written: Option<(&str, &str)>) -> bool {
-        let row = row.to_string();
-        let list = |name: &str| self.export.get(name).and_then(Json::as_array).into_iter().flatten();
-        list("entries").chain(list("conflicts")).any(|item| {
-            let text = item.to_string();
-            text.contains(&row) && written.is_none_or(|(_, value)| text.contains(&format!("\"{value}\"")))
-        })
-    }
-
-    /// Rows that wait for a human, and those that wait for them.
-    pub fn waiting(&self) -> BTreeSet<String> {
-        let entries = || self.journal["entries"].as_array().into_iter().flatten();
-        let id = |entry: &Json| entry["id"].as_str().unwrap_or_default().to_owned();
-        let mut waiting: BTreeSet<String> =
-            entries().filter(|entry| entry["state"] == "parked").map(id).collect();
-        loop {
-            let before = waiting.len();
-            for entry in entries().filter(|entry| entry["kind"] == "create") {
-                let text = entry["fields"].to_string();
-                if waiting.iter().any(|id| text.contains(id.as_str())) {
-                    waiting.insert(id(entry));
-                }
-            }
-            if waiting.len() == before {
-                return waiting;
-            }
-        }
-    }
-
-    /// Rows with entries that wait for nothing.
-    pub fn left(&self) -> Vec<String> {
-        let waiting = self.waiting();
-        let entries = self.journal["entries"].as_array().into_iter().flatten();
-        let ids = entries.filter_map(|entry| entry["id"].as_str());
-        ids.filter(|id| !waiting.contains(*id)).map(str::to_owned).collect()
     }
 }

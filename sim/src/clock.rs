@@ -15,9 +15,9 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// A clock that stands until it is moved.
-    pub fn new() -> Clock {
-        Clock::Simulated(Cell::new(START_MILLIS))
+    /// A clock that stands at a moment until it is moved.
+    pub fn at(millis: i64) -> Clock {
+        Clock::Simulated(Cell::new(millis))
     }
 
     /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -38,6 +38,6 @@ impl Clock {
 
 impl Default for Clock {
     fn default() -> Clock {
-        Clock::new()
+        Clock::at(START_MILLIS)
     }
 }

@@ -2,11 +2,11 @@
 
 use crate::clock::Clock;
 use crate::dice::Dice;
-use crate::disk::Disk;
+use crate::disk::{Disk, Platter};
 use crate::faults::Faults;
 use crate::net::{Crm, Wire, ROOT};
 use crate::step::{run, yield_now, Task};
-use flette::engine::{Config, Engine, Identity, Profile};
+use flette::engine::{Config, Engine, Identity};
 use flette::model::Millis;
 use flette::platform::Platform;
 use flette_odata::{Method, Request, Response, Uuid};
@@ -88,8 +88,9 @@ pub struct Doing {
 pub enum What {
     /// A round.
     Round,
-    /// A change by the user: the place of its record in the account.
-    Change(usize),
+    /// Changes by the user, more than one as a change set: the place of the first one's record in the account, and how
+    /// many there are.
+    Changes(usize, usize),
 }
 
 /// See the module.
@@ -125,9 +126,14 @@ pub struct Surroundings {
 }
 
 impl Device {
-    /// A device that knows nothing yet.
-    pub fn new(at: usize, identity: Identity, around: &Surroundings, seed: u64) -> Option<Device> {
-        let disk = Disk::new(around.faults.clone());
+    /// A device with what is written on its disk: nothing, if it is new.
+    pub fn new(
+        at: usize,
+        identity: Identity,
+        around: &Surroundings,
+        (seed, platter): (u64, Platter),
+    ) -> Option<Device> {
+        let disk = Disk::new(platter, around.faults.clone());
         let (dice, locks) = (Rc::new(Dice::new(seed)), Rc::default());
         let skew_millis = Rc::new(Cell::new(0));
         let (crm, clock, faults) = (around.crm.clone(), around.clock.clone(), around.faults.clone());
@@ -168,6 +174,16 @@ impl Device {
         self.disk = self.disk.reopened();
         self.engine = open(self.desk(), self.identity)?;
         Some(())
+    }
+
+    /// Whose it is, as the engine was told.
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// A copy of what is written on its disk.
+    pub fn platter(&self) -> Platter {
+        self.disk.copied()
     }
 
     /// Loses commits that were not synced; a restart must follow.
@@ -253,7 +269,6 @@ fn open(desk: Desk, identity: Identity) -> Option<Rc<Engine<Desk>>> {
         identity,
         tables: TABLES.map(str::to_owned).to_vec(),
         page_size: PAGE_ROWS,
-        profile: Profile::default(),
     };
     run(Box::pin(Engine::open(desk, config)))?.ok().map(Rc::new)
 }

@@ -8,15 +8,21 @@ use flette::store::{Batch, Durability, KeyRange, Pair, Revision, Store, StoreErr
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 type Address = (Table, Vec<u8>);
+/// Shared between the disks that begin as copies of one.
+type Value = Arc<Vec<u8>>;
+/// What stood where a commit wrote.
+type Undo = Vec<(Address, Option<Value>)>;
 
-#[derive(Debug, Default)]
-struct Platter {
+/// What is written on a disk.
+#[derive(Debug, Clone, Default)]
+pub struct Platter {
     revision: u64,
-    values: BTreeMap<Address, Vec<u8>>,
+    values: BTreeMap<Address, Value>,
     /// Of each commit since the last strict one: what stood there before.
-    relaxed: Vec<Vec<(Address, Option<Vec<u8>>)>>,
+    relaxed: Vec<Undo>,
 }
 
 /// A handle to a disk.
@@ -31,9 +37,15 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// An empty disk.
-    pub fn new(faults: Rc<Faults>) -> Disk {
-        Disk { platter: Rc::default(), faults, closed: Rc::default(), refusing: Rc::default() }
+    /// A disk with what is written on it.
+    pub fn new(platter: Platter, faults: Rc<Faults>) -> Disk {
+        let platter = Rc::new(RefCell::new(platter));
+        Disk { platter, faults, closed: Rc::default(), refusing: Rc::default() }
+    }
+
+    /// A copy of what is written on it.
+    pub fn copied(&self) -> Platter {
+        self.platter.borrow().clone()
     }
 
     /// A handle for the process that comes next; this one is of no use any more.
@@ -81,11 +93,11 @@ impl Disk {
 }
 
 impl Platter {
-    fn apply(&mut self, write: Write, undo: &mut Vec<(Address, Option<Vec<u8>>)>) {
+    fn apply(&mut self, write: Write, undo: &mut Undo) {
         match write {
             Write::Put { table, key, value } => {
                 let address = (table, key);
-                undo.push((address.clone(), self.values.insert(address, value)));
+                undo.push((address.clone(), self.values.insert(address, Arc::new(value))));
             }
             Write::Delete { table, key } => {
                 let address = (table, key);
@@ -119,7 +131,7 @@ impl Store for Disk {
     async fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         yield_now().await;
         self.check()?;
-        Ok(self.platter.borrow().values.get(&(table, key.to_vec())).cloned())
+        Ok(self.platter.borrow().values.get(&(table, key.to_vec())).map(|value| value.to_vec()))
     }
 
     async fn scan(&self, table: Table, keys: KeyRange, limit: u32) -> Result<Vec<Pair>, StoreError> {
@@ -128,8 +140,11 @@ impl Store for Disk {
         let platter = self.platter.borrow();
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let found = platter.keys(table, &keys).into_iter().take(limit);
-        let value = |key: &Vec<u8>| platter.values.get(&(table, key.clone())).cloned().unwrap_or_default();
-        Ok(found.map(|key| (key.clone(), value(&key))).collect())
+        let value = |key: Vec<u8>| {
+            let found = platter.values.get(&(table, key.clone())).map(|value| value.to_vec());
+            (key, found.unwrap_or_default())
+        };
+        Ok(found.map(value).collect())
     }
 
     async fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {

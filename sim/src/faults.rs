@@ -29,6 +29,8 @@ pub enum Fault {
     TombstonesPruned,
     ColumnDropped,
     ColumnAdded,
+    ColumnRetyped,
+    OptionRemoved,
     Masked,
     RoleRemoved,
     StoreClosed,
@@ -62,17 +64,23 @@ const ON_REQUEST: [Fault; 9] = [
 ];
 
 /// What seldom happens: once in a while, in the runs whose seed says so.
-pub const SELDOM: [Fault; 9] = [
+pub const SELDOM: [Fault; 11] = [
     Fault::Restored,
     Fault::TombstonesPruned,
     Fault::ColumnDropped,
     Fault::ColumnAdded,
+    Fault::ColumnRetyped,
+    Fault::OptionRemoved,
     Fault::Masked,
     Fault::RoleRemoved,
     Fault::StoreClosed,
     Fault::Evicted,
     Fault::OtherUser,
 ];
+
+/// Of these, what happens to the schema.
+const SCHEMA: [Fault; 4] =
+    [Fault::ColumnDropped, Fault::ColumnAdded, Fault::ColumnRetyped, Fault::OptionRemoved];
 
 /// Faults of the disk, the feed and the device.
 const ELSEWHERE: [Fault; 7] = [
@@ -182,6 +190,11 @@ impl Faults {
             return None;
         }
         self.dice.pick(&self.seldom).copied()
+    }
+
+    /// Whether the schema changes in this run.
+    pub fn schema_moves(&self) -> bool {
+        SCHEMA.iter().any(|fault| self.may(*fault))
     }
 
     /// Whether something seldom happens in this run at all.

@@ -5,8 +5,7 @@ mod planted;
 
 use flette_sim::faults::Fault;
 use flette_sim::tale;
-use flette_sim::template::Template;
-use flette_sim::world::{run, Outcome};
+use flette_sim::world::{run, Beginnings, Outcome};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,6 +28,8 @@ struct Sums {
     conflicts: u64,
     parked: BTreeMap<String, u64>,
     faults: BTreeMap<Fault, u64>,
+    heard: BTreeMap<String, u64>,
+    merged: BTreeMap<String, u64>,
     failed: u64,
 }
 
@@ -39,12 +40,10 @@ impl Sums {
         self.requests += outcome.requests;
         self.changes += outcome.changes;
         self.conflicts += outcome.conflicts;
-        for (why, count) in outcome.parked {
-            *self.parked.entry(why).or_default() += count;
-        }
-        for (fault, count) in outcome.faults {
-            *self.faults.entry(fault).or_default() += count;
-        }
+        add(&mut self.parked, outcome.parked);
+        add(&mut self.faults, outcome.faults);
+        add(&mut self.heard, outcome.heard);
+        add(&mut self.merged, outcome.merged);
     }
 
     fn tell(&self) {
@@ -53,6 +52,8 @@ impl Sums {
             self.scenarios, self.steps, self.requests, self.changes, self.conflicts
         );
         println!("faults: {}", list(&self.faults));
+        println!("heard: {}", list(&self.heard));
+        println!("conflicts: {}", list(&self.merged));
         println!("parked: {}", list(&self.parked));
     }
 
@@ -62,6 +63,12 @@ impl Sums {
             println!("H-2: {fault} never came");
             self.failed += 1;
         }
+    }
+}
+
+fn add<K: Ord>(sums: &mut BTreeMap<K, u64>, more: BTreeMap<K, u64>) {
+    for (what, count) in more {
+        *sums.entry(what).or_default() += count;
     }
 }
 
@@ -105,7 +112,7 @@ impl Options {
 }
 
 fn simulate(options: &Options) -> Result<Sums, String> {
-    let template = Template::new(std::env::temp_dir())?;
+    let beginnings = Beginnings::new()?;
     let (seeds, next, sums) = (options.seeds(), AtomicUsize::new(0), Mutex::new(Sums::default()));
     std::thread::scope(|scope| {
         for _ in 0..options.threads {
@@ -114,7 +121,7 @@ fn simulate(options: &Options) -> Result<Sums, String> {
                     tale::begin();
                 }
                 while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = twice(*seed, &template);
+                    let outcome = twice(*seed, &beginnings);
                     let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
                     match outcome {
                         Ok(outcome) => sums.add(outcome),
@@ -131,10 +138,10 @@ fn simulate(options: &Options) -> Result<Sums, String> {
 }
 
 /// Every hundredth seed runs twice (H-1).
-fn twice(seed: u64, template: &Template) -> Result<Outcome, String> {
-    let first = run(seed, template)?;
+fn twice(seed: u64, beginnings: &Beginnings) -> Result<Outcome, String> {
+    let first = run(seed, beginnings)?;
     if seed % TWICE_EVERY == 0 {
-        let second = run(seed, template)?;
+        let second = run(seed, beginnings)?;
         if first.trace != second.trace || first.requests != second.requests {
             return Err("H-1: the seed ran differently the second time".to_owned());
         }

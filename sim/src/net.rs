@@ -129,7 +129,7 @@ impl Crm {
     pub fn answer(&self, user: Uuid, request: &Request) -> Response {
         let request = self.counted(request);
         let answer = self.server.answer(user, &request, self.clock.now());
-        Crm::told(&request, &answer);
+        self.told(&request, &answer);
         answer
     }
 
@@ -140,7 +140,7 @@ impl Crm {
     pub async fn carry(&self, user: Uuid, request: &Request) -> Result<Response, TransportError> {
         let request = self.counted(request);
         let answer = self.server.send(user, request.clone(), self.clock.now()).await?;
-        Crm::told(&request, &answer);
+        self.told(&request, &answer);
         Ok(answer)
     }
 
@@ -154,7 +154,10 @@ impl Crm {
         request
     }
 
-    fn told(request: &Request, answer: &Response) {
+    fn told(&self, request: &Request, answer: &Response) {
+        if request.url.ends_with("$batch") {
+            self.traffic.borrow_mut().answers(request, answer);
+        }
         tell(|| {
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace("\r\n", "\n   | ");
             let (method, url) = (request.method.as_str(), &request.url);
@@ -251,7 +254,7 @@ impl Wire {
             }
             Fault::BatchAnswersReordered => {
                 let answer = self.answer(&request).await?;
-                Ok(self.garbled(answer, |answers, at| answers.swap(0, at)))
+                Ok(self.garbled(answer, |answers, at| self.disorder(answers, at)))
             }
             Fault::Status(status @ (429 | 503)) => Ok(Response::empty(status).header("Retry-After", "1")),
             // Of a gateway: a status, and nothing of the server's.
@@ -262,6 +265,18 @@ impl Wire {
 }
 
 impl Wire {
+    /// Puts answers in another order: those of a change set, if there is one, now and then.
+    fn disorder(&self, answers: &mut [BatchAnswer], at: usize) {
+        let set = answers.iter_mut().find_map(|answer| match answer {
+            BatchAnswer::ChangeSet(parts) => Some(parts),
+            BatchAnswer::Single(_) => None,
+        });
+        match set {
+            Some(parts) if self.faults.choose(2) == 0 => parts.reverse(),
+            _ => answers.swap(0, at),
+        }
+    }
+
     /// The answer to a batch with its parts disturbed.
     fn garbled(&self, response: Response, disturb: impl FnOnce(&mut Vec<BatchAnswer>, usize)) -> Response {
         let kind = response.headers.get("Content-Type").unwrap_or_default();

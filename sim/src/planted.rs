@@ -24,16 +24,19 @@ mod with_bugs {
     use super::Hunt;
     use flette_odata::planted::{plant, Bug};
     use flette_sim::tale;
-    use flette_sim::template::Template;
-    use flette_sim::world::run;
+    use flette_sim::world::{run, Beginnings};
     use std::process::ExitCode;
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     use std::sync::{Mutex, PoisonError};
 
     /// Hunts one bug, or all: a line each, as a row of a table.
     pub fn hunt(name: &str, hunt: &Hunt) -> ExitCode {
-        let template = match Template::new(std::env::temp_dir()) {
-            Ok(template) => template,
+        let beginnings = Beginnings::new().and_then(|beginnings| {
+            // No bug is part of what runs begin with.
+            beginnings.make_all().map(|()| beginnings)
+        });
+        let beginnings = match beginnings {
+            Ok(beginnings) => beginnings,
             Err(why) => {
                 eprintln!("error: {why}");
                 return ExitCode::FAILURE;
@@ -42,8 +45,12 @@ mod with_bugs {
         let chosen: Vec<_> = Bug::ALL.into_iter().filter(|bug| name == "all" || bug.1 == name).collect();
         let mut missed = 0;
         for (number, name, bug) in &chosen {
-            match caught(*bug, hunt, &template) {
-                Some((seed, why)) => println!("| {number} | {name} | {} | {why} |", seed - hunt.first + 1),
+            match caught(*bug, hunt, &beginnings) {
+                Some((seed, why)) => {
+                    let promise = why.split(':').next().unwrap_or_default();
+                    println!("| {number} | {name} | {} | {promise} |", seed - hunt.first + 1);
+                    eprintln!("seed {seed}: {why}");
+                }
                 None => {
                     missed += 1;
                     println!("| {number} | {name} | not within {} | |", hunt.seeds);
@@ -55,7 +62,7 @@ mod with_bugs {
     }
 
     /// The first seed that breaks a promise, and which one.
-    fn caught(bug: Bug, hunt: &Hunt, template: &Template) -> Option<(u64, String)> {
+    fn caught(bug: Bug, hunt: &Hunt, beginnings: &Beginnings) -> Option<(u64, String)> {
         let (next, over) = (AtomicU64::new(hunt.first), AtomicBool::new(false));
         let found: Mutex<Option<(u64, String)>> = Mutex::new(None);
         std::thread::scope(|scope| {
@@ -70,7 +77,7 @@ mod with_bugs {
                         if seed >= hunt.first.saturating_add(hunt.seeds) {
                             return;
                         }
-                        if let Err(why) = run(seed, template) {
+                        if let Err(why) = run(seed, beginnings) {
                             over.store(true, Ordering::Relaxed);
                             let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                             if found.as_ref().is_none_or(|(earlier, _)| seed < *earlier) {

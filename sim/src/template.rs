@@ -1,54 +1,170 @@
-//! A database that every run begins with, made once.
+//! The server's database as runs begin with it: made once, and copied.
 
+use crate::device::TABLES;
+use flette_odata::edm::{ColumnKind, Required};
+use flette_odata::{Column, Schema};
 use flette_server::api::{Profile, Service};
 use flette_server::db::{Database, Location};
 use flette_server::{people, schema};
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 /// A moment before every run, milliseconds since 1970.
 const FOUNDED_MILLIS: i64 = 1_773_000_000_000;
+/// A folder whose files are in memory, where there is one: commits of the server then need not wait for a disk.
+const IN_MEMORY: &str = "/dev/shm";
+/// Columns that the tables of devices have, beside those that every row needs.
+const KEPT: [&str; 11] = [
+    "domainname",
+    "emailaddress1",
+    "exchangerate",
+    "firstname",
+    "fullname",
+    "internalemailaddress",
+    "isdisabled",
+    "jobtitle",
+    "lastname",
+    "telephone1",
+    "telephone2",
+];
+/// Of addresses, that of people is kept.
+const ADDRESS: (&str, &str) = ("contact", "address1_");
 
-/// See the module; its folder goes with it.
+/// A folder for databases, and the schema that they begin with. It goes with this.
+pub struct Folder {
+    path: PathBuf,
+    schema: Arc<Schema>,
+    files: AtomicU64,
+}
+
+impl Folder {
+    /// An empty one.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    fn new() -> Result<Folder, String> {
+        static FOLDERS: AtomicU64 = AtomicU64::new(0);
+        let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
+        let name = format!("flette-sim-{}-{number}", std::process::id());
+        let memory = Path::new(IN_MEMORY).join(&name);
+        let path = match std::fs::create_dir_all(&memory) {
+            Ok(()) => memory,
+            Err(_) => std::env::temp_dir().join(&name),
+        };
+        std::fs::create_dir_all(&path).map_err(|error| error.to_string())?;
+        Ok(Folder { path, schema: Arc::new(slim(schema::schema())), files: AtomicU64::new(0) })
+    }
+
+    fn file(&self) -> PathBuf {
+        self.path.join(format!("{}.sqlite", self.files.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// A database that others are copied from.
+    ///
+    /// # Errors
+    /// When files cannot be written or opened.
+    fn original(&self, bytes: Vec<u8>) -> Result<Original, String> {
+        let file = self.file();
+        std::fs::write(&file, &bytes).map_err(|error| error.to_string())?;
+        Ok(Original { bytes, open: open(&file, &self.schema)? })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+/// A database that others are copied from: its bytes, and what whoever opened it knows of it.
+pub struct Original {
+    bytes: Vec<u8>,
+    open: Database,
+}
+
+/// See the module.
 pub struct Template {
-    folder: PathBuf,
+    founded: Original,
+    folder: Folder,
 }
 
 impl Template {
-    /// Makes the database in a folder of its own below `parent`.
+    /// Makes the database.
     ///
     /// # Errors
     /// When it cannot be made, in the words of whoever could not.
-    pub fn new(parent: PathBuf) -> Result<Template, String> {
-        let folder = parent.join(format!("flette-sim-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-        let template = Template { folder };
-        let database = open(template.file("template"))?;
-        let found = people::found(&database, FOUNDED_MILLIS);
-        found.and_then(|()| people::add_demo_people(&database, FOUNDED_MILLIS)).map_err(|e| e.message)?;
-        Ok(template)
+    pub fn new() -> Result<Template, String> {
+        let folder = Folder::new()?;
+        let file = folder.file();
+        let database = open(&file, &folder.schema)?;
+        people::found(&database, FOUNDED_MILLIS).map_err(|error| error.message)?;
+        people::add_demo_people(&database, FOUNDED_MILLIS).map_err(|error| error.message)?;
+        // Whoever closes it last puts the log into it.
+        drop(database);
+        let founded = folder.original(std::fs::read(&file).map_err(|error| error.to_string())?)?;
+        Ok(Template { founded, folder })
     }
 
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.join(format!("{name}.sqlite"))
+    /// A server with nobody but the people of the demo.
+    ///
+    /// # Errors
+    /// As [`Template::new`].
+    pub fn founded(&self) -> Result<Premises, String> {
+        self.premises(&self.founded)
+    }
+
+    /// What a server has come to, for others to begin with.
+    ///
+    /// # Errors
+    /// As [`Template::new`].
+    pub fn original(&self, premises: &Premises) -> Result<Original, String> {
+        self.folder.original(premises.image()?)
     }
 
     /// A server on a copy of its own.
     ///
     /// # Errors
     /// As [`Template::new`].
-    pub fn service(&self, seed: u64) -> Result<Premises, String> {
-        let file = self.file(&format!("run-{seed}"));
-        std::fs::copy(self.file("template"), &file).map_err(|error| error.to_string())?;
-        let service = RefCell::new(Rc::new(Service::new(open(file.clone())?, Profile::Open)));
-        Ok(Premises { service, file: RefCell::new(file), backup: RefCell::new(None), copies: Cell::new(0) })
+    pub fn premises(&self, original: &Original) -> Result<Premises, String> {
+        let (file, schema) = (self.folder.file(), self.folder.schema.clone());
+        std::fs::write(&file, &original.bytes).map_err(|error| error.to_string())?;
+        let database = original.open.open_copy(&Location::File(file.clone()));
+        let service = Service::new(database.map_err(|error| error.message)?, Profile::Open);
+        let (file, backup, copies) = (RefCell::new(file), RefCell::new(None), Cell::new(0));
+        Ok(Premises { schema, service: RefCell::new(Rc::new(service)), file, backup, copies })
     }
+}
+
+/// A schema in which the tables of devices have few columns. What becomes of a row does not depend on how many it has,
+/// and most of the time would go into columns that nobody uses.
+fn slim(mut schema: Schema) -> Schema {
+    for table in schema.tables.iter_mut().filter(|table| TABLES.contains(&table.logical_name.as_str())) {
+        let (table_name, name) = (table.logical_name.clone(), table.primary_name.clone());
+        table.columns.retain(|column| column.logical_name == name || is_kept(&table_name, column));
+    }
+    schema
+}
+
+fn is_kept(table: &str, column: &Column) -> bool {
+    let name = column.logical_name.as_str();
+    let needed = match column.kind {
+        ColumnKind::Id | ColumnKind::Guid | ColumnKind::BigInt | ColumnKind::Lookup { .. } => true,
+        ColumnKind::State { .. } | ColumnKind::Status { .. } => true,
+        ColumnKind::DateTime => matches!(name, "createdon" | "modifiedon" | "overriddencreatedon"),
+        _ => false,
+    };
+    let is_choice = matches!(column.kind, ColumnKind::Picklist { .. });
+    let of_address = table == ADDRESS.0 && name.starts_with(ADDRESS.1) && !is_choice;
+    let required = matches!(column.required, Required::Application | Required::System);
+    needed || of_address || required || KEPT.contains(&name)
 }
 
 /// A server and the files it stands on.
 pub struct Premises {
+    schema: Arc<Schema>,
     service: RefCell<Rc<Service>>,
     file: RefCell<PathBuf>,
     backup: RefCell<Option<PathBuf>>,
@@ -62,6 +178,17 @@ impl Premises {
     /// The server as it is now.
     pub fn service(&self) -> Rc<Service> {
         self.service.borrow().clone()
+    }
+
+    /// The database as it is now, in one piece.
+    fn image(&self) -> Result<Vec<u8>, String> {
+        let copy = self.next();
+        copy_files(&self.file.borrow(), &copy)?;
+        // Whoever closes it last puts the log into it.
+        drop(open(&copy, &self.schema)?);
+        let image = std::fs::read(&copy).map_err(|error| error.to_string());
+        remove(&copy);
+        image
     }
 
     /// Copies the database, between two requests.
@@ -88,7 +215,7 @@ impl Premises {
     /// When that cannot be done.
     pub fn restore(&self) -> Result<(), String> {
         let Some(backup) = self.backup.take() else { return Ok(()) };
-        let service = Service::new(open(backup.clone())?, Profile::Open);
+        let service = Service::new(open(&backup, &self.schema)?, Profile::Open);
         service.database().write(|writer| writer.renew_lineage()).map_err(|error| error.message)?;
         drop(self.service.replace(Rc::new(service)));
         remove(&self.file.replace(backup));
@@ -128,13 +255,7 @@ fn remove(path: &Path) {
     }
 }
 
-impl Drop for Template {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-fn open(path: PathBuf) -> Result<Database, String> {
-    let schema = Arc::new(schema::schema());
-    Database::open(&Location::File(path), schema, "Simulation").map_err(|error| error.message)
+fn open(path: &Path, schema: &Arc<Schema>) -> Result<Database, String> {
+    let location = Location::File(path.to_owned());
+    Database::open(&location, schema.clone(), "Simulation").map_err(|error| error.message)
 }

@@ -1,8 +1,9 @@
 //! What devices say to the server, and whether a careful client may say it. Knows requests and answers only, nothing of
 //! how an engine works.
 
+use crate::account::Deed;
 use flette_odata::batch::{parse_batch, parse_batch_response, BatchAnswer, BatchItem, Part};
-use flette_odata::{Method, Request, Response, Uuid};
+use flette_odata::{Headers, Method, Request, Response, Uuid};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 const OPERATION: &str = "Repeatability-Request-ID";
 /// What is meant together is sent together: an edit of one line of an address may bring the others along.
 const ADDRESS: &str = "address1_";
+
+/// Boundary of the batches that apps write. What an engine passes on to the server as it is, it does not answer for.
+pub const USERS_OWN: Uuid = Uuid::from_u128(0x0a99);
 
 /// What was asked of a row: body and conditions.
 type Asked = (Vec<u8>, Option<String>, Option<String>);
@@ -25,6 +29,13 @@ pub struct Traffic {
     pointed_to: BTreeSet<(usize, Uuid)>,
     /// Rows that a device asked to make.
     made: BTreeSet<(usize, Uuid)>,
+    /// Rows that a user makes in one change set, and those that he deletes.
+    planned: Vec<(usize, BTreeSet<Uuid>)>,
+    deleted: BTreeSet<(usize, Uuid)>,
+    /// Statuses with which the server refused something about a row, in words of its own.
+    refused: BTreeSet<(Uuid, u16)>,
+    /// What devices heard, by what they asked, and how often.
+    heard: BTreeMap<String, u64>,
     /// When a device's writes were last answered with success, and when it last read each table.
     pushed: BTreeMap<usize, u64>,
     pulled: BTreeMap<(usize, String), u64>,
@@ -35,6 +46,20 @@ impl Traffic {
     /// A user writes columns of a row at a device.
     pub fn writes<'c>(&mut self, device: usize, row: Uuid, columns: impl Iterator<Item = &'c str>) {
         self.written.extend(columns.map(|column| (device, row, column.to_owned())));
+    }
+
+    /// A user does several things at once, or a single one.
+    pub fn plans(&mut self, device: usize, deeds: &[Deed]) {
+        for deed in deeds {
+            if let Deed::Delete { row } = deed {
+                self.deleted.insert((device, *row));
+            }
+        }
+        let made = deeds.iter().filter(|deed| matches!(deed, Deed::Create { .. })).map(Deed::row);
+        let made: BTreeSet<Uuid> = made.collect();
+        if made.len() > 1 {
+            self.planned.push((device, made));
+        }
     }
 
     /// Another database stands behind the server: nothing asked before counts.
@@ -48,11 +73,30 @@ impl Traffic {
     /// # Errors
     /// What no careful client asks.
     pub fn asks(&mut self, device: usize, guarded: bool, request: &Request) -> Result<(), String> {
-        for part in parts(request) {
+        for unit in units(request) {
             if !guarded {
                 return Err(format!("I-22: device {device} sends its journal in another user's session"));
             }
-            self.check(device, &part.request)?;
+            self.stays_whole(device, &unit)?;
+            unit.iter().try_for_each(|part| self.check(device, &part.request))?;
+        }
+        Ok(())
+    }
+
+    /// Rows that are made in one change set are asked for together, the first time at least.
+    fn stays_whole(&self, device: usize, unit: &[Part]) -> Result<(), String> {
+        let creates = |part: &&Part| part.request.headers.get("If-None-Match").is_some();
+        let made: BTreeSet<Uuid> =
+            unit.iter().filter(creates).filter_map(|part| row_of(&part.request.url)).collect();
+        let of_device = self.planned.iter().filter(|(of, _)| *of == device);
+        for (_, set) in of_device.filter(|(_, set)| !set.is_disjoint(&made)) {
+            let asked_before = set.iter().any(|row| self.made.contains(&(device, *row)));
+            let left_out = |row: &&Uuid| !made.contains(*row) && !self.deleted.contains(&(device, **row));
+            if let Some(row) = set.iter().find(left_out).filter(|_| !asked_before) {
+                return Err(format!(
+                    "a change set was torn: device {device} makes others of it without {row}"
+                ));
+            }
         }
         Ok(())
     }
@@ -101,19 +145,68 @@ impl Traffic {
         }
     }
 
+    /// The server has answered a batch.
+    pub fn answers(&mut self, request: &Request, answer: &Response) {
+        let kind = |headers: &Headers| headers.get("Content-Type").unwrap_or_default().to_owned();
+        let items = parse_batch(&kind(&request.headers), &request.body).unwrap_or_default();
+        let answers = parse_batch_response(&kind(&answer.headers), &answer.body).unwrap_or_default();
+        for (item, answer) in items.into_iter().zip(answers) {
+            let BatchAnswer::Single(answer) = answer else { continue };
+            let parts = match item {
+                BatchItem::Single(part) => vec![part],
+                BatchItem::ChangeSet(parts) => parts,
+            };
+            let rows = parts.iter().filter_map(|part| row_of(&part.request.url));
+            let refused = answer.status >= 400;
+            self.refused.extend(rows.filter(|_| refused).map(|row| (row, answer.status)));
+        }
+    }
+
+    /// Whether the server ever refused something about a row with a status.
+    pub fn was_refused(&self, row: Uuid, status: u16) -> bool {
+        self.refused.contains(&(row, status))
+    }
+
+    /// What devices heard, by what they asked, and how often.
+    pub fn heard(&self) -> &BTreeMap<String, u64> {
+        &self.heard
+    }
+
+    fn note(&mut self, asked: &str, answer: &Response) {
+        let own = serde_json::from_slice::<Json>(&answer.body).is_ok_and(|body| body["error"].is_object());
+        let words = if answer.status >= 400 && !own { " of a gateway" } else { "" };
+        *self.heard.entry(format!("{asked} {}{words}", answer.status)).or_default() += 1;
+    }
+
     /// A device got a whole answer.
     pub fn hears(&mut self, device: usize, request: &Request, answer: &Response) {
         self.ticks += 1;
+        let by_link = ["$deltatoken", "$skiptoken"].iter().any(|token| request.url.contains(token));
+        match () {
+            () if request.url.ends_with("$batch") && answer.status != 200 => self.note("batch", answer),
+            () if by_link => self.note("link", answer),
+            () if request.method == Method::Get => self.note("read", answer),
+            () => {}
+        }
         if answer.status != 200 {
             return;
         }
-        let asked = parts(request);
+        let asked = units(request);
         if !asked.is_empty() {
             let kind = answer.headers.get("Content-Type").unwrap_or_default();
             let answers = parse_batch_response(kind, &answer.body).unwrap_or_default();
-            let done =
-                |answer: &BatchAnswer| matches!(answer, BatchAnswer::Single(part) if part.is_success());
+            let done = |answer: &BatchAnswer| match answer {
+                BatchAnswer::Single(part) => part.is_success(),
+                BatchAnswer::ChangeSet(_) => true,
+            };
             // Reads stand behind the writes.
+            for (unit, answer) in asked.iter().zip(&answers) {
+                match (unit.as_slice(), answer) {
+                    ([single], BatchAnswer::Single(answer)) => self.note(verb(&single.request), answer),
+                    (_, BatchAnswer::Single(answer)) => self.note("change set", answer),
+                    (_, BatchAnswer::ChangeSet(_)) => self.note("change set", &Response::empty(200)),
+                }
+            }
             if answers.iter().take(asked.len()).any(done) {
                 self.pushed.insert(device, self.ticks);
             }
@@ -141,18 +234,27 @@ impl Traffic {
     }
 }
 
-/// The writes of a round's batch.
-fn parts(request: &Request) -> Vec<Part> {
-    if !request.url.ends_with("$batch") {
+/// The writes of a round's batch, as they belong together.
+fn units(request: &Request) -> Vec<Vec<Part>> {
+    let kind = request.headers.get("Content-Type").unwrap_or_default();
+    if !request.url.ends_with("$batch") || kind.contains(&USERS_OWN.to_string()) {
         return Vec::new();
     }
-    let kind = request.headers.get("Content-Type").unwrap_or_default();
     let items = parse_batch(kind, &request.body).unwrap_or_default();
-    let all = items.into_iter().flat_map(|item| match item {
+    let units = items.into_iter().map(|item| match item {
         BatchItem::Single(part) => vec![part],
         BatchItem::ChangeSet(parts) => parts,
     });
-    all.filter(|part| part.request.method != Method::Get).collect()
+    units.filter(|unit| unit.iter().any(|part| part.request.method != Method::Get)).collect()
+}
+
+/// What a write is.
+fn verb(request: &Request) -> &'static str {
+    match request.method {
+        Method::Delete => "delete",
+        _ if request.headers.get("If-None-Match").is_some() => "create",
+        _ => "update",
+    }
 }
 
 /// The row that a URL ends in.

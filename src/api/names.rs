@@ -1,6 +1,5 @@
 //! Names of rows that say nothing by themselves, as the replica knows them.
 
-use super::scope::explained;
 use super::{is_complete, table_not_here, Door};
 use crate::model::Key;
 use crate::replica::{SeenRow, State};
@@ -30,7 +29,7 @@ pub(super) fn read(request: &Request, root: &str, names: &KnownNames) -> Result<
         Some(name) => {
             ODataError::not_implemented(format!("The collection '{name}' is not available offline."))
         }
-        None => explained(names.state, error),
+        None => error,
     })
 }
 

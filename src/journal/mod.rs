@@ -8,7 +8,7 @@ mod squash;
 pub use crate::model::Reason;
 pub use entry::{Entry, EntryState};
 pub use fold::fold;
-pub use plan::{plan, Unit};
+pub use plan::{bound, plan, Unit};
 pub use squash::{squash, RowRequest, Squashed};
 
 use crate::model::{Key, OpId, Seq};
@@ -59,7 +59,7 @@ impl Journal {
     }
 
     /// Entries in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> + Clone {
         self.entries.values()
     }
 

@@ -67,6 +67,23 @@ fn blocked(rows: &BTreeMap<Key, Vec<&Entry>>) -> BTreeSet<Key> {
     }
 }
 
+/// Rows that share change sets with these, to any depth, and these: they are sent together, or wait together.
+pub fn bound<'a>(
+    entries: impl IntoIterator<Item = &'a Entry> + Clone,
+    mut rows: BTreeSet<Key>,
+) -> BTreeSet<Key> {
+    loop {
+        let known = rows.len();
+        let of_rows = entries.clone().into_iter().filter(|entry| rows.contains(&entry.key));
+        let sets: BTreeSet<ChangeSetId> = of_rows.filter_map(|entry| entry.change_set).collect();
+        let shares = |entry: &&Entry| entry.change_set.is_some_and(|set| sets.contains(&set));
+        rows.extend(entries.clone().into_iter().filter(shares).map(|entry| entry.key.clone()));
+        if rows.len() == known {
+            return rows;
+        }
+    }
+}
+
 fn creates(entries: &[&Entry]) -> bool {
     entries.first().is_some_and(|e| matches!(e.change, Change::Create(_)))
 }

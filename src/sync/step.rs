@@ -1,9 +1,9 @@
 //! What all steps of a round share: its limits, why it stops, and how a decision becomes part of a transaction.
 
 use super::reconcile::Decision;
-use super::{Outside, Policy, Progress, Report, SyncConfig};
+use super::{Outside, Progress, Report, SyncConfig};
 use crate::error::{Error, Result};
-use crate::journal::{Entry, EntryState, Reason};
+use crate::journal::{bound, Entry, EntryState, Reason};
 use crate::model::{code_shown, planted, Bug, Conflict, ETag, Key, Millis, OpId, Row, Seq, TraceEvent};
 use crate::platform::Transport;
 use crate::remote::{Hold, Outcome, Remote};
@@ -11,7 +11,7 @@ use crate::replica::{Draft, Replica, SegmentBuilder, Target};
 use crate::store::Store;
 use flette_odata::edm::Schema;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// A round gives way after this long, milliseconds: a worker may be stopped after 30 s.
@@ -107,7 +107,6 @@ pub(super) struct Run<'a, S: Store, T: Transport> {
     pub(super) remote: Remote<'a, T>,
     pub(super) outside: &'a Outside<'a, T>,
     pub(super) config: &'a SyncConfig,
-    pub(super) policy: Policy,
     pub(super) progress: &'a Progress,
     pub(super) report: RefCell<Report>,
     pub(super) deadline: Millis,
@@ -125,7 +124,6 @@ impl<'a, S: Store, T: Transport> Run<'a, S, T> {
             remote: Remote::new(outside.transport, &config.root, outside.now, replica.trace()),
             outside,
             config,
-            policy: Policy::of(&config.profile),
             progress,
             report: RefCell::new(Report::default()),
             deadline: Millis((outside.now)().0.saturating_add(BUDGET_MILLIS)),
@@ -254,7 +252,6 @@ pub(super) fn decide(draft: &mut Draft, entries: &[Entry], decision: Decision, r
             server_author: clashed.server_author,
             op: clashed.op,
             winner: clashed.winner,
-            manual: clashed.manual,
             resolved: None,
         });
     }
@@ -282,13 +279,13 @@ pub(super) fn merged(draft: &mut Draft, entries: &[Entry], decision: &Decision) 
     u64::from(any && decision.clashes.is_empty())
 }
 
-/// Parks entries; gives how many.
+/// Parks entries, and what is in change sets with them; gives how many.
 pub(super) fn park(draft: &mut Draft, seqs: &[Seq], reason: &Reason) -> u64 {
     let mut parked = 0;
-    for seq in seqs {
+    for seq in together(draft, seqs) {
         if planted(Bug::ParkedIsDropped) {
-            draft.remove(*seq);
-        } else if let Some(mut entry) = draft.entry(*seq) {
+            draft.remove(seq);
+        } else if let Some(mut entry) = draft.entry(seq).filter(|entry| !entry.is_parked()) {
             draft.note(TraceEvent::Parked {
                 op: entry.op,
                 table: entry.key.table.clone(),
@@ -303,4 +300,13 @@ pub(super) fn park(draft: &mut Draft, seqs: &[Seq], reason: &Reason) -> u64 {
         }
     }
     parked
+}
+
+/// These entries, and those of change sets that their rows have a part in.
+fn together(draft: &Draft, seqs: &[Seq]) -> BTreeSet<Seq> {
+    let state = draft.state();
+    let rows = seqs.iter().filter_map(|seq| Some(draft.entry(*seq)?.key)).collect();
+    let rows = bound(state.journal.iter(), rows);
+    let of_sets = rows.iter().flat_map(|row| state.journal.of(row)).filter(|e| e.change_set.is_some());
+    seqs.iter().copied().chain(of_sets.map(|entry| entry.seq)).collect()
 }

@@ -3,11 +3,11 @@
 
 use super::held::{self, tell};
 use super::push::Pass;
-use super::reconcile::{is_foreign, is_sent, reconcile, Incoming, Local};
+use super::reconcile::{is_foreign, reconcile, Incoming, Local};
 use super::step::{decide, merged, mirror, park, Run, Stop, Told};
 use crate::error::Result;
 use crate::journal::{Entry, Reason};
-use crate::model::{planted, Bug, ETag, Key, Row, Seq};
+use crate::model::{planted, Bug, ChangeSetId, ETag, Key, Row, Seq};
 use crate::platform::Transport;
 use crate::remote::{stamps_of_row, Outcome, Resolve, RowAnswer, RowCall};
 use crate::replica::{decode_row, Draft, Item};
@@ -76,7 +76,7 @@ pub(super) async fn resolve<S: Store, T: Transport>(
         let sums = run
             .replica
             .transact(run.at(), Durability::Strict, &tables, |draft| {
-                learn(draft, &schema, &answered, &sets, &run.policy)
+                learn(draft, &schema, &answered, &sets, &run.config.policy)
             })
             .await?;
         run.count(|report| {
@@ -116,6 +116,7 @@ fn learn(
     for (call, answer) in sets {
         held::learn_set(draft, call, answer, &mut told);
     }
+    let moved = moved_sets(draft, schema, answered);
     for (unclear, answer) in answered {
         let key = &unclear.key;
         let entries = draft.entries_of(key);
@@ -129,13 +130,14 @@ fn learn(
         let seqs: Vec<Seq> = entries.iter().map(|entry| entry.seq).collect();
         match &answer.outcome {
             Outcome::Done => {
-                let Some((_, mut row, etag)) = representation(schema, key, &answer.body) else { continue };
+                let Some((_, row, etag)) = representation(schema, key, &answer.body) else { continue };
                 let unchanged = entries.first().is_some_and(|entry| entry.base.as_ref() == Some(&etag));
                 let foreign = entries.first().is_some_and(|first| is_foreign(first, &row));
+                let elsewhere = entries.iter().any(|e| e.change_set.is_some_and(|set| moved.contains(&set)));
                 match unclear.missing.as_ref().or(unclear.exists.as_ref()) {
                     Some(reason) if foreign => sums.parked += park(draft, &seqs, reason),
                     // The row stands as it was: what is missing is a row that the edit points to.
-                    Some(reason) if unchanged => sums.parked += park(draft, &seqs, reason),
+                    Some(reason) if unchanged && !elsewhere => sums.parked += park(draft, &seqs, reason),
                     Some(_) | None => {
                         let stamps = stamps_of_row(&answer.body, table);
                         let incoming = Incoming::Row { row: &row, etag: &etag, stamps: &stamps };
@@ -144,9 +146,6 @@ fn learn(
                         sums.conflicts += decide(draft, &entries, decision, unclear.refused);
                     }
                 }
-                policy.carry(&key.table, (&mut row, known.as_ref()), &|name, told| {
-                    is_sent(&entries, name, told)
-                });
                 told.push((key.clone(), Some((row, etag))));
             }
             Outcome::Resolve(Resolve::Gone(_)) => match &unclear.exists {
@@ -166,6 +165,19 @@ fn learn(
     }
     mirror(draft, &told)?;
     Ok(sums)
+}
+
+/// Change sets of which a row has changed or is gone. That is why they were refused: what is left of them goes again.
+fn moved_sets(draft: &Draft, schema: &Schema, answered: &[(&Unclear, RowAnswer)]) -> BTreeSet<ChangeSetId> {
+    let has_moved = |(unclear, answer): &&(&Unclear, RowAnswer)| match &answer.outcome {
+        Outcome::Done => representation(schema, &unclear.key, &answer.body).is_some_and(|(_, _, etag)| {
+            draft.entries_of(&unclear.key).first().is_some_and(|entry| entry.base.as_ref() != Some(&etag))
+        }),
+        Outcome::Resolve(Resolve::Gone(_)) => unclear.exists.is_none(),
+        Outcome::Resolve(_) | Outcome::Retry(_) | Outcome::Hold(_) | Outcome::Park(_) => false,
+    };
+    let moved = answered.iter().filter(has_moved).flat_map(|(unclear, _)| draft.entries_of(&unclear.key));
+    moved.filter_map(|entry| entry.change_set).collect()
 }
 
 /// For [`Bug::GoneIsMadeAgain`].

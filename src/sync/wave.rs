@@ -154,6 +154,9 @@ pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits) -
     if planted(Bug::ChildBeforeParent) {
         wave.units.reverse();
     }
+    if planted(Bug::ChangeSetTorn) {
+        wave.units = std::mem::take(&mut wave.units).into_iter().flatten().map(|ready| vec![ready]).collect();
+    }
     if planted(Bug::NewIdOnRetry) {
         let again = wave.units.iter_mut().flatten().filter(|ready| !ready.first);
         again.for_each(|ready| ready.call.set_op(OpId(draft.new_id())));

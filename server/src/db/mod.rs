@@ -132,6 +132,19 @@ impl Database {
         Ok(database)
     }
 
+    /// Opens a copy of this database. What is known of the one is taken for known of the other, so that nothing has to be
+    /// read, compared or completed before it is used.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub fn open_copy(&self, location: &Location) -> Result<Database> {
+        let (readers, writers) = location::pools(location, &Options::default())?;
+        let known = Mutex::new(lock(&self.known).clone());
+        let database = Database { readers, writers, known, figures: Figures::default() };
+        database.read(|_| Ok(()))?;
+        Ok(database)
+    }
+
     /// The schema as this process knows it. Others may have changed it since: in a transaction, ask
     /// [`Reader::schema`].
     pub fn schema(&self) -> Arc<Schema> {

@@ -50,6 +50,22 @@ fn unit(name: &str) -> Row {
 }
 
 #[test]
+fn a_copy_goes_its_own_way_with_what_was_known_of_the_original() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+    let options = Options::default();
+    // Closed, so that the file is whole.
+    drop(open_with(&Location::File(first.clone()), &options));
+    std::fs::copy(&first, &second).unwrap();
+    let original = Database::open(&Location::File(first), Arc::new(schema::schema()), "Test").unwrap();
+    let copy = original.open_copy(&Location::File(second)).unwrap();
+    assert!(Arc::ptr_eq(&original.schema(), &copy.schema()));
+    copy.write(|writer| writer.drop_table("lead")).unwrap();
+    let knows = |database: &Database| database.read(|r| Ok(r.schema.table("lead").is_some())).unwrap();
+    assert_eq!((knows(&original), knows(&copy)), (true, false));
+}
+
+#[test]
 fn a_statement_that_takes_too_long_is_a_503_and_the_next_one_works() {
     let limit = 300;
     on_both(&Options { statement_millis_max: limit, ..Options::default() }, |database| {

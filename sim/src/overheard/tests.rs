@@ -23,7 +23,7 @@ fn found_after(parts: &[Request], answers: &[Response]) -> bool {
     let row = ROW.parse().unwrap();
     let mut account = Account::default();
     let deed = crate::account::Deed::Edit { row, values: vec![("lastname", "v1".to_owned())] };
-    let record = account.begin(0, deed, 0);
+    let record = account.begin(0, vec![(deed, None)], 0);
     account.end(record, crate::account::Said::Done, None);
     let (request, answer) = in_batch(parts, answers);
     Overheard::default().take(&request, &answer, &mut account).unwrap();

@@ -7,8 +7,14 @@ use crate::faults::{Fault, Faults};
 use crate::net::Server;
 
 /// What only who stands beside the server's database can bring about, and what shows after hours only.
-const NOT_FROM_AFAR: [Fault; 4] =
-    [Fault::Restored, Fault::TombstonesPruned, Fault::ColumnDropped, Fault::ColumnAdded];
+const NOT_FROM_AFAR: [Fault; 6] = [
+    Fault::Restored,
+    Fault::TombstonesPruned,
+    Fault::ColumnDropped,
+    Fault::ColumnAdded,
+    Fault::ColumnRetyped,
+    Fault::OptionRemoved,
+];
 
 /// Runs one seed against a server whose database holds nothing but the people of the demo.
 ///
@@ -17,5 +23,5 @@ const NOT_FROM_AFAR: [Fault; 4] =
 pub fn run_against(seed: u64, server: impl Server + 'static) -> Result<Outcome, String> {
     let dice = Dice::new(seed);
     let faults = Faults::new(dice.next()).without(&NOT_FROM_AFAR);
-    World::new(dice, Clock::OfTheSystem, server, faults)?.run()
+    World::from_nothing(dice, Clock::OfTheSystem, server, faults)?.run()
 }

@@ -1,41 +1,40 @@
 //! One run: devices, a server and people online, all moved by one seed.
 
+mod beginning;
 mod clocks;
 mod elsewhere;
 mod seldom;
 mod settle;
 mod users;
 
-use crate::account::{Account, Deed, Said, Snapshot, COLUMNS, MEMO, WATCHED};
+use crate::account::{text_of, Account, Deed, Said, Seen, Snapshot, CHOICE, COLUMNS, MEMO, WATCHED};
 use crate::clock::Clock;
-use crate::device::{Device, Surroundings, What, SETS};
+use crate::device::{Device, What, SETS};
 use crate::dice::Dice;
 use crate::faults::{Fault, Faults};
-use crate::net::{Crm, Server, ROOT};
+use crate::net::{Crm, ROOT};
 use crate::overheard::Overheard;
 use crate::step::step;
 use crate::tale::tell;
-use crate::template::Template;
+pub use beginning::Beginnings;
 use clocks::Clocks;
 pub use elsewhere::run_against;
-use flette::engine::Identity;
+use flette_odata::batch::{parse_batch_response, BatchAnswer};
+use flette_odata::time::parse_datetime;
 use flette_odata::{Method, Request, Response, Uuid};
 use flette_server::people::user_id;
 use seldom::Premises;
-use serde_json::{json, Value as Json};
+use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use users::together;
 
 /// Steps of a run, at most.
 const STEPS_MAX: usize = 160;
 /// Full passes over all devices within which everything must have drained.
 const PASSES_MAX: usize = 12;
-/// Rounds of a first synchronisation, at most.
-const FIRST_ROUNDS_MAX: usize = 20;
 /// Whose devices these are, in turn. The third one sees her own rows and those of her unit.
 const USERS: [&str; 3] = ["demo", "admin", "anna"];
-/// Rows that nobody deletes: they must never be missed.
-const LASTING_ROWS: usize = 4;
 
 /// What a run came to.
 #[derive(Debug, Default)]
@@ -52,6 +51,10 @@ pub struct Outcome {
     pub parked: BTreeMap<String, u64>,
     /// Faults by kind.
     pub faults: BTreeMap<Fault, u64>,
+    /// What devices heard from the server, by what they asked.
+    pub heard: BTreeMap<String, u64>,
+    /// Conflicts by kind and winner.
+    pub merged: BTreeMap<String, u64>,
     /// What everything that was answered amounts to: the same seed must give the same.
     pub trace: u64,
 }
@@ -70,6 +73,7 @@ struct World {
     steps: u64,
     trace: u64,
     shared_disk: BTreeSet<usize>,
+    evicted: BTreeSet<usize>,
     premises: Premises,
     clocks: Clocks,
     backup: Option<(Premises, Snapshot)>,
@@ -78,14 +82,35 @@ struct World {
 
 type Done = Result<(), String>;
 
+/// What an answer to changes means for them.
+fn said(answer: &Response, count: usize) -> Said {
+    let kind = answer.headers.get("Content-Type").unwrap_or_default();
+    let passed_on = answer.headers.get("Flette-Source") == Some("network");
+    // What was passed on to the server: the answer may be that to its double, so nobody knows.
+    let refused = |status: u16| match status {
+        501 => Said::Nothing,
+        _ if passed_on => Said::Nothing,
+        _ => Said::Refused(status),
+    };
+    match answer.status {
+        // Of a portal: the request never came to the server.
+        200..=299 if kind.contains("html") => Said::Nothing,
+        200..=299 if count == 1 => Said::Done,
+        200..=299 => match parse_batch_response(kind, &answer.body).unwrap_or_default().first() {
+            Some(BatchAnswer::ChangeSet(parts)) if parts.len() == count => Said::Done,
+            Some(BatchAnswer::Single(answer)) if answer.status >= 400 => refused(answer.status),
+            Some(_) | None => Said::Nothing,
+        },
+        status => refused(status),
+    }
+}
+
 /// Runs one seed.
 ///
 /// # Errors
 /// Which promise was broken, and how.
-pub fn run(seed: u64, template: &Template) -> Result<Outcome, String> {
-    let dice = Dice::new(seed);
-    let faults = Faults::new(dice.next());
-    World::new(dice, Clock::new(), template.service(seed)?, faults)?.run()
+pub fn run(seed: u64, beginnings: &Beginnings) -> Result<Outcome, String> {
+    World::new(seed, beginnings)?.run()
 }
 
 impl World {
@@ -99,77 +124,6 @@ impl World {
         self.faults.switch(false);
         self.crm.disturb(false)?;
         self.settle()
-    }
-
-    fn new(dice: Dice, clock: Clock, server: impl Server + 'static, faults: Faults) -> Result<World, String> {
-        let (clock, faults) = (Rc::new(clock), Rc::new(faults));
-        let crm = Rc::new(Crm::new(server, clock.clone()));
-        let mut world = World {
-            dice,
-            clock,
-            crm,
-            faults,
-            devices: Vec::new(),
-            account: Account::default(),
-            rows: Vec::new(),
-            accounts: Vec::new(),
-            lasting: BTreeSet::new(),
-            made: 0,
-            steps: 0,
-            trace: 0,
-            shared_disk: BTreeSet::new(),
-            premises: Premises::default(),
-            clocks: Clocks::default(),
-            backup: None,
-            overheard: Overheard::default(),
-        };
-        world.furnish()?;
-        world.plant()?;
-        world.place_devices()?;
-        Ok(world)
-    }
-
-    fn plant(&mut self) -> Done {
-        for at in 0..LASTING_ROWS + self.dice.roll(6) {
-            let (set, key, name) = WATCHED[at % 2];
-            let (id, value) = (self.new_id(), self.value());
-            self.online(Method::Post, set, json!({key: id, name: value}))?;
-            if at < LASTING_ROWS {
-                self.lasting.insert(id);
-            }
-            self.rows.push(id);
-            if set == "accounts" {
-                self.accounts.push(id);
-            }
-        }
-        self.watch()
-    }
-
-    fn place_devices(&mut self) -> Done {
-        for at in 0..2 + self.dice.roll(2) {
-            let name = USERS[at % USERS.len()];
-            let identity = self.identity(name)?;
-            let (crm, clock, faults) = (self.crm.clone(), self.clock.clone(), self.faults.clone());
-            let around = Surroundings { crm, clock, faults };
-            let device = Device::new(at, identity, &around, self.dice.next()).ok_or("no engine")?;
-            let whole = |device: &Device| {
-                let status = device.read("/flette/status");
-                status.is_some_and(|status| status["synced"] == true)
-            };
-            let rounds = (0..FIRST_ROUNDS_MAX).take_while(|_| device.round().is_some() && !whole(&device));
-            if rounds.count() == FIRST_ROUNDS_MAX {
-                return Err("L-1: the first synchronisation does not end".to_owned());
-            }
-            self.devices.push(device);
-        }
-        Ok(())
-    }
-
-    fn identity(&self, name: &str) -> Result<Identity, String> {
-        let who = self.list(name, "WhoAmI")?;
-        let id = |member: &str| who[member].as_str().and_then(|id| id.parse().ok()).unwrap_or_default();
-        let (business_unit, organization) = (id("BusinessUnitId"), id("OrganizationId"));
-        Ok(Identity { user: id("UserId"), business_unit, organization })
     }
 
     fn new_id(&self) -> Uuid {
@@ -225,7 +179,7 @@ impl World {
             let what = device.doing.swap_remove(chosen).what;
             self.remember(u64::from(answer.status));
             match what {
-                What::Change(record) => self.answered(at, record, &answer)?,
+                What::Changes(first, count) => self.answered(at, (first, count), &answer)?,
                 What::Round => self.clocks.round_ended(at, &answer),
             }
         }
@@ -246,37 +200,47 @@ impl World {
         }
     }
 
-    fn answered(&mut self, at: usize, record: usize, answer: &Response) -> Done {
+    fn answered(&mut self, at: usize, (first, count): (usize, usize), answer: &Response) -> Done {
         let is_passed_on = answer.headers.get("Flette-Source") == Some("network");
-        let is_page = answer.headers.get("Content-Type").is_some_and(|kind| kind.contains("html"));
-        let said = match answer.status {
-            // Of a portal: the request never came to the server.
-            200..=299 if is_page => Said::Nothing,
-            200..=299 => Said::Done,
-            // Passed on to the server, and the answer was lost, or that to its double came: nobody knows.
-            501 => Said::Nothing,
-            _ if is_passed_on => Said::Nothing,
-            other => Said::Refused(other),
-        };
+        let said = said(answer, count);
         tell(|| format!("device {at} says {said:?}"));
         let busy = self.devices[at].doing.iter().any(|doing| doing.what == What::Round);
         let now = (!is_passed_on && self.clocks.is_right(at)).then(|| self.clock.now());
-        let Some(deed) = self.account.end(record, said, now) else { return Ok(()) };
         let alone = !busy && self.devices[at].doing.is_empty() && !self.shared_disk.contains(&at);
-        match said == Said::Done && alone {
-            true => self.read_back(at, &deed),
+        let ended = (first..first + count).filter_map(|record| self.account.end(record, said, now));
+        let deeds: Vec<Deed> = ended.collect();
+        // A deletion may take along what else is in the change set.
+        let deletes = count > 1 && deeds.iter().any(|deed| matches!(deed, Deed::Delete { .. }));
+        if said == Said::Done && alone && !deletes {
+            deeds.iter().try_for_each(|deed| self.read_back(at, deed))?;
+        }
+        match said == Said::Done && !is_passed_on {
+            true => self.stamps_grow(at),
             false => Ok(()),
+        }
+    }
+
+    /// I-25: stamps never run backwards, whatever the clock does and however often the engine starts.
+    fn stamps_grow(&self, at: usize) -> Done {
+        let Some(journal) = self.devices[at].read("/flette/journal") else { return Ok(()) };
+        let entries = || journal["entries"].as_array().into_iter().flatten();
+        let moment = |entry: &Json| parse_datetime(entry["at"].as_str()?);
+        let mut made: Vec<(Option<u64>, Option<i64>)> =
+            entries().map(|entry| (entry["seq"].as_u64(), moment(entry))).collect();
+        made.sort_unstable();
+        match made.windows(2).find(|pair| pair[0].1 > pair[1].1) {
+            Some(pair) => Err(format!("I-25: device {at} stamps {:?} after {:?}", pair[1].1, pair[0].1)),
+            None => Ok(()),
         }
     }
 
     /// I-14: what was acknowledged is to be seen at once.
     fn read_back(&self, at: usize, deed: &Deed) -> Done {
-        let set = |row: &Uuid| if self.accounts.contains(row) { "accounts" } else { "contacts" };
         let (row, values) = match deed {
             Deed::Create { row, values, .. } | Deed::Edit { row, values } => (row, values.as_slice()),
             Deed::Delete { row } => (row, [].as_slice()),
         };
-        let answer = self.devices[at].ask(Request::get(format!("{ROOT}{}({row})", set(row))));
+        let answer = self.devices[at].ask(Request::get(format!("{ROOT}{}", self.place(row))));
         let answer = answer.ok_or("L-2: a read hangs")?;
         // What the replica does not hold in full goes to the server, and is refused when that is out of reach.
         if answer.headers.get("Flette-Source") != Some("replica") || answer.status == 501 {
@@ -292,7 +256,7 @@ impl World {
                 )),
             };
         };
-        match values.iter().find(|(column, value)| seen[*column] != value.as_str()) {
+        match values.iter().find(|(column, value)| text_of(&seen[*column]).as_ref() != Some(value)) {
             Some((column, value)) => {
                 Err(format!("I-14: device {at} shows {} and not {value} in {column}", seen[*column]))
             }
@@ -326,21 +290,22 @@ impl World {
     }
 
     fn change(&mut self, at: usize) -> Done {
-        let deed = self.deed();
-        let (method, path, body) = self.request(&deed);
-        tell(|| format!("device {at} begins {deed:?}"));
-        let columns = deed.values().iter().map(|(column, _)| *column);
-        self.crm.traffic.borrow_mut().writes(at, deed.row(), columns);
+        let deeds = self.deeds();
+        tell(|| format!("device {at} begins {deeds:?}"));
+        for deed in &deeds {
+            let columns = deed.values().iter().map(|(column, _)| *column);
+            self.crm.traffic.borrow_mut().writes(at, deed.row(), columns);
+        }
         self.clocks.stamps(at);
-        let record = self.account.begin(at, deed, self.clock.now());
-        let mut request = Request::new(method, format!("{ROOT}{path}"));
-        if method != Method::Delete {
-            request = request.json(body.to_string().into_bytes());
-        }
-        if method == Method::Patch {
-            request = request.header("If-Match", "*");
-        }
-        self.devices[at].begin(What::Change(record), request);
+        let requests: Vec<Request> = deeds.iter().map(|deed| self.user_request(deed)).collect();
+        let count = requests.len();
+        let request = together(requests).ok_or("no request")?;
+        let seen: Vec<Option<Seen>> = deeds.iter().map(|deed| self.seen(at, deed)).collect();
+        self.crm.traffic.borrow_mut().plans(at, &deeds);
+        let deeds = deeds.into_iter().zip(seen).collect();
+        self.blur(at);
+        let first = self.account.begin(at, deeds, self.clock.now());
+        self.devices[at].begin(What::Changes(first, count), request);
         // Most users wait for the answer.
         if self.dice.roll(4) > 0 {
             self.go_on(at)?;
@@ -348,10 +313,33 @@ impl World {
         Ok(())
     }
 
+    /// Something else begins on a device: what the users saw may not be any more what they write upon.
+    fn blur(&mut self, at: usize) {
+        for doing in &self.devices[at].doing {
+            if let What::Changes(first, count) = doing.what {
+                (first..first + count).for_each(|record| self.account.blur(record));
+            }
+        }
+    }
+
+    /// What a user sees of a row before he changes it, where nothing else goes on at his device.
+    fn seen(&self, at: usize, deed: &Deed) -> Option<Seen> {
+        let device = &self.devices[at];
+        if !device.doing.is_empty() || self.shared_disk.contains(&at) {
+            return None;
+        }
+        let answer = device.ask(Request::get(format!("{ROOT}{}", self.place(&deed.row()))))?;
+        let here = answer.headers.get("Flette-Source") == Some("replica") && answer.status == 200;
+        let row: Json = serde_json::from_slice(&answer.body).ok().filter(|_| here)?;
+        let text = |(name, value): (&String, &Json)| Some((name.clone(), text_of(value)?));
+        Some(row.as_object()?.iter().filter_map(text).collect())
+    }
+
     fn begin_round(&mut self, at: usize) {
         tell(|| format!("device {at} begins a round at {}", self.clock.now()));
         if !self.devices[at].in_round() || self.dice.once_in(8) {
             self.clocks.round_begins(at);
+            self.blur(at);
             self.devices[at].begin(What::Round, Request::new(Method::Post, "/flette/sync"));
         }
     }
@@ -382,6 +370,7 @@ impl World {
             }
             _ => {
                 self.faults.note(Fault::SecondContext);
+                self.blur(at);
                 self.shared_disk.insert(at);
                 self.devices[at].second_context().ok_or_else(failed)?;
             }
@@ -409,10 +398,11 @@ impl World {
         for (set, key, name) in WATCHED {
             let mut columns = if set == "accounts" { vec![name] } else { COLUMNS.to_vec() };
             columns.extend((set == "contacts" && self.premises.memo).then_some(MEMO));
+            columns.extend((set == "contacts" && self.premises.options > 0).then_some(CHOICE));
             let list = self.list("admin", &format!("{set}?$select={key},{}", columns.join(",")))?;
             for row in list["value"].as_array().into_iter().flatten() {
                 let id = row[key].as_str().and_then(|id| id.parse().ok()).unwrap_or_default();
-                let text = |column: &&str| Some(((*column).to_owned(), row[*column].as_str()?.to_owned()));
+                let text = |column: &&str| Some(((*column).to_owned(), text_of(&row[*column])?));
                 rows.insert(id, columns.iter().filter_map(text).collect());
             }
         }

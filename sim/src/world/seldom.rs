@@ -1,7 +1,7 @@
 //! What seldom happens: to the server's database, schema and rights, and to a device's disk and session.
 
 use super::{Done, World, USERS};
-use crate::account::MEMO;
+use crate::account::{CHOICE, MEMO};
 use crate::faults::Fault;
 use crate::tale::tell;
 use flette_odata::Method;
@@ -10,29 +10,46 @@ use serde_json::{json, Value as Json};
 
 /// Where the custom column is made.
 const ATTRIBUTES: &str = "EntityDefinitions(LogicalName='contact')/Attributes";
+/// Options of the custom choice.
+const OPTIONS: usize = 40;
+/// The number of the first one.
+const FIRST_OPTION: usize = 100_000_000;
+/// An option that is removed was chosen not more than so many choices ago.
+const OPTIONS_BACK_MAX: usize = 3;
 /// The column that is hidden from those who are no administrators.
-const MASKED: &str = "jobtitle";
+pub(super) const MASKED: &str = "jobtitle";
 /// Who loses her role.
 const LOSER: &str = "anna";
 
 /// What of the server is not as it began.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Premises {
-    /// The custom column is there.
+    /// The custom column is there, and takes text.
     pub(super) memo: bool,
+    /// It is there, and takes numbers.
+    retyped: bool,
+    /// How many options the custom choice began with; none without it.
+    pub(super) options: usize,
+    /// How many of them were chosen so far.
+    chosen: usize,
     masked: bool,
     role_removed: bool,
 }
 
-impl World {
-    /// Before anybody comes.
-    pub(super) fn furnish(&mut self) -> Done {
-        if self.faults.may(Fault::ColumnDropped) {
-            self.add_column()?;
-        }
-        Ok(())
+impl Premises {
+    /// An option that nobody chose before.
+    pub(super) fn next_option(&mut self) -> Option<String> {
+        let next = (self.chosen < self.options).then(|| option(self.chosen));
+        self.chosen += usize::from(next.is_some());
+        next
     }
+}
 
+fn option(number: usize) -> String {
+    (FIRST_OPTION + number).to_string()
+}
+
+impl World {
     pub(super) fn seldom(&mut self, at: usize) -> Done {
         let Some(fault) = self.faults.seldom() else { return Ok(()) };
         tell(|| format!("seldom: {fault}, device {at}"));
@@ -44,7 +61,9 @@ impl World {
                 pruned.map(|()| true).map_err(|error| error.message)?
             }
             Fault::ColumnDropped => self.premises.memo && self.drop_column()?,
-            Fault::ColumnAdded => !self.premises.memo && self.add_column()?,
+            Fault::ColumnAdded => !self.premises.memo && !self.premises.retyped && self.add_column()?,
+            Fault::ColumnRetyped => self.retype_column()?,
+            Fault::OptionRemoved => self.remove_option()?,
             // Not shown again: what was read in between outside of the feed would stay hidden.
             Fault::Masked => !self.premises.masked && self.mask()?,
             Fault::RoleRemoved => self.take_role(!self.premises.role_removed)?,
@@ -56,6 +75,7 @@ impl World {
                 self.shared_disk.remove(&at);
                 self.devices[at].evict().ok_or("an engine does not open again")?;
                 self.account.evicted(at);
+                self.evicted.insert(at);
                 self.clocks.forgets(at);
                 true
             }
@@ -83,7 +103,7 @@ impl World {
         if self.premises.role_removed {
             self.take_role(false)?;
         }
-        if self.faults.may(Fault::ColumnDropped) || self.faults.may(Fault::ColumnAdded) {
+        if self.faults.schema_moves() {
             // By then every device has compared its schema with the server's.
             self.clock.advance(2 * 3_600_000);
         }
@@ -99,28 +119,91 @@ impl World {
         };
         self.crm.restore()?;
         self.account.restored(account);
-        self.premises = before;
+        // An option is chosen once, also by those whose choice was lost.
+        self.premises = Premises { chosen: self.premises.chosen, ..before };
         Ok(true)
     }
 
-    fn add_column(&mut self) -> Result<bool, String> {
-        let label = json!({"LocalizedLabels": [{"Label": "Memo", "LanguageCode": 1033}]});
+    /// What half of the beginnings have beside the others.
+    pub(super) fn customise(&mut self) -> Done {
+        self.add_column()?;
+        let options: Vec<Json> = (0..OPTIONS)
+            .map(
+                |number| json!({"Value": FIRST_OPTION + number, "Label": label(&format!("Option {number}"))}),
+            )
+            .collect();
         let body = json!({
-            "@odata.type": "Microsoft.Dynamics.CRM.StringAttributeMetadata",
-            "SchemaName": "new_Memo",
-            "DisplayName": label,
+            "@odata.type": "Microsoft.Dynamics.CRM.PicklistAttributeMetadata",
+            "SchemaName": "new_Choice",
+            "DisplayName": label("Choice"),
             "RequiredLevel": {"Value": "None", "CanBeChanged": true},
-            "MaxLength": 100,
+            "OptionSet": {
+                "@odata.type": "Microsoft.Dynamics.CRM.OptionSetMetadata",
+                "IsGlobal": false,
+                "OptionSetType": "Picklist",
+                "Options": options,
+            },
         });
-        self.premises.memo = self.online(Method::Post, ATTRIBUTES, body)?;
+        match self.online(Method::Post, ATTRIBUTES, body)? {
+            true => self.premises.options = OPTIONS,
+            false => return Err("the choice was not made".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn add_column(&mut self) -> Result<bool, String> {
+        self.premises.memo = self.make_column(json!({
+            "@odata.type": "Microsoft.Dynamics.CRM.StringAttributeMetadata",
+            "MaxLength": 100,
+        }))?;
         Ok(self.premises.memo)
+    }
+
+    fn make_column(&self, mut body: Json) -> Result<bool, String> {
+        body["SchemaName"] = json!("new_Memo");
+        body["DisplayName"] = label("Memo");
+        body["RequiredLevel"] = json!({"Value": "None", "CanBeChanged": true});
+        self.online(Method::Post, ATTRIBUTES, body)
     }
 
     fn drop_column(&mut self) -> Result<bool, String> {
         let path = format!("{ATTRIBUTES}(LogicalName='{MEMO}')");
         let dropped = self.online(Method::Delete, &path, Json::Null)?;
         self.premises.memo &= !dropped;
+        self.premises.retyped &= !dropped;
         Ok(dropped)
+    }
+
+    /// The column is dropped, and made again at once with another type.
+    fn retype_column(&mut self) -> Result<bool, String> {
+        let was_text = self.premises.memo;
+        if !(was_text || self.premises.retyped) || !self.drop_column()? {
+            return Ok(false);
+        }
+        if !was_text {
+            return self.add_column();
+        }
+        self.premises.retyped = self.make_column(json!({
+            "@odata.type": "Microsoft.Dynamics.CRM.IntegerAttributeMetadata",
+            "MinValue": 0,
+            "MaxValue": 1_000_000,
+        }))?;
+        Ok(self.premises.retyped)
+    }
+
+    /// An option that was chosen a short while ago is no option any more.
+    fn remove_option(&mut self) -> Result<bool, String> {
+        let chosen = self.premises.chosen;
+        if chosen == 0 {
+            return Ok(false);
+        }
+        let back = 1 + self.faults.choose(OPTIONS_BACK_MAX.min(chosen));
+        let body = json!({
+            "EntityLogicalName": "contact",
+            "AttributeLogicalName": CHOICE,
+            "Value": FIRST_OPTION + chosen - back,
+        });
+        self.online(Method::Post, "DeleteOptionValue", body)
     }
 
     fn mask(&mut self) -> Result<bool, String> {
@@ -141,4 +224,8 @@ impl World {
             }
         }
     }
+}
+
+fn label(text: &str) -> Json {
+    json!({"LocalizedLabels": [{"Label": text, "LanguageCode": 1033}]})
 }

@@ -1,7 +1,8 @@
 //! When the faults are over: everything drains, everyone sees the same, and every change is accounted for.
 
+use super::seldom::MASKED;
 use super::{Done, Outcome, World, PASSES_MAX, USERS};
-use crate::account::{Testimony, COLUMNS, WATCHED};
+use crate::account::{Testimony, COLUMNS, MEMO, WATCHED};
 use crate::device::Device;
 use crate::net::ROOT;
 use flette_odata::time::parse_datetime;
@@ -89,12 +90,23 @@ impl World {
             outcome.changes += self.account.settle(at, &told)? as u64;
             let log = device.read("/flette/conflicts").ok_or("a device does not tell its conflicts")?;
             self.account.judge(at, &log)?;
+            self.account.are_conflicts(at, &log)?;
+            if !self.evicted.contains(&at) {
+                self.account.nothing_unseen_was_overwritten(at, &log, &[MEMO, MASKED])?;
+            }
+            self.account.sets_are_whole(at, &told)?;
             self.agrees(device, &told.waiting())?;
             let conflicts = told.export["conflicts"].as_array().map_or(0, Vec::len);
             outcome.conflicts += conflicts as u64;
-            for entry in told.journal["entries"].as_array().into_iter().flatten() {
+            for conflict in log["conflicts"].as_array().into_iter().flatten() {
+                let text = |name: &str| conflict[name].as_str().unwrap_or_default().to_owned();
+                *outcome.merged.entry(format!("{}, {} wins", text("kind"), text("winner"))).or_default() += 1;
+            }
+            let entries = told.journal["entries"].as_array().into_iter().flatten();
+            for entry in entries.filter(|entry| entry["state"] == "parked") {
                 let reason = &entry["reason"];
                 is_refusal(reason)?;
+                self.was_said(entry)?;
                 let why = format!("{} {}", reason["status"], reason["code"].as_str().unwrap_or_default());
                 *outcome.parked.entry(why).or_default() += 1;
             }
@@ -103,8 +115,24 @@ impl World {
         outcome.steps = self.steps;
         outcome.requests = self.crm.answered();
         outcome.faults = self.faults.counts();
+        outcome.heard = self.crm.traffic.borrow().heard().clone();
         outcome.trace = self.trace;
         Ok(outcome)
+    }
+
+    /// L-3: what is set aside with words of the server was refused so, about that row and no other one.
+    fn was_said(&self, entry: &Json) -> Done {
+        let reason = &entry["reason"];
+        let status = reason["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or(0);
+        let row = entry["id"].as_str().and_then(|id| id.parse().ok()).unwrap_or_default();
+        let own = reason["code"].as_str().is_some_and(|code| !code.is_empty());
+        // What is bound to others by change sets waits with them.
+        let bound =
+            self.account.records.iter().any(|record| record.set.is_some() && record.deed.row() == row);
+        match own && !bound && !self.crm.traffic.borrow().was_refused(row, status) {
+            true => Err(format!("L-3: {row} is parked with {status}, and the server never said so of it")),
+            false => Ok(()),
+        }
     }
 
     /// Convergence: a device shows what the server shows its user, but for rows that wait for a human.

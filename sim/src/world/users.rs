@@ -1,14 +1,73 @@
 //! What users do, at their devices and online.
 
 use super::{Done, World, USERS};
-use crate::account::{Deed, COLUMNS, MEMO};
+use crate::account::{Deed, CHOICE, COLUMNS, MEMO};
 use crate::faults::Fault;
+use crate::net::ROOT;
 use crate::tale::tell;
-use flette_odata::{Method, Uuid};
+use crate::traffic::USERS_OWN;
+use flette_odata::batch::{write_batch_request, BatchItem, Part};
+use flette_odata::{Method, Request, Uuid};
 use flette_server::people::user_id;
 use serde_json::{json, Value as Json};
 
+/// Changes of a change set, at most.
+const SET_CHANGES_MAX: usize = 4;
+/// One in so many changes of a user is a change set.
+const SET_EVERY: usize = 5;
+
+/// Several requests as one change set; a single one as it is.
+pub(super) fn together(mut requests: Vec<Request>) -> Option<Request> {
+    if requests.len() < 2 {
+        return requests.pop();
+    }
+    let part = |(at, request): (usize, Request)| Part { content_id: Some((at + 1).to_string()), request };
+    let parts = requests.into_iter().enumerate().map(part).collect();
+    let (kind, body) = write_batch_request(&[BatchItem::ChangeSet(parts)], USERS_OWN);
+    let mut batch = Request::new(Method::Post, format!("{ROOT}$batch")).header("Content-Type", kind);
+    batch.body = body;
+    Some(batch)
+}
+
 impl World {
+    /// What a user does next: most often one change, now and then several at once, each of another row.
+    pub(super) fn deeds(&mut self) -> Vec<Deed> {
+        let wanted = match self.dice.once_in(SET_EVERY) {
+            true => 2 + self.dice.roll(SET_CHANGES_MAX - 1),
+            false => 1,
+        };
+        let mut deeds: Vec<Deed> = Vec::new();
+        for _ in 0..wanted {
+            let deed = self.deed();
+            if deeds.iter().all(|other| other.row() != deed.row()) {
+                deeds.push(deed);
+            }
+        }
+        deeds
+    }
+
+    /// Where a row is, below the root.
+    pub(super) fn place(&self, row: &Uuid) -> String {
+        match self.accounts.contains(row) {
+            true => format!("accounts({row})"),
+            false => format!("contacts({row})"),
+        }
+    }
+
+    /// A change as an app asks for it.
+    pub(super) fn user_request(&self, deed: &Deed) -> Request {
+        let (method, path, body) = self.request(deed);
+        let request = Request::new(method, format!("{ROOT}{path}"));
+        let request = match method {
+            Method::Delete => request,
+            _ => request.json(body.to_string().into_bytes()),
+        };
+        match method {
+            Method::Patch => request.header("If-Match", "*"),
+            _ => request,
+        }
+    }
+
     pub(super) fn deed(&mut self) -> Deed {
         let row = self.dice.pick(&self.rows).copied().unwrap_or_default();
         match self.dice.roll(10) {
@@ -33,10 +92,11 @@ impl World {
                         values.push((column, self.value()));
                     }
                 }
-                let columns_move =
-                    self.faults.may(Fault::ColumnDropped) || self.faults.may(Fault::ColumnAdded);
-                if columns_move && self.dice.once_in(3) {
+                if self.faults.schema_moves() && self.dice.once_in(3) {
                     values.push((MEMO, self.value()));
+                }
+                if self.faults.may(Fault::OptionRemoved) && self.dice.once_in(2) {
+                    values.extend(self.premises.next_option().map(|option| (CHOICE, option)));
                 }
                 if values.is_empty() {
                     values.push((COLUMNS[1], self.value()));
@@ -48,12 +108,12 @@ impl World {
 
     pub(super) fn request(&self, deed: &Deed) -> (Method, String, Json) {
         let body = |values: &[(&'static str, String)]| {
-            let members = values.iter().map(|(name, value)| ((*name).to_owned(), json!(value)));
+            let member = |name: &str, value: &String| match value.parse::<i64>() {
+                Ok(number) if name == CHOICE => json!(number),
+                _ => json!(value),
+            };
+            let members = values.iter().map(|(name, value)| ((*name).to_owned(), member(name, value)));
             members.collect::<serde_json::Map<String, Json>>()
-        };
-        let place = |row: &Uuid| match self.accounts.contains(row) {
-            true => format!("accounts({row})"),
-            false => format!("contacts({row})"),
         };
         match deed {
             Deed::Create { row, values, parent } => {
@@ -69,8 +129,8 @@ impl World {
                 }
                 (Method::Post, "contacts".to_owned(), Json::Object(body))
             }
-            Deed::Edit { row, values } => (Method::Patch, place(row), Json::Object(body(values))),
-            Deed::Delete { row } => (Method::Delete, place(row), Json::Null),
+            Deed::Edit { row, values } => (Method::Patch, self.place(row), Json::Object(body(values))),
+            Deed::Delete { row } => (Method::Delete, self.place(row), Json::Null),
         }
     }
 

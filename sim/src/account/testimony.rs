@@ -1,0 +1,89 @@
+//! What a device says of itself when the faults are over.
+
+use super::{text_of, Deed};
+use flette_odata::Uuid;
+use serde_json::Value as Json;
+use std::collections::BTreeSet;
+
+/// What a device says of itself at the end.
+pub struct Testimony {
+    /// `GET /flette/journal`
+    pub journal: Json,
+    /// `GET /flette/export`
+    pub export: Json,
+}
+
+impl Testimony {
+    /// Whether journal or conflict log speak of a row, or of a value that was written there.
+    pub(super) fn mentions(&self, row: Uuid, written: Option<(&str, &str)>) -> bool {
+        let row = row.to_string();
+        let list = |name: &str| self.export.get(name).and_then(Json::as_array).into_iter().flatten();
+        list("entries").chain(list("conflicts")).any(|item| {
+            let text = item.to_string();
+            let holds = |value: &str| match value.bytes().all(|byte| byte.is_ascii_digit()) {
+                true => text.contains(value),
+                false => text.contains(&format!("\"{value}\"")),
+            };
+            text.contains(&row) && written.is_none_or(|(_, value)| holds(value))
+        })
+    }
+
+    /// Whether the journal still holds a change, parked or not.
+    pub fn holds(&self, deed: &Deed, parked: bool) -> bool {
+        let row = deed.row().to_string();
+        let mut entries = self.journal["entries"].as_array().into_iter().flatten();
+        entries.any(|entry| {
+            let kind = match deed {
+                Deed::Create { .. } => "create",
+                Deed::Edit { .. } => "update",
+                Deed::Delete { .. } => "delete",
+            };
+            let fields = entry["fields"].as_array();
+            let has = |name: &str, value: &str| {
+                let mut fields = fields.into_iter().flatten();
+                fields.any(|field| field["name"] == name && text_of(&field["new"]).as_deref() == Some(value))
+            };
+            let values = deed.values();
+            entry["id"] == row.as_str()
+                && entry["kind"] == kind
+                && (entry["state"] == "parked") == parked
+                && (values.is_empty() || values.iter().any(|(name, value)| has(name, value)))
+        })
+    }
+
+    /// Rows that wait for a human, and those that wait for them.
+    pub fn waiting(&self) -> BTreeSet<String> {
+        let entries = || self.journal["entries"].as_array().into_iter().flatten();
+        let id = |entry: &Json| entry["id"].as_str().unwrap_or_default().to_owned();
+        let mut waiting: BTreeSet<String> =
+            entries().filter(|entry| entry["state"] == "parked").map(id).collect();
+        loop {
+            let before = waiting.len();
+            for entry in entries().filter(|entry| entry["kind"] == "create") {
+                let text = entry["fields"].to_string();
+                if waiting.iter().any(|id| text.contains(id.as_str())) {
+                    waiting.insert(id(entry));
+                }
+            }
+            // A change set waits as a whole.
+            let stored = || self.export["entries"].as_array().into_iter().flatten();
+            let row = |entry: &Json| entry["key"]["id"].as_str().unwrap_or_default().to_owned();
+            let sets: BTreeSet<String> = stored()
+                .filter(|entry| !entry["change_set"].is_null() && waiting.contains(&row(entry)))
+                .map(|entry| entry["change_set"].to_string())
+                .collect();
+            waiting.extend(stored().filter(|entry| sets.contains(&entry["change_set"].to_string())).map(row));
+            if waiting.len() == before {
+                return waiting;
+            }
+        }
+    }
+
+    /// Rows with entries that wait for nothing.
+    pub fn left(&self) -> Vec<String> {
+        let waiting = self.waiting();
+        let entries = self.journal["entries"].as_array().into_iter().flatten();
+        let ids = entries.filter_map(|entry| entry["id"].as_str());
+        ids.filter(|id| !waiting.contains(*id)).map(str::to_owned).collect()
+    }
+}

@@ -1,0 +1,214 @@
+//! Whether what users did and what stands in the end can be reconciled.
+
+use super::{text_of, Account, Deed, Record, Said, Testimony};
+use flette_odata::Uuid;
+use serde_json::Value as Json;
+
+/// Times of writing that are less apart may be told in either order, milliseconds: what devices know of the time is as
+/// exact as their requests are fast.
+const APART_MILLIS: i64 = 60_000;
+
+impl Account {
+    /// Whether of two conflicting values the one won that was written later (I-25), where both times are known and far
+    /// enough apart. `log` is what `GET /flette/conflicts` says.
+    ///
+    /// # Errors
+    /// The first conflict that was decided wrongly.
+    pub fn judge(&self, device: usize, log: &Json) -> Result<(), String> {
+        // The lines of an address are one value, and have one time.
+        for conflict in fields_of(log).filter(is_single) {
+            let time = |side: &str| self.times.get(&text_of(&conflict[side])?);
+            let (Some(local), Some(server)) = (time("local"), time("server")) else { continue };
+            let later = if local.0 > server.1 + APART_MILLIS {
+                "local"
+            } else if server.0 > local.1 + APART_MILLIS {
+                "server"
+            } else {
+                continue;
+            };
+            if conflict["winner"] != later {
+                return Err(format!(
+                    "I-25: {} of {} was written later, and lost on device {device}: {conflict}",
+                    conflict[later], conflict["field"]
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether every acknowledged change of a device can be found again (I-1, I-6). How many were looked for.
+    ///
+    /// # Errors
+    /// The first one that went without a trace.
+    pub fn settle(&self, device: usize, told: &Testimony) -> Result<usize, String> {
+        let mut looked_for = 0;
+        let own = || self.records.iter().filter(|record| record.device == device);
+        for record in own().filter(|record| record.said == Said::Done) {
+            let row = record.deed.row();
+            looked_for += 1;
+            if let Deed::Delete { .. } = record.deed {
+                let went = self.gone.contains(&row) || self.gone_before.contains(&row);
+                let stands = self.known.contains(&row) && !went;
+                if stands && !told.mentions(row, None) {
+                    return Err(format!(
+                        "I-6: the deletion of {row} by device {device} went without a trace"
+                    ));
+                }
+                continue;
+            }
+            for (column, value) in record.deed.values() {
+                // What the same user wrote over it himself, then or at the same time, needs no trace of its own.
+                let before = |other: &Record| other.ended.is_some_and(|ended| ended < record.begun);
+                let later = own().filter(|other| !before(other)).flat_map(|later| {
+                    let same = later.deed.row() == row && !matches!(later.said, Said::Refused(_));
+                    let values = later.deed.values().iter().filter(move |(name, _)| same && name == column);
+                    values.map(|(_, value)| value.as_str())
+                });
+                let found = later
+                    .into_iter()
+                    .any(|value| self.stood(row, column, value) || told.mentions(row, Some((column, value))));
+                if !found && !self.deleted_by(device, row) {
+                    return Err(format!(
+                        "I-6: {value} of {column} of {row}, acknowledged by device {device}, went without a trace"
+                    ));
+                }
+            }
+        }
+        Ok(looked_for)
+    }
+
+    /// Whether a conflict is none: the user saw the server's value, and wrote over it knowingly (L-4: of several edits the
+    /// oldest value counts). After a restore values come back, so nothing can be said.
+    ///
+    /// # Errors
+    /// The first conflict that is none.
+    pub fn are_conflicts(&self, device: usize, log: &Json) -> Result<(), String> {
+        if self.was_restored() {
+            return Ok(());
+        }
+        for conflict in fields_of(log).filter(is_single) {
+            let (Some(field), Some(server)) = (conflict["field"].as_str(), text_of(&conflict["server"]))
+            else {
+                continue;
+            };
+            let row: Uuid = conflict["row"].as_str().and_then(|id| id.parse().ok()).unwrap_or_default();
+            let Some(local) = text_of(&conflict["local"]) else { continue };
+            // What he saw afterwards was no news to him either, but that was when it had won.
+            let until = self.acknowledged(device).find(|record| record.deed.writes(row, field, &local));
+            let Some(until) = until.map(|record| record.begun) else { continue };
+            let known = self.acknowledged(device).any(|record| {
+                let edits = record.deed.values().iter().any(|(column, _)| *column == field);
+                record.begun <= until && edits && record.saw(row, field, &server)
+            });
+            if known && !self.wrote(device, &server) {
+                return Err(format!(
+                    "L-4: device {device} logs a conflict with what its user had seen: {conflict}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether everything that others wrote and a device wrote over without its user having seen it stands in the device's
+    /// conflict log (I-6). Columns in `but` are not looked at.
+    ///
+    /// # Errors
+    /// The first value that went without a trace.
+    pub fn nothing_unseen_was_overwritten(
+        &self,
+        device: usize,
+        log: &Json,
+        but: &[&str],
+    ) -> Result<(), String> {
+        for ((row, column), values) in &self.history {
+            if self.gaps || but.contains(&column.as_str()) || column.starts_with("address1_") {
+                continue;
+            }
+            for pair in values.windows(2) {
+                let [before, after] = pair else { continue };
+                let writes = |record: &&Record| record.deed.writes(*row, column, after);
+                let Some(record) = self.acknowledged(device).find(writes) else { continue };
+                let seen = self.acknowledged(device).any(|other| other.saw(*row, column, before));
+                // Of edits of a field that became one, the first was made upon what the server had.
+                let unknown = self.records.iter().any(|other| {
+                    let edits = other.deed.values().iter().any(|(name, _)| name == column);
+                    other.device == device && other.deed.row() == *row && edits && other.seen.is_none()
+                });
+                if record.seen.is_none() || unknown || seen || self.wrote(device, before) {
+                    continue;
+                }
+                let logged = fields_of(log).any(|conflict| {
+                    conflict["row"].as_str() == Some(&row.to_string())
+                        && conflict["field"] == column.as_str()
+                        && text_of(&conflict["server"]).as_ref() == Some(before)
+                });
+                if !logged {
+                    return Err(format!(
+                        "I-6: {before} of {column} of {row} was overwritten with {after} by device {device}, whose user \
+                         never saw it, and stands in no conflict log"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether change sets stayed whole: with one of its changes parked, the others wait too, and none of them was applied.
+    ///
+    /// # Errors
+    /// The first change set that was torn.
+    pub fn sets_are_whole(&self, device: usize, told: &Testimony) -> Result<(), String> {
+        let parked = |record: &&Record| told.holds(&record.deed, true);
+        for record in self.acknowledged(device).filter(|record| record.set.is_some()).filter(parked) {
+            for other in self.acknowledged(device).filter(|other| other.set == record.set) {
+                let row = other.deed.row();
+                if told.holds(&other.deed, false) {
+                    return Err(format!(
+                        "a change set was torn: {} is parked, and {row} of the same change set is not",
+                        record.deed.row()
+                    ));
+                }
+                let stood = |(column, value): &&(&str, String)| self.stood(row, column, value);
+                let value = other.deed.values().iter().find(stood);
+                if let (Some((column, value)), false) = (value, self.was_restored()) {
+                    return Err(format!(
+                        "a change set was torn: {} is parked, and {value} of {column} of {row} stood on the server",
+                        record.deed.row()
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn acknowledged(&self, device: usize) -> impl Iterator<Item = &Record> {
+        self.records.iter().filter(move |record| record.device == device && record.said == Said::Done)
+    }
+
+    fn wrote(&self, device: usize, value: &str) -> bool {
+        let of_device = self.records.iter().filter(|record| record.device == device);
+        of_device.flat_map(|record| record.deed.values()).any(|(_, own)| own == value)
+    }
+
+    fn was_restored(&self) -> bool {
+        !self.stood_before.is_empty()
+    }
+}
+
+impl Record {
+    fn saw(&self, row: Uuid, column: &str, value: &str) -> bool {
+        let seen = self.seen.as_ref().filter(|_| self.deed.row() == row);
+        seen.and_then(|seen| seen.get(column)).is_some_and(|seen| seen == value)
+    }
+}
+
+/// Conflicts about a field.
+fn fields_of(log: &Json) -> impl Iterator<Item = &Json> {
+    let all = log["conflicts"].as_array().into_iter().flatten();
+    all.filter(|conflict| conflict["kind"] == "field")
+}
+
+/// The lines of an address are one value.
+fn is_single(conflict: &&Json) -> bool {
+    !conflict["field"].as_str().is_some_and(|field| field.starts_with("address1_"))
+}

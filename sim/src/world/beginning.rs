@@ -1,0 +1,220 @@
+//! What runs begin with: a server with some rows, and devices that have synchronised with it. Nothing goes wrong until
+//! then, so it is done a few times only, and runs begin with a copy.
+
+use super::clocks::Clocks;
+use super::seldom::Premises;
+use super::{Done, World, USERS, WATCHED};
+use crate::account::Account;
+use crate::clock::Clock;
+use crate::device::{Device, Surroundings};
+use crate::dice::Dice;
+use crate::disk::Platter;
+use crate::faults::{Fault, Faults};
+use crate::net::{Crm, Server};
+use crate::overheard::Overheard;
+use crate::template::{Original, Template};
+use flette::engine::Identity;
+use flette_odata::{Method, Uuid};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::OnceLock;
+
+/// What goes wrong with custom columns that are there.
+const ON_CUSTOM_COLUMNS: [Fault; 3] = [Fault::ColumnDropped, Fault::ColumnRetyped, Fault::OptionRemoved];
+/// Different beginnings: half of them without custom columns, half of them with some.
+const BEGINNINGS: usize = 24;
+/// Rounds of a first synchronisation, at most.
+const FIRST_ROUNDS_MAX: usize = 20;
+/// Rows that nobody deletes: they must never be missed.
+const LASTING_ROWS: usize = 4;
+/// Other rows, at most.
+const OTHER_ROWS_MAX: usize = 6;
+
+/// A world before anything went wrong.
+pub(super) struct Beginning {
+    pub(super) server: Original,
+    pub(super) now: i64,
+    pub(super) account: Account,
+    pub(super) rows: Vec<Uuid>,
+    pub(super) accounts: Vec<Uuid>,
+    pub(super) lasting: BTreeSet<Uuid>,
+    pub(super) made: usize,
+    pub(super) premises: Premises,
+    pub(super) disks: Vec<(Identity, Platter)>,
+}
+
+/// All of them, made when they are first wanted.
+pub struct Beginnings {
+    template: Template,
+    made: Vec<OnceLock<Result<Beginning, String>>>,
+}
+
+impl Beginnings {
+    /// None so far.
+    ///
+    /// # Errors
+    /// When the server's database cannot be made.
+    pub fn new() -> Result<Beginnings, String> {
+        let made = std::iter::repeat_with(OnceLock::new).take(BEGINNINGS).collect();
+        Ok(Beginnings { template: Template::new()?, made })
+    }
+
+    /// Makes those that are missing, so that nothing that goes wrong from now on is part of them.
+    ///
+    /// # Errors
+    /// When one cannot be made.
+    pub fn make_all(&self) -> Result<(), String> {
+        for (number, made) in self.made.iter().enumerate() {
+            let begun = made.get_or_init(|| World::begin(&self.template, number, number % 2 == 1));
+            begun.as_ref().map_err(String::clone)?;
+        }
+        Ok(())
+    }
+
+    /// The database as a run begins with it.
+    pub(super) fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// One of them, with or without custom columns.
+    pub(super) fn choose(&self, dice: &Dice, customised: bool) -> Result<&Beginning, String> {
+        let number = dice.roll(BEGINNINGS / 2) * 2 + usize::from(customised);
+        let made = self.made.get(number).ok_or("no such beginning")?;
+        made.get_or_init(|| World::begin(&self.template, number, customised)).as_ref().map_err(String::clone)
+    }
+}
+
+impl World {
+    fn begin(template: &Template, number: usize, customised: bool) -> Result<Beginning, String> {
+        let (dice, clock) = (Dice::new(number as u64), Clock::default());
+        let mut world = World::bare(dice, clock, template.founded()?, Faults::new(0));
+        if customised {
+            world.customise()?;
+        }
+        world.plant()?;
+        world.first_devices(USERS.len())?;
+        let disks = world.devices.iter().map(|device| (device.identity(), device.platter())).collect();
+        Ok(Beginning {
+            server: template.original(world.crm.premises()?)?,
+            now: world.clock.now(),
+            account: world.account,
+            rows: world.rows,
+            accounts: world.accounts,
+            lasting: world.lasting,
+            made: world.made,
+            premises: world.premises,
+            disks,
+        })
+    }
+
+    fn plant(&mut self) -> Done {
+        for at in 0..LASTING_ROWS + self.dice.roll(OTHER_ROWS_MAX) {
+            let (set, key, name) = WATCHED[at % 2];
+            let (id, value) = (self.new_id(), self.value());
+            self.online(Method::Post, set, json!({key: id, name: value}))?;
+            if at < LASTING_ROWS {
+                self.lasting.insert(id);
+            }
+            self.rows.push(id);
+            if set == "accounts" {
+                self.accounts.push(id);
+            }
+        }
+        self.watch()
+    }
+
+    /// Devices of the users in turn, with a first synchronisation behind them.
+    fn first_devices(&mut self, count: usize) -> Done {
+        for (at, name) in USERS.into_iter().enumerate().take(count) {
+            let identity = self.identity(name)?;
+            let around = self.surroundings();
+            let begun = (self.dice.next(), Platter::default());
+            let device = Device::new(at, identity, &around, begun).ok_or("no engine")?;
+            let whole = |device: &Device| {
+                let status = device.read("/flette/status");
+                status.is_some_and(|status| status["synced"] == true)
+            };
+            let rounds = (0..FIRST_ROUNDS_MAX).take_while(|_| device.round().is_some() && !whole(&device));
+            if rounds.count() == FIRST_ROUNDS_MAX {
+                return Err("L-1: the first synchronisation does not end".to_owned());
+            }
+            self.devices.push(device);
+        }
+        Ok(())
+    }
+
+    pub(super) fn surroundings(&self) -> Surroundings {
+        Surroundings { crm: self.crm.clone(), clock: self.clock.clone(), faults: self.faults.clone() }
+    }
+
+    fn identity(&self, name: &str) -> Result<Identity, String> {
+        let who = self.list(name, "WhoAmI")?;
+        let id = |member: &str| who[member].as_str().and_then(|id| id.parse().ok()).unwrap_or_default();
+        let (business_unit, organization) = (id("BusinessUnitId"), id("OrganizationId"));
+        Ok(Identity { user: id("UserId"), business_unit, organization })
+    }
+
+    /// A world in which there is nothing yet.
+    fn bare(dice: Dice, clock: Clock, server: impl Server + 'static, faults: Faults) -> World {
+        let clock = Rc::new(clock);
+        World {
+            dice,
+            crm: Rc::new(Crm::new(server, clock.clone())),
+            clock,
+            faults: Rc::new(faults),
+            devices: Vec::new(),
+            account: Account::default(),
+            rows: Vec::new(),
+            accounts: Vec::new(),
+            lasting: BTreeSet::new(),
+            made: 0,
+            steps: 0,
+            trace: 0,
+            shared_disk: BTreeSet::new(),
+            evicted: BTreeSet::new(),
+            premises: Premises::default(),
+            clocks: Clocks::default(),
+            backup: None,
+            overheard: Overheard::default(),
+        }
+    }
+
+    /// A world that begins with a server on which there is nobody but the people of the demo.
+    pub(super) fn from_nothing(
+        dice: Dice,
+        clock: Clock,
+        server: impl Server + 'static,
+        faults: Faults,
+    ) -> Result<World, String> {
+        let mut world = World::bare(dice, clock, server, faults);
+        world.plant()?;
+        let devices = world.dice.roll(USERS.len() - 1) + 2;
+        world.first_devices(devices)?;
+        Ok(world)
+    }
+
+    /// The world of a seed, as it is before anything goes wrong.
+    pub(super) fn new(seed: u64, beginnings: &Beginnings) -> Result<World, String> {
+        let dice = Dice::new(seed);
+        let faults = Faults::new(dice.next());
+        let customised = ON_CUSTOM_COLUMNS.into_iter().any(|fault| faults.may(fault));
+        let begun = beginnings.choose(&dice, customised)?;
+        let (clock, server) = (Clock::at(begun.now), beginnings.template().premises(&begun.server)?);
+        let mut world = World {
+            account: begun.account.clone(),
+            rows: begun.rows.clone(),
+            accounts: begun.accounts.clone(),
+            lasting: begun.lasting.clone(),
+            made: begun.made,
+            premises: begun.premises,
+            ..World::bare(dice, clock, server, faults)
+        };
+        let devices = world.dice.roll(USERS.len() - 1) + 2;
+        for (at, (identity, platter)) in begun.disks.iter().take(devices).enumerate() {
+            let (around, begun) = (world.surroundings(), (world.dice.next(), platter.clone()));
+            world.devices.push(Device::new(at, *identity, &around, begun).ok_or("no engine")?);
+        }
+        Ok(world)
+    }
+}
