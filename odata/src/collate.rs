@@ -198,8 +198,19 @@ pub fn hash_cell(cell: Cell<'_>, hasher: &mut impl Hasher) {
         Cell::Date(days) => days.hash(hasher),
         Cell::Decimal(number) => Key::number(number).hash(hasher),
         Cell::Double(number) => (number + 0.0).to_bits().hash(hasher),
-        Cell::Text(text) => folded_chars(text).for_each(|c| c.hash(hasher)),
+        Cell::Text(text) => hash_folded(text, hasher),
         Cell::Guid(id) | Cell::Lookup { id, .. } => id.hash(hasher),
+    }
+}
+
+/// A text's fold, eight bytes at a time.
+fn hash_folded(text: &str, hasher: &mut impl Hasher) {
+    let folded = if text.is_ascii() { Cow::Borrowed(text) } else { fold(text) };
+    for bytes in folded.as_bytes().chunks(8) {
+        let mut eight = [0; 8];
+        eight[..bytes.len()].copy_from_slice(bytes);
+        eight.make_ascii_lowercase();
+        hasher.write_u64(u64::from_le_bytes(eight));
     }
 }
 

@@ -5,6 +5,7 @@
 //! `field-stamps` in [`EXTENSIONS_HEADER`]; a client that names the annotation in `odata.include-annotations`
 //! gets it, and may send it with a write. Nobody else sees anything of it.
 
+use crate::ordered;
 use crate::planted::{planted, Bug};
 use std::collections::BTreeMap;
 
@@ -27,18 +28,14 @@ pub struct Stamps {
 impl Stamps {
     /// Reads what [`Stamps::to_text`] wrote. What cannot be read is not known.
     pub fn parse(text: &str) -> Stamps {
-        let mut columns: BTreeMap<String, i64> = serde_json::from_str(text).unwrap_or_default();
+        let mut columns: BTreeMap<String, i64> = serde_json::from_slice(text.as_bytes()).unwrap_or_default();
         Stamps { row: columns.remove(""), columns }
     }
 
     /// The stamps as one text, to be kept beside the row. `None` when nothing is known.
     pub fn to_text(&self) -> Option<String> {
-        let all: BTreeMap<&str, i64> = self
-            .row
-            .iter()
-            .map(|at| ("", *at))
-            .chain(self.columns.iter().map(|(name, at)| (name.as_str(), *at)))
-            .collect();
+        let columns = self.columns.iter().map(|(name, at)| (name.as_str(), *at));
+        let all = ordered::map(self.row.iter().map(|at| ("", *at)).chain(columns));
         if all.is_empty() {
             return None;
         }

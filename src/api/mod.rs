@@ -15,6 +15,7 @@ use crate::replica::{Replica, State};
 use crate::store::Store;
 use flette_odata::answer::Page;
 use flette_odata::operation::Operation;
+use flette_odata::ordered;
 use flette_odata::prefer::Prefer;
 use flette_odata::query::Query;
 use flette_odata::{ODataError, Request, Response, Schema, Uuid};
@@ -105,11 +106,8 @@ fn parse(
     door: Door<'_>,
     root: &str,
 ) -> std::result::Result<Operation, Unread> {
-    let find = |table: &str, filter: &_| -> Vec<Uuid> {
-        let mut ids = state.ids_where(table, filter);
-        ids.sort_unstable();
-        ids
-    };
+    let find =
+        |table: &str, filter: &_| -> Vec<Uuid> { ordered::list(state.ids_where(table, filter), Ord::cmp) };
     let row = |key: &Key| state.row(key);
     let names =
         KnownNames { state, door, find: &find, row: &row, content: &|_| None, denied: Cell::default() };

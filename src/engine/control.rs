@@ -7,6 +7,7 @@ use crate::platform::Platform;
 use crate::replica::Draft;
 use crate::store::Durability;
 use flette_odata::{Method, ODataError, Request, Response};
+use serde::de::DeserializeOwned;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -224,12 +225,12 @@ fn json<T: serde::Serialize>(value: &T) -> Response {
     }
 }
 
-fn parse<T: for<'a> Deserialize<'a>>(body: &[u8]) -> Result<T> {
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     // The parser's own words name members and places, never values.
     let refuse = |e: serde_json::Error| {
         ODataError::bad_payload(format!("The body cannot be read: {:?}", e.classify()))
     };
-    Ok(serde_json::from_slice(body).map_err(refuse)?)
+    Ok(flette_odata::json::read(body).map_err(refuse)?)
 }
 
 fn uuid(text: &str) -> Result<Uuid> {

@@ -1,7 +1,7 @@
 //! One local operation that the server has not accepted yet.
 
 use crate::error::{Error, Result};
-use crate::model::{Change, ChangeSetId, ETag, Hlc, Key, OpId, Reason, Seq};
+use crate::model::{json, Change, ChangeSetId, ETag, Hlc, Key, OpId, Reason, Seq};
 use serde::{Deserialize, Serialize};
 
 /// Where an entry stands.
@@ -64,7 +64,7 @@ impl Entry {
     /// # Errors
     /// [`Error::Damaged`] when the bytes are no entry.
     pub fn decode(bytes: &[u8]) -> Result<Entry> {
-        serde_json::from_slice(bytes).map_err(|e| Error::unreadable("journal entry", &e))
+        json::read(bytes).map_err(|e| Error::unreadable("journal entry", &e))
     }
 }
 

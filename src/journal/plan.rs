@@ -1,7 +1,7 @@
 //! In which order entries go to the server: by `Seq`, parents before children, change sets whole.
 
 use super::{squash, Entry, EntryState, RowRequest, Squashed};
-use crate::model::{planted, Bug, Change, ChangeSetId, FieldEdit, Key, Seq, Value};
+use crate::model::{ordered, planted, Bug, Change, ChangeSetId, FieldEdit, Key, Seq, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is sent together.
@@ -39,15 +39,11 @@ fn blocked(rows: &BTreeMap<Key, Vec<&Entry>>) -> BTreeSet<Key> {
     let deleted =
         |es: &[&Entry]| es.last().is_some_and(|e| matches!(e.change, Change::Delete) && !e.is_parked());
     let parked = |es: &[&Entry]| es.iter().any(|e| e.is_parked()) && !deleted(es);
-    let mut blocked: BTreeSet<Key> =
-        rows.iter().filter(|(_, es)| parked(es)).map(|(k, _)| k.clone()).collect();
+    let mut blocked = ordered::set(rows.iter().filter(|(_, es)| parked(es)).map(|(k, _)| k.clone()));
     loop {
         let missing = |key: &Key| blocked.contains(key) && creates(&rows[key]);
-        let sets: BTreeSet<ChangeSetId> = rows
-            .iter()
-            .filter(|(key, _)| blocked.contains(*key))
-            .flat_map(|(_, es)| es.iter().filter_map(|e| e.change_set))
-            .collect();
+        let blocked_rows = rows.iter().filter(|(key, _)| blocked.contains(*key));
+        let sets = ordered::set(blocked_rows.flat_map(|(_, es)| es.iter().filter_map(|e| e.change_set)));
         let more: Vec<Key> = rows
             .iter()
             .filter(|(key, _)| !blocked.contains(*key))
@@ -111,8 +107,8 @@ fn group(rows: BTreeMap<Key, Vec<&Entry>>) -> Vec<Unit> {
     let mut unit_of_set: HashMap<ChangeSetId, usize> = HashMap::new();
     let mut groups: Vec<Vec<Vec<&Entry>>> = Vec::new();
     for entries in rows.into_values() {
-        let sets: BTreeSet<ChangeSetId> = entries.iter().filter_map(|e| e.change_set).collect();
-        let found: BTreeSet<usize> = sets.iter().filter_map(|s| unit_of_set.get(s).copied()).collect();
+        let sets = ordered::set(entries.iter().filter_map(|e| e.change_set));
+        let found = ordered::set(sets.iter().filter_map(|s| unit_of_set.get(s).copied()));
         let home = found.first().copied().unwrap_or(groups.len());
         if home == groups.len() {
             groups.push(Vec::new());
@@ -125,9 +121,8 @@ fn group(rows: BTreeMap<Key, Vec<&Entry>>) -> Vec<Unit> {
         }
         unit_of_set.extend(sets.into_iter().map(|set| (set, home)));
     }
-    let mut units: Vec<Unit> = groups.into_iter().filter(|g| !g.is_empty()).map(unit).collect();
-    units.sort_by_key(first_seq);
-    units
+    let units = groups.into_iter().filter(|g| !g.is_empty()).map(unit).collect();
+    ordered::list_by_key(units, first_seq)
 }
 
 fn unit(rows: Vec<Vec<&Entry>>) -> Unit {
@@ -148,7 +143,7 @@ fn unit(rows: Vec<Vec<&Entry>>) -> Unit {
             None => {}
         }
     }
-    unit.requests.sort_by_key(|r| r.seqs.first().copied());
+    unit.requests = ordered::list_by_key(unit.requests, |r| r.seqs.first().copied());
     unit
 }
 

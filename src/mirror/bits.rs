@@ -37,6 +37,14 @@ impl Bits {
         bits
     }
 
+    /// A bit for each item, asked in order.
+    pub(super) fn of<T: Copy>(items: &[T], mut test: impl FnMut(T) -> bool) -> Bits {
+        let word = |items: &[T]| {
+            items.iter().enumerate().fold(0u64, |word, (at, item)| word | (u64::from(test(*item)) << at))
+        };
+        Bits { words: items.chunks(WORD).map(word).collect(), len: items.len() }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -87,6 +95,23 @@ impl Bits {
 
     pub(super) fn is_none(&self) -> bool {
         self.words.iter().all(|word| *word == 0)
+    }
+
+    /// The first two set bits.
+    pub(super) fn first_two(&self) -> (Option<usize>, Option<usize>) {
+        let mut ones = self.ones();
+        (ones.next(), ones.next())
+    }
+
+    /// Calls `each` for the set bits, ascending: faster than [`Bits::ones`] where there are many.
+    pub(super) fn each_one(&self, mut each: impl FnMut(usize)) {
+        for (at, word) in self.words.iter().enumerate() {
+            let mut rest = *word;
+            while rest != 0 {
+                each(at * WORD + rest.trailing_zeros() as usize);
+                rest &= rest - 1;
+            }
+        }
     }
 
     /// The set bits, ascending.

@@ -3,6 +3,7 @@
 //! request reads stays until it has ended, so a request may hold its own columns beyond the budget.
 
 use super::MirrorTable;
+use flette_odata::ordered;
 
 /// Unpacked bytes that may be kept whatever the size of the mirror: filter, order and shown columns of a list over
 /// 100,000 rows are below that, and with the packed bytes of those rows it stays below 0.6 of their JSON.
@@ -39,7 +40,9 @@ pub fn keep_within(tables: &mut [&mut MirrorTable], bytes_max: usize) {
         return;
     }
     // Of those as old as each other the largest go first, so that few must.
-    all.sort_unstable_by(|a, b| b.idle.cmp(&a.idle).then(b.bytes.cmp(&a.bytes)).then(a.place.cmp(&b.place)));
+    let all = ordered::list(all, |a: &Held, b: &Held| {
+        b.idle.cmp(&a.idle).then(b.bytes.cmp(&a.bytes)).then(a.place.cmp(&b.place))
+    });
     for held in all {
         if bytes <= bytes_max {
             break;

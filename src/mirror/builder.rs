@@ -4,6 +4,7 @@ use super::bits::Bits;
 use super::column::{Cell, ColumnBuilder, Kind};
 use super::format::Sealer;
 use super::text::EtagBuilder;
+use flette_odata::ordered;
 use flette_odata::{Row, Table, Uuid, Value};
 
 /// A value does not fit the type of its column.
@@ -113,7 +114,7 @@ impl SegmentBuilder {
         }
         let known = self.names.iter().zip(&self.columns).filter(|(_, column)| column.len() > 0);
         let cells = known.map(|(name, column)| (name.clone(), column.get(row)));
-        cells.chain([(self.primary_id.clone(), Value::Guid(self.ids[row]))]).collect()
+        ordered::map(cells.chain([(self.primary_id.clone(), Value::Guid(self.ids[row]))]))
     }
 
     /// The bytes to store.

@@ -1,5 +1,7 @@
 //! Bytes in and out: little endian, bounds checked, no allocation larger than what is there to read.
 
+use super::bits::Bits;
+
 /// What did not hold while reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Damage(pub(super) &'static str);
@@ -134,6 +136,31 @@ impl Packed {
 
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = u64> + '_ {
         (0..self.len()).map(|at| self.get(at))
+    }
+
+    /// Places of the numbers from `low` to `low + span`.
+    pub(super) fn within(&self, low: u64, span: u64) -> Bits {
+        self.test(|number| number.wrapping_sub(low) <= span)
+    }
+
+    /// Places of the numbers that are in a set.
+    pub(super) fn among(&self, set: &Bits) -> Bits {
+        match set.first_two() {
+            (None, _) => Bits::none(self.len()),
+            (Some(one), None) => self.within(one as u64, 0),
+            (Some(_), Some(_)) => self.test(|number| set.get(low_four(number) as usize)),
+        }
+    }
+
+    fn test(&self, test: impl Fn(u64) -> bool) -> Bits {
+        match self {
+            Packed::Zero(len) if test(0) => Bits::all(*len),
+            Packed::Zero(len) => Bits::none(*len),
+            Packed::One(numbers) => Bits::of(numbers, |n| test(u64::from(n))),
+            Packed::Two(numbers) => Bits::of(numbers, |n| test(u64::from(n))),
+            Packed::Four(numbers) => Bits::of(numbers, |n| test(u64::from(n))),
+            Packed::Eight(numbers) => Bits::of(numbers, test),
+        }
     }
 
     pub(super) fn heap_bytes(&self) -> usize {

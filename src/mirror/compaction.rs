@@ -9,6 +9,7 @@ use super::format::{Sealer, SegmentError};
 use super::table::Slot;
 use super::text::EtagBuilder;
 use super::{MirrorTable, Segment};
+use flette_odata::ordered;
 use flette_odata::Uuid;
 use std::collections::HashMap;
 
@@ -83,9 +84,8 @@ impl MirrorTable {
     /// Which segments are worth merging now, if any: a large one of which more than half is superseded, or many small
     /// ones of the same columns. Applying the merge and asking again ends in `None`.
     pub fn plan(&self) -> Option<Vec<u64>> {
-        let mut slots: Vec<(u64, &Slot)> =
-            self.slots.iter().filter_map(|slot| Some((slot.number?, slot))).collect();
-        slots.sort_unstable_by_key(|(number, _)| *number);
+        let slots = self.slots.iter().filter_map(|slot| Some((slot.number?, slot))).collect();
+        let mut slots: Vec<(u64, &Slot)> = ordered::list_by_key(slots, |(number, _)| *number);
         let stale = slots.iter().find(|(_, slot)| !is_small(&slot.segment) && self.is_stale(slot));
         if let Some((number, _)) = stale {
             return Some(vec![*number]);
@@ -150,13 +150,9 @@ impl MirrorTable {
     ///
     /// `None` when none of `numbers` is there.
     pub fn begin_merge_of(&self, numbers: &[u64]) -> Option<Merge> {
-        let mut slots: Vec<(u64, &Slot)> = self
-            .slots
-            .iter()
-            .filter_map(|slot| Some((slot.number?, slot)))
-            .filter(|(number, _)| numbers.contains(number))
-            .collect();
-        slots.sort_unstable_by_key(|(number, _)| *number);
+        let slots = self.slots.iter().filter_map(|slot| Some((slot.number?, slot)));
+        let slots = slots.filter(|(number, _)| numbers.contains(number)).collect();
+        let slots: Vec<(u64, &Slot)> = ordered::list_by_key(slots, |(number, _)| *number);
         slots.first()?;
         let tombstones = self.tombstones_needed(&slots);
         let source = |(number, slot): (u64, &Slot)| Source {
@@ -192,9 +188,7 @@ impl MirrorTable {
         }
         // All of its items but the newest are superseded ones.
         let outside = |(id, merged): (Uuid, u32)| (self.superseded(id) + 1 > merged).then_some(id);
-        let mut needed: Vec<Uuid> = gone.into_iter().filter_map(outside).collect();
-        needed.sort_unstable();
-        needed
+        ordered::list(gone.into_iter().filter_map(outside).collect(), Ord::cmp)
     }
 
     /// Does one slice of a merge: at most [`SLICE_CELLS_MAX`] values, or one column where that has more.

@@ -1,11 +1,10 @@
 //! Decodes one item of a page: a row or a tombstone.
 
 use super::column::{Cell, Kind};
-use super::scalar::{choices, raw_scalar, Scalar, ScalarSeed};
+use super::json::{Json, Wrong};
+use super::scalar::{choices, Scalar};
 use super::{PageError, SegmentBuilder};
 use flette_odata::{ColumnKind, Table, Uuid};
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use std::collections::HashMap;
 
 const ETAG: &str = "@odata.etag";
@@ -46,8 +45,9 @@ struct Pending {
 pub(super) struct Items<'t> {
     table: &'t Table,
     members: HashMap<String, Member>,
-    /// Members of the last item, in order: as a rule the next item has the same ones.
-    expected: Vec<(String, Member)>,
+    /// Members of the last item in order, each as it was written up to its value: as a rule the next item has the same
+    /// ones.
+    expected: Vec<(Vec<u8>, Member)>,
     builder: SegmentBuilder,
     rows: u32,
     tombstones: u32,
@@ -106,16 +106,50 @@ impl<'t> Items<'t> {
         self.fault.take()
     }
 
-    fn member(&mut self, position: usize, name: &str) -> Member {
-        if let Some((expected, member)) = self.expected.get(position) {
-            if expected == name {
-                return *member;
+    /// Decodes one item.
+    ///
+    /// # Errors
+    /// When it is no object, or cannot be used for the reason in `fault`.
+    pub(super) fn read(&mut self, json: &mut Json) -> Result<(), Wrong> {
+        json.open(b'{')?;
+        self.begin_item();
+        let mut position = 0;
+        while json.more(position == 0, b'}')? {
+            let member = self.member(position, json)?;
+            position += 1;
+            match member {
+                Member::Unknown => json.skip()?,
+                // Most members of most rows.
+                Member::Column(column) | Member::Lookup(column) if json.accept(b"null") => {
+                    self.put(column, Cell::Null);
+                }
+                Member::Key
+                | Member::Etag
+                | Member::Context
+                | Member::TombstoneId
+                | Member::Column(_)
+                | Member::Lookup(_)
+                | Member::LookupTable(_) => self.take(member, json.scalar()?),
             }
         }
-        let member = self.members.get(name).copied().unwrap_or(Member::Unknown);
+        match self.end_item() {
+            true => Ok(()),
+            false => Err(Wrong::Shape),
+        }
+    }
+
+    /// What the member that comes next means.
+    fn member(&mut self, position: usize, json: &mut Json) -> Result<Member, Wrong> {
+        if let Some((written, member)) = self.expected.get(position) {
+            if json.accept(written) {
+                return Ok(*member);
+            }
+        }
+        let start = json.at();
+        let member = self.members.get(json.name()?).copied().unwrap_or(Member::Unknown);
         self.expected.truncate(position);
-        self.expected.push((name.to_owned(), member));
-        member
+        self.expected.push((json.since(start).to_vec(), member));
+        Ok(member)
     }
 
     fn blame(&mut self, fault: PageError) {
@@ -147,7 +181,7 @@ impl<'t> Items<'t> {
         &mut self.lookups[at]
     }
 
-    /// Takes in one value that is no raw number.
+    /// Takes in one value.
     fn take(&mut self, member: Member, scalar: Scalar<'_>) {
         match (member, scalar) {
             (Member::Unknown, _) => {}
@@ -242,85 +276,5 @@ fn only_target(kind: &ColumnKind) -> Option<&str> {
             targets.iter().all(|target| target.table == first).then_some(first)
         }
         _ => None,
-    }
-}
-
-/// Decodes one item.
-pub(super) struct ItemSeed<'a, 't>(pub(super) &'a mut Items<'t>);
-
-impl<'de> DeserializeSeed<'de> for ItemSeed<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ItemSeed<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a row")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let items = self.0;
-        items.begin_item();
-        let mut position = 0;
-        while let Some(member) = map.next_key_seed(MemberSeed { items, position })? {
-            position += 1;
-            match member {
-                Member::Unknown => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-                Member::Column(column) if is_exact(&items.table.columns[column].kind) => {
-                    let raw: &RawValue = map.next_value()?;
-                    items.take(member, raw_scalar(raw.get()));
-                }
-                Member::Key
-                | Member::Etag
-                | Member::Context
-                | Member::TombstoneId
-                | Member::Column(_)
-                | Member::Lookup(_)
-                | Member::LookupTable(_) => {
-                    map.next_value_seed(ScalarSeed(|scalar: Scalar<'_>| items.take(member, scalar)))?;
-                }
-            }
-        }
-        match items.end_item() {
-            true => Ok(()),
-            false => Err(A::Error::custom("item cannot be used")),
-        }
-    }
-}
-
-/// Numbers that must be read as written: the parser's own floats are neither exact decimals nor always the nearest.
-fn is_exact(kind: &ColumnKind) -> bool {
-    matches!(Kind::of(kind), Kind::Decimal | Kind::Double)
-}
-
-struct MemberSeed<'a, 't> {
-    items: &'a mut Items<'t>,
-    position: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for MemberSeed<'_, '_> {
-    type Value = Member;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Member, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for MemberSeed<'_, '_> {
-    type Value = Member;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a member's name")
-    }
-
-    fn visit_str<E: Error>(self, name: &str) -> Result<Member, E> {
-        Ok(self.items.member(self.position, name))
     }
 }

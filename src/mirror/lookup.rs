@@ -116,10 +116,7 @@ impl Lookups {
     /// Rows that point to `id`, in whatever table.
     pub(super) fn pointing_to(&self, id: Uuid) -> Bits {
         let codes = Bits::from_fn(self.targets.entries.len(), |code| self.targets.entries[code].1 == id);
-        if codes.is_none() {
-            return Bits::none(self.codes.len());
-        }
-        Bits::from_fn(self.codes.len(), |row| codes.get(self.codes.index(row)))
+        self.codes.among(&codes)
     }
 
     /// Rows that point to one of some rows, of a table or of whichever. Each of those is asked for once.
@@ -130,10 +127,7 @@ impl Lookups {
             let (target, id) = entries[code];
             named.get(target as usize) && wanted(id)
         });
-        if codes.is_none() {
-            return Bits::none(self.codes.len());
-        }
-        Bits::from_fn(self.codes.len(), |row| codes.get(self.codes.index(row)))
+        self.codes.among(&codes)
     }
 
     pub(super) fn heap_bytes(&self) -> usize {

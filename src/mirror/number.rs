@@ -47,17 +47,19 @@ impl Ints {
         }
     }
 
-    /// Rows whose number passes.
-    pub(super) fn scan(&self, test: impl Fn(i64) -> bool) -> Bits {
-        let number = |distance: u64| self.base.wrapping_add_unsigned(distance.wrapping_mul(self.step));
-        let len = self.distances.len();
-        match &self.distances {
-            Packed::Zero(_) if test(self.base) => Bits::all(len),
-            Packed::Zero(_) => Bits::none(len),
-            Packed::One(n) => Bits::from_fn(len, |row| test(number(u64::from(n[row])))),
-            Packed::Two(n) => Bits::from_fn(len, |row| test(number(u64::from(n[row])))),
-            Packed::Four(n) => Bits::from_fn(len, |row| test(number(u64::from(n[row])))),
-            Packed::Eight(n) => Bits::from_fn(len, |row| test(number(n[row]))),
+    /// Rows whose number is one of `min..=max`.
+    pub(super) fn between(&self, min: i64, max: i64) -> Bits {
+        let rows = self.distances.len();
+        if self.step == 0 {
+            return if (min..=max).contains(&self.base) { Bits::all(rows) } else { Bits::none(rows) };
+        }
+        let (base, step) = (i128::from(self.base), i128::from(self.step));
+        // Distances of the least and the greatest number that pass, rounded inwards.
+        let low = (i128::from(min) - base + step - 1).div_euclid(step).max(0);
+        let high = (i128::from(max) - base).div_euclid(step).min(i128::from(u64::MAX));
+        match (u64::try_from(low), u64::try_from(high)) {
+            (Ok(low), Ok(high)) if low <= high => self.distances.within(low, high - low),
+            _ => Bits::none(rows),
         }
     }
 

@@ -1,12 +1,13 @@
-//! Orders a selection: the first rows by one or several columns.
+//! The first rows by one or several columns.
 //!
-//! Each row gets a number that orders as the first column's value does as far as 128 bits can tell; the values
+//! Each row gets a number that orders as the first column's value does as far as 64 bits can tell; the values
 //! themselves are compared only where these numbers are equal.
 
+use super::bytes::stored;
 use super::column::{Cell, Column, Data};
-use super::{MirrorTable, RowAt};
+use super::{Condition, MirrorTable, RowAt};
 use flette_odata::query::OrderBy;
-use flette_odata::{collate, Decimal, Value};
+use flette_odata::{collate, Decimal, Uuid, Value};
 use std::cmp::Ordering;
 
 /// So many times the rows that are wanted are kept before those that come too late are thrown out: each row then costs
@@ -18,7 +19,7 @@ const KEPT_MIN: usize = 16;
 /// A row on its way to its place.
 #[derive(Debug, Clone, Copy)]
 struct Keyed {
-    key: u128,
+    key: u64,
     at: RowAt,
 }
 
@@ -29,34 +30,74 @@ struct OrderColumn<'a> {
     descending: bool,
 }
 
+/// The first rows so far.
+struct First<'a> {
+    mirror: &'a MirrorTable,
+    columns: Vec<OrderColumn<'a>>,
+    limit: usize,
+    kept_max: usize,
+    rows: Vec<Keyed>,
+    /// Nothing with a larger key is among the first.
+    bound: u64,
+}
+
+impl<'a> First<'a> {
+    fn new(mirror: &'a MirrorTable, orderby: &[OrderBy], limit: usize) -> First<'a> {
+        let columns = orderby.iter().map(|by| mirror.order_column(by)).collect();
+        let kept_max = limit.saturating_mul(KEPT_FACTOR).max(KEPT_MIN);
+        First { mirror, columns, limit, kept_max, rows: Vec::new(), bound: u64::MAX }
+    }
+
+    fn offer(&mut self, at: RowAt) {
+        let key = self.columns.first().map_or(0, |column| self.mirror.key(column, at));
+        if key > self.bound || self.limit == 0 {
+            return;
+        }
+        self.rows.push(Keyed { key, at });
+        if self.rows.len() == self.kept_max {
+            self.tidy();
+        }
+    }
+
+    /// Throws out what is not among the first.
+    fn tidy(&mut self) {
+        let Some(last) = self.limit.checked_sub(1).filter(|last| *last < self.rows.len()) else { return };
+        let (mirror, columns) = (self.mirror, &self.columns);
+        let (_, nth, _) = self.rows.select_nth_unstable_by(last, |a, b| mirror.compare_keyed(columns, a, b));
+        self.bound = nth.key;
+        self.rows.truncate(self.limit);
+    }
+
+    fn finish(mut self) -> Vec<RowAt> {
+        let (mirror, columns) = (self.mirror, &self.columns);
+        self.rows.sort_unstable_by(|a, b| mirror.compare_keyed(columns, a, b));
+        self.rows.truncate(self.limit);
+        self.rows.into_iter().map(|row| row.at).collect()
+    }
+}
+
 impl MirrorTable {
     /// The first `limit` rows of `selection` (all of them without one), ordered by `orderby` as
     /// [`flette_odata::collate::value_order`] compares, ties by id ascending: a total order.
     pub fn order(&self, selection: Vec<RowAt>, orderby: &[OrderBy], limit: Option<usize>) -> Vec<RowAt> {
-        let columns: Vec<OrderColumn<'_>> = orderby.iter().map(|by| self.order_column(by)).collect();
-        let limit = limit.unwrap_or(usize::MAX);
-        let Some(last) = limit.checked_sub(1) else { return Vec::new() };
-        let compare =
-            |a: &Keyed, b: &Keyed| a.key.cmp(&b.key).then_with(|| self.compare_rows(&columns, a.at, b.at));
-        let kept_max = limit.saturating_mul(KEPT_FACTOR).max(KEPT_MIN);
-        let mut rows: Vec<Keyed> = Vec::with_capacity(kept_max.min(selection.len()));
-        // Nothing with a larger key is among the first.
-        let mut bound = u128::MAX;
-        for at in selection {
-            let key = columns.first().map_or(0, |column| self.key(column, at));
-            if key > bound {
-                continue;
-            }
-            rows.push(Keyed { key, at });
-            if rows.len() == kept_max {
-                let (_, nth, _) = rows.select_nth_unstable_by(last, compare);
-                bound = nth.key;
-                rows.truncate(limit);
-            }
-        }
-        rows.sort_unstable_by(compare);
-        rows.truncate(limit);
-        rows.into_iter().map(|row| row.at).collect()
+        let mut first = First::new(self, orderby, limit.unwrap_or(usize::MAX));
+        selection.into_iter().for_each(|at| first.offer(at));
+        first.finish()
+    }
+
+    /// The same of the rows that [`MirrorTable::select_where`] gives.
+    pub fn first_where(
+        &self,
+        condition: Option<&Condition>,
+        skip: &[Uuid],
+        orderby: &[OrderBy],
+        limit: usize,
+    ) -> Vec<RowAt> {
+        let mut first = First::new(self, orderby, limit);
+        self.each_selection(condition, skip, |slot, rows| {
+            rows.each_one(|row| first.offer(RowAt { slot, row: stored(row) }));
+        });
+        first.finish()
     }
 
     fn order_column(&self, by: &OrderBy) -> OrderColumn<'_> {
@@ -65,9 +106,9 @@ impl MirrorTable {
         OrderColumn { columns, is_key, descending: by.descending }
     }
 
-    fn key(&self, column: &OrderColumn<'_>, at: RowAt) -> u128 {
+    fn key(&self, column: &OrderColumn<'_>, at: RowAt) -> u64 {
         let key = match (column.is_key, column.columns[at.slot as usize]) {
-            (true, _) => half(self.id_at(at).as_u128()),
+            (true, _) => id_key(self.id_at(at)),
             (false, Some(stored)) => ascending_key(stored, at.row as usize),
             (false, None) => 0,
         };
@@ -76,6 +117,10 @@ impl MirrorTable {
         } else {
             key
         }
+    }
+
+    fn compare_keyed(&self, columns: &[OrderColumn<'_>], a: &Keyed, b: &Keyed) -> Ordering {
+        a.key.cmp(&b.key).then_with(|| self.compare_rows(columns, a.at, b.at))
     }
 
     fn compare_rows(&self, columns: &[OrderColumn<'_>], a: RowAt, b: RowAt) -> Ordering {
@@ -113,56 +158,68 @@ fn compare_cells(left: (Option<&Column>, usize), right: (Option<&Column>, usize)
     }
 }
 
-/// Shifts a key down so that 0 is left for null. The lost bits are compared as values.
-fn half(key: u128) -> u128 {
+/// Shifts a key down so that 0 is left for null. The lost bit is compared as a value.
+fn half(key: u64) -> u64 {
     (key >> 1) | NOT_NULL
 }
 
-const NOT_NULL: u128 = 1 << 127;
+const NOT_NULL: u64 = 1 << 63;
 
 /// Orders as the value does, weakly: unequal keys order as the values, equal keys tell nothing.
-fn ascending_key(column: &Column, row: usize) -> u128 {
-    if let (Data::Text(texts), false) = (column.data(), column.is_null(row)) {
-        let text = texts.folded_row(row).as_bytes();
-        let mut first = [0; 16];
-        let len = text.len().min(first.len());
-        first[..len].copy_from_slice(&text[..len]);
-        return half(u128::from_be_bytes(first));
+fn ascending_key(column: &Column, row: usize) -> u64 {
+    if column.is_null(row) {
+        return 0;
     }
-    match column.cell(row) {
-        Cell::Null => 0,
-        Cell::Bool(bit) => half(u128::from(bit) << 1),
-        Cell::Int(number) | Cell::DateTime(number) => signed(i128::from(number)),
-        Cell::Date(days) => signed(i128::from(days)),
-        Cell::Decimal(number) => signed(whole_units(number)),
-        Cell::Double(number) => half(double_bits(number)),
-        Cell::Lookup(_, id) | Cell::Guid(id) => half(id.as_u128()),
-        // Columns of text were dealt with above.
-        Cell::Text(_) => NOT_NULL,
+    match column.data() {
+        Data::Nothing => 0,
+        Data::Text(texts) => text_key(texts.folded_row(row)),
+        Data::Int(numbers) => signed(numbers.get(row)),
+        Data::Decimal(numbers) => signed(whole_units(numbers.get(row))),
+        Data::Double(numbers) => half(double_bits(numbers[row])),
+        Data::Bool(bits) => half(u64::from(bits.get(row)) << 1),
+        Data::Lookup(lookups) | Data::Guid(lookups) => id_key(lookups.parts(row).1),
     }
 }
 
-fn signed(number: i128) -> u128 {
-    // Well inside 126 bits, so doubling before `half` loses nothing.
-    let offset = 1u128 << 100;
-    half(offset.saturating_add_signed(number.clamp(-(1 << 99), 1 << 99)) << 1)
+fn text_key(text: &str) -> u64 {
+    let text = text.as_bytes();
+    if let Some(first) = text.first_chunk() {
+        return half(u64::from_be_bytes(*first));
+    }
+    let mut first = [0; 8];
+    first[..text.len()].copy_from_slice(text);
+    half(u64::from_be_bytes(first))
 }
 
-/// The number in units of 10^-4, rounded down: below 2^100 for all but absurd sums, which are clamped.
-fn whole_units(number: Decimal) -> i128 {
+fn id_key(id: Uuid) -> u64 {
+    half(id.as_u64_pair().0)
+}
+
+/// Numbers beyond 2^62 either way have one key.
+fn signed(number: i64) -> u64 {
+    const OFFSET: i64 = 1 << 62;
+    half(number.clamp(-OFFSET, OFFSET - 1).wrapping_add(OFFSET).unsigned_abs() << 1)
+}
+
+/// The number in units of 10^-4, rounded down; sums that are too large for 64 bits have one key.
+fn whole_units(number: Decimal) -> i64 {
     const SCALE: u8 = 4;
     let power = |digits: u8| 10i128.pow(u32::from(digits));
-    match number.scale().checked_sub(SCALE) {
+    let units = match number.scale().checked_sub(SCALE) {
         Some(cut) => number.mantissa().div_euclid(power(cut)),
         None => number.mantissa().saturating_mul(power(SCALE - number.scale())),
-    }
+    };
+    i64::try_from(units).unwrap_or(if units < 0 { i64::MIN } else { i64::MAX })
 }
 
 /// IEEE 754 totalOrder as an unsigned number, both zeros being one.
-fn double_bits(number: f64) -> u128 {
+fn double_bits(number: f64) -> u64 {
     let bits = if number == 0.0 { 0 } else { number.to_bits() };
-    let ordered = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
-    u128::from(ordered) << 1
+    if bits >> 63 == 1 {
+        !bits
+    } else {
+        bits | 1 << 63
+    }
 }
 
 /// For callers that merge rows of their own into an ordered selection.

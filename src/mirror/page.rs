@@ -3,12 +3,12 @@
 //! Members may come in any order. What the schema does not know is skipped. Half a character (a surrogate escaped
 //! without its other half, which UTF-16 services keep and hand out) is read as U+FFFD.
 
-use super::item::{ItemSeed, Items};
+use super::item::Items;
+use super::json::{Json, Wrong};
+use super::scalar::Scalar;
 use super::surrogates::without_lone_surrogates;
 use super::SegmentBuilder;
 use flette_odata::{Row, Table, Uuid};
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use std::borrow::Cow;
 
 /// Why a body is not a page. Nothing of it may be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +107,7 @@ pub fn decode_page(body: &[u8], table: &Table) -> Result<Page, PageError> {
 fn read_page(body: &[u8], table: &Table) -> Result<Page, PageError> {
     let mut items = Items::new(table);
     let mut links = Links::default();
-    let read = read_whole(body, PageSeed { items: &mut items, links: &mut links });
+    let read = read_whole(body, |json| links.read(json, &mut items));
     if let Some(fault) = items.take_fault() {
         return Err(fault);
     }
@@ -128,7 +128,7 @@ pub fn decode_row(body: &[u8], table: &Table) -> Result<Page, PageError> {
 
 fn read_row(body: &[u8], table: &Table) -> Result<Page, PageError> {
     let mut items = Items::new(table);
-    let read = read_whole(body, ItemSeed(&mut items));
+    let read = read_whole(body, |json| items.read(json));
     match items.take_fault() {
         Some(fault) => Err(fault),
         None => read.map(|()| Page::new(items, Links::default())),
@@ -150,25 +150,27 @@ fn mending(body: &[u8], read: impl Fn(&[u8]) -> Result<Page, PageError>) -> Resu
 /// asked for while this one is decoded. `body` may be its beginning only. `None` when the link stands elsewhere; then
 /// [`decode_page`] finds it.
 pub fn next_link_ahead(body: &[u8]) -> Option<String> {
-    let mut link = None;
-    let mut json = serde_json::Deserializer::from_slice(body);
-    // Ends in an error on purpose as soon as `value` or the link was seen.
-    let _ = json.deserialize_map(AheadVisitor(&mut link));
-    link
+    let mut json = Json::new(body);
+    json.open(b'{').ok()?;
+    let mut is_first = true;
+    while json.more(is_first, b'}').ok()? {
+        is_first = false;
+        match json.name().ok()? {
+            VALUE => return None,
+            NEXT_LINK => return json.text().ok()?,
+            _ => json.skip().ok()?,
+        }
+    }
+    None
 }
 
-fn read_whole<'de, S: DeserializeSeed<'de, Value = ()>>(body: &'de [u8], seed: S) -> Result<(), PageError> {
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let read = seed.deserialize(&mut json).and_then(|()| json.end());
-    read.map_err(|error| {
-        // The error's own words may quote a value.
-        let what = match error.classify() {
-            serde_json::error::Category::Eof => "cut",
-            serde_json::error::Category::Syntax => "not JSON",
-            serde_json::error::Category::Data | serde_json::error::Category::Io => "unexpected shape",
-        };
-        PageError::Malformed(format!("{what} at line {} column {}", error.line(), error.column()))
-    })
+fn read_whole(
+    body: &[u8],
+    read: impl FnOnce(&mut Json) -> std::result::Result<(), Wrong>,
+) -> Result<(), PageError> {
+    let mut json = Json::new(body);
+    let read = read(&mut json).and_then(|()| json.end());
+    read.map_err(|wrong| PageError::Malformed(format!("{wrong} at byte {}", json.at())))
 }
 
 /// What stands beside the rows.
@@ -187,94 +189,65 @@ const DELTA_LINK: &str = "@odata.deltaLink";
 const COUNT: &str = "@odata.count";
 const VALUE: &str = "value";
 
-struct PageSeed<'a, 't> {
-    items: &'a mut Items<'t>,
-    links: &'a mut Links,
+/// A member of a page.
+enum Member {
+    Value,
+    NextLink,
+    DeltaLink,
+    Count,
+    Annotation,
+    Other,
 }
 
-impl<'de> DeserializeSeed<'de> for PageSeed<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for PageSeed<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a page of rows")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let PageSeed { items, links } = self;
-        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
-            match &*name {
-                VALUE if links.has_value => return Err(A::Error::custom("value twice")),
-                VALUE => {
-                    links.has_value = true;
-                    map.next_value_seed(ItemsSeed(items))?;
+impl Links {
+    /// Reads a page: its rows into `items`, everything else into these.
+    fn read(&mut self, json: &mut Json, items: &mut Items) -> Result<(), Wrong> {
+        json.open(b'{')?;
+        let mut is_first = true;
+        while json.more(is_first, b'}')? {
+            is_first = false;
+            let member = match json.name()? {
+                VALUE => Member::Value,
+                NEXT_LINK => Member::NextLink,
+                DELTA_LINK => Member::DeltaLink,
+                COUNT => Member::Count,
+                name if name.starts_with('@') => Member::Annotation,
+                _ => Member::Other,
+            };
+            match member {
+                Member::Value if self.has_value => return Err(Wrong::Shape),
+                Member::Value => {
+                    self.has_value = true;
+                    read_rows(json, items)?;
                 }
-                NEXT_LINK => links.next_link = map.next_value()?,
-                DELTA_LINK => links.delta_link = map.next_value()?,
-                COUNT => links.count = map.next_value()?,
-                other => {
-                    links.has_annotations |= other.starts_with('@');
-                    links.has_others = true;
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-struct ItemsSeed<'a, 't>(&'a mut Items<'t>);
-
-impl<'de> DeserializeSeed<'de> for ItemsSeed<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ItemsSeed<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("rows")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(ItemSeed(self.0))?.is_some() {}
-        Ok(())
-    }
-}
-
-struct AheadVisitor<'a>(&'a mut Option<String>);
-
-impl<'de> Visitor<'de> for AheadVisitor<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a page of rows")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
-            match &*name {
-                VALUE => return Err(A::Error::custom("far enough")),
-                NEXT_LINK => {
-                    *self.0 = map.next_value()?;
-                    return Err(A::Error::custom("found"));
-                }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
+                Member::NextLink => self.next_link = json.text()?,
+                Member::DeltaLink => self.delta_link = json.text()?,
+                Member::Count => self.count = count(json.scalar()?)?,
+                Member::Annotation | Member::Other => {
+                    self.has_annotations |= matches!(member, Member::Annotation);
+                    self.has_others = true;
+                    json.skip()?;
                 }
             }
         }
         Ok(())
+    }
+}
+
+fn read_rows(json: &mut Json, items: &mut Items) -> Result<(), Wrong> {
+    json.open(b'[')?;
+    let mut is_first = true;
+    while json.more(is_first, b']')? {
+        is_first = false;
+        items.read(json)?;
+    }
+    Ok(())
+}
+
+fn count(scalar: Scalar) -> Result<Option<u64>, Wrong> {
+    match scalar {
+        Scalar::Null => Ok(None),
+        Scalar::Number(text) => text.parse().map(Some).map_err(|_| Wrong::Shape),
+        Scalar::Bool(_) | Scalar::Text(_) | Scalar::Other => Err(Wrong::Shape),
     }
 }

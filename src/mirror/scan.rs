@@ -11,6 +11,7 @@ use super::table::Slot;
 use super::{Condition, MirrorTable, RowAt, Segment};
 use flette_odata::collate;
 use flette_odata::filter::{holds, matches, CompareOp, Filter, TextOp};
+use flette_odata::ordered;
 use flette_odata::render::Cell;
 use flette_odata::{Uuid, Value};
 use std::borrow::Cow;
@@ -27,7 +28,8 @@ impl MirrorTable {
     pub fn select_where(&self, condition: Option<&Condition>, skip: &[Uuid]) -> Vec<RowAt> {
         let mut selection = Vec::new();
         self.each_selection(condition, skip, |slot, rows| {
-            selection.extend(rows.ones().map(|row| RowAt { slot, row: stored(row) }));
+            selection.reserve(rows.count());
+            rows.each_one(|row| selection.push(RowAt { slot, row: stored(row) }));
         });
         selection
     }
@@ -39,9 +41,15 @@ impl MirrorTable {
         count
     }
 
-    fn each_selection(&self, condition: Option<&Condition>, skip: &[Uuid], mut each: impl FnMut(u32, &Bits)) {
-        let mut skipped: Vec<RowAt> = skip.iter().filter_map(|id| self.find(*id)).collect();
-        skipped.sort_unstable();
+    /// The rows that [`MirrorTable::select_where`] gives, segment by segment.
+    pub(super) fn each_selection(
+        &self,
+        condition: Option<&Condition>,
+        skip: &[Uuid],
+        mut each: impl FnMut(u32, &Bits),
+    ) {
+        let skipped: Vec<RowAt> = skip.iter().filter_map(|id| self.find(*id)).collect();
+        let skipped = ordered::list(skipped, Ord::cmp);
         for (at, slot) in self.slots.iter().enumerate() {
             let number = stored(at);
             let mut rows = slot.live.clone();
@@ -184,8 +192,10 @@ impl MirrorTable {
             (Data::Text(texts), Value::Text(wanted)) => {
                 let wanted = collate::fold(wanted);
                 let folded = texts.folded();
-                let entries = Bits::from_fn(folded.len(), |entry| op.holds(folded.get(entry).cmp(&*wanted)));
-                texts.rows_of(entries)
+                texts.rows_of(match op {
+                    CompareOp::Equal => folded.equal_to(&wanted),
+                    _ => Bits::from_fn(folded.len(), |entry| op.holds(folded.get(entry).cmp(&*wanted))),
+                })
             }
             (Data::Decimal(numbers), Value::Decimal(wanted)) => {
                 Bits::from_fn(rows, |row| op.holds(numbers.get(row).cmp(wanted)))
@@ -267,14 +277,20 @@ fn out_of_range(op: CompareOp, literal: i64, (min, max): (i64, i64)) -> bool {
 }
 
 fn compare_ints(numbers: &Ints, op: CompareOp, literal: i64) -> Bits {
-    match op {
-        CompareOp::Equal => numbers.scan(|number| number == literal),
-        CompareOp::NotEqual => numbers.scan(|number| number != literal),
-        CompareOp::Greater => numbers.scan(|number| number > literal),
-        CompareOp::GreaterOrEqual => numbers.scan(|number| number >= literal),
-        CompareOp::Less => numbers.scan(|number| number < literal),
-        CompareOp::LessOrEqual => numbers.scan(|number| number <= literal),
+    let range = match op {
+        CompareOp::Equal | CompareOp::NotEqual => Some((literal, literal)),
+        CompareOp::Greater => literal.checked_add(1).map(|min| (min, i64::MAX)),
+        CompareOp::GreaterOrEqual => Some((literal, i64::MAX)),
+        CompareOp::Less => literal.checked_sub(1).map(|max| (i64::MIN, max)),
+        CompareOp::LessOrEqual => Some((i64::MIN, literal)),
+    };
+    // Beyond the last number there is none.
+    let (min, max) = range.unwrap_or((1, 0));
+    let mut rows = numbers.between(min, max);
+    if op == CompareOp::NotEqual {
+        rows.negate();
     }
+    rows
 }
 
 fn compare_key(op: CompareOp, value: &Value, slot: &Slot) -> Option<Bits> {

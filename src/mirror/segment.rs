@@ -6,6 +6,7 @@ use super::column::{Column, Kind};
 use super::format::{packed_len, read_block, read_frame, Block, SegmentError};
 use super::text::Etags;
 use super::unpacked::Unpacked;
+use flette_odata::ordered;
 use flette_odata::{Row, Uuid, Value};
 
 /// A sealed segment, opened. Columns are unpacked when first read.
@@ -134,7 +135,7 @@ impl Segment {
             return Row::new();
         }
         let cells = (0..self.blocks.len()).map(|at| (self.blocks[at].name.clone(), self.value(row, at)));
-        cells.chain([(self.primary_id.clone(), Value::Guid(self.ids[row]))]).collect()
+        ordered::map(cells.chain([(self.primary_id.clone(), Value::Guid(self.ids[row]))]))
     }
 
     /// Bytes of the sealed form.

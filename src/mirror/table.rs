@@ -5,6 +5,7 @@ use super::bytes::stored;
 use super::column::{Cell, Column, Kind};
 use super::lookup::hash_id;
 use super::Segment;
+use flette_odata::ordered;
 use flette_odata::{Row, Table, Uuid, Value};
 use hashbrown::hash_table::Entry;
 use hashbrown::HashTable;
@@ -152,9 +153,7 @@ impl MirrorTable {
 
     /// Numbers of all segments, ascending.
     pub fn numbers(&self) -> Vec<u64> {
-        let mut numbers: Vec<u64> = self.slots.iter().filter_map(|slot| slot.number).collect();
-        numbers.sort_unstable();
-        numbers
+        ordered::list(self.slots.iter().filter_map(|slot| slot.number).collect(), Ord::cmp)
     }
 
     /// Live rows.
@@ -206,7 +205,7 @@ impl MirrorTable {
             let stored = self.stored(segment, &column.logical_name)?;
             Some((column.logical_name.clone(), stored.cell(at.row as usize).to_value()))
         });
-        columns.chain([(self.schema.primary_id.clone(), Value::Guid(self.id_at(at)))]).collect()
+        ordered::map(columns.chain([(self.schema.primary_id.clone(), Value::Guid(self.id_at(at)))]))
     }
 
     /// One column's value by logical name; `Null` where it is not known.

@@ -93,6 +93,17 @@ impl TextList {
         TextList { text, ends }
     }
 
+    /// Entries that are this text.
+    pub(super) fn equal_to(&self, text: &str) -> Bits {
+        let (bytes, wanted) = (self.text.as_bytes(), text.as_bytes());
+        let mut start = 0;
+        Bits::of(&self.ends, |end| {
+            let entry = start..end as usize;
+            start = entry.end;
+            entry.len() == wanted.len() && bytes[entry] == *wanted
+        })
+    }
+
     /// Entries that hold `pattern` somewhere: one search over the whole buffer.
     pub(super) fn containing(&self, pattern: &str) -> Bits {
         if pattern.is_empty() {
@@ -220,8 +231,7 @@ impl Texts {
     pub(super) fn rows_of(&self, found: Bits) -> Bits {
         match &self.codes {
             None => found,
-            Some(codes) if found.is_none() => Bits::none(codes.len()),
-            Some(codes) => Bits::from_fn(codes.len(), |row| found.get(codes.index(row))),
+            Some(codes) => codes.among(&found),
         }
     }
 
@@ -343,8 +353,9 @@ fn hash_text(text: &str) -> u64 {
     hasher.finish()
 }
 
-/// Multiply and fold, eight bytes at a time.
-pub(super) struct Mixer(pub(super) u64);
+/// Multiply and fold, eight bytes at a time. Begins with any number.
+#[derive(Debug, Default)]
+pub struct Mixer(pub u64);
 
 impl Hasher for Mixer {
     fn write(&mut self, bytes: &[u8]) {
@@ -358,6 +369,10 @@ impl Hasher for Mixer {
         let rest = chunks.remainder();
         eight[..rest.len()].copy_from_slice(rest);
         self.0 = mix(self.0 ^ u64::from_le_bytes(eight));
+    }
+
+    fn write_u64(&mut self, eight: u64) {
+        self.0 = mix(self.0 ^ eight);
     }
 
     fn finish(&self) -> u64 {

@@ -9,7 +9,7 @@ mod trace;
 
 pub use conflict::{Clash, Conflict, Side};
 pub use flette_odata::planted::{planted, Bug};
-pub use flette_odata::{EntityRef, Row, Value};
+pub use flette_odata::{json, ordered, EntityRef, Row, Value};
 pub use hlc::{Hlc, HlcClock, COUNTER_MAX};
 pub use ids::{ChangeSetId, DeviceId, ETag, Key, OpId, Seq};
 pub use patch::{Change, FieldEdit, Reason};

@@ -171,7 +171,7 @@ impl ErrorBody {
         struct Body {
             error: ErrorBody,
         }
-        serde_json::from_slice::<Body>(body).ok().map(|body| body.error)
+        flette_odata::json::read::<Body>(body).ok().map(|body| body.error)
     }
 
     fn is(&self, code: &str) -> bool {

@@ -247,7 +247,7 @@ fn traced(method: &'static str, about: About<'_>, exchange: &Exchange) -> TraceE
 
 fn caller(response: &Response) -> Result<Caller, Outcome> {
     let foreign = |_| Outcome::Retry("the answer to WhoAmI is not the server's".to_owned());
-    let mut caller: Caller = serde_json::from_slice(&response.body).map_err(foreign)?;
+    let mut caller: Caller = flette_odata::json::read(&response.body).map_err(foreign)?;
     caller.lineage = response.headers.get(LINEAGE_HEADER).map(str::to_owned);
     Ok(caller)
 }

@@ -1,6 +1,7 @@
 //! When each field of a row was edited, as servers with field stamps say it beside the values. Pure.
 
 use flette_odata::edm::Table;
+use flette_odata::ordered;
 use flette_odata::stamps::{Stamps, ANNOTATION};
 use flette_odata::time::parse_datetime;
 use flette_odata::Uuid;
@@ -27,11 +28,11 @@ pub fn stamps_of_row(body: &[u8], table: &Table) -> Stamps {
 pub fn stamps_of_rows(body: &[u8], table: &Table, ids: &BTreeSet<Uuid>) -> BTreeMap<Uuid, Stamps> {
     let Ok(rows) = serde_json::from_slice::<Rows>(body) else { return BTreeMap::new() };
     let wanted = rows.value.into_iter().filter_map(|row| {
-        let members: Members = serde_json::from_str(row.get()).ok()?;
+        let members: Members = serde_json::from_slice(row.get().as_bytes()).ok()?;
         let id = text(members.get(&table.primary_id)?)?.parse().ok()?;
         ids.contains(&id).then(|| (id, stamps(&members, table)))
     });
-    wanted.collect()
+    ordered::map(wanted)
 }
 
 fn stamps(members: &Members, table: &Table) -> Stamps {
@@ -52,7 +53,7 @@ fn stamps(members: &Members, table: &Table) -> Stamps {
 }
 
 fn text(raw: &RawValue) -> Option<String> {
-    serde_json::from_str(raw.get()).ok()
+    serde_json::from_slice(raw.get().as_bytes()).ok()
 }
 
 #[cfg(test)]

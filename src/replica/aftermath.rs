@@ -6,6 +6,7 @@ use super::{Draft, SeenRow, State};
 use crate::model::{Change, EntityRef, FieldEdit, Key, Row, Value};
 use flette_odata::edm::{Column, ColumnKind, OnDelete, Table};
 use flette_odata::filter::{CompareOp, Filter};
+use flette_odata::ordered;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -26,7 +27,7 @@ impl Aftermath {
         let deleted =
             |key: &&Key| matches!(state.journal.of(key).last(), Some(e) if e.change == Change::Delete);
         let mut next: Vec<Key> = keys.filter(deleted).cloned().collect();
-        let mut found = Aftermath { gone: next.iter().cloned().collect(), ..Aftermath::default() };
+        let mut found = Aftermath { gone: ordered::set(next.iter().cloned()), ..Aftermath::default() };
         if next.is_empty() {
             return found;
         }
@@ -163,7 +164,7 @@ impl Draft<'_> {
     fn keys_with_entries(&self, table: &str) -> BTreeSet<Key> {
         let stored = self.state().journal.keys_of(table);
         let drafted = self.effects.entries.values().flatten().map(|entry| &entry.key);
-        stored.chain(drafted.filter(|key| key.table == table)).cloned().collect()
+        ordered::set(stored.chain(drafted.filter(|key| key.table == table)).cloned())
     }
 }
 

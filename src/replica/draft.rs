@@ -8,6 +8,7 @@ use crate::model::{
     Change, ChangeSetId, Conflict, ETag, FieldEdit, Hlc, Key, Millis, OpId, Row, Seq, TraceEvent,
 };
 use flette_odata::edm::Schema;
+use flette_odata::ordered;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use uuid::Uuid;
@@ -115,9 +116,7 @@ impl<'a> Draft<'a> {
         let stored =
             self.state.journal.of(key).filter(|e| !self.effects.entries.contains_key(&e.seq)).cloned();
         let drafted = self.effects.entries.values().flatten().filter(|e| e.key == *key).cloned();
-        let mut entries: Vec<Entry> = stored.chain(drafted).collect();
-        entries.sort_by_key(|e| e.seq);
-        entries
+        ordered::list_by_key(stored.chain(drafted).collect(), |entry: &Entry| entry.seq)
     }
 
     /// The entry at `seq`, drafts included.

@@ -3,6 +3,7 @@
 use super::{Draft, State};
 use crate::model::{Key, Row};
 use flette_odata::filter::{matches, Filter};
+use flette_odata::ordered;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -59,6 +60,6 @@ impl Draft<'_> {
             Some(entry) => Some(entry.key.clone()),
             None => self.state().journal.get(*seq).map(|entry| entry.key.clone()),
         };
-        self.effects.entries.iter().filter_map(key).filter(|key| key.table == table).collect()
+        ordered::set(self.effects.entries.iter().filter_map(key).filter(|key| key.table == table))
     }
 }

@@ -8,7 +8,7 @@ use crate::mirror::{MirrorTable, Segment};
 use crate::model::{planted, Bug, Conflict, DeviceId, HlcClock};
 use crate::store::{KeyRange, Pair, Store, Table};
 use flette_odata::edm;
-use futures_util::future::{try_join, try_join3};
+use futures_util::future::{join, try_join, try_join3};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use std::rc::Rc;
 /// Pairs asked for in one scan of small values.
 const SCAN_PAIRS_MAX: u32 = 1000;
 /// Segments asked for in one scan.
-const SCAN_SEGMENTS_MAX: u32 = 16;
+const SCAN_SEGMENTS_MAX: u32 = 4;
 
 /// Everything but the mirror's rows, which are read when first needed. The revision is read first: what is read after
 /// it, all at once, may be newer, and a commit then fails and reads anew.
@@ -135,18 +135,32 @@ async fn generation<S: Store>(store: &S, table: &edm::Table, generation: u32) ->
     let mut damaged = false;
     let prefix = generation_prefix(&table.logical_name, generation);
     let mut keys = KeyRange::prefix(&prefix);
-    loop {
-        let page = store.scan(Table::Segment, keys.clone(), SCAN_SEGMENTS_MAX).await?;
-        let Some((last, _)) = page.last() else { return Ok((mirror, damaged)) };
+    let mut page = store.scan(Table::Segment, keys.clone(), SCAN_SEGMENTS_MAX).await?;
+    while let Some((last, _)) = page.last() {
         keys.start = [last.as_slice(), &[0]].concat();
-        for (key, value) in page {
-            let number = key.get(prefix.len()..).and_then(|n| n.try_into().ok()).map(u64::from_be_bytes);
-            let number =
-                number.ok_or_else(|| Error::Damaged(format!("segment key of {}", table.logical_name)))?;
-            match Segment::open(value) {
-                Ok(segment) => mirror.add(number, segment),
-                Err(_) => damaged = true,
+        let is_full = u32::try_from(page.len()).is_ok_and(|len| len == SCAN_SEGMENTS_MAX);
+        let next = async {
+            match is_full {
+                true => store.scan(Table::Segment, keys.clone(), SCAN_SEGMENTS_MAX).await,
+                false => Ok(Vec::new()),
             }
-        }
+        };
+        let this = async {
+            for (key, value) in page {
+                let number = key.get(prefix.len()..).and_then(|n| n.try_into().ok()).map(u64::from_be_bytes);
+                let number =
+                    number.ok_or_else(|| Error::Damaged(format!("segment key of {}", table.logical_name)))?;
+                match Segment::open(value) {
+                    Ok(segment) => mirror.add(number, segment),
+                    Err(_) => damaged = true,
+                }
+            }
+            Ok::<_, Error>(())
+        };
+        // The next ones are on their way while these are opened.
+        let (next, opened) = join(next, this).await;
+        opened?;
+        page = next?;
     }
+    Ok((mirror, damaged))
 }

@@ -6,8 +6,8 @@ use crate::error::Result;
 use crate::model::{Change, Key, Row, Value};
 use flette_odata::edm::Table;
 use flette_odata::filter::{CompareOp, Filter};
+use flette_odata::ordered;
 use flette_odata::rules::money::{self, Currency};
-use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Whether a change makes a row's amounts in the base currency anew.
@@ -54,7 +54,7 @@ impl State {
 
     /// Not by a query of its own: what is gone with deleted rows is found out by rows that have followed money already.
     fn at_base_rate(&self) -> Vec<(Uuid, Row)> {
-        let edited: BTreeSet<Uuid> = self.journal.keys_of(money::CURRENCIES).map(|key| key.id).collect();
+        let edited = ordered::set(self.journal.keys_of(money::CURRENCIES).map(|key| key.id));
         let filter = Filter::Compare {
             column: money::RATE.to_owned(),
             op: CompareOp::Equal,

@@ -5,6 +5,7 @@ use super::{SeenRow, State};
 use crate::model::{Key, Row, Value};
 use flette_odata::collate::value_order;
 use flette_odata::filter::{matches, Filter};
+use flette_odata::ordered;
 use flette_odata::query::OrderBy;
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -75,7 +76,7 @@ impl State {
             let ordered = mirror.order(selection, ask.orderby, ask.limit.map(|n| n.saturating_add(1)));
             found.extend(ordered.into_iter().map(|at| (place(at), None)));
         }
-        found.sort_by(|(a, _), (b, _)| compare(a, b));
+        found = ordered::list(found, |(a, _), (b, _)| compare(a, b));
         let more = found.len() > limit;
         found.truncate(limit);
         let rows = found

@@ -9,10 +9,12 @@ use crate::mirror::MirrorTable;
 use crate::model::{Conflict, DeviceId, ETag, EntityRef, HlcClock, Key, Millis, Row, Value};
 use crate::store::Revision;
 use flette_odata::edm::Schema;
+use flette_odata::ordered;
 use flette_odata::path::PARTY_TABLE;
 use flette_odata::render::Cell;
 use flette_odata::rules;
 use flette_odata::rules::money::Currency;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -169,7 +171,7 @@ impl State {
     /// Rows of a table that are not as mirror alone says.
     pub(super) fn touched(&self, table: &str) -> BTreeSet<Key> {
         let edited = self.journal.keys_of(table).chain(self.journal.holders_of(table));
-        edited.chain(self.aftermath().of_table(table)).cloned().collect()
+        ordered::set(edited.chain(self.aftermath().of_table(table)).cloned())
     }
 
     /// The row with `entries`, which are the row's own, in order.
@@ -295,7 +297,7 @@ impl State {
     ///
     /// # Errors
     /// [`Error::Damaged`] naming `what` when the bytes are no such value.
-    pub fn decode<T: for<'a> Deserialize<'a>>(what: &str, bytes: &[u8]) -> Result<T> {
-        serde_json::from_slice(bytes).map_err(|e| Error::unreadable(what, &e))
+    pub fn decode<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T> {
+        flette_odata::json::read(bytes).map_err(|e| Error::unreadable(what, &e))
     }
 }

@@ -14,6 +14,7 @@ use crate::replica::{decode_page, decode_row, is_held, Draft, Item, Page, PARTY_
 use flette_odata::alike::all_equal;
 use flette_odata::edm::{Column, ColumnKind, ManyToMany, Schema, Table};
 use flette_odata::filter::Filter;
+use flette_odata::ordered;
 use flette_odata::path::PARTY_TABLE;
 use flette_odata::stamps::Stamps;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,7 +41,7 @@ pub(super) struct Split<'u> {
 
 pub(super) fn split<'u>(schema: &Schema, unit: &'u Unit) -> Split<'u> {
     let deletions = unit.requests.iter().filter(|request| request.change == Change::Delete);
-    let deleted: BTreeSet<&Key> = deletions.map(|request| &request.key).collect();
+    let deleted = ordered::set(deletions.map(|request| &request.key));
     let mut split = Split::default();
     for request in &unit.requests {
         let held = is_held(schema, &request.key.table);

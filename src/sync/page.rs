@@ -12,6 +12,7 @@ use crate::remote::{stamps_of_rows, Outcome};
 use crate::replica::{Cursor, Draft, Feed, Item, Page, PageError, Target};
 use crate::store::{Durability, Store};
 use flette_odata::edm::Table;
+use flette_odata::ordered;
 use flette_odata::stamps::Stamps;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -105,7 +106,7 @@ async fn unreadable<S: Store, T: Transport>(run: &Run<'_, S, T>, name: &str, err
 }
 
 fn edited_rows(journal: &crate::journal::Journal, name: &str) -> BTreeSet<Uuid> {
-    journal.keys_of(name).map(|key| key.id).collect()
+    ordered::set(journal.keys_of(name).map(|key| key.id))
 }
 
 fn id_of(item: Item) -> Uuid {
@@ -154,7 +155,7 @@ fn take_over(
         items: u64::from(page.rows) + u64::from(page.tombstones),
         ..Committed::default()
     };
-    let ids: BTreeSet<Uuid> = met.keys().copied().collect();
+    let ids = ordered::set(met.keys().copied());
     let stamps = match ids.is_empty() {
         true => BTreeMap::new(),
         false => stamps_of_rows(part.body, part.table, &ids),

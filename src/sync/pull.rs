@@ -62,10 +62,12 @@ fn order<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Vec<String> {
         cursor.is_some_and(|c| c.complete && c.next_link.is_none() && c.shadow.is_none())
     };
     let (finished, unfinished): (Vec<&String>, Vec<&String>) = run.config.tables.iter().partition(finished);
-    let mut order: Vec<String> = unfinished.into_iter().chain(finished).cloned().collect();
+    let order: Vec<String> = unfinished.into_iter().chain(finished).cloned().collect();
     // Parties before activities: no activity has a newer version here than its set.
-    order.sort_by_key(|name| name != PARTY_TABLE);
-    order
+    let (mut parties, others): (Vec<String>, Vec<String>) =
+        order.into_iter().partition(|name| name == PARTY_TABLE);
+    parties.extend(others);
+    parties
 }
 
 /// How a table's pull ended.

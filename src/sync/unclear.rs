@@ -13,6 +13,7 @@ use crate::remote::{stamps_of_row, Outcome, Resolve, RowAnswer, RowCall};
 use crate::replica::{decode_row, Draft, Item};
 use crate::store::{Durability, Store};
 use flette_odata::edm::{Schema, Table};
+use flette_odata::ordered;
 use flette_odata::path::PARTY_TABLE;
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -70,7 +71,7 @@ pub(super) async fn resolve<S: Store, T: Transport>(
         let mut answers = answers.into_iter().flatten();
         let answered: Vec<(&Unclear, RowAnswer)> = chunk.iter().zip(answers.by_ref()).collect();
         let sets: Vec<(RowCall, RowAnswer)> = lists.into_iter().zip(answers).collect();
-        let mut tables: BTreeSet<&str> = chunk.iter().map(|row| row.key.table.as_str()).collect();
+        let mut tables = ordered::set(chunk.iter().map(|row| row.key.table.as_str()));
         tables.extend(parties.map(|_| PARTY_TABLE));
         let tables: Vec<&str> = tables.into_iter().collect();
         let sums = run
@@ -177,7 +178,7 @@ fn moved_sets(draft: &Draft, schema: &Schema, answered: &[(&Unclear, RowAnswer)]
         Outcome::Resolve(_) | Outcome::Retry(_) | Outcome::Hold(_) | Outcome::Park(_) => false,
     };
     let moved = answered.iter().filter(has_moved).flat_map(|(unclear, _)| draft.entries_of(&unclear.key));
-    moved.filter_map(|entry| entry.change_set).collect()
+    ordered::set(moved.filter_map(|entry| entry.change_set))
 }
 
 /// For [`Bug::GoneIsMadeAgain`].

@@ -8,6 +8,7 @@ use crate::model::{planted, Bug};
 use crate::model::{Change, ETag, EntityRef, FieldEdit, Key, OpId, Seq, Value};
 use crate::remote::{request_bytes, BodyWriter, RowCall};
 use crate::replica::{is_held, Draft};
+use flette_odata::ordered;
 use flette_odata::stamps::Stamps;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -194,7 +195,7 @@ fn waits_for_create(unit: &Unit, at: usize, creators: &BTreeMap<&Key, usize>) ->
 /// What a row holds goes with it: nothing is told of that while the row's own deletion is on its way. If it is given up,
 /// the held rows' entries are still there.
 fn waits_for_deletion(unit: &Unit, at: usize, units: &[Unit]) -> bool {
-    let holders: BTreeSet<&Key> = unit.requests.iter().flat_map(|r| &r.holders).collect();
+    let holders = ordered::set(unit.requests.iter().flat_map(|r| &r.holders));
     let deletes = |r: &RowRequest| r.change == Change::Delete && holders.contains(&r.key);
     !holders.is_empty()
         && units.iter().enumerate().any(|(other, unit)| other != at && unit.requests.iter().any(deletes))
@@ -342,12 +343,8 @@ fn written(draft: &Draft, split: &Split, limits: Limits) -> std::result::Result<
 
 /// Whether parties point to rows that come to be in the same unit.
 fn names_new_rows(set: &[&RowRequest], split: &Split) -> bool {
-    let new: BTreeSet<(&str, uuid::Uuid)> = split
-        .own
-        .iter()
-        .filter(|request| matches!(request.change, Change::Create(_)))
-        .map(|request| (request.key.table.as_str(), request.key.id))
-        .collect();
+    let created = split.own.iter().filter(|request| matches!(request.change, Change::Create(_)));
+    let new = ordered::set(created.map(|request| (request.key.table.as_str(), request.key.id)));
     let points_to_new = |request: &&RowRequest| {
         let held = |to: &EntityRef| request.holders.iter().any(|holder| holder.id == to.id);
         links(&request.change)

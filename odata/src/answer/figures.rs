@@ -4,6 +4,7 @@ use crate::collate::{cell_order, value_order, Key};
 use crate::decimal::{Decimal, DECIMAL_SCALE_MAX};
 use crate::error::{ODataError, Result};
 use crate::fetchxml::{Figure, Output, Role};
+use crate::ordered;
 use crate::render::Cell;
 use crate::value::Value;
 use std::cmp::Ordering;
@@ -112,7 +113,7 @@ impl<'a> Groups<'a> {
             });
             rows.push(cells.collect::<Result<Vec<Value>>>()?);
         }
-        rows.sort_by(|left, right| {
+        Ok(ordered::list(rows, |left, right| {
             let orders = order.iter().map(|(at, descending)| {
                 let order = match (left.get(*at), right.get(*at)) {
                     (Some(left), Some(right)) => value_order(left, right),
@@ -125,8 +126,7 @@ impl<'a> Groups<'a> {
                 }
             });
             orders.fold(Ordering::Equal, Ordering::then)
-        });
-        Ok(rows)
+        }))
     }
 }
 
@@ -164,6 +164,11 @@ impl Running {
             Figure::Sum | Figure::Average => self.sum(value)?,
         }
         Ok(())
+    }
+
+    /// Takes so many rows in of which nothing but their number counts.
+    pub fn count(&mut self, rows: i64) {
+        self.rows = self.rows.saturating_add(rows);
     }
 
     fn sum(&mut self, value: Cell<'_>) -> Result<()> {

@@ -3,6 +3,7 @@
 use super::base64;
 use crate::edm::{Column, ColumnKind};
 use crate::error::{ODataError, Result};
+use crate::json;
 use crate::path::encoding::{percent_decode, Plus};
 use crate::query::split_outside;
 use crate::value::Value;
@@ -46,7 +47,7 @@ impl Page {
     pub fn read(text: &str) -> Result<Page> {
         let short = text.len() <= TOKEN_LENGTH_MAX;
         let bytes = short.then(|| base64::decode(text)).flatten();
-        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(ODataError::bad_skip_token)
+        bytes.and_then(|bytes| json::read(&bytes).ok()).ok_or_else(ODataError::bad_skip_token)
     }
 }
 

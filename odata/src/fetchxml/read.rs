@@ -9,6 +9,7 @@ use super::{Attribute, Columns, Entity, Extent, Fetch, Link, LinkKind, Role};
 use crate::edm::{Schema, Table};
 use crate::error::{ODataError, Result};
 use crate::filter::comparable;
+use crate::ordered;
 use roxmltree::Node;
 use std::collections::BTreeSet;
 
@@ -36,7 +37,7 @@ pub fn parse(text: &str, schema: &Schema) -> Result<Fetch> {
     }
     let aggregate = flag(root, "aggregate", "0x8004111a")?;
     let links = root.descendants().filter(|node| node.has_tag_name("link-entity"));
-    let taken: BTreeSet<&str> = links.filter_map(|node| node.attribute("alias")).collect();
+    let taken = ordered::set(links.filter_map(|node| node.attribute("alias")));
     let mut reader =
         Reader { schema, aggregate, taken, made: 0, counts: Counts::default(), aliases: BTreeSet::new() };
     let mut entities = elements(root)?.into_iter();

@@ -111,7 +111,7 @@ impl<'a> Parser<'a, '_> {
         let value = match lexer.peek() {
             Token::Text(quoted) => unescape(quoted),
             Token::Json(quoted) => {
-                Cow::Owned(serde_json::from_str(quoted).map_err(|_| lexer.syntax_error())?)
+                Cow::Owned(serde_json::from_slice(quoted.as_bytes()).map_err(|_| lexer.syntax_error())?)
             }
             Token::Word(word) if word != "null" => Cow::Borrowed(word),
             _ => return Err(lexer.syntax_error()),

@@ -4,6 +4,7 @@ use super::literal::{is_number, parse_guid, Literal};
 use super::{CompareOp, Filter};
 use crate::edm::{Column, ColumnKind};
 use crate::error::{ODataError, Result};
+use crate::ordered;
 use crate::time::{parse_date, parse_datetime, DAY_MILLIS};
 use crate::value::Value;
 use std::borrow::Cow;
@@ -40,9 +41,8 @@ pub(crate) fn compare(column: &Column, op: CompareOp, text: &str) -> Result<Filt
 
 /// Several options: the same ones, and no others. Written in any order.
 fn several(column: &Column, op: CompareOp, text: &str) -> Result<Filter> {
-    let numbers: Option<std::collections::BTreeSet<i32>> =
-        text.split(',').map(|number| number.trim().parse().ok()).collect();
-    let numbers = numbers.ok_or_else(|| wrong(column))?;
+    let numbers: Option<Vec<i32>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
+    let numbers = ordered::set(numbers.ok_or_else(|| wrong(column))?);
     let texts: Vec<String> = numbers.iter().map(ToString::to_string).collect();
     Ok(Filter::Compare { column: column.logical_name.clone(), op, value: Value::Text(texts.join(",")) })
 }

@@ -2,189 +2,101 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// An entity, or a list of attributes or relationships.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub(super) struct Answer {
-    pub(super) logical_name: Option<String>,
-    pub(super) schema_name: Option<String>,
-    pub(super) entity_set_name: Option<String>,
-    pub(super) display_name: Option<Label>,
-    pub(super) display_collection_name: Option<Label>,
-    pub(super) primary_id_attribute: Option<String>,
-    pub(super) primary_name_attribute: Option<String>,
-    pub(super) object_type_code: Option<i32>,
-    pub(super) ownership_type: Option<String>,
-    pub(super) is_activity: Option<bool>,
-    pub(super) is_intersect: Option<bool>,
-    pub(super) is_custom_entity: Option<bool>,
-    pub(super) has_notes: Option<bool>,
-    pub(super) has_activities: Option<bool>,
-    pub(super) description: Option<Label>,
-    pub(super) change_tracking_enabled: Option<bool>,
-    pub(super) metadata_id: Option<Uuid>,
-    #[serde(rename = "@Flette.Writable")]
-    pub(super) writable: Option<bool>,
-    pub(super) attributes: Option<Vec<Item>>,
-    pub(super) many_to_one_relationships: Option<Vec<Item>>,
-    pub(super) many_to_many_relationships: Option<Vec<Pairs>>,
-    pub(super) keys: Option<Vec<Key>>,
-    #[serde(rename = "value")]
-    pub(super) value: Option<Vec<Item>>,
+type Members<'b> = BTreeMap<String, &'b RawValue>;
+
+/// An object of an answer: a table, an attribute, a label. A member that is `null` counts as missing; so does one that is
+/// not what it should be, which is noted.
+#[derive(Debug, Clone)]
+pub(super) struct Item<'b> {
+    members: Members<'b>,
+    faults: &'b Cell<bool>,
 }
 
-/// An attribute or a relationship; the latter has a `ReferencingAttribute`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub(super) struct Item {
-    pub(super) metadata_id: Option<Uuid>,
-    pub(super) logical_name: Option<String>,
-    pub(super) schema_name: Option<String>,
-    pub(super) attribute_type: Option<String>,
-    pub(super) attribute_type_name: Option<Wrapped>,
-    pub(super) attribute_of: Option<String>,
-    pub(super) column_number: Option<i64>,
-    pub(super) display_name: Option<Label>,
-    pub(super) required_level: Option<Wrapped>,
-    pub(super) is_valid_for_create: Option<bool>,
-    pub(super) is_valid_for_read: Option<bool>,
-    pub(super) is_valid_for_update: Option<bool>,
-    pub(super) is_custom_attribute: Option<bool>,
-    pub(super) is_secured: Option<bool>,
-    pub(super) description: Option<Label>,
-    pub(super) max_length: Option<i64>,
-    pub(super) format: Option<String>,
-    pub(super) format_name: Option<Wrapped>,
-    pub(super) precision: Option<i64>,
-    pub(super) min_value: Option<Box<RawValue>>,
-    pub(super) max_value: Option<Box<RawValue>>,
-    pub(super) date_time_behavior: Option<Wrapped>,
-    pub(super) default_value: Option<Box<RawValue>>,
-    pub(super) default_form_value: Option<i64>,
-    pub(super) targets: Option<Vec<String>>,
-    pub(super) option_set: Option<OptionSet>,
-    pub(super) global_option_set: Option<OptionSet>,
-    pub(super) referenced_entity: Option<String>,
-    pub(super) referenced_entity_navigation_property_name: Option<String>,
-    pub(super) referencing_attribute: Option<String>,
-    pub(super) referencing_entity_navigation_property_name: Option<String>,
-    pub(super) cascade_configuration: Option<Cascade>,
-}
+impl<'b> Item<'b> {
+    /// `None` when the text is no object in JSON.
+    pub(super) fn read(json: &'b [u8], faults: &'b Cell<bool>) -> Option<Item<'b>> {
+        serde_json::from_slice(json).ok().map(|members| Item { members, faults })
+    }
 
-/// A relationship of many to many.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub(super) struct Pairs {
-    pub(super) metadata_id: Option<Uuid>,
-    pub(super) schema_name: Option<String>,
-    pub(super) is_custom_relationship: Option<bool>,
-    pub(super) intersect_entity_name: Option<String>,
-    pub(super) entity1_logical_name: Option<String>,
-    pub(super) entity1_intersect_attribute: Option<String>,
-    pub(super) entity1_navigation_property_name: Option<String>,
-    pub(super) entity2_logical_name: Option<String>,
-    pub(super) entity2_intersect_attribute: Option<String>,
-    pub(super) entity2_navigation_property_name: Option<String>,
-}
+    /// A member as it was written.
+    pub(super) fn raw(&self, name: &str) -> Option<&'b str> {
+        self.members.get(name).map(|raw| raw.get()).filter(|raw| *raw != "null")
+    }
 
-/// An alternate key.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub(super) struct Key {
-    pub(super) metadata_id: Option<Uuid>,
-    pub(super) logical_name: Option<String>,
-    pub(super) schema_name: Option<String>,
-    pub(super) display_name: Option<Label>,
-    pub(super) key_attributes: Option<Vec<String>>,
-}
+    fn parsed<T: Deserialize<'b>>(&self, name: &str) -> Option<T> {
+        let parsed = serde_json::from_slice(self.raw(name)?.as_bytes()).ok();
+        if parsed.is_none() {
+            self.faults.set(true);
+        }
+        parsed
+    }
 
-/// `{"Value":"…"}`: managed properties and type-safe enumerations.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub(super) struct Wrapped {
-    pub(super) value: Option<String>,
-}
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.parsed(name)
+    }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub(super) struct Cascade {
-    pub(super) delete: Option<String>,
-}
+    pub(super) fn texts(&self, name: &str) -> Option<Vec<String>> {
+        self.parsed(name)
+    }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub(super) struct OptionSet {
-    pub(super) options: Option<Vec<Opt>>,
-    pub(super) true_option: Option<Opt>,
-    pub(super) false_option: Option<Opt>,
-}
+    pub(super) fn flag(&self, name: &str) -> Option<bool> {
+        self.parsed(name)
+    }
 
-/// An option of a choice, a state or a status reason.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub(super) struct Opt {
-    pub(super) value: Option<i64>,
-    pub(super) label: Option<Label>,
-    pub(super) default_status: Option<i64>,
-    pub(super) state: Option<i64>,
-}
+    pub(super) fn number(&self, name: &str) -> Option<i64> {
+        self.parsed(name)
+    }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub(super) struct Label {
-    user_localized_label: Option<LocalizedLabel>,
-    localized_labels: Option<Vec<LocalizedLabel>>,
-}
+    pub(super) fn id(&self, name: &str) -> Option<Uuid> {
+        let id = self.text(name)?.parse().ok();
+        if id.is_none() {
+            self.faults.set(true);
+        }
+        id
+    }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-struct LocalizedLabel {
-    label: Option<String>,
-}
+    pub(super) fn item(&self, name: &str) -> Option<Item<'b>> {
+        Some(Item { members: self.parsed(name)?, faults: self.faults })
+    }
 
-/// A label in the user's language, else in the first there is.
-pub(super) fn text(label: Option<&Label>) -> Option<String> {
-    let label = label?;
-    let first = || label.localized_labels.as_ref().and_then(|labels| labels.first());
-    label.user_localized_label.as_ref().or_else(first).and_then(|label| label.label.clone())
+    /// The objects of a list; none where there is no list.
+    pub(super) fn items(&self, name: &str) -> Vec<Item<'b>> {
+        let all: Vec<&RawValue> = self.parsed(name).unwrap_or_default();
+        let items = all.into_iter().map(|raw| Item::read(raw.get().as_bytes(), self.faults));
+        let items: Option<Vec<Item>> = items.collect();
+        if items.is_none() {
+            self.faults.set(true);
+        }
+        items.unwrap_or_default()
+    }
+
+    /// `{"Value":"…"}`: managed properties and type-safe enumerations.
+    pub(super) fn wrapped(&self, name: &str) -> Option<String> {
+        self.item(name)?.text("Value")
+    }
+
+    /// A label in the user's language, else in the first there is.
+    pub(super) fn label(&self, name: &str) -> Option<String> {
+        let label = self.item(name)?;
+        let first = || label.items("LocalizedLabels").into_iter().next();
+        label.item("UserLocalizedLabel").or_else(first)?.text("Label")
+    }
 }
 
 /// Adds what one answer tells of an attribute to what others told; what was told first stands.
-pub(super) fn merge(items: &mut Vec<Item>, new: Item) {
-    let Some(item) = items.iter_mut().find(|item| item.logical_name == new.logical_name) else {
+pub(super) fn merge<'b>(items: &mut Vec<Item<'b>>, new: Item<'b>) {
+    let name = new.raw("LogicalName");
+    let Some(item) = items.iter_mut().find(|item| item.raw("LogicalName") == name) else {
         return items.push(new);
     };
-    macro_rules! fill {
-        ($($field:ident),* $(,)?) => {{ $( if item.$field.is_none() { item.$field = new.$field; } )* }};
+    for (name, value) in new.members {
+        let known = item.members.entry(name).or_insert(value);
+        if known.get() == "null" {
+            *known = value;
+        }
     }
-    fill!(
-        metadata_id,
-        schema_name,
-        attribute_type,
-        attribute_type_name,
-        attribute_of,
-        column_number,
-        display_name,
-        required_level,
-        is_valid_for_create,
-        is_valid_for_read,
-        is_valid_for_update,
-        is_custom_attribute,
-        is_secured,
-        description,
-        max_length,
-        format,
-        format_name,
-        precision,
-        min_value,
-        max_value,
-        date_time_behavior,
-        default_value,
-        default_form_value,
-        targets,
-        option_set,
-        global_option_set,
-    );
 }

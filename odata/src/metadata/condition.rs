@@ -304,7 +304,7 @@ fn literal(word: &str) -> Result<Json> {
     if let Some(id) = crate::filter::parse_guid(word) {
         return Ok(Json::String(id.to_string()));
     }
-    match serde_json::from_str(word) {
+    match serde_json::from_slice(word.as_bytes()) {
         Ok(value @ (Json::Null | Json::Bool(_) | Json::Number(_))) => Ok(value),
         _ => Err(malformed()),
     }

@@ -3,6 +3,7 @@
 
 use super::lookups;
 use crate::edm::{AlternateKey, Column, ColumnKind, LookupTarget, Schema, Table};
+use crate::ordered;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -68,7 +69,7 @@ impl Writer<'_> {
         for column in &table.columns {
             self.property(table, column);
         }
-        let mut names: BTreeSet<&str> = table.columns.iter().map(|c| c.logical_name.as_str()).collect();
+        let mut names = ordered::set(table.columns.iter().map(|c| c.logical_name.as_str()));
         // A navigation property of a plain lookup has the name of its column, which is no property's name.
         for column in table.columns.iter().filter(|c| c.is_lookup()) {
             names.remove(column.logical_name.as_str());

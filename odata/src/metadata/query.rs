@@ -68,7 +68,7 @@ impl MetadataQuery {
     /// among the properties.
     pub fn read(json: &str) -> Result<MetadataQuery> {
         let malformed = || ODataError::new(400, "0x80040203", "The Query is malformed.");
-        let query: Option<MetadataQuery> = serde_json::from_str(json).map_err(|_| malformed())?;
+        let query: Option<MetadataQuery> = crate::json::read(json.as_bytes()).map_err(|_| malformed())?;
         let query = query.unwrap_or_default();
         let parts = [&query.attribute_query, &query.relationship_query, &query.key_query];
         let criteria = parts.into_iter().flatten().map(|part| &part.criteria).chain([&query.criteria]);

@@ -4,14 +4,15 @@
 //! lists, images, managed properties), companions (`AttributeOf`) and unreadable ones are passed over;
 //! missing limits get the widest ones.
 
-use super::answer::{merge, text, Answer, Item, Key, Opt, Pairs, Wrapped};
+use super::answer::{merge, Item};
 use crate::decimal::Decimal;
 use crate::edm::{
     AlternateKey, Column, ColumnKind, LookupTarget, ManyToMany, ManyToManyEnd, OnDelete, OptionItem,
     Required, StateOption, StatusOption, Table, TextFormat,
 };
 use crate::error::{ODataError, Result};
-use serde_json::value::RawValue;
+use crate::ordered;
+use std::cell::Cell;
 
 /// What to ask a Dataverse for, to learn one table: URLs relative to the API's root, percent-encoding not
 /// needed. The first is the table itself; the others are casts, since limits and options come only that
@@ -70,68 +71,73 @@ const CASTS: [(&str, &str); 13] = [
 pub fn parse_definition(answers: &[Vec<u8>]) -> Result<Table> {
     let foreign =
         |what: &str| ODataError::new(502, "", format!("The table definition cannot be read: {what}"));
-    let mut head: Option<Answer> = None;
+    let faults = Cell::new(false);
+    let mut head: Option<Item> = None;
     let mut items: Vec<Item> = Vec::new();
     let mut relationships: Vec<Item> = Vec::new();
     for bytes in answers {
-        let mut answer: Answer =
-            serde_json::from_slice(bytes).map_err(|_| foreign("an answer is not JSON."))?;
-        let parts = [answer.attributes.take(), answer.many_to_one_relationships.take(), answer.value.take()];
-        for item in parts.into_iter().flatten().flatten() {
-            match item.referencing_attribute {
+        let answer = Item::read(bytes, &faults).ok_or_else(|| foreign("an answer is not JSON."))?;
+        let parts = ["Attributes", "ManyToOneRelationships", "value"].map(|name| answer.items(name));
+        for item in parts.into_iter().flatten() {
+            match item.raw("ReferencingAttribute") {
                 Some(_) => relationships.push(item),
                 None => merge(&mut items, item),
             }
         }
-        if answer.entity_set_name.is_some() {
+        if answer.raw("EntitySetName").is_some() {
             head = Some(answer);
         }
     }
     let head = head.ok_or_else(|| foreign("no answer is the table itself."))?;
     // Stable: attributes without a number keep the order in which they came.
-    items.sort_by_key(|item| item.column_number.unwrap_or(i64::MAX));
+    let items = ordered::list_by_key(items, |item| item.number("ColumnNumber").unwrap_or(i64::MAX));
     let mut columns: Vec<Column> = items.iter().filter_map(|item| column(item, &relationships)).collect();
+    let primary_id = head.text("PrimaryIdAttribute");
     for column in &mut columns {
-        if column.kind == ColumnKind::Id && Some(&column.logical_name) != head.primary_id_attribute.as_ref() {
+        if column.kind == ColumnKind::Id && Some(&column.logical_name) != primary_id.as_ref() {
             column.kind = ColumnKind::Guid;
         }
     }
-    table(head, columns).ok_or_else(|| foreign("it has no name, no key or no MetadataId."))
+    let table = table(&head, columns).ok_or_else(|| foreign("it has no name, no key or no MetadataId."))?;
+    match faults.get() {
+        true => Err(foreign("a member is not what it should be.")),
+        false => Ok(table),
+    }
 }
 
 /// The relationships of many to many that a table takes part in, from the same answers. Both tables of a relationship
 /// tell of it.
 pub fn parse_pairs(answers: &[Vec<u8>]) -> Vec<ManyToMany> {
-    let read = |bytes: &Vec<u8>| serde_json::from_slice::<Answer>(bytes).ok()?.many_to_many_relationships;
-    answers.iter().filter_map(read).flatten().filter_map(pairs).collect()
+    let faults = Cell::new(false);
+    let read = |bytes| Some(Item::read(bytes, &faults)?.items("ManyToManyRelationships"));
+    answers.iter().map(Vec::as_slice).filter_map(read).flatten().filter_map(|item| pairs(&item)).collect()
 }
 
-fn pairs(item: Pairs) -> Option<ManyToMany> {
+fn pairs(item: &Item) -> Option<ManyToMany> {
+    let end = |number: u8| {
+        Some(ManyToManyEnd {
+            table: item.text(&format!("Entity{number}LogicalName"))?,
+            column: item.text(&format!("Entity{number}IntersectAttribute"))?,
+            navigation: item.text(&format!("Entity{number}NavigationPropertyName"))?,
+        })
+    };
     Some(ManyToMany {
-        relationship: item.schema_name?,
-        intersect: item.intersect_entity_name?,
-        first: ManyToManyEnd {
-            table: item.entity1_logical_name?,
-            column: item.entity1_intersect_attribute?,
-            navigation: item.entity1_navigation_property_name?,
-        },
-        second: ManyToManyEnd {
-            table: item.entity2_logical_name?,
-            column: item.entity2_intersect_attribute?,
-            navigation: item.entity2_navigation_property_name?,
-        },
-        metadata_id: item.metadata_id?,
-        custom: item.is_custom_relationship.unwrap_or(false),
+        relationship: item.text("SchemaName")?,
+        intersect: item.text("IntersectEntityName")?,
+        first: end(1)?,
+        second: end(2)?,
+        metadata_id: item.id("MetadataId")?,
+        custom: item.flag("IsCustomRelationship").unwrap_or(false),
     })
 }
 
-fn key(item: Key) -> Option<AlternateKey> {
-    let name = item.logical_name?;
-    let schema_name = item.schema_name.unwrap_or_else(|| name.clone());
+fn key(item: &Item) -> Option<AlternateKey> {
+    let name = item.text("LogicalName")?;
+    let schema_name = item.text("SchemaName").unwrap_or_else(|| name.clone());
     Some(AlternateKey {
-        display_name: text(item.display_name.as_ref()).unwrap_or_else(|| schema_name.clone()),
-        columns: item.key_attributes?,
-        metadata_id: item.metadata_id?,
+        display_name: item.label("DisplayName").unwrap_or_else(|| schema_name.clone()),
+        columns: item.texts("KeyAttributes")?,
+        metadata_id: item.id("MetadataId")?,
         schema_name,
         name,
     })
@@ -145,107 +151,124 @@ fn key(item: Key) -> Option<AlternateKey> {
 /// 400 `0x80048d19`: no attribute, or of a type that rows cannot have.
 pub fn parse_attribute(body: &serde_json::Value) -> Result<Column> {
     let wrong = |what: &str| ODataError::bad_payload(format!("The attribute cannot be read: {what}"));
-    let mut item: Item = serde_json::from_value(body.clone()).map_err(|_| wrong("it is malformed."))?;
+    let mut told = body.as_object().cloned().ok_or_else(|| wrong("it is malformed."))?;
     let declared = body.get("@odata.type").and_then(serde_json::Value::as_str).unwrap_or_default();
     let declared = declared.trim_start_matches('#').trim_start_matches("Microsoft.Dynamics.CRM.");
+    let mut tell = |name: &str, value: serde_json::Value| told.insert(name.to_owned(), value);
     match declared.strip_suffix("AttributeMetadata") {
         Some("MultiSelectPicklist") => {
-            item.attribute_type = Some("Virtual".to_owned());
-            item.attribute_type_name = Some(Wrapped { value: Some("MultiSelectPicklistType".to_owned()) });
+            tell("AttributeType", "Virtual".into());
+            tell("AttributeTypeName", serde_json::json!({ "Value": "MultiSelectPicklistType" }));
         }
-        Some(kind) if !kind.is_empty() => item.attribute_type = Some(kind.to_owned()),
+        Some(kind) if !kind.is_empty() => {
+            tell("AttributeType", kind.into());
+        }
         _ => {}
     }
-    let schema_name = item.schema_name.clone().or_else(|| item.logical_name.clone());
+    let name = |name: &str| body.get(name).and_then(serde_json::Value::as_str);
+    let schema_name = name("SchemaName").or_else(|| name("LogicalName"));
     let schema_name = schema_name.ok_or_else(|| wrong("it has no SchemaName."))?;
-    item.logical_name.get_or_insert_with(|| schema_name.to_lowercase());
-    item.schema_name = Some(schema_name);
-    item.metadata_id.get_or_insert(uuid::Uuid::nil());
-    item.is_valid_for_create = Some(true);
-    item.is_valid_for_update = Some(true);
-    (item.attribute_of, item.is_valid_for_read) = (None, None);
-    column(&item, &[]).ok_or_else(|| wrong("there is no column of that type."))
+    tell("SchemaName", schema_name.into());
+    if name("LogicalName").is_none() {
+        tell("LogicalName", schema_name.to_lowercase().into());
+    }
+    if body.get("MetadataId").is_none_or(serde_json::Value::is_null) {
+        tell("MetadataId", uuid::Uuid::nil().to_string().into());
+    }
+    tell("IsValidForCreate", true.into());
+    tell("IsValidForUpdate", true.into());
+    for unsaid in ["AttributeOf", "IsValidForRead"] {
+        told.remove(unsaid);
+    }
+    let (text, faults) = (serde_json::Value::Object(told).to_string(), Cell::new(false));
+    let item = Item::read(text.as_bytes(), &faults).ok_or_else(|| wrong("it is malformed."))?;
+    let column = column(&item, &[]);
+    if faults.get() {
+        return Err(wrong("it is malformed."));
+    }
+    column.ok_or_else(|| wrong("there is no column of that type."))
 }
 
-fn table(head: Answer, columns: Vec<Column>) -> Option<Table> {
-    let logical_name = head.logical_name?;
-    let primary_id = head.primary_id_attribute?;
+fn table(head: &Item, columns: Vec<Column>) -> Option<Table> {
+    let logical_name = head.text("LogicalName")?;
+    let primary_id = head.text("PrimaryIdAttribute")?;
     columns.iter().find(|column| column.logical_name == primary_id)?;
-    let schema_name = head.schema_name.unwrap_or_else(|| logical_name.clone());
-    let display_name = text(head.display_name.as_ref()).unwrap_or_else(|| schema_name.clone());
+    let flag = |name: &str| head.flag(name).unwrap_or(false);
+    let schema_name = head.text("SchemaName").unwrap_or_else(|| logical_name.clone());
+    let display_name = head.label("DisplayName").unwrap_or_else(|| schema_name.clone());
     Some(Table {
-        set_name: head.entity_set_name?,
-        display_collection_name: text(head.display_collection_name.as_ref())
-            .unwrap_or_else(|| display_name.clone()),
-        primary_name: head.primary_name_attribute.unwrap_or_default(),
-        type_code: head.object_type_code.unwrap_or_default(),
+        set_name: head.text("EntitySetName")?,
+        display_collection_name: head.label("DisplayCollectionName").unwrap_or_else(|| display_name.clone()),
+        primary_name: head.text("PrimaryNameAttribute").unwrap_or_default(),
+        type_code: head.number("ObjectTypeCode").and_then(small).unwrap_or_default(),
         // Dataverse does not say; a table without a column to write is not for writing.
         writable: head
-            .writable
+            .flag("@Flette.Writable")
             .unwrap_or_else(|| columns.iter().any(|c| c.valid_for_create || c.valid_for_update)),
-        owned: head.ownership_type.as_deref() == Some("UserOwned"),
-        activity: head.is_activity.unwrap_or(false),
-        change_tracking: head.change_tracking_enabled.unwrap_or(false),
-        metadata_id: head.metadata_id?,
+        owned: head.text("OwnershipType").as_deref() == Some("UserOwned"),
+        activity: flag("IsActivity"),
+        change_tracking: flag("ChangeTrackingEnabled"),
+        metadata_id: head.id("MetadataId")?,
         logical_name,
         schema_name,
         display_name,
         primary_id,
         columns,
-        description: text(head.description.as_ref()).unwrap_or_default(),
-        custom: head.is_custom_entity.unwrap_or(false),
-        intersect: head.is_intersect.unwrap_or(false),
-        has_notes: head.has_notes.unwrap_or(false),
-        has_activities: head.has_activities.unwrap_or(false),
-        keys: head.keys.into_iter().flatten().filter_map(key).collect(),
+        description: head.label("Description").unwrap_or_default(),
+        custom: flag("IsCustomEntity"),
+        intersect: flag("IsIntersect"),
+        has_notes: flag("HasNotes"),
+        has_activities: flag("HasActivities"),
+        keys: head.items("Keys").iter().filter_map(key).collect(),
         ..Table::default()
     })
 }
 
 /// `None` for attributes that rows do not have, or of types that this crate does not know.
 fn column(item: &Item, relationships: &[Item]) -> Option<Column> {
-    if item.attribute_of.is_some() || item.is_valid_for_read == Some(false) {
+    if item.raw("AttributeOf").is_some() || item.flag("IsValidForRead") == Some(false) {
         return None;
     }
-    let logical_name = item.logical_name.clone()?;
+    let logical_name = item.text("LogicalName")?;
     let kind = kind(item, relationships)?;
-    let schema_name = item.schema_name.clone().unwrap_or_else(|| logical_name.clone());
-    let level = item.required_level.as_ref().and_then(|level| level.value.as_deref());
+    let flag = |name: &str| item.flag(name).unwrap_or(false);
+    let schema_name = item.text("SchemaName").unwrap_or_else(|| logical_name.clone());
     Some(Column {
-        display_name: text(item.display_name.as_ref()).unwrap_or_else(|| schema_name.clone()),
-        required: match level {
+        display_name: item.label("DisplayName").unwrap_or_else(|| schema_name.clone()),
+        required: match item.wrapped("RequiredLevel").as_deref() {
             Some("SystemRequired") => Required::System,
             Some("ApplicationRequired") => Required::Application,
             Some("Recommended") => Required::Recommended,
             _ => Required::None,
         },
-        valid_for_create: item.is_valid_for_create.unwrap_or(false),
-        valid_for_update: item.is_valid_for_update.unwrap_or(false),
-        metadata_id: item.metadata_id?,
+        valid_for_create: flag("IsValidForCreate"),
+        valid_for_update: flag("IsValidForUpdate"),
+        metadata_id: item.id("MetadataId")?,
         logical_name,
         schema_name,
         kind,
-        description: text(item.description.as_ref()).unwrap_or_default(),
-        custom: item.is_custom_attribute.unwrap_or(false),
-        secured: item.is_secured.unwrap_or(false),
+        description: item.label("Description").unwrap_or_default(),
+        custom: flag("IsCustomAttribute"),
+        secured: flag("IsSecured"),
         ..Column::default()
     })
 }
 
 fn kind(item: &Item, relationships: &[Item]) -> Option<ColumnKind> {
-    let length = |default: u32| item.max_length.and_then(|n| u32::try_from(n).ok()).unwrap_or(default);
-    let precision = item.precision.and_then(|n| u8::try_from(n).ok());
-    let type_name = item.attribute_type_name.as_ref().and_then(|name| name.value.as_deref());
-    Some(match item.attribute_type.as_deref()? {
-        "Virtual" if type_name == Some("MultiSelectPicklistType") => ColumnKind::MultiPicklist {
+    let length =
+        |default: u32| item.number("MaxLength").and_then(|n| u32::try_from(n).ok()).unwrap_or(default);
+    let precision = item.number("Precision").and_then(|n| u8::try_from(n).ok());
+    let type_name = item.wrapped("AttributeTypeName");
+    Some(match item.text("AttributeType")?.as_str() {
+        "Virtual" if type_name.as_deref() == Some("MultiSelectPicklistType") => ColumnKind::MultiPicklist {
             options: options(item, |value, label, _| Some(OptionItem { value, label })),
         },
         "Uniqueidentifier" => ColumnKind::Id,
         "String" => ColumnKind::Text { length_max: length(TEXT_LENGTH_MAX), format: text_format(item) },
         "Memo" => ColumnKind::Memo { length_max: length(MEMO_LENGTH_MAX) },
         "Integer" => ColumnKind::Integer {
-            min: number(&item.min_value).unwrap_or(i32::MIN),
-            max: number(&item.max_value).unwrap_or(i32::MAX),
+            min: number(item.raw("MinValue")).unwrap_or(i32::MIN),
+            max: number(item.raw("MaxValue")).unwrap_or(i32::MAX),
         },
         "BigInt" => ColumnKind::BigInt,
         "Decimal" => {
@@ -258,32 +281,32 @@ fn kind(item: &Item, relationships: &[Item]) -> Option<ColumnKind> {
         }
         "Double" => ColumnKind::Double {
             precision: precision.unwrap_or(5),
-            min: number(&item.min_value).unwrap_or(f64::MIN),
-            max: number(&item.max_value).unwrap_or(f64::MAX),
+            min: number(item.raw("MinValue")).unwrap_or(f64::MIN),
+            max: number(item.raw("MaxValue")).unwrap_or(f64::MAX),
         },
         "Boolean" => boolean(item),
-        "DateTime" => match item.date_time_behavior.as_ref().and_then(|behavior| behavior.value.as_deref()) {
+        "DateTime" => match item.wrapped("DateTimeBehavior").as_deref() {
             Some("DateOnly") => ColumnKind::Date,
-            None if item.format.as_deref() == Some("DateOnly") => ColumnKind::Date,
+            None if item.text("Format").as_deref() == Some("DateOnly") => ColumnKind::Date,
             _ => ColumnKind::DateTime,
         },
         "Picklist" => {
             let options = options(item, |value, label, _| Some(OptionItem { value, label }));
             let is_option = |n: &i32| options.iter().any(|o| o.value == *n);
             ColumnKind::Picklist {
-                default: item.default_form_value.and_then(small).filter(is_option),
+                default: item.number("DefaultFormValue").and_then(small).filter(is_option),
                 options,
             }
         }
         "State" => ColumnKind::State {
             options: options(item, |value, label, o| {
-                let default_status = o.default_status.and_then(small)?;
+                let default_status = o.number("DefaultStatus").and_then(small)?;
                 Some(StateOption { value, label, default_status })
             }),
         },
         "Status" => ColumnKind::Status {
             options: options(item, |value, label, o| {
-                Some(StatusOption { value, label, state: o.state.and_then(small)? })
+                Some(StatusOption { value, label, state: o.number("State").and_then(small)? })
             }),
         },
         "Lookup" | "Customer" | "Owner" => ColumnKind::Lookup { targets: targets(item, relationships) },
@@ -297,8 +320,7 @@ const TEXT_LENGTH_MAX: u32 = 4000;
 const MEMO_LENGTH_MAX: u32 = 1_048_576;
 
 fn text_format(item: &Item) -> TextFormat {
-    let name = item.format_name.as_ref().and_then(|name| name.value.as_deref()).or(item.format.as_deref());
-    match name {
+    match item.wrapped("FormatName").or_else(|| item.text("Format")).as_deref() {
         Some("Email") => TextFormat::Email,
         Some("Phone") => TextFormat::Phone,
         Some("Url") => TextFormat::Url,
@@ -310,55 +332,54 @@ fn small(number: i64) -> Option<i32> {
     i32::try_from(number).ok()
 }
 
-fn number<T: std::str::FromStr>(raw: &Option<Box<RawValue>>) -> Option<T> {
-    raw.as_ref().and_then(|raw| raw.get().parse().ok())
+fn number<T: std::str::FromStr>(raw: Option<&str>) -> Option<T> {
+    raw.and_then(|raw| raw.parse().ok())
 }
 
 /// The widest range of Dataverse's money where an answer does not tell.
 fn decimal_range(item: &Item) -> (Decimal, Decimal) {
-    let read = |raw: &Option<Box<RawValue>>| raw.as_ref().and_then(|raw| Decimal::parse(raw.get()));
+    let read = |name: &str| item.raw(name).and_then(Decimal::parse);
     let widest = 1_000_000_000_000_000;
-    (
-        read(&item.min_value).unwrap_or(Decimal::from(-widest)),
-        read(&item.max_value).unwrap_or(Decimal::from(widest)),
-    )
+    (read("MinValue").unwrap_or(Decimal::from(-widest)), read("MaxValue").unwrap_or(Decimal::from(widest)))
 }
 
 fn boolean(item: &Item) -> ColumnKind {
-    let set = item.option_set.as_ref().or(item.global_option_set.as_ref());
-    let label = |option: Option<&Opt>, default: &str| {
-        option.and_then(|o| text(o.label.as_ref())).unwrap_or_else(|| default.to_owned())
+    let set = item.item("OptionSet").or_else(|| item.item("GlobalOptionSet"));
+    let label = |option: &str, default: &str| {
+        let option = set.as_ref().and_then(|set| set.item(option));
+        option.and_then(|option| option.label("Label")).unwrap_or_else(|| default.to_owned())
     };
     ColumnKind::Boolean {
-        label_false: label(set.and_then(|s| s.false_option.as_ref()), "No"),
-        label_true: label(set.and_then(|s| s.true_option.as_ref()), "Yes"),
-        default: item.default_value.as_ref().is_some_and(|raw| raw.get() == "true"),
+        label_false: label("FalseOption", "No"),
+        label_true: label("TrueOption", "Yes"),
+        default: item.raw("DefaultValue") == Some("true"),
     }
 }
 
 /// The options of a choice, local or global; those that lack a value are passed over.
-fn options<T>(item: &Item, make: impl Fn(i32, String, &Opt) -> Option<T>) -> Vec<T> {
-    let sets = [&item.option_set, &item.global_option_set];
-    let options = sets.into_iter().flatten().find_map(|set| set.options.as_ref());
-    let read = |option: &Opt| {
-        let value = option.value.and_then(small)?;
-        make(value, text(option.label.as_ref()).unwrap_or_default(), option)
+fn options<T>(item: &Item, make: impl Fn(i32, String, &Item) -> Option<T>) -> Vec<T> {
+    let sets = ["OptionSet", "GlobalOptionSet"].into_iter().filter_map(|name| item.item(name));
+    let set = sets.into_iter().find(|set| set.raw("Options").is_some());
+    let read = |option: &Item| {
+        let value = option.number("Value").and_then(small)?;
+        make(value, option.label("Label").unwrap_or_default(), option)
     };
-    options.into_iter().flatten().filter_map(read).collect()
+    set.into_iter().flat_map(|set| set.items("Options")).filter_map(|option| read(&option)).collect()
 }
 
 /// One target per table. A relationship whose target is not among `Targets` is that of an owner: it leads
 /// to `owner`, but the rows are users and teams.
 fn targets(item: &Item, relationships: &[Item]) -> Vec<LookupTarget> {
-    let named = item.targets.clone().unwrap_or_default();
+    let named = item.texts("Targets").unwrap_or_default();
     let mut out: Vec<LookupTarget> = Vec::new();
     let mut shared = None;
-    for relationship in relationships.iter().filter(|r| r.referencing_attribute == item.logical_name) {
-        let Some(table) = &relationship.referenced_entity else { continue };
-        if !named.is_empty() && !named.contains(table) {
+    let name = item.raw("LogicalName");
+    for relationship in relationships.iter().filter(|r| r.raw("ReferencingAttribute") == name) {
+        let Some(table) = relationship.text("ReferencedEntity") else { continue };
+        if !named.is_empty() && !named.contains(&table) {
             shared = Some(relationship);
-        } else if !out.iter().any(|target| target.table == *table) {
-            out.push(target(item, table, Some(relationship)));
+        } else if !out.iter().any(|target| target.table == table) {
+            out.push(target(item, &table, Some(relationship)));
         }
     }
     for table in &named {
@@ -370,17 +391,16 @@ fn targets(item: &Item, relationships: &[Item]) -> Vec<LookupTarget> {
 }
 
 fn target(item: &Item, table: &str, relationship: Option<&Item>) -> LookupTarget {
-    let told = |name: fn(&Item) -> &Option<String>| relationship.and_then(|r| name(r).clone());
-    let delete =
-        relationship.and_then(|r| r.cascade_configuration.as_ref()).and_then(|c| c.delete.as_deref());
+    let told = |name: &str| relationship.and_then(|r| r.text(name));
+    let delete = relationship.and_then(|r| r.item("CascadeConfiguration")).and_then(|c| c.text("Delete"));
     LookupTarget {
         table: table.to_owned(),
-        navigation: told(|r| &r.referencing_entity_navigation_property_name)
-            .or_else(|| item.logical_name.clone())
+        navigation: told("ReferencingEntityNavigationPropertyName")
+            .or_else(|| item.text("LogicalName"))
             .unwrap_or_default(),
-        collection: told(|r| &r.referenced_entity_navigation_property_name).unwrap_or_default(),
-        relationship: told(|r| &r.schema_name).unwrap_or_default(),
-        on_delete: match delete {
+        collection: told("ReferencedEntityNavigationPropertyName").unwrap_or_default(),
+        relationship: told("SchemaName").unwrap_or_default(),
+        on_delete: match delete.as_deref() {
             Some("Cascade") => OnDelete::Cascade,
             Some("RemoveLink") => OnDelete::RemoveLink,
             Some("Restrict") => OnDelete::Restrict,

@@ -46,7 +46,7 @@ pub(super) fn member<'b>(body: &'b [u8], wanted: &str) -> Result<&'b RawValue> {
 
 /// The items of a JSON list, unread; `None` for anything else.
 pub(super) fn items(raw: &RawValue) -> Option<Vec<&RawValue>> {
-    serde_json::from_str(raw.get()).ok()
+    serde_json::from_slice(raw.get().as_bytes()).ok()
 }
 
 /// The members of a JSON object in order, values unread. Nesting costs no stack.

@@ -84,7 +84,7 @@ pub(super) fn hyphenated(text: &str) -> Option<Uuid> {
 
 /// A text without lone surrogates. U+0000 is refused: neither Dataverse nor PostgreSQL keeps it.
 pub(super) fn text(raw: &RawValue) -> Option<String> {
-    serde_json::from_str::<String>(raw.get()).ok().filter(|text| !text.contains('\0'))
+    serde_json::from_slice::<String>(raw.get().as_bytes()).ok().filter(|text| !text.contains('\0'))
 }
 
 /// The text of a JSON number.

@@ -8,6 +8,7 @@ pub use state::check_open;
 
 use crate::edm::{Column, ColumnKind, Required, Schema, Table};
 use crate::error::{ODataError, Result};
+use crate::ordered;
 use crate::payload::required_missing;
 use crate::value::{EntityRef, Row, Value};
 use state::{check_edits, complete_state, illegal_pair};
@@ -49,7 +50,7 @@ pub fn complete_create(
     business_unit: Uuid,
     now: i64,
 ) -> Result<Row> {
-    let mut row: Row = table.columns.iter().map(|c| (c.logical_name.clone(), default_value(c))).collect();
+    let mut row = ordered::map(table.columns.iter().map(|c| (c.logical_name.clone(), default_value(c))));
     let given: Vec<String> = values.iter().map(|(name, _)| name.clone()).collect();
     for (name, value) in values {
         check_lookup(table, schema, &name, &value)?;

@@ -3,11 +3,12 @@
 use super::rows::{change, existing};
 use super::{table_for, Call};
 use crate::error::Result;
-use crate::model::{EntityRef, Key, Row, Value};
+use crate::model::{EntityRef, Key, Value};
 use crate::replica::Draft;
 use flette_odata::alike::all_equal;
 use flette_odata::condition::Condition;
 use flette_odata::operation::PairChange;
+use flette_odata::ordered;
 use flette_odata::path::Collection;
 use flette_odata::payload::{check_writable, WriteKind};
 use flette_odata::{ODataError, Table, Uuid};
@@ -69,8 +70,8 @@ pub(super) fn pair(
     match change {
         PairChange::Join if present.is_empty() => {
             let pair = draft.new_id();
-            let mut row: Row =
-                pairs.columns.iter().map(|column| (column.logical_name.clone(), Value::Null)).collect();
+            let columns = pairs.columns.iter();
+            let mut row = ordered::map(columns.map(|column| (column.logical_name.clone(), Value::Null)));
             row.insert(pairs.primary_id.clone(), Value::Guid(pair));
             row.extend(ends.map(|(name, value)| (name.to_owned(), value)));
             draft.create(Key::new(pairs.logical_name.clone(), pair), row);

@@ -7,6 +7,7 @@ use flette_odata::answer::{FetchQuery, FetchRow, Groups, Window};
 use flette_odata::collate::cell_order;
 use flette_odata::error::Result;
 use flette_odata::fetchxml::{too_many_rows, Output, Position};
+use flette_odata::ordered;
 use flette_odata::render::Cell;
 use flette_odata::Value;
 use std::cmp::Ordering;
@@ -67,24 +68,17 @@ impl View<'_> {
             let cell = |key: usize| after.get(key).map_or(Cell::Null, Cell::from);
             rows.retain(|row| compare(&positions, |key| keys.cell(&side, *row, key), cell).is_gt());
         }
-        let in_order = |a: &usize, b: &usize| {
-            compare(&positions, |key| keys.cell(&side, *a, key), |key| keys.cell(&side, *b, key))
+        let in_order = |a: usize, b: usize| {
+            compare(&positions, |key| keys.cell(&side, a, key), |key| keys.cell(&side, b, key))
         };
         let outputs = shown(joins.tables(), &fetch.outputs(&self.state.schema)?);
         if fetch.distinct {
-            rows.sort_unstable_by(in_order);
+            ordered::places_by(&mut rows, &in_order);
             let row = |row: &usize| (outputs.values(&side, *row), keys.values(&side, *row));
-            let alike = |a: &usize, b: &usize| in_order(a, b).is_eq();
+            let alike = |a: &usize, b: &usize| in_order(*a, *b).is_eq();
             return Ok(distinct(&rows, alike, row).skip(offset).take(limit).collect());
         }
-        let wanted = offset.saturating_add(limit);
-        if wanted < rows.len() {
-            if wanted > 0 {
-                rows.select_nth_unstable_by(wanted - 1, in_order);
-            }
-            rows.truncate(wanted);
-        }
-        rows.sort_unstable_by(in_order);
+        ordered::first_by(&mut rows, offset.saturating_add(limit), &in_order);
         let row = |row: usize| FetchRow {
             etag: side.at(0, row).map(|at| joins.tables()[0].etag(at).into_owned()),
             cells: outputs.values(&side, row),

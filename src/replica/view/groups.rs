@@ -1,19 +1,19 @@
 //! `$apply`: groups of rows and what is reckoned of each, over columns.
 
 use super::order::Place;
-use super::seen::At;
+use super::seen::{At, SeenTable};
 use super::View;
-use crate::mirror::Code;
+use crate::mirror::{Alike, Code, Condition, Mixer};
 use flette_odata::answer::Running;
 use flette_odata::collate::{cell_order, hash_cell, value_order};
 use flette_odata::error::Result;
 use flette_odata::fetchxml::{too_many_rows, Figure, AGGREGATE_ROWS_MAX};
+use flette_odata::ordered;
 use flette_odata::query::{AggregateOp, Apply};
 use flette_odata::render::Cell;
 use flette_odata::{ColumnKind, Table, Uuid, Value};
 use hashbrown::HashTable;
 use std::cmp::Ordering;
-use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher;
 
 /// What rows have in common, and what is reckoned of them.
@@ -29,10 +29,6 @@ impl View<'_> {
     pub(super) fn grouped(&self, table: &Table, apply: &Apply) -> Result<Vec<Vec<Value>>> {
         let seen = self.seen(table)?;
         let condition = self.all_of(&seen, apply.filter.as_ref(), None)?;
-        let mut rows = seen.select(condition.as_ref());
-        if rows.len() > usize::try_from(AGGREGATE_ROWS_MAX).unwrap_or(usize::MAX) {
-            return Err(too_many_rows());
-        }
         let place = |path: &[String], column: &str| Place::find(self, &seen, path, column);
         let keys = apply.group.iter().map(|key| place(&key.path, &key.column));
         let keys = keys.collect::<Result<Vec<Place>>>()?;
@@ -41,18 +37,33 @@ impl View<'_> {
             let of = aggregate.column.as_ref().map(|(path, column)| place(path, column)).transpose()?;
             figures.push((figure(aggregate.op), of));
         }
-        if figures.iter().any(|(figure, of)| depends_on_order(*figure, of.as_ref())) {
-            rows.sort_unstable_by_key(|at| seen.id(*at));
-        }
         let mut groups =
             Groups { all: Vec::new(), known: HashTable::new(), coded: Vec::new(), keys, figures };
+        if let Some((alike, others)) = groups.tally(&seen, apply, condition.as_ref()) {
+            check_number(alike.iter().map(|alike| alike.rows).sum::<usize>() + others.len())?;
+            for Alike { at, rows } in alike {
+                groups.add_alike(At::Mirror(at), seen.id(At::Mirror(at)), rows);
+            }
+            groups.add_all(&seen, others)?;
+            return groups.finish();
+        }
+        let mut rows = seen.select(condition.as_ref());
+        check_number(rows.len())?;
+        if groups.figures.iter().any(|(figure, of)| depends_on_order(*figure, of.as_ref())) {
+            rows = ordered::list_by_key(rows, |at| seen.id(*at));
+        }
         if apply.group.is_empty() {
             groups.begin(Vec::new(), Uuid::nil());
         }
-        for at in rows {
-            groups.add(at, seen.id(at))?;
-        }
+        groups.add_all(&seen, rows)?;
         groups.finish()
+    }
+}
+
+fn check_number(rows: usize) -> Result<()> {
+    match rows > usize::try_from(AGGREGATE_ROWS_MAX).unwrap_or(usize::MAX) {
+        true => Err(too_many_rows()),
+        false => Ok(()),
     }
 }
 
@@ -67,6 +78,20 @@ struct Groups<'s> {
 }
 
 impl Groups<'_> {
+    /// Where rows are only counted, by one column of their own: how many share a value.
+    fn tally(
+        &self,
+        seen: &SeenTable,
+        apply: &Apply,
+        condition: Option<&Condition>,
+    ) -> Option<(Vec<Alike>, Vec<At>)> {
+        let counted = self.figures.iter().all(|(figure, of)| *figure == Figure::Rows && of.is_none());
+        match apply.group.as_slice() {
+            [key] if key.path.is_empty() && counted => seen.tally(&key.column, condition),
+            _ => None,
+        }
+    }
+
     fn begin(&mut self, keys: Vec<Value>, first: Uuid) -> usize {
         let figures = self.figures.iter().map(|_| Running::default()).collect();
         self.all.push(Group { first, keys, figures });
@@ -111,20 +136,36 @@ impl Groups<'_> {
         group
     }
 
+    fn add_all(&mut self, seen: &SeenTable, rows: Vec<At>) -> Result<()> {
+        rows.into_iter().try_for_each(|at| self.add(at, seen.id(at)))
+    }
+
     fn add(&mut self, at: At, id: Uuid) -> Result<()> {
         let group = self.group_of(at, id);
-        if id < self.all[group].first {
-            self.all[group].first = id;
-            self.all[group].keys = self.keys.iter().map(|key| key.cell(at).into()).collect();
-        }
+        self.show_first(group, at, id);
         for ((figure, of), running) in self.figures.iter().zip(&mut self.all[group].figures) {
             running.add(*figure, of.as_ref().map_or(Cell::Null, |place| place.cell(at)))?;
         }
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Vec<Vec<Value>>> {
-        self.all.sort_by(|a, b| {
+    /// Takes rows in that share a value and are only counted. The row is the one with the smallest id.
+    fn add_alike(&mut self, at: At, id: Uuid, rows: usize) {
+        let group = self.group_by_values(at, id);
+        self.show_first(group, at, id);
+        let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+        self.all[group].figures.iter_mut().for_each(|running| running.count(rows));
+    }
+
+    fn show_first(&mut self, group: usize, at: At, id: Uuid) {
+        if id < self.all[group].first {
+            self.all[group].first = id;
+            self.all[group].keys = self.keys.iter().map(|key| key.cell(at).into()).collect();
+        }
+    }
+
+    fn finish(self) -> Result<Vec<Vec<Value>>> {
+        let all = ordered::list(self.all, |a, b| {
             let pairs = a.keys.iter().zip(&b.keys).map(|(a, b)| value_order(a, b));
             pairs.fold(Ordering::Equal, Ordering::then)
         });
@@ -134,12 +175,12 @@ impl Groups<'_> {
                 group.figures.into_iter().zip(&figures).map(|(running, (of, _))| running.value(*of));
             group.keys.into_iter().map(Ok).chain(reckoned).collect()
         };
-        self.all.into_iter().map(shown).collect()
+        all.into_iter().map(shown).collect()
     }
 }
 
 fn hash_of<'c>(cells: impl Iterator<Item = Cell<'c>>) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = Mixer::default();
     cells.for_each(|cell| hash_cell(cell, &mut hasher));
     hasher.finish()
 }

@@ -8,6 +8,7 @@ use flette_odata::collate::{compare_cells, Key};
 use flette_odata::error::Result;
 use flette_odata::fetchxml::{self, Criteria, Entity, Link, LinkKind, Test};
 use flette_odata::filter::{holds, CompareOp, Filter};
+use flette_odata::ordered;
 use flette_odata::render::Cell;
 use flette_odata::{ODataError, Table};
 use std::borrow::Cow;
@@ -104,7 +105,7 @@ impl<'q, 's> Joins<'q, 's> {
                 rows.retain(|at| index.contains_key(&Key::of(to.cell(*at, 0))));
             }
             if link.kind == LinkKind::First {
-                rows.sort_unstable_by_key(|at| seen.id(*at));
+                rows = ordered::list_by_key(rows, |at| seen.id(*at));
             }
             let from = seen.columns([link.from.as_str()]);
             let mut index = Index::new();

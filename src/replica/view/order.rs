@@ -3,10 +3,11 @@
 use super::condition::missing;
 use super::seen::{At, Columns, SeenTable};
 use super::View;
-use crate::mirror::Code;
+use crate::mirror::{Code, Condition};
 use flette_odata::collate::cell_order;
 use flette_odata::error::Result;
 use flette_odata::navigation::single_target;
+use flette_odata::ordered;
 use flette_odata::query::OrderBy;
 use flette_odata::render::Cell;
 use flette_odata::{ColumnKind, Value};
@@ -104,12 +105,29 @@ impl<'s> Order<'s> {
         self.keys.iter().map(|key| key.cell(at).into()).collect()
     }
 
+    /// The first rows that meet a condition, after a position where there is one, in order.
+    pub(super) fn first_where(
+        &self,
+        condition: Option<&Condition>,
+        after: Option<&[Value]>,
+        limit: usize,
+    ) -> Vec<At> {
+        match after.is_none() && self.is_by_columns() {
+            true => self.put_between(self.seen.first(condition, &self.by, limit), limit),
+            false => self.first(self.seen.select(condition), after, limit),
+        }
+    }
+
+    fn is_by_columns(&self) -> bool {
+        self.keys.iter().all(|key| key.hops.is_empty())
+    }
+
     /// The first rows after a position, in order.
     pub(super) fn first(&self, mut rows: Vec<At>, after: Option<&[Value]>, limit: usize) -> Vec<At> {
         if let Some(after) = after {
             rows.retain(|at| self.compare(|key| self.keys[key].cell(*at), |key| value(after, key)).is_gt());
         }
-        match self.keys.iter().all(|key| key.hops.is_empty()) {
+        match self.is_by_columns() {
             true => self.first_by_columns(rows, limit),
             false => self.first_by_paths(&rows, limit),
         }
@@ -117,19 +135,27 @@ impl<'s> Order<'s> {
 
     /// Columns of the mirror order themselves; the few other rows are put between.
     fn first_by_columns(&self, rows: Vec<At>, limit: usize) -> Vec<At> {
-        let (mut told, mut found) = (Vec::new(), Vec::new());
+        let (mut told, mut others) = (Vec::new(), Vec::new());
         for at in rows {
             match at {
                 At::Mirror(at) => told.push(at),
-                At::Local(_) => found.push(at),
+                At::Local(_) => others.push(at),
             }
         }
-        if let Some(mirror) = self.seen.mirror() {
-            found.extend(mirror.order(told, &self.by, Some(limit)).into_iter().map(At::Mirror));
+        let told = self.seen.mirror().map(|mirror| mirror.order(told, &self.by, Some(limit)));
+        let told = told.unwrap_or_default().into_iter().map(At::Mirror);
+        self.put_between(told.chain(others).collect(), limit)
+    }
+
+    /// The first of rows that are in order but for those at the end that are not as the mirror says.
+    fn put_between(&self, mut rows: Vec<At>, limit: usize) -> Vec<At> {
+        if let Some(At::Local(_)) = rows.last() {
+            let compare =
+                |a: &At, b: &At| self.compare(|key| self.keys[key].cell(*a), |key| self.keys[key].cell(*b));
+            rows = ordered::list(rows, compare);
         }
-        found.sort_by(|a, b| self.compare(|key| self.keys[key].cell(*a), |key| self.keys[key].cell(*b)));
-        found.truncate(limit);
-        found
+        rows.truncate(limit);
+        rows
     }
 
     /// Where the paths lead is found out once for each row.
@@ -138,15 +164,8 @@ impl<'s> Order<'s> {
         let ends: Vec<Option<At>> =
             rows.iter().flat_map(|at| self.keys.iter().map(|key| key.end(*at))).collect();
         let cell = |row: usize, key: usize| self.keys[key].cell_at(ends[row * width + key]);
-        let compare = |a: &usize, b: &usize| self.compare(|key| cell(*a, key), |key| cell(*b, key));
         let mut order: Vec<usize> = (0..rows.len()).collect();
-        if limit < order.len() {
-            if limit > 0 {
-                order.select_nth_unstable_by(limit - 1, compare);
-            }
-            order.truncate(limit);
-        }
-        order.sort_unstable_by(compare);
+        ordered::first_by(&mut order, limit, &|a, b| self.compare(|key| cell(a, key), |key| cell(b, key)));
         order.into_iter().map(|row| rows[row]).collect()
     }
 

@@ -5,7 +5,7 @@ use super::order::Order;
 use super::seen::{At, SeenTable};
 use super::View;
 use crate::mirror::{Condition, IdSet};
-use flette_odata::answer::{Listing, Related, Within};
+use flette_odata::answer::{Related, Within};
 use flette_odata::error::Result;
 use flette_odata::filter::Filter;
 use flette_odata::navigation::{navigation, Navigation};
@@ -37,12 +37,6 @@ impl Ties<'_> {
 }
 
 impl<'s> View<'s> {
-    /// The rows of a listing, in no order.
-    pub(super) fn listed(&self, seen: &Rc<SeenTable<'s>>, listing: &Listing) -> Result<Vec<At>> {
-        let condition = self.all_of(seen, listing.filter, listing.within)?;
-        Ok(seen.select(condition.as_ref()))
-    }
-
     /// A filter, and that rows are in a collection of a row.
     pub(super) fn all_of<'f>(
         &self,

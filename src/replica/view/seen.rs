@@ -1,9 +1,11 @@
 //! One table as the app sees it.
 
-use crate::mirror::{Cells, Code, Condition, MirrorTable, RowAt};
+use crate::mirror::{Alike, Cells, Code, Condition, MirrorTable, RowAt};
 use crate::model::Key;
 use crate::replica::{SeenRow, State};
 use flette_odata::answer::Stored;
+use flette_odata::ordered;
+use flette_odata::query::OrderBy;
 use flette_odata::render::Cell;
 use flette_odata::{Column, Table, Uuid};
 use std::borrow::Cow;
@@ -49,6 +51,23 @@ impl<'s> SeenTable<'s> {
         let mut rows: Vec<At> = told.into_iter().map(At::Mirror).collect();
         rows.extend(self.local_rows(condition).map(At::Local));
         rows
+    }
+
+    /// The first of them in an order by columns: those that are as the mirror says in that order, then the others.
+    pub(super) fn first(&self, condition: Option<&Condition>, by: &[OrderBy], limit: usize) -> Vec<At> {
+        let touched: Vec<Uuid> = self.touched.keys().copied().collect();
+        let told = self.mirror.map(|mirror| mirror.first_where(condition, &touched, by, limit));
+        let mut rows: Vec<At> = told.unwrap_or_default().into_iter().map(At::Mirror).collect();
+        rows.extend(self.local_rows(condition).map(At::Local));
+        rows
+    }
+
+    /// The rows that meet a condition, counted by what they store in a column, as far as the mirror has codes for it; then
+    /// the places of the others.
+    pub(super) fn tally(&self, column: &str, condition: Option<&Condition>) -> Option<(Vec<Alike>, Vec<At>)> {
+        let touched: Vec<Uuid> = self.touched.keys().copied().collect();
+        let alike = self.mirror?.tally(column, condition, &touched)?;
+        Some((alike, self.local_rows(condition).map(At::Local).collect()))
     }
 
     /// How many there are.
@@ -116,7 +135,7 @@ impl<'s> SeenTable<'s> {
             At::Local(place) => self.local[place].1.row.clone(),
             At::Mirror(_) => {
                 let cells = columns.iter().map(|column| column.logical_name.as_str());
-                cells.map(|name| (name.to_owned(), self.cell(at, name).into())).collect()
+                ordered::map(cells.map(|name| (name.to_owned(), self.cell(at, name).into())))
             }
         };
         Some(Stored { row, etag: etag.into_owned() })

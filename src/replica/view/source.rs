@@ -89,10 +89,10 @@ impl Source for View<'_> {
 
     fn list(&self, listing: &Listing, columns: &[&Column], each: &mut Each) -> Result<()> {
         let seen = self.seen(listing.table)?;
-        let rows = self.listed(&seen, listing)?;
+        let condition = self.all_of(&seen, listing.filter, listing.within)?;
         let order = Order::new(self, &seen, listing.order)?;
         let columns = columns_of(&seen, columns);
-        for at in order.first(rows, listing.after, number(listing.limit)) {
+        for at in order.first_where(condition.as_ref(), listing.after, number(listing.limit)) {
             let row = Row { seen: &seen, columns: &columns, order: Some(&order), at, id: seen.id(at) };
             if !each(&row)? {
                 break;

@@ -36,7 +36,7 @@ impl Object {
     /// The value of a member.
     pub(super) fn parsed(&self, name: &str) -> Option<serde_json::Value> {
         let (_, raw) = self.0.iter().find(|(n, _)| n == name)?;
-        serde_json::from_str(raw.get()).ok()
+        serde_json::from_slice(raw.get().as_bytes()).ok()
     }
 
     /// Keeps the members named, annotations and `MetadataId`.
