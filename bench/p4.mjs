@@ -48,7 +48,8 @@ async function measured(Kind, { rows, rounds }) {
     await checkFlette(page, acknowledged.Flette, "the worker was killed");
     const version = await browser.browser.version();
     await browser.kill();
-    await checkAfterKill(stage, Kind, profile, acknowledged);
+    // On a copy: the driver of the browser that was killed may still tidy up in its profile.
+    await checkAfterKill(stage, Kind, stage.copied(profile), acknowledged);
     return entry(Kind, results, { rows, rounds, version, checked: acknowledged.Flette.size });
   } finally {
     await browser.close();
@@ -64,6 +65,7 @@ async function checkAfterKill(stage, Kind, profile, acknowledged) {
     await checkFloor(page, acknowledged.floor);
   } finally {
     await browser.close();
+    stage.drop(profile);
   }
 }
 

@@ -10,7 +10,6 @@ const VIEWPORT = { width: 1280, height: 860 };
 /** With this, Firefox ends a worker that has nothing to do; it offers no command for it. */
 const FIREFOX_IDLE_MILLIS = 300;
 const FIREFOX_END_MILLIS = 2_500;
-const TIDY_MILLIS_MAX = 5_000;
 
 const found = (paths) => paths.find((path) => path && existsSync(path));
 
@@ -38,8 +37,6 @@ class Browser {
     const ended = new Promise((done) => child.once("exit", done));
     child.kill("SIGKILL");
     await ended;
-    // The driver tidies up in the profile once it sees that the process is gone.
-    await Promise.race([this.close(), sleep(TIDY_MILLIS_MAX)]);
   }
 }
 

@@ -12,6 +12,8 @@ export const USER = "demo";
 const FOLDER = join(root, "target/bench");
 const FILL_MILLIS_MAX = 60 * 60_000;
 const SAMPLE_ROWS = 20;
+/** Files of a profile that belong to a browser that runs, or to its driver. */
+const PASSING = /\/(Singleton\w+|lock|user\.js|\w+\.js\.puppeteer)$/;
 
 let site;
 const stages = new Map();
@@ -77,7 +79,7 @@ class Stage {
   copied(profile) {
     this.#profiles += 1;
     const copy = join(this.folder, `profile-${this.#profiles}`);
-    cpSync(profile, copy, { recursive: true, filter: (path) => !/\/(Singleton\w+|lock)$/.test(path) });
+    cpSync(profile, copy, { recursive: true, filter: (path) => !PASSING.test(path) });
     return copy;
   }
 
