@@ -6,6 +6,7 @@ import { FaultProxy } from "../tests/e2e/lib/proxy.mjs";
 import { written } from "../tests/server/lib/batch.mjs";
 import { browsers } from "./lib/browsers.mjs";
 import { edited, filled, someOf } from "./lib/contestants.mjs";
+import { inParts, watched } from "./lib/profile.mjs";
 import { inTurn, shown, table } from "./lib/rounds.mjs";
 import { call, stageOf } from "./lib/stage.mjs";
 import { ratios, rounded } from "./lib/statistics.mjs";
@@ -46,8 +47,8 @@ async function measured(Kind, { rows, rounds, edits: count }) {
       "floor, asked as the engine asks": batches("asked", receipts),
     };
     const results = await inTurn(contestants, rounds);
-    const watched = await watchedOnce(stage, Kind, edits("watched", 1));
-    return entry(Kind, results, { rows, rounds, count, watched, version: await engine.browser.version() });
+    const seen = await watchedOnce(stage, Kind, edits("watched", 1));
+    return entry(Kind, results, { rows, rounds, count, seen, version: await engine.browser.version() });
   } finally {
     await Promise.all([engine.close(), other.close()]);
     stage.drop(profile);
@@ -104,7 +105,10 @@ function inBatches(edits, headers) {
   return batches;
 }
 
-/** One more time through a proxy that notes when each request was answered; the proxy costs time, so it does not count. */
+/**
+ * One more time through a proxy that notes when each request was answered, and under the profiler where there is one: both
+ * cost time, so it does not count.
+ */
 async function watchedOnce(stage, Kind, edits) {
   const proxy = await new FaultProxy(stage.server).start();
   const browser = await stage.browser(Kind);
@@ -117,18 +121,19 @@ async function watchedOnce(stage, Kind, edits) {
     await call(page, "flette.patched", edits);
     const from = proxy.log.length;
     const started = performance.now();
-    await call(page, "flette.online");
+    const act = () => call(page, "flette.online");
+    const parts = await watched(Kind, browser.browser, proxy.origin, act);
     const millis = performance.now() - started;
     const log = proxy.log.slice(from).map(({ at, ...request }) => ({ ...request, at: at - started }));
     const batches = log.filter(({ url }) => url.endsWith("$batch"));
-    return { millis, requests: log.length, batches: batches.length, sent: batches.at(-1)?.at ?? 0 };
+    return { millis, parts, requests: log.length, batches: batches.length, sent: batches.at(-1)?.at ?? 0 };
   } finally {
     await browser.close();
     await proxy.stop();
   }
 }
 
-function entry(Kind, results, { rows, rounds, count, watched, version }) {
+function entry(Kind, results, { rows, rounds, count, seen, version }) {
   const millis = Object.fromEntries(
     Object.entries(results).map(([name, all]) => [name, all.map((result) => result.millis)]),
   );
@@ -149,7 +154,7 @@ function entry(Kind, results, { rows, rounds, count, watched, version }) {
       ),
       "",
       `Pair by pair: Flette to floor ${shown(ratio)}; to the same edits with receipts and with the rows in the answers ${shown(likewise)}.`,
-      `Once more through a proxy, which does not count: ${watched.requests} requests, ${watched.batches} of them batches; the last batch was answered after ${rounded(watched.sent, 0)} ms of ${rounded(watched.millis, 0)}.`,
+      `Once more through a proxy, which does not count: ${seen.requests} requests, ${seen.batches} of them batches; the last batch was answered after ${rounded(seen.sent, 0)} ms of ${rounded(seen.millis, 0)}.${inParts(seen.parts)}`,
     ],
   };
 }

@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { batch, parts } from "../tests/server/lib/batch.mjs";
 import { browsers } from "./lib/browsers.mjs";
 import { API, filled, floorRuns, LIST, someOf } from "./lib/contestants.mjs";
+import { inParts, watched } from "./lib/profile.mjs";
 import { inTurn, megabytes, shown, table } from "./lib/rounds.mjs";
 import { call, stageOf } from "./lib/stage.mjs";
 import { ratios, rounded } from "./lib/statistics.mjs";
@@ -26,6 +27,7 @@ export async function p6(options) {
 async function measured(Kind, { rows, rounds }) {
   const cases = [];
   let version;
+  let parts;
   for (const size of [rows / 10, rows]) {
     const stage = await stageOf(size, "changing");
     const profile = stage.copied(await filled("Flette", stage, Kind));
@@ -38,13 +40,16 @@ async function measured(Kind, { rows, rounds }) {
         const results = await inTurn(contestants(page, feed, Math.round(size * share), stage, Kind), rounds);
         cases.push({ size, share, changed: Math.round(size * share), ...results });
       }
+      await feed.changes(Math.round(size * SHARES[0]), `${Kind.title} watched`);
+      const act = () => call(page, "flette.synced", LIST);
+      parts = await watched(Kind, browser.browser, stage.origin, act);
       version = await browser.browser.version();
     } finally {
       await browser.close();
       stage.drop(profile);
     }
   }
-  return entry(Kind, cases, { rounds, version });
+  return entry(Kind, cases, { rounds, version, parts });
 }
 
 /** The floor goes first and checks that the feed tells of every change; both get the same delta. */
@@ -128,7 +133,7 @@ class Feed {
   }
 }
 
-function entry(Kind, cases, { rounds, version }) {
+function entry(Kind, cases, { rounds, version, parts }) {
   const judged = cases.map(({ size, share, changed, Flette, floor }) => {
     const [engine, least] = [Flette, floor].map((all) => all.map(({ millis }) => millis));
     const waits = Flette.map(({ millis, synced }) => millis - synced);
@@ -163,7 +168,7 @@ function entry(Kind, cases, { rounds, version }) {
       floor: least,
     })),
     lines: [
-      `${version}, profile on disk; ${rounds} rounds in turn. Of the changed rows ${DELETED_PART * 100} % are deleted and ${DELETED_PART * 100} % new.`,
+      `${version}, profile on disk; ${rounds} rounds in turn. Of the changed rows ${DELETED_PART * 100} % are deleted and ${DELETED_PART * 100} % new. Flette's time is that of a whole round and a list: the question who is calling, the delta, and the merging of segments at the round's end are in it.`,
       "",
       ...table(
         ["rows", "changed", "MB", "Flette, ms", "of it the list", "floor, ms", "ratio"],
@@ -182,6 +187,7 @@ function entry(Kind, cases, { rounds, version }) {
         ({ changed, growth }) =>
           `${changed} changed rows, large mirror to small: ${shown(growth)}, at most ${GROWTH_MAX}: ${growth.median <= GROWTH_MAX ? "met" : "not met"}.`,
       ),
+      ...(parts ? ["", `One more delta of ${SHARES[0] * 100} % of the large mirror.${inParts(parts)}`] : []),
     ],
   };
 }

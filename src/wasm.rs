@@ -1,7 +1,8 @@
 //! The surface of the module in JavaScript: conversions, and nothing else.
 
 use crate::browser::{Browser, FetchTransport, IndexedDbStore};
-use crate::engine::{Config, Engine, Identity, CONTROL_ROOT};
+use crate::engine::{Config, Engine, Identity, Profile, CONTROL_ROOT};
+use crate::error::Error;
 use flette_odata::{Method, ODataError, Request, Response};
 use js_sys::Uint8Array;
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,9 @@ pub struct OpenOptions {
     #[serde(default = "page_rows")]
     #[tsify(optional)]
     page_size: u32,
+    /// The offline profile in JSON; see `docs/profile.md`.
+    #[tsify(optional)]
+    profile: Option<String>,
     /// `Authorization` header of the requests to the server; where it is absent a cookie speaks for the user.
     #[tsify(optional)]
     authorization: Option<String>,
@@ -82,17 +86,18 @@ pub struct Flette {
 
 #[wasm_bindgen]
 impl Flette {
-    /// Opens the replica of one user, making it when there is none. Rejects when the options cannot be read or the
-    /// database cannot be opened.
+    /// Opens the replica of one user, making it when there is none. Rejects when the options or the profile cannot be
+    /// read or the database cannot be opened.
     pub async fn open(options: Ts<OpenOptions>) -> Result<Flette, JsError> {
         let options = options.to_rust().map_err(|error| JsError::new(&error.to_string()))?;
-        let store = IndexedDbStore::open(&options.database).await?;
         let transport = match &options.authorization {
             Some(value) => FetchTransport::with_authorization(value.as_str()),
             None => FetchTransport::with_cookies(),
         };
+        let config = config(options)?;
+        let store = IndexedDbStore::open(&config.database).await?;
         let platform = Browser::new(store.clone(), transport);
-        let engine = Engine::open(platform, config(options)).await?;
+        let engine = Engine::open(platform, config).await?;
         Ok(Flette { engine, store })
     }
 
@@ -138,8 +143,12 @@ impl Flette {
     }
 }
 
-fn config(options: OpenOptions) -> Config {
-    Config {
+fn config(options: OpenOptions) -> Result<Config, Error> {
+    let profile = match &options.profile {
+        Some(text) => Profile::read(text, &options.tables)?,
+        None => Profile::default(),
+    };
+    Ok(Config {
         root: options.root,
         database: options.database,
         identity: Identity {
@@ -149,7 +158,8 @@ fn config(options: OpenOptions) -> Config {
         },
         tables: options.tables,
         page_size: options.page_size,
-    }
+        profile,
+    })
 }
 
 /// The request; its URL stays absolute, so that links in the answer are.

@@ -1,6 +1,8 @@
 // Where a worker's time goes, by Chromium's own profiler: in WebAssembly, in JavaScript, in neither while it waits for
 // network and disk.
 
+import { rounded } from "./statistics.mjs";
+
 const SAMPLE_MICROS = 500;
 
 /** Runs `act` while the engine's worker is watched. Gives seconds by kind. */
@@ -23,6 +25,21 @@ export async function profiled(browser, origin, act) {
   }
   return seconds;
 }
+
+/** The same in any browser: `null` where it has no profiler. */
+export async function watched(Kind, browser, origin, act) {
+  if (Kind.title === "Chromium") return profiled(browser, origin, act);
+  await act();
+  return null;
+}
+
+/** Seconds by kind, as a sentence. */
+export const inParts = (parts) =>
+  parts
+    ? ` Where the worker's time goes under the profiler, s: ${Object.entries(parts)
+        .map(([kind, seconds]) => `${kind} ${rounded(seconds)}`)
+        .join("; ")}.`
+    : "";
 
 function kindOf({ functionName, url }) {
   if (functionName === "(idle)") return "waiting";

@@ -6,7 +6,7 @@ use crate::disk::{Disk, Platter};
 use crate::faults::Faults;
 use crate::net::{Crm, Wire, ROOT};
 use crate::step::{run, yield_now, Task};
-use flette::engine::{Config, Engine, Identity};
+use flette::engine::{Config, Engine, Identity, Profile};
 use flette::model::Millis;
 use flette::platform::Platform;
 use flette_odata::{Method, Request, Response, Uuid};
@@ -269,6 +269,7 @@ fn open(desk: Desk, identity: Identity) -> Option<Rc<Engine<Desk>>> {
         identity,
         tables: TABLES.map(str::to_owned).to_vec(),
         page_size: PAGE_ROWS,
+        profile: Profile::default(),
     };
     run(Box::pin(Engine::open(desk, config)))?.ok().map(Rc::new)
 }

@@ -7,6 +7,7 @@
 mod batch;
 mod names;
 mod read;
+mod scope;
 mod write;
 
 use crate::error::Result;
@@ -75,7 +76,16 @@ async fn route<S: Store>(replica: &Replica<S>, request: &Request, door: Door<'_>
     let operation = match parse(&replica.state(), request, door, &root) {
         Ok(operation) => operation,
         Err(Unread::Denied(error)) => return Ok(Answer::Here(error.to_response())),
-        Err(Unread::Unknown(error)) => return Ok(unreadable(request, &schema, error)),
+        Err(Unread::Unknown(error)) => {
+            let state = replica.state();
+            // The server does not know what waits here.
+            let waits =
+                error.status == 501 && !state.record.left_out.names.is_empty() && !state.journal.is_empty();
+            return Ok(match waits && request.method != flette_odata::Method::Get {
+                true => Answer::Here(error.to_response()),
+                false => unreadable(request, &schema, error),
+            });
+        }
     };
     if let Some(reason) = not_here(&replica.state(), &operation, door, &|key| is_known(&replica.state(), key))
     {
@@ -154,6 +164,9 @@ fn not_here(
     known: &dyn Fn(&Key) -> bool,
 ) -> Option<ODataError> {
     let beyond = |what: &str| Some(ODataError::not_implemented(format!("{what} is not available offline.")));
+    if let Some(reason) = scope::whole_rows(state, operation) {
+        return Some(reason);
+    }
     match operation {
         Operation::Batch(_) | Operation::Service | Operation::Metadata | Operation::Definitions { .. } => {
             None
@@ -175,7 +188,10 @@ fn not_here(
         | Operation::ReadRelated { table, id, .. }
         | Operation::CountRelated { table, id, .. } => table_not_here(state, table, door).or_else(|| {
             let missing = !is_complete(state, table) && !known(&Key::new(table.clone(), *id));
-            missing.then(|| ODataError::row_not_found(table, *id))
+            missing.then(|| match state.is_narrow(table) {
+                true => scope::outside(table),
+                false => ODataError::row_not_found(table, *id),
+            })
         }),
         write => write::not_here(state, write, door, known),
     }

@@ -1,5 +1,6 @@
 //! Names of rows that say nothing by themselves, as the replica knows them.
 
+use super::scope::explained;
 use super::{is_complete, table_not_here, Door};
 use crate::model::Key;
 use crate::replica::{SeenRow, State};
@@ -29,7 +30,7 @@ pub(super) fn read(request: &Request, root: &str, names: &KnownNames) -> Result<
         Some(name) => {
             ODataError::not_implemented(format!("The collection '{name}' is not available offline."))
         }
-        None => error,
+        None => explained(names.state, error),
     })
 }
 

@@ -35,15 +35,23 @@ fn read_rows(state: &State, operation: &Operation, door: Door<'_>, root: &str, u
         answer::respond(&view, root, url, operation)?.ok_or_else(beyond)
     });
     match answered {
-        Ok(response) => Answer::Here(mark_incomplete(&view, response)),
+        Ok(response) => {
+            let response = mark_incomplete(&view, response);
+            match super::scope::better_there(state, operation, &view.lacking()) {
+                true => Answer::Elsewhere(response),
+                false => Answer::Here(response),
+            }
+        }
         // A query in FetchXML is read late; as for any other read, the server's schema may be newer.
         Err(error) if error.status == 400 && is_fetch(operation) => {
-            Answer::Elsewhere(unknown_there(error).to_response())
+            Answer::Elsewhere(unknown_there(super::scope::explained(state, error)).to_response())
         }
         // Of rows that are not here only the server can tell.
-        Err(error) if error.status == 501 || error.status == 404 && view.has_missed() => {
-            Answer::Elsewhere(error.to_response())
+        Err(error) if error.status == 404 && view.has_missed() => {
+            let narrow = view.lacking().into_iter().find(|table| state.is_narrow(table));
+            Answer::Elsewhere(narrow.map_or(error, |table| super::scope::outside(&table)).to_response())
         }
+        Err(error) if error.status == 501 => Answer::Elsewhere(error.to_response()),
         Err(error) => Answer::Here(mark_incomplete(&view, error.to_response())),
     }
 }

@@ -102,7 +102,7 @@ impl<P: Platform + 'static> Engine<P> {
         let (memory, scope) = (self.platform.memory_bytes(), self.scope());
         let state = self.replica.state();
         let going = offline::on_the_way(&state, &scope, &self.live, self.platform.now());
-        Ok(json(&views::status(&state, &scope, &self.live, (memory, going))))
+        Ok(json(&views::status(&state, (&scope, &self.config.profile), &self.live, (memory, going))))
     }
 
     async fn parity(&self) -> Result<Response> {

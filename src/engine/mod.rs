@@ -8,11 +8,12 @@ mod views;
 
 use crate::api::{self, Answer, Door};
 use crate::error::Result;
+pub use crate::model::Profile;
 use crate::model::{Millis, TraceEvent};
 use crate::platform::{Platform, Transport, TransportError};
 pub use crate::replica::Identity;
 use crate::replica::{Random, Replica};
-use crate::sync::{self, Outside, Policy, Progress, Report, SyncConfig};
+use crate::sync::{self, Outside, Progress, Report, SyncConfig};
 use flette_odata::{ODataError, Request, Response};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -25,6 +26,9 @@ pub const CONTROL_ROOT: &str = "/flette/";
 
 /// Longest time that the segments are merged after a round, milliseconds. What is left undone waits for the next one.
 const COMPACTION_MILLIS_MAX: i64 = 2_000;
+
+/// What a round says that did not take place because another context runs them.
+const NOT_PRIMARY: &str = "Another context is the primary client.";
 
 /// How an engine is set up.
 #[derive(Debug, Clone)]
@@ -39,6 +43,8 @@ pub struct Config {
     pub tables: Vec<String>,
     /// Rows asked for per pulled page, `1..=5000`.
     pub page_size: u32,
+    /// What of the tables goes offline, and whose value stands in a conflict.
+    pub profile: Profile,
 }
 
 /// What is known only while the engine runs.
@@ -130,6 +136,9 @@ impl<P: Platform + 'static> Engine<P> {
         if !self.is_going_offline() {
             return self.round_now().await;
         }
+        let Some(_lock) = self.lock().await else {
+            return idle(NOT_PRIMARY);
+        };
         // Whoever wished for it does not wait any more: the worker was stopped meanwhile.
         match self.step_offline().await {
             Ok(report) => report,
@@ -138,9 +147,15 @@ impl<P: Platform + 'static> Engine<P> {
     }
 
     async fn round_now(&self) -> Report {
-        let Some((_lock, syncing)) = self.turn().await else {
-            return idle("Another context is the primary client.");
-        };
+        match self.lock().await {
+            Some(_lock) => self.locked_round().await,
+            None => idle(NOT_PRIMARY),
+        }
+    }
+
+    /// A round of whoever holds the lock.
+    async fn locked_round(&self) -> Report {
+        let syncing = self.begin();
         let config = self.sync_config();
         let now = || self.platform.now();
         let random = |bytes: &mut [u8]| self.platform.random(bytes);
@@ -152,15 +167,19 @@ impl<P: Platform + 'static> Engine<P> {
         report
     }
 
-    /// The right to run a round, for as long as it is held; `None` when another context has it.
-    async fn turn(&self) -> Option<(P::Lock, Reset<'_>)> {
+    /// The right to run rounds, for as long as it is held; `None` when another context has it.
+    async fn lock(&self) -> Option<P::Lock> {
         let name = format!("flette-round:{}", self.config.database);
         let lock = self.platform.try_lock(&name).await;
         self.live.primary.set(lock.is_some());
-        let lock = lock?;
+        lock
+    }
+
+    /// Something that [`Progress::stop`] ends begins.
+    fn begin(&self) -> Reset<'_> {
         self.live.progress.resume();
         self.live.syncing.set(true);
-        Some((lock, Reset(&self.live.syncing)))
+        Reset(&self.live.syncing)
     }
 
     fn sync_config(&self) -> SyncConfig {
@@ -168,7 +187,7 @@ impl<P: Platform + 'static> Engine<P> {
             root: self.config.root.clone(),
             tables: self.scope(),
             page_size: self.config.page_size,
-            policy: Policy::default(),
+            profile: self.config.profile.clone(),
         }
     }
 

@@ -194,6 +194,8 @@ impl<P: Platform + 'static> Engine<P> {
         if self.is_offline_chosen() {
             return Ok(Report { ok: true, ..Report::default() });
         }
+        // One lock for all of it: nobody comes between the checks and what they allowed.
+        let Some(_lock) = self.lock().await else { return Err(not_yet(super::NOT_PRIMARY)) };
         self.set_going(true, "offline-wanted").await?;
         let mut total = Report::default();
         for _ in 0..ROUNDS_MAX {
@@ -217,10 +219,10 @@ impl<P: Platform + 'static> Engine<P> {
         }
         self.set_going(false, "offline-failed").await?;
         let problem = total.problem.unwrap_or_else(|| "not everything has come".to_owned());
-        Err(Error::Refused(ODataError::new(409, "0x80044223", format!("Cannot go offline yet: {problem}"))))
+        Err(not_yet(&problem))
     }
 
-    /// Goes on with a wish to go offline by one round, after the checks if they are still to be done.
+    /// Goes on with a wish to go offline by one round, after the checks if they are still to be done. The lock must be held.
     ///
     /// # Errors
     /// What the checks refuse.
@@ -236,16 +238,14 @@ impl<P: Platform + 'static> Engine<P> {
             let rows = self.replica.state().tables.values().map(rows_here).sum();
             self.live.pace.set(Some((self.platform.now(), rows)));
         }
-        let report = self.round_now().await;
+        let report = self.locked_round().await;
         self.cut().await?;
         Ok(report)
     }
 
     /// Rights and space. `Some` when it could not be found out.
     async fn check(&self) -> Result<Option<Report>> {
-        let Some((_lock, _syncing)) = self.turn().await else {
-            return Ok(Some(super::idle("Another context is the primary client.")));
-        };
+        let _syncing = self.begin();
         let config = self.sync_config();
         let now = || self.platform.now();
         let random = |bytes: &mut [u8]| self.platform.random(bytes);
@@ -353,15 +353,20 @@ impl<P: Platform + 'static> Engine<P> {
                 Ok(())
             })
             .await?;
-        let mut total = self.round_now().await;
+        let Some(_lock) = self.lock().await else { return Ok(super::idle(super::NOT_PRIMARY)) };
+        let mut total = self.locked_round().await;
         for _ in 0..ROUNDS_MAX {
             if !total.more {
                 break;
             }
-            total = total.then(self.round_now().await);
+            total = total.then(self.locked_round().await);
         }
         Ok(total)
     }
+}
+
+fn not_yet(why: &str) -> Error {
+    Error::Refused(ODataError::new(409, "0x80044223", format!("Cannot go offline yet: {why}")))
 }
 
 #[cfg(test)]

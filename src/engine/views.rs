@@ -3,7 +3,7 @@
 use super::offline::OnTheWay;
 use super::Live;
 use crate::journal::{Entry, EntryState, Reason};
-use crate::model::{planted, Bug, Change, Clash, Conflict, EntityRef, Key, OpId, Value};
+use crate::model::{planted, Bug, Change, Clash, Conflict, EntityRef, Key, OpId, Profile, Value};
 use crate::replica::State;
 use crate::sync::{Phase, Report, Stage};
 use flette_odata::time::{format_date, format_datetime};
@@ -42,6 +42,8 @@ struct TableStatus {
     set: String,
     rows: usize,
     complete: bool,
+    /// Rows that are here although the profile leaves them out: changes of them wait.
+    outside: usize,
 }
 
 #[derive(Serialize)]
@@ -53,7 +55,7 @@ struct Storage {
 
 pub(super) fn status(
     state: &State,
-    scope: &[String],
+    (scope, profile): (&[String], &Profile),
     live: &Live,
     (memory_bytes, going_offline): (Option<u64>, Option<OnTheWay>),
 ) -> Status {
@@ -62,6 +64,7 @@ pub(super) fn status(
     let reachable = live.reachable.get();
     let offline = record.offline_chosen || reachable == Some(false);
     let tables: Vec<TableStatus> = scope.iter().map(|name| table(state, name)).collect();
+    let unheeded = || profile.problems(&state.schema, &record.left_out).into_iter().next();
     let whole = tables.iter().all(|table| table.complete);
     Status {
         mode: if offline { "offline" } else { "online" },
@@ -81,7 +84,7 @@ pub(super) fn status(
         going_offline,
         generation: record.generation,
         signed_in: live.signed_in.get(),
-        problem: live.problem.borrow().clone(),
+        problem: live.problem.borrow().clone().or_else(unheeded),
         tables,
         storage: Storage { bytes: state.tables.values().map(|t| t.stored_bytes()).sum(), persisted: None },
         memory_bytes,
@@ -95,6 +98,7 @@ fn table(state: &State, name: &str) -> TableStatus {
         set: state.schema.table(name).map(|t| t.set_name.clone()).unwrap_or_default(),
         rows: known.and_then(|t| t.mirror.as_ref()).map_or(0, |m| m.len()),
         complete: known.is_some_and(|t| t.cursor.complete),
+        outside: known.map_or(0, |t| t.cursor.outside.len()),
     }
 }
 
@@ -211,6 +215,7 @@ fn conflict_view(state: &State, conflict: &Conflict) -> serde_json::Value {
         "local_author": author(&me),
         "server_author": conflict.server_author.as_ref().map(author),
         "winner": conflict.winner,
+        "open": conflict.is_open(),
         "resolved": conflict.resolved,
     })
 }

@@ -67,6 +67,16 @@ pub struct Conflict {
     pub op: OpId,
     /// Which side's value stands.
     pub winner: Side,
+    /// Whether it was left to a human: the server's value stands only until one has chosen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub manual: bool,
     /// What the user chose afterwards, if anything.
     pub resolved: Option<Side>,
+}
+
+impl Conflict {
+    /// Whether it waits for a human to choose.
+    pub fn is_open(&self) -> bool {
+        self.manual && self.resolved.is_none()
+    }
 }

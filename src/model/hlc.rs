@@ -142,4 +142,41 @@ mod tests {
         clock.measure(Millis(day), Millis(day + 80), Millis(day));
         assert_eq!(clock.offset_millis(), 0);
     }
+
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever the device's clock does, whatever was measured, and however often the clock was stored and read.
+        #[test]
+        fn stamps_never_run_backwards(
+            steps in prop::collection::vec((any::<i32>(), any::<i32>(), 0_u8..3), 1..40)
+        ) {
+            let mut clock = HlcClock::new(DeviceId(3));
+            let mut last: Option<Hlc> = None;
+            for (now, server, kind) in steps {
+                let (now, server) = (Millis(i64::from(now)), Millis(i64::from(server)));
+                match kind {
+                    0 => clock.measure(now, Millis(now.0 + 20), server),
+                    1 => clock = serde_json::from_slice(&serde_json::to_vec(&clock).unwrap()).unwrap(),
+                    _ => {}
+                }
+                let stamp = clock.stamp(now);
+                prop_assert!(last.is_none_or(|last| last < stamp), "{last:?} {stamp:?}");
+                prop_assert_eq!(stamp.device, DeviceId(3));
+                last = Some(stamp);
+            }
+        }
+
+        /// Two clocks that measured the same server come to the same time, however wrong they are.
+        #[test]
+        fn clocks_agree_once_they_have_measured(here in any::<i32>(), there in any::<i32>(), server in any::<i32>()) {
+            let corrected = |error: i32| {
+                let (mut clock, now) = (HlcClock::new(DeviceId(1)), Millis(i64::from(error)));
+                clock.measure(now, now, Millis(i64::from(server)));
+                clock.corrected(now).0
+            };
+            // What lies within a second of the server's clock is left alone.
+            prop_assert!((corrected(here) - corrected(there)).abs() <= 2_000);
+        }
+    }
 }

@@ -4,6 +4,7 @@ mod conflict;
 mod hlc;
 mod ids;
 mod patch;
+mod profile;
 mod time;
 mod trace;
 
@@ -13,5 +14,8 @@ pub use flette_odata::{json, ordered, EntityRef, Row, Value};
 pub use hlc::{Hlc, HlcClock, COUNTER_MAX};
 pub use ids::{ChangeSetId, DeviceId, ETag, Key, OpId, Seq};
 pub use patch::{Change, FieldEdit, Reason};
+pub use profile::{
+    is_fixed, Direction, FieldProfile, LeftOut, Profile, Rule, TableProfile, ME, MY_BUSINESS_UNIT,
+};
 pub use time::{Millis, ServerTime};
 pub use trace::{code_shown, Trace, TraceEvent, TRACE_EVENTS_KEPT_MAX, TRACE_EVENTS_MAX};

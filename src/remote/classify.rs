@@ -310,4 +310,37 @@ mod tests {
         }
         check(&[Asked::Link], &coded(403, "0x80040220"), "park");
     }
+
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Any status, with any code or without the server's words.
+        #[test]
+        fn nothing_is_done_that_was_not_said_and_nothing_is_parked_that_passes(
+            status in 0_u16..700, asked in 0_usize..7, code in 0_usize..6, words in any::<bool>()
+        ) {
+            let all = [ASKED.as_slice(), &[Asked::Join]].concat();
+            let codes = ["", DUPLICATE_FOUND, KEY_TAKEN, ID_TAKEN, VERSION_CHANGED, "0x80040220"];
+            let response = if words { coded(status, codes[code]) } else { Response::empty(status) };
+            let outcome = classify(all[asked], Ok(&response), Millis(0));
+            prop_assert_eq!(&outcome, &classify(all[asked], Ok(&response), Millis(0)));
+            let parked = matches!(outcome, Outcome::Park(_));
+            match outcome {
+                Outcome::Done => prop_assert!(
+                    matches!(status, 200..=299)
+                        || words && all[asked] == Asked::Delete && status == 404
+                        || all[asked] == Asked::Join && codes[code] == ID_TAKEN && matches!(status, 400 | 409 | 412)
+                ),
+                Outcome::Hold(_) => prop_assert!(matches!(status, 0 | 300..=399 | 401 | 403 | 407 | 429 | 503)),
+                Outcome::Resolve(_) => prop_assert!(matches!(status, 400..=499)),
+                Outcome::Retry(_) | Outcome::Park(_) => {}
+            }
+            let passes = matches!(status, 0 | 300..=399 | 401 | 407 | 408 | 429 | 503) || status > 599;
+            prop_assert!(!(parked && passes), "{status} passes by itself");
+            // What somebody on the way says settles nothing about a row.
+            if !words && matches!(status, 403 | 404) && all[asked] != Asked::Link {
+                prop_assert!(!parked);
+            }
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use crate::model::Millis;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use uuid::Uuid;
 
 /// How changes of a table are learned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -39,9 +41,23 @@ pub struct Cursor {
     pub next_segment: u64,
     /// Columns the delta link was asked for; another set needs a new first call.
     pub columns: Vec<String>,
+    /// Filter it was asked for; another one needs a new first call, too.
+    #[serde(default)]
+    pub filter: Option<String>,
+    /// Whether what is read lacks rows, or columns, of those that the server would tell.
+    #[serde(default)]
+    pub narrow: bool,
+    /// Rows that are here although the filter leaves them out: changes of them wait.
+    #[serde(default)]
+    pub outside: BTreeSet<Uuid>,
 }
 
 impl Cursor {
+    /// Whether what is read is all that the server would tell.
+    pub fn holds_all(&self) -> bool {
+        self.complete && !self.narrow
+    }
+
     /// Whether rows are here, be it not all of them: they are shown while others are pulled, or pulled again.
     pub fn has_begun(&self) -> bool {
         self.complete || self.next_link.is_some() || self.next_segment > 0

@@ -10,7 +10,8 @@ impl Draft<'_> {
     /// Makes the `take` side's value stand, as a new local change. Where that side won already, nothing changes.
     ///
     /// # Errors
-    /// 404 for an unknown conflict or a row that is gone; 409 for one that was resolved before.
+    /// 404 for an unknown conflict or a row that is gone; 409 for one that was resolved before; 400 for a column that is
+    /// not here any more, or cannot be edited here.
     pub fn resolve_conflict(&mut self, id: Uuid, take: Side) -> Result<()> {
         let unknown = || ODataError::new(404, "0x80040217", format!("There is no conflict {id}."));
         let mut conflict = self.state().conflicts.get(&id).cloned().ok_or_else(unknown)?;
@@ -43,8 +44,12 @@ impl Draft<'_> {
     fn set_field(&mut self, conflict: &Conflict, name: &str, value: &Value) -> Result<()> {
         let key = &conflict.key;
         let schema = self.schema();
-        if schema.table(&key.table).is_none_or(|table| table.column(name).is_none()) {
+        let Some(column) = schema.table(&key.table).and_then(|table| table.column(name)) else {
             return Err(ODataError::bad_request(format!("There is no column '{name}' any more.")).into());
+        };
+        if !column.valid_for_update {
+            let message = format!("The column '{name}' cannot be edited on this device.");
+            return Err(ODataError::bad_request(message).into());
         }
         let seen = self.row(key).ok_or_else(|| ODataError::row_not_found(&key.table, key.id))?;
         let old = seen.row.get(name).cloned().unwrap_or_default();

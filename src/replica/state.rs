@@ -6,7 +6,9 @@ use super::{Cursor, IdMap};
 use crate::error::{Error, Result};
 use crate::journal::{fold, Entry, Journal};
 use crate::mirror::MirrorTable;
-use crate::model::{Conflict, DeviceId, ETag, EntityRef, HlcClock, Key, Millis, Row, Value};
+use crate::model::{
+    Conflict, DeviceId, ETag, EntityRef, HlcClock, Key, LeftOut, Millis, Profile, Row, Value,
+};
 use crate::store::Revision;
 use flette_odata::edm::Schema;
 use flette_odata::ordered;
@@ -14,6 +16,7 @@ use flette_odata::path::PARTY_TABLE;
 use flette_odata::render::Cell;
 use flette_odata::rules;
 use flette_odata::rules::money::Currency;
+use flette_odata::ODataError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
@@ -58,6 +61,12 @@ pub struct Record {
     /// Tables of forms and views that were taken along when the user went offline; kept up to date since then.
     #[serde(default)]
     pub customizations: Vec<String>,
+    /// The profile that the schema was narrowed by; none while that is not done, or was never asked for.
+    #[serde(default)]
+    pub profiled: Option<Profile>,
+    /// What the schema lacks by it.
+    #[serde(default)]
+    pub left_out: LeftOut,
     /// Who uses the replica.
     pub user: Uuid,
     /// His business unit.
@@ -98,6 +107,8 @@ impl Record {
             schema_checked: None,
             going_offline: None,
             customizations: Vec::new(),
+            profiled: None,
+            left_out: LeftOut::default(),
             user: identity.user,
             business_unit: identity.business_unit,
             organization: identity.organization,
@@ -246,7 +257,32 @@ impl State {
 
     /// Whether every row of the table that the user may see is here.
     pub fn is_complete(&self, table: &str) -> bool {
-        self.tables.get(table).is_some_and(|t| t.cursor.complete)
+        self.tables.get(table).is_some_and(|t| t.cursor.holds_all() && self.has_columns(table, &t.cursor))
+    }
+
+    /// Whether a table is pulled as far as a profile wants it, which is not all of it.
+    pub fn is_narrow(&self, table: &str) -> bool {
+        self.tables.get(table).is_some_and(|t| t.cursor.complete) && !self.is_complete(table)
+    }
+
+    /// Whether what is read has every column of the schema: one that a profile has let in again is yet to be pulled.
+    fn has_columns(&self, table: &str, cursor: &Cursor) -> bool {
+        let known = || self.schema.table(table).into_iter().flat_map(|table| &table.columns);
+        self.record.profiled.is_none()
+            || cursor.columns.is_empty()
+            || known().all(|column| cursor.columns.contains(&column.property()))
+    }
+
+    /// 501 for whole rows of a table of which a profile leaves columns out.
+    pub fn lacking_columns(&self, table: &str) -> Option<ODataError> {
+        let lacking = self.record.left_out.of(table);
+        let names = lacking.join(", ");
+        (!lacking.is_empty()).then(|| {
+            ODataError::not_implemented(format!(
+                "Whole rows of '{table}' are not available offline: {names} are not in the offline profile. Name the \
+                 columns that are wanted."
+            ))
+        })
     }
 
     /// Whether a row was seen, or changed, here.

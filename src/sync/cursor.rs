@@ -45,6 +45,8 @@ pub(super) enum Kind {
 pub(super) struct Fresh {
     /// The properties asked for.
     pub(super) columns: Vec<String>,
+    /// The filter asked for.
+    pub(super) filter: Option<String>,
     /// What the call brings.
     pub(super) kind: Kind,
     /// Server time at the call, less an overlap: where the next sweep begins.
@@ -54,7 +56,16 @@ pub(super) struct Fresh {
 impl Fresh {
     /// The first page of a first call is in.
     pub(super) fn open(&self, cursor: &mut Cursor, target: Target) {
+        match target {
+            Target::Live => cursor.narrow = self.filter.is_some(),
+            // Columns that are new in the shadow are shown, and are not in what is read until then.
+            Target::Shadow => {
+                let is_new = |column: &String| !cursor.columns.contains(column);
+                cursor.narrow |= self.columns.iter().any(is_new) && !cursor.columns.is_empty();
+            }
+        }
         cursor.columns.clone_from(&self.columns);
+        cursor.filter.clone_from(&self.filter);
         cursor.watermark_next = Some(self.at);
         match self.kind {
             Kind::Changes => cursor.sweeps = cursor.sweeps.saturating_add(1),
@@ -66,27 +77,27 @@ impl Fresh {
     }
 }
 
-/// Decides from the cursor alone.
-pub(super) fn begin(cursor: &Cursor, table: &Table, root: &str) -> Begin {
+/// Decides from the cursor alone. `filter`: which rows are wanted.
+pub(super) fn begin(cursor: &Cursor, table: &Table, filter: Option<&str>, root: &str) -> Begin {
     let columns: Vec<String> = table.columns.iter().map(|column| column.property()).collect();
-    let same_columns = cursor.columns == columns;
+    let as_asked = cursor.columns == columns && cursor.filter.as_deref() == filter;
     let target = if cursor.shadow.is_some() { Target::Shadow } else { Target::Live };
     let shown = planted(Bug::ShadowShown) && cursor.shadow.is_some();
-    if let (Some(link), true, false) = (&cursor.next_link, same_columns, shown) {
+    if let (Some(link), true, false) = (&cursor.next_link, as_asked, shown) {
         return Begin::Page { url: link.clone(), kind: Kind::Changes, target, fresh: None };
     }
     let drained = cursor.delta_link.is_some() || cursor.watermark.is_some();
     if cursor.shadow.is_some() {
         let whole = drained || planted(Bug::ShadowShown);
-        return if whole && same_columns { Begin::Swap } else { Begin::DropShadow };
+        return if whole && as_asked { Begin::Swap } else { Begin::DropShadow };
     }
     let all = || Begin::Page {
-        url: collection_url(root, table, &columns),
+        url: collection_url(root, table, &columns, filter),
         kind: Kind::All,
         target: if cursor.next_segment == 0 { Target::Live } else { Target::Shadow },
         fresh: Some(columns.clone()),
     };
-    if !same_columns || !cursor.complete {
+    if !as_asked || !cursor.complete {
         return all();
     }
     match (cursor.feed, &cursor.delta_link, cursor.watermark) {
@@ -94,7 +105,7 @@ pub(super) fn begin(cursor: &Cursor, table: &Table, root: &str) -> Begin {
             Begin::Page { url: link.clone(), kind: Kind::Changes, target: Target::Live, fresh: None }
         }
         (Feed::Sweep, _, Some(since)) if cursor.sweeps < SWEEPS_MAX && is_swept(table) => {
-            let url = sweep_url(root, table, &columns, since);
+            let url = sweep_url(root, table, &columns, filter, since);
             Begin::Page { url, kind: Kind::Changes, target: Target::Live, fresh: Some(columns) }
         }
         (Feed::Delta | Feed::Sweep, _, _) => all(),

@@ -5,6 +5,9 @@
 
 mod cursor;
 mod held;
+#[cfg(test)]
+mod matrix_tests;
+mod outside;
 mod page;
 mod policy;
 mod pull;
@@ -13,6 +16,7 @@ mod reconcile;
 mod round;
 mod schedule;
 mod schema;
+mod scope;
 mod settle;
 mod spoil;
 mod step;
@@ -27,7 +31,7 @@ pub use schedule::{backoff_millis, next_round_at, BACKOFF_MILLIS_MAX, ROUND_INTE
 pub use settle::settle;
 pub use survey::{survey, Survey};
 
-use crate::model::Millis;
+use crate::model::{Millis, Profile};
 use crate::platform::Transport;
 use std::cell::{Cell, RefCell};
 
@@ -50,8 +54,8 @@ pub struct SyncConfig {
     pub tables: Vec<String>,
     /// Most rows of a pulled page, `1..=5000`.
     pub page_size: u32,
-    /// Whose value stands in a conflict.
-    pub policy: Policy,
+    /// What of the tables goes offline, and whose value stands in a conflict.
+    pub profile: Profile,
 }
 
 /// What a round is doing.

@@ -2,14 +2,16 @@
 
 use super::cursor::Fresh;
 use super::held;
-use super::reconcile::{reconcile, Incoming, Local};
+use super::outside;
+use super::reconcile::{is_sent, reconcile, Incoming, Local};
 use super::spoil;
 use super::step::{decide, merged, Run, Stop};
 use crate::error::{Error, Result};
+use crate::journal::Entry;
 use crate::model::{planted, Bug, ETag, Key, TraceEvent};
 use crate::platform::Transport;
 use crate::remote::{stamps_of_rows, Outcome};
-use crate::replica::{Cursor, Draft, Feed, Item, Page, PageError, Target};
+use crate::replica::{Cursor, Draft, Feed, Item, Page, PageError, SegmentBuilder, Target};
 use crate::store::{Durability, Store};
 use flette_odata::edm::Table;
 use flette_odata::ordered;
@@ -24,6 +26,8 @@ pub(super) struct Committed {
     pub(super) items: u64,
     pub(super) conflicts: u64,
     pub(super) merged: u64,
+    /// Rows with entries that a filtered feed took away: to be read.
+    pub(super) outside: Vec<Key>,
 }
 
 /// Takes one page over: rows into a segment, their entries reconciled, the cursor moved, all at once.
@@ -48,7 +52,8 @@ pub(super) async fn commit<S: Store, T: Transport>(
     let mut strict = touched;
     loop {
         // A shadow is only right in memory when it was read whole before it is added to.
-        let tables: &[&str] = if strict || target == Target::Shadow { &[name] } else { &[] };
+        let whole = strict || target == Target::Shadow || run.policy.has_up(name);
+        let tables: &[&str] = if whole { &[name] } else { &[] };
         let durability = if strict { Durability::Strict } else { Durability::Relaxed };
         let committed = run
             .replica
@@ -59,7 +64,7 @@ pub(super) async fn commit<S: Store, T: Transport>(
                         .map_err(|e| Error::Damaged(format!("page of {name}: {e:?}")))?,
                 };
                 let part = Part { table, target, fresh: fresh.as_ref(), strict, body };
-                take_over(draft, &part, spoil::lose(draft, table, page), &run.config.policy)
+                take_over(draft, &part, spoil::lose(draft, table, page), &run.policy)
             })
             .await?;
         match committed {
@@ -109,6 +114,14 @@ fn edited_rows(journal: &crate::journal::Journal, name: &str) -> BTreeSet<Uuid> 
     ordered::set(journal.keys_of(name).map(|key| key.id))
 }
 
+/// Of a row that is told, its id.
+fn told_id(item: Item) -> Option<Uuid> {
+    match item {
+        Item::Row(id) => Some(id),
+        Item::Tombstone(_) => None,
+    }
+}
+
 fn id_of(item: Item) -> Uuid {
     match item {
         Item::Row(id) | Item::Tombstone(id) => id,
@@ -155,12 +168,17 @@ fn take_over(
         items: u64::from(page.rows) + u64::from(page.tombstones),
         ..Committed::default()
     };
+    let filtered = draft.cursor(name).filter.is_some();
     let ids = ordered::set(met.keys().copied());
     let stamps = match ids.is_empty() {
         true => BTreeMap::new(),
         false => stamps_of_rows(part.body, part.table, &ids),
     };
     for (id, (at, item)) in met {
+        if filtered && matches!(item, Item::Tombstone(_)) {
+            committed.outside.push(Key::new(name, id));
+            continue;
+        }
         let stamps = stamps.get(&id).cloned().unwrap_or_default();
         let (conflicts, merged) = reconcile_item(draft, part.table, (&page, &stamps), (id, at, item), policy);
         committed.conflicts += conflicts;
@@ -183,8 +201,19 @@ fn take_over(
         fresh.open(&mut cursor, part.target);
     }
     draft.set_cursor(name, cursor);
+    let page = carried(draft, part.table, page, policy);
+    let mut cursor = draft.cursor(name);
+    if part.target == Target::Live && !cursor.outside.is_empty() {
+        for id in page.items().filter_map(told_id) {
+            cursor.outside.remove(&id);
+        }
+        draft.set_cursor(name, cursor);
+    }
     let (next_link, delta_link) = (page.next_link, page.delta_link);
     draft.add_segment(name, part.target, page.segment)?;
+    for key in &committed.outside {
+        outside::keep(draft, part.table, key, part.target)?;
+    }
     let mut cursor = draft.cursor(name);
     if next_link.is_some() {
         draft.record.pull_due = true;
@@ -219,6 +248,29 @@ fn reconcile_item(
     };
     let merged = merged(draft, &entries, &decision);
     (decide(draft, &entries, decision, false), merged)
+}
+
+/// The page with the values that columns which only go up have here. What was sent and is told stands.
+fn carried(draft: &Draft, table: &Table, page: Page, policy: &super::Policy) -> Page {
+    let name = table.logical_name.as_str();
+    if !policy.has_up(name) {
+        return page;
+    }
+    let mut segment = SegmentBuilder::new(table);
+    for (at, item) in page.items().enumerate() {
+        match item {
+            Item::Tombstone(id) => segment.push_tombstone(id),
+            Item::Row(id) => {
+                let (key, mut row) = (Key::new(name, id), page.row(at));
+                let known = draft.state().mirror_row(&key).map(|(row, _)| row);
+                let entries: Vec<Entry> = draft.state().journal.of(&key).cloned().collect();
+                policy.carry(name, (&mut row, known.as_ref()), &|name, told| is_sent(&entries, name, told));
+                // The values come from rows of the same table, so they fit.
+                let _ = segment.push_row(id, &page.etag(at).unwrap_or_default(), &row);
+            }
+        }
+    }
+    Page { segment, ..page }
 }
 
 /// The last page is in.

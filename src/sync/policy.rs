@@ -1,17 +1,34 @@
 //! Whose value stands in a conflict, and which fields mean nothing apart.
 
 use crate::merge::Rule;
+use crate::model::{Direction, Profile, Row, Value};
 use flette_odata::edm::{Column, ColumnKind, Table};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Rules by table and field; [`Rule::Newest`] where nothing is set.
+/// Rules by table and field, [`Rule::Newest`] where nothing is set; and the columns that only go up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     tables: BTreeMap<String, Rule>,
     fields: BTreeMap<(String, String), Rule>,
+    up: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Policy {
+    /// What a profile says of merging.
+    pub fn of(profile: &Profile) -> Policy {
+        let mut policy = Policy::default();
+        for (table, set) in &profile.tables {
+            policy.tables.extend(set.merge.map(|rule| (table.clone(), rule)));
+            for (name, field) in &set.fields {
+                policy.fields.extend(field.merge.map(|rule| ((table.clone(), name.clone()), rule)));
+                if field.direction == Direction::Up {
+                    policy.up.entry(table.clone()).or_default().insert(name.clone());
+                }
+            }
+        }
+        policy
+    }
+
     /// The same policy with a rule for all fields, and the deletions, of a table.
     pub fn with_table(mut self, table: &str, rule: Rule) -> Policy {
         self.tables.insert(table.to_owned(), rule);
@@ -29,10 +46,37 @@ impl Policy {
         self.tables.get(table).copied().unwrap_or_default()
     }
 
-    /// The rule of a field.
-    pub fn field(&self, table: &str, field: &str) -> Rule {
-        let own = self.fields.get(&(table.to_owned(), field.to_owned())).copied();
-        own.unwrap_or_else(|| self.table(table))
+    /// The rule of fields that merge as one value: that of the first that has one of its own, else the table's.
+    pub(super) fn fields<'c>(&self, table: &str, fields: impl IntoIterator<Item = &'c str>) -> Rule {
+        let own = |field: &str| self.fields.get(&(table.to_owned(), field.to_owned())).copied();
+        fields.into_iter().find_map(own).unwrap_or_else(|| self.table(table))
+    }
+
+    /// Whether the column of a row that is here is never changed by what the server says.
+    pub(super) fn is_up(&self, table: &str, column: &str) -> bool {
+        self.up.get(table).is_some_and(|columns| columns.contains(column))
+    }
+
+    /// Whether a table has such columns.
+    pub(super) fn has_up(&self, table: &str) -> bool {
+        self.up.contains_key(table)
+    }
+
+    /// Gives a row that the server told the values of its columns that only go up: `known`, as it was told before. What
+    /// `is_ours` stands as it is told.
+    pub(super) fn carry(
+        &self,
+        table: &str,
+        (row, known): (&mut Row, Option<&Row>),
+        is_ours: &dyn Fn(&str, &Value) -> bool,
+    ) {
+        let Some(known) = known else { return };
+        for name in self.up.get(table).into_iter().flatten() {
+            let (Some(told), Some(before)) = (row.get_mut(name), known.get(name)) else { continue };
+            if !is_ours(name, told) {
+                told.clone_from(before);
+            }
+        }
     }
 }
 
@@ -70,3 +114,6 @@ fn address_of(name: &str) -> Option<&'static str> {
 fn in_currency(column: &Column) -> bool {
     column.logical_name == CURRENCY || matches!(column.kind, ColumnKind::Money { .. })
 }
+
+#[cfg(test)]
+mod tests;

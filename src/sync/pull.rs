@@ -6,6 +6,7 @@
 
 use super::cursor::{begin, may_track, Begin, Fresh, Kind};
 use super::held;
+use super::outside;
 use super::page::commit;
 use super::push::Pass;
 use super::reconcile::{reconcile, Incoming, Local};
@@ -87,7 +88,8 @@ async fn from_where_it_stands<S: Store, T: Transport>(
 ) -> std::result::Result<End, Stop> {
     let name = &table.logical_name;
     let cursor = run.replica.state().tables.get(name).map(|t| t.cursor.clone()).unwrap_or_default();
-    match begin(&cursor, table, run.remote.root()) {
+    let filter = wanted_rows(run, table);
+    match begin(&cursor, table, filter.as_deref(), run.remote.root()) {
         Begin::Swap => {
             swap(run, table).await?;
             Ok(End::Whole)
@@ -110,15 +112,29 @@ async fn from_where_it_stands<S: Store, T: Transport>(
                 rows_max: run.config.page_size,
                 merged: cursor.complete && target == Target::Live,
             };
-            let fresh = fresh.map(|columns| Fresh { columns, kind, at: Millis(0) });
+            let fresh = fresh.map(|columns| Fresh { columns, filter, kind, at: Millis(0) });
             let tracked = call.track_changes;
             match pages(run, table, call, target, fresh).await? {
                 None if target == Target::Shadow => Ok(End::Again),
-                None => Ok(End::Whole),
+                None => {
+                    // A read that went on was begun before what was sent last: it need not have told of that.
+                    if cursor.next_link.is_none() {
+                        outside::release(run, table).await?;
+                    }
+                    Ok(End::Whole)
+                }
                 Some(outcome) => refused(run, table, outcome, tracked).await,
             }
         }
     }
+}
+
+/// Which rows of a table the profile wants, in the words of `$filter`: all of those that others hold.
+fn wanted_rows<S: Store, T: Transport>(run: &Run<'_, S, T>, table: &Table) -> Option<String> {
+    let state = run.replica.state();
+    let (name, record) = (&table.logical_name, &state.record);
+    let held = name == PARTY_TABLE || state.schema.many_to_many.iter().any(|pairs| pairs.intersect == *name);
+    run.config.profile.rows(name, record.user, record.business_unit).filter(|_| !held)
 }
 
 /// Reads pages until there is no next link. `Some` is an answer that was no page.
@@ -169,7 +185,8 @@ async fn pages<S: Store, T: Transport>(
             Ok::<_, Stop>(committed)
         };
         let (asked_ahead, committed) = join(next, this).await;
-        let committed = committed?;
+        let mut committed = committed?;
+        outside::read(run, std::mem::take(&mut committed.outside)).await?;
         let Some(link) = committed.next_link else { return Ok(None) };
         run.in_time()?;
         read = match asked_ahead {
@@ -243,14 +260,18 @@ pub(super) fn forget(draft: &mut Draft, name: &str, feed: Option<Feed>) {
 /// gave are gone, but those that were never there.
 async fn swap<S: Store, T: Transport>(run: &Run<'_, S, T>, table: &Table) -> std::result::Result<(), Stop> {
     let name = table.logical_name.as_str();
-    let policy = &run.config.policy;
+    let policy = &run.policy;
     read_moved(run, name).await?;
-    let (conflicts, merges) = run
+    let (conflicts, merges, outside) = run
         .replica
         .transact(run.at(), Durability::Strict, &[name], |draft| {
             let state = draft.state();
             let keys: Vec<Key> = state.journal.keys_of(name).cloned().collect();
-            let (mut conflicts, mut merges) = (0, 0);
+            let (mut conflicts, mut merges, mut outside) = (0, 0, Vec::new());
+            let mut cursor = draft.cursor(name);
+            let filtered = cursor.filter.is_some();
+            cursor.outside.clear();
+            draft.set_cursor(name, cursor);
             for key in keys {
                 let entries = draft.entries_of(&key);
                 let known = state.mirror_row(&key).map(|(row, _)| row);
@@ -261,6 +282,11 @@ async fn swap<S: Store, T: Transport>(run: &Run<'_, S, T>, table: &Table) -> std
                     (Some((row, etag)), _) => {
                         let stamps = Stamps::default();
                         reconcile(table, local, Incoming::Row { row, etag, stamps: &stamps }, policy)
+                    }
+                    (None, Some(_)) if filtered => {
+                        outside::keep(draft, table, &key, Target::Shadow)?;
+                        outside.push(key);
+                        continue;
                     }
                     (None, Some(_)) => reconcile(table, local, Incoming::Gone, policy),
                     (None, None) => {
@@ -276,16 +302,16 @@ async fn swap<S: Store, T: Transport>(run: &Run<'_, S, T>, table: &Table) -> std
             draft.note(TraceEvent::Swapped { table: name.to_owned() });
             draft.swap(name);
             let mut cursor = draft.cursor(name);
-            (cursor.complete, cursor.sweeps) = (true, 0);
+            (cursor.complete, cursor.sweeps, cursor.narrow) = (true, 0, filtered);
             draft.set_cursor(name, cursor);
-            Ok((conflicts, merges))
+            Ok((conflicts, merges, outside))
         })
         .await?;
     run.count(|report| {
         report.conflicts += conflicts;
         report.merged += merges;
     });
-    Ok(())
+    outside::read(run, outside).await
 }
 
 /// Reads the rows with entries that have moved on in the shadow, one by one, where the server tells when each field was

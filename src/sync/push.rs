@@ -5,6 +5,7 @@
 //! on it.
 
 use super::held::{self, tell};
+use super::outside;
 use super::settle::settle;
 use super::step::{decide, mirror, park, words, Run, Stop};
 use super::unclear::{boundary, representation, resolve, Unclear};
@@ -109,7 +110,7 @@ async fn send<S: Store, T: Transport>(
             reads: reads.into_iter().zip(read.by_ref()).collect(),
         })
         .collect();
-    let policy = &run.config.policy;
+    let policy = &run.policy;
     let sums = run
         .replica
         .transact(run.at(), Durability::Strict, &held_tables(run), |draft| {
@@ -251,7 +252,13 @@ fn take_over(
                 } else if let Some((table, row, etag)) = representation(schema, key, &answer.body) {
                     let decision = settle(table, request, &entries, &row, &etag);
                     decide(draft, &entries, decision, false);
+                    let known = draft.state().mirror_row(key).map(|(row, _)| row);
+                    let mut row = row;
+                    policy.carry(&key.table, (&mut row, known.as_ref()), &|name, _| {
+                        says(&request.change, name)
+                    });
                     tell(&mut told, key.clone(), Some((row, etag)));
+                    outside::until_told(draft, key);
                     sums.done += 1;
                 } else if !answer.body.is_empty() {
                     sums.unreadable.push(key.clone());
@@ -291,6 +298,15 @@ fn take_over(
     Ok(sums)
 }
 
+/// Whether a request gave a column a value.
+fn says(change: &Change, name: &str) -> bool {
+    match change {
+        Change::Create(row) => row.contains_key(name),
+        Change::Update(edits) => edits.iter().any(|edit| edit.name == name),
+        Change::Delete => false,
+    }
+}
+
 /// What a row held goes with it.
 fn release(draft: &mut Draft, holder: &Key) {
     for held in draft.held_by(holder) {
@@ -305,7 +321,8 @@ fn unsend(draft: &mut Draft, seqs: &[Seq]) {
     }
 }
 
-/// Tables that have to be in memory to send and settle what rows hold: theirs, and those of the rows.
+/// Tables that have to be in memory to send and settle what rows hold: theirs, and those of the rows; and tables with
+/// columns that only go up.
 fn held_tables<'r, S: Store, T: Transport>(run: &'r Run<'_, S, T>) -> Vec<&'r str> {
     let state = run.replica.state();
     let held = |name: &&String| {
@@ -314,7 +331,8 @@ fn held_tables<'r, S: Store, T: Transport>(run: &'r Run<'_, S, T>) -> Vec<&'r st
                 && (entry.key.table == **name || entry.holders.iter().any(|holder| holder.table == **name))
         })
     };
-    run.config.tables.iter().filter(held).map(String::as_str).collect()
+    let needed = |name: &&String| run.policy.has_up(name) || held(name);
+    run.config.tables.iter().filter(needed).map(String::as_str).collect()
 }
 
 /// The table whose rows a call reads after a request.

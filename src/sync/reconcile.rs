@@ -3,8 +3,10 @@
 //! Per field, or group of fields that mean nothing apart: base is the oldest entry's `old`, local the newest entry's
 //! `new`, and the merge of `crate::merge` decides. What stays in the journal gets the server's value as its base.
 
+mod gone;
+
 use super::policy::{group, Policy, CURRENCY};
-use crate::journal::{fold, squash, Entry, EntryState, Squashed};
+use crate::journal::{Entry, EntryState};
 use crate::merge::{merge, newer, Merged, Rule};
 use crate::model::{planted, Bug, Millis};
 use crate::model::{Change, Clash, ETag, EntityRef, FieldEdit, Hlc, OpId, Row, Seq, ServerTime, Side, Value};
@@ -60,13 +62,14 @@ pub struct Clashed {
     pub server_author: Option<EntityRef>,
     pub op: OpId,
     pub winner: Side,
+    pub manual: bool,
 }
 
 /// Decides. The mirror takes the incoming row in any case; this is about the journal alone.
 pub fn reconcile(table: &Table, local: Local, incoming: Incoming, policy: &Policy) -> Decision {
     let Some(first) = local.entries.first() else { return Decision::default() };
     match incoming {
-        Incoming::Gone => gone(local),
+        Incoming::Gone => gone::gone(local, policy.table(&table.logical_name)),
         // The row is at the version that the entries build upon: it says nothing new.
         Incoming::Row { etag, .. } if first.base.as_ref() == Some(etag) => {
             Decision { keep: local.entries.to_vec(), ..Decision::default() }
@@ -86,40 +89,6 @@ pub(super) fn is_foreign(first: &Entry, row: &Row) -> bool {
     let makers = (created.get("createdby"), row.get("createdby"));
     let other = matches!(makers, (Some(Value::Lookup(mine)), Some(Value::Lookup(maker))) if mine != maker);
     first.state != EntryState::Sent || other
-}
-
-/// The row is not there: a deletion is done, edits have nowhere to go and are kept in the conflict log.
-fn gone(local: Local) -> Decision {
-    let Some(last) = local.entries.last() else { return Decision::default() };
-    if matches!(last.change, Change::Delete) {
-        return Decision::default();
-    }
-    let entries: Vec<&Entry> = local.entries.iter().collect();
-    let edits = match squash(&entries) {
-        Some(Squashed::Request(request)) => edits_of(request.change),
-        Some(Squashed::Nothing) | None => Vec::new(),
-    };
-    let seen = fold(local.mirror.cloned(), local.entries);
-    let row = seen.unwrap_or_else(|| edits.iter().map(|e| (e.name.clone(), e.new.clone())).collect());
-    let clashed = Clashed {
-        clash: Clash::DeletedThere { row, edits },
-        local_at: last.at,
-        server_at: None,
-        server_author: None,
-        op: last.op,
-        winner: Side::Server,
-    };
-    Decision { clashes: vec![clashed], ..Decision::default() }
-}
-
-fn edits_of(change: Change) -> Vec<FieldEdit> {
-    match change {
-        Change::Create(row) => {
-            row.into_iter().map(|(name, new)| FieldEdit { name, old: Value::Null, new }).collect()
-        }
-        Change::Update(edits) => edits,
-        Change::Delete => Vec::new(),
-    }
 }
 
 /// The server's row, against which entries are merged.
@@ -179,14 +148,20 @@ impl Merge<'_> {
             true => Decision::default(),
             false => self.fields(Local { entries: earlier, ..local }),
         };
-        decision.clashes.push(self.clashed(Clash::DeletedHere, (last.at, last.op), edited_at, Side::Server));
+        let rule = self.policy.table(&self.table.logical_name);
+        decision.clashes.push(self.clashed(
+            Clash::DeletedHere,
+            (last.at, last.op),
+            edited_at,
+            (Side::Server, rule),
+        ));
         decision
     }
 
     fn deletion_wins(&self, deletion: &Entry, edited_at: Option<EditedAt>) -> bool {
         match self.policy.table(&self.table.logical_name) {
             Rule::Newest => newer(deletion.at, edited_at.map(|at| at.end)) == Side::Local,
-            Rule::Server => false,
+            Rule::Server | Rule::Manual => false,
             Rule::Local => true,
         }
     }
@@ -211,9 +186,10 @@ impl Merge<'_> {
             let name = &column.logical_name;
             let known = before.get(name).is_none_or(|value| value == server);
             known
+                || self.is_up(column)
                 || (name == CURRENCY && before.get(name).is_some_and(Value::is_null))
                 || (column.is_lookup() && server.is_null() && local.mirror.is_none())
-                || sent_edits(local.entries).any(|edit| edit.name == *name && edit.new == *server)
+                || is_sent(local.entries, name, server)
         };
         let edited = self.columns().filter(|column| match self.row.get(&column.logical_name) {
             Some(server) => !explained(column, server),
@@ -271,7 +247,8 @@ impl Merge<'_> {
         let base: Vec<&Value> = members.iter().map(|m| &m.base).collect();
         let mine: Vec<&Value> = members.iter().map(|m| &m.local).collect();
         let theirs: Vec<&Value> = members.iter().map(|m| &m.server).collect();
-        let merged = merge(&base, &mine, &theirs, self.rule(members), side);
+        let rule = self.rule(members);
+        let merged = merge(&base, &mine, &theirs, rule, side);
         let winner = match merged {
             Merged::Server => return,
             Merged::Local => None,
@@ -292,7 +269,7 @@ impl Merge<'_> {
                     local: member.local.clone(),
                     server: member.server.clone(),
                 };
-                decision.clashes.push(self.clashed(clash, (by.at, by.op), edited_at, winner));
+                decision.clashes.push(self.clashed(clash, (by.at, by.op), edited_at, (winner, rule)));
             }
             match winner {
                 Some(Side::Server) => {}
@@ -309,11 +286,14 @@ impl Merge<'_> {
         }
     }
 
-    /// The rule of a group: that of the first member that has one of its own.
     fn rule(&self, members: &[Member]) -> Rule {
-        let rules =
-            members.iter().map(|m| self.policy.field(&self.table.logical_name, &m.column.logical_name));
-        rules.into_iter().find(|rule| *rule != Rule::Newest).unwrap_or_default()
+        let names = members.iter().map(|m| m.column.logical_name.as_str());
+        self.policy.fields(&self.table.logical_name, names)
+    }
+
+    /// Whether what the server says of a column counts for nothing.
+    fn is_up(&self, column: &Column) -> bool {
+        self.policy.is_up(&self.table.logical_name, &column.logical_name)
     }
 
     fn member<'c>(&self, column: &'c Column, local: Local, chains: &BTreeMap<String, Chain>) -> Member<'c> {
@@ -330,7 +310,7 @@ impl Merge<'_> {
             }
         };
         // A column that the answer does not hold says nothing.
-        let server = now.cloned().unwrap_or_else(|| base.clone());
+        let server = now.filter(|_| !self.is_up(column)).cloned().unwrap_or_else(|| base.clone());
         Member { column, base, local, server }
     }
 
@@ -419,13 +399,21 @@ impl Merge<'_> {
         clash: Clash,
         (local_at, op): (Hlc, OpId),
         edited_at: Option<EditedAt>,
-        winner: Side,
+        (winner, rule): (Side, Rule),
     ) -> Clashed {
         let server_author = match self.row.get("modifiedby") {
             Some(Value::Lookup(who)) => Some(who.clone()),
             Some(_) | None => None,
         };
-        Clashed { clash, local_at, server_at: edited_at.map(|at| at.told), server_author, op, winner }
+        Clashed {
+            clash,
+            local_at,
+            server_at: edited_at.map(|at| at.told),
+            server_author,
+            op,
+            winner,
+            manual: rule == Rule::Manual,
+        }
     }
 
     /// When the newest of these columns was edited there: by their own stamps where the server keeps such, else by the
@@ -452,6 +440,11 @@ fn keep_steps(steps: &[Step], server: &Value, kept: &mut Kept) {
         }
         old = new;
     }
+}
+
+/// Whether a value was sent for a column and not answered.
+pub(super) fn is_sent(entries: &[Entry], name: &str, value: &Value) -> bool {
+    sent_edits(entries).any(|edit| edit.name == name && edit.new == *value)
 }
 
 fn sent_edits(entries: &[Entry]) -> impl Iterator<Item = &FieldEdit> {

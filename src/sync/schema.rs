@@ -1,10 +1,11 @@
 //! Learns tables and columns from the server's metadata, before any row.
 
+use super::scope::{is_down, pending, scoped};
 use super::step::{decide, Run, Stop};
 use super::{Phase, Stage};
 use crate::error::Result;
-use crate::journal::Entry;
-use crate::model::{Change, Clash, Millis, Side, TraceEvent, Value};
+use crate::journal::{Entry, EntryState};
+use crate::model::{Change, Clash, Millis, Profile, Side, TraceEvent, Value};
 use crate::platform::Transport;
 use crate::remote::{Described, Outcome};
 use crate::replica::Draft;
@@ -35,8 +36,9 @@ pub(super) async fn refresh<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std:
         return Err(Stop::Outcome(Outcome::Retry("the server describes no table in scope".to_owned())));
     }
     let at = run.at();
+    let profile = &run.config.profile;
     let conflicts =
-        run.replica.transact(at, Durability::Strict, &[], |draft| adopt(draft, &schema, at)).await?;
+        run.replica.transact(at, Durability::Strict, &[], |draft| adopt(draft, &schema, profile, at)).await?;
     run.count(|report| report.conflicts += conflicts);
     Ok(())
 }
@@ -58,50 +60,63 @@ fn due<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
         .record
         .schema_checked
         .is_none_or(|Millis(at)| !(0..CHECK_INTERVAL_MILLIS).contains(&run.at().0.saturating_sub(at)));
-    missing || old
+    let profiled = state
+        .record
+        .profiled
+        .as_ref()
+        .map_or(run.config.profile.is_empty(), |known| *known == run.config.profile);
+    missing || old || !profiled
 }
 
-/// Takes the schema over if it differs. Edits of columns that are gone move to the conflict log.
-fn adopt(draft: &mut Draft, schema: &Schema, at: Millis) -> Result<u64> {
+/// Takes the schema over, as far as the profile wants it, if it differs. Edits of columns that are gone, or that only come
+/// down now, move to the conflict log; a column that the profile leaves out stays until its edits are settled.
+fn adopt(draft: &mut Draft, schema: &Schema, profile: &Profile, at: Millis) -> Result<u64> {
     draft.record.schema_checked = Some(at);
-    if *draft.schema() == *schema {
+    let scoped = scoped(schema, profile, &pending(draft.state().journal.iter()));
+    let was_profiled = draft.record.profiled.is_some() || !draft.record.left_out.columns.is_empty();
+    draft.record.left_out = scoped.left_out;
+    // What is kept for now is looked at again in the next round.
+    let all_done = scoped.kept_for_edits == 0 && (was_profiled || !profile.is_empty());
+    draft.record.profiled = all_done.then(|| profile.clone());
+    if *draft.schema() == scoped.schema {
         return Ok(0);
     }
-    draft.set_schema(schema.clone());
+    draft.set_schema(scoped.schema);
     let generation = draft.record.generation;
     draft.note(TraceEvent::Schema { generation, tables: schema.tables.len() });
     let entries: Vec<Entry> = draft.state().journal.iter().cloned().collect();
     let mut conflicts = 0;
     for entry in entries {
-        if let Some(decision) =
-            schema.table(&entry.key.table).and_then(|table| without_dropped(table, &entry))
-        {
+        let Some(table) = schema.table(&entry.key.table) else { continue };
+        if let Some(decision) = without(table, profile, &entry) {
             conflicts += decide(draft, std::slice::from_ref(&entry), decision, true);
         }
     }
     Ok(conflicts)
 }
 
-/// An entry without the columns that its table no longer has; `None` when it has them all.
-fn without_dropped(table: &Table, entry: &Entry) -> Option<Decision> {
+/// An entry without the columns that its table no longer has, or that only come down; `None` when it needs none of them.
+fn without(table: &Table, profile: &Profile, entry: &Entry) -> Option<Decision> {
     let mut decision = Decision::default();
-    let mut lose = |name: &str, value: &Value| {
-        decision.clashes.push(Clashed {
-            clash: Clash::Field { name: name.to_owned(), local: value.clone(), server: Value::Null },
+    let mut clashes = Vec::new();
+    let mut lose = |name: &str, local: &Value, server: &Value| {
+        clashes.push(Clashed {
+            clash: Clash::Field { name: name.to_owned(), local: local.clone(), server: server.clone() },
             local_at: entry.at,
             server_at: None,
             server_author: None,
             op: entry.op,
             winner: Side::Server,
+            manual: false,
         });
     };
-    let gone = |name: &str| table.column(name).is_none();
+    let gone = |name: &str| table.column(name).is_none_or(|column| is_down(table, column, profile));
     let change = match &entry.change {
         Change::Create(row) => {
             let mut row = row.clone();
             row.retain(|name, value| {
                 if gone(name) && !value.is_null() {
-                    lose(name, value);
+                    lose(name, value, &Value::Null);
                 }
                 !gone(name)
             });
@@ -109,7 +124,14 @@ fn without_dropped(table: &Table, entry: &Entry) -> Option<Decision> {
         }
         Change::Update(edits) => {
             let (lost, kept): (Vec<_>, Vec<_>) = edits.iter().cloned().partition(|edit| gone(&edit.name));
-            lost.iter().for_each(|edit| lose(&edit.name, &edit.new));
+            for edit in &lost {
+                let dropped = table.column(&edit.name).is_none();
+                lose(&edit.name, &edit.new, if dropped { &Value::Null } else { &edit.old });
+            }
+            if entry.state == EntryState::Sent {
+                // Another request than the one that was sent.
+                decision.renew.insert(entry.seq);
+            }
             Change::Update(kept)
         }
         Change::Delete => Change::Delete,
@@ -117,6 +139,7 @@ fn without_dropped(table: &Table, entry: &Entry) -> Option<Decision> {
     if change == entry.change {
         return None;
     }
+    decision.clashes = clashes;
     if !matches!(&change, Change::Update(edits) if edits.is_empty()) {
         decision.keep.push(Entry { change, ..entry.clone() });
     }
@@ -126,7 +149,6 @@ fn without_dropped(table: &Table, entry: &Entry) -> Option<Decision> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::EntryState;
     use crate::model::{DeviceId, ETag, FieldEdit, Hlc, Key, OpId, Row, Seq};
     use uuid::Uuid;
 
@@ -152,17 +174,34 @@ mod tests {
     fn edits_of_a_dropped_column_move_to_the_log_and_the_others_stay() {
         let mut table = flette_server::schema::schema().table("account").cloned().unwrap();
         let both = entry(Change::Update(vec![edit("name"), edit("telephone1")]));
-        assert_eq!(without_dropped(&table, &both), None);
+        assert_eq!(without(&table, &Profile::default(), &both), None);
         table.columns.retain(|column| column.logical_name != "telephone1");
-        let decision = without_dropped(&table, &both).unwrap();
+        let decision = without(&table, &Profile::default(), &both).unwrap();
         assert_eq!(decision.keep, [entry(Change::Update(vec![edit("name")]))]);
         let [clashed] = decision.clashes.as_slice() else { panic!("{decision:?}") };
         assert!(matches!(&clashed.clash, Clash::Field { name, .. } if name == "telephone1"));
-        let only = without_dropped(&table, &entry(Change::Update(vec![edit("telephone1")]))).unwrap();
+        let only =
+            without(&table, &Profile::default(), &entry(Change::Update(vec![edit("telephone1")]))).unwrap();
         assert_eq!((only.keep.len(), only.clashes.len()), (0, 1));
         let row: Row = [edit("name"), edit("telephone1")].into_iter().map(|e| (e.name, e.new)).collect();
-        let created = without_dropped(&table, &entry(Change::Create(row))).unwrap();
+        let created = without(&table, &Profile::default(), &entry(Change::Create(row))).unwrap();
         let Change::Create(row) = &created.keep[0].change else { panic!("a create") };
         assert_eq!((row.len(), created.clashes.len()), (1, 1));
+    }
+
+    #[test]
+    fn edits_of_a_column_that_only_comes_down_now_move_to_the_log() {
+        let table = flette_server::schema::schema().table("account").cloned().unwrap();
+        let text =
+            r#"{"account":{"fields":{"telephone1":{"direction":"down"},"name":{"direction":"down"}}}}"#;
+        let profile = Profile::read(text, &["account".to_owned()]).unwrap();
+        let both = Entry {
+            state: EntryState::Sent,
+            ..entry(Change::Update(vec![edit("name"), edit("telephone1")]))
+        };
+        let decision = without(&table, &profile, &both).unwrap();
+        // Rows are found by their names, so those go both ways whatever is set.
+        assert_eq!(decision.keep[0].change, Change::Update(vec![edit("name")]));
+        assert_eq!((decision.clashes.len(), decision.renew.len()), (1, 1));
     }
 }

@@ -1,7 +1,7 @@
 //! What all steps of a round share: its limits, why it stops, and how a decision becomes part of a transaction.
 
 use super::reconcile::Decision;
-use super::{Outside, Progress, Report, SyncConfig};
+use super::{Outside, Policy, Progress, Report, SyncConfig};
 use crate::error::{Error, Result};
 use crate::journal::{bound, Entry, EntryState, Reason};
 use crate::model::{code_shown, planted, Bug, Conflict, ETag, Key, Millis, OpId, Row, Seq, TraceEvent};
@@ -107,6 +107,7 @@ pub(super) struct Run<'a, S: Store, T: Transport> {
     pub(super) remote: Remote<'a, T>,
     pub(super) outside: &'a Outside<'a, T>,
     pub(super) config: &'a SyncConfig,
+    pub(super) policy: Policy,
     pub(super) progress: &'a Progress,
     pub(super) report: RefCell<Report>,
     pub(super) deadline: Millis,
@@ -124,6 +125,7 @@ impl<'a, S: Store, T: Transport> Run<'a, S, T> {
             remote: Remote::new(outside.transport, &config.root, outside.now, replica.trace()),
             outside,
             config,
+            policy: Policy::of(&config.profile),
             progress,
             report: RefCell::new(Report::default()),
             deadline: Millis((outside.now)().0.saturating_add(BUDGET_MILLIS)),
@@ -252,6 +254,7 @@ pub(super) fn decide(draft: &mut Draft, entries: &[Entry], decision: Decision, r
             server_author: clashed.server_author,
             op: clashed.op,
             winner: clashed.winner,
+            manual: clashed.manual,
             resolved: None,
         });
     }

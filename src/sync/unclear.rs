@@ -3,7 +3,7 @@
 
 use super::held::{self, tell};
 use super::push::Pass;
-use super::reconcile::{is_foreign, reconcile, Incoming, Local};
+use super::reconcile::{is_foreign, is_sent, reconcile, Incoming, Local};
 use super::step::{decide, merged, mirror, park, Run, Stop, Told};
 use crate::error::Result;
 use crate::journal::{Entry, Reason};
@@ -77,7 +77,7 @@ pub(super) async fn resolve<S: Store, T: Transport>(
         let sums = run
             .replica
             .transact(run.at(), Durability::Strict, &tables, |draft| {
-                learn(draft, &schema, &answered, &sets, &run.config.policy)
+                learn(draft, &schema, &answered, &sets, &run.policy)
             })
             .await?;
         run.count(|report| {
@@ -131,7 +131,7 @@ fn learn(
         let seqs: Vec<Seq> = entries.iter().map(|entry| entry.seq).collect();
         match &answer.outcome {
             Outcome::Done => {
-                let Some((_, row, etag)) = representation(schema, key, &answer.body) else { continue };
+                let Some((_, mut row, etag)) = representation(schema, key, &answer.body) else { continue };
                 let unchanged = entries.first().is_some_and(|entry| entry.base.as_ref() == Some(&etag));
                 let foreign = entries.first().is_some_and(|first| is_foreign(first, &row));
                 let elsewhere = entries.iter().any(|e| e.change_set.is_some_and(|set| moved.contains(&set)));
@@ -147,6 +147,9 @@ fn learn(
                         sums.conflicts += decide(draft, &entries, decision, unclear.refused);
                     }
                 }
+                policy.carry(&key.table, (&mut row, known.as_ref()), &|name, told| {
+                    is_sent(&entries, name, told)
+                });
                 told.push((key.clone(), Some((row, etag))));
             }
             Outcome::Resolve(Resolve::Gone(_)) => match &unclear.exists {

@@ -3,7 +3,7 @@
 use crate::answers::Seen;
 use crate::seeds;
 use crate::support::{all_tables, chance, Desk, Server, Wire, TABLES};
-use flette::engine::{Config, Engine, Identity};
+use flette::engine::{Config, Engine, Identity, Profile};
 use flette::store::memory::MemoryStore;
 use flette_odata::{Method, Request, Response, Uuid};
 use std::cell::RefCell;
@@ -131,8 +131,14 @@ impl World {
             business_unit: id("BusinessUnitId"),
             organization: id("OrganizationId"),
         };
-        let config =
-            Config { root: ROOT.to_owned(), database: "doors".to_owned(), identity, tables, page_size: 50 };
+        let config = Config {
+            root: ROOT.to_owned(),
+            database: "doors".to_owned(),
+            identity,
+            tables,
+            page_size: 50,
+            profile: Profile::default(),
+        };
         let desk = Desk { store: MemoryStore::new(), wire: online.twin(), chance: chance() };
         let engine = pollster::block_on(Engine::open(desk, config)).unwrap();
         let base = server.root();

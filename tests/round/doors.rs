@@ -3,7 +3,7 @@
 
 use crate::support::{chance, create, edit, text, tick, Desk, Device, Fault, Server};
 use flette::api::{self, Answer, Door};
-use flette::engine::{Config, Engine, Identity};
+use flette::engine::{Config, Engine, Identity, Profile};
 use flette::model::{Change, Key, Side};
 use flette::store::memory::MemoryStore;
 use flette::store::{KeyRange, Store, Table};
@@ -203,6 +203,7 @@ fn no_write_is_accepted_once_the_replica_may_be_deleted() {
         identity,
         tables: crate::support::TABLES.map(str::to_owned).to_vec(),
         page_size: 50,
+        profile: Profile::default(),
     };
     let engine =
         pollster::block_on(Engine::open(Desk { store: MemoryStore::new(), wire, chance: chance() }, config))
@@ -298,6 +299,7 @@ fn rounds_of_the_engine_leave_few_segments_in_the_store() {
         },
         tables: vec!["account".to_owned()],
         page_size: 50,
+        profile: Profile::default(),
     };
     let store = MemoryStore::new();
     let desk = Desk { store: store.clone(), wire: server.user("admin"), chance: chance() };

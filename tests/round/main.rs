@@ -14,6 +14,8 @@ mod meanwhile;
 mod meeting;
 mod offline;
 mod parked;
+mod profile;
+mod rules;
 mod sets;
 mod several;
 mod stamps;

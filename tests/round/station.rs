@@ -2,7 +2,7 @@
 //! moment of its death in the test's hand.
 
 use crate::support::{chance, Server, Wire};
-use flette::engine::{Config, Engine, Identity};
+use flette::engine::{Config, Engine, Identity, Profile};
 use flette::model::Millis;
 use flette::platform::{Platform, Space, Transport, TransportError};
 use flette::store::memory::MemoryStore;
@@ -94,7 +94,14 @@ impl Station {
         };
         let tables = tables.iter().map(|name| (*name).to_owned()).collect();
         let database = "station".to_owned();
-        let config = Config { root: server.root(), database, identity, tables, page_size: 10 };
+        let config = Config {
+            root: server.root(),
+            database,
+            identity,
+            tables,
+            page_size: 10,
+            profile: Profile::default(),
+        };
         let (store, left, space) = (MemoryStore::new(), Rc::default(), Rc::default());
         let engine = open(&store, (&wire, &left), &space, &config);
         Station { engine, wire, space, left, store, config }

@@ -1,12 +1,12 @@
 //! A server on a socket, and devices that work offline and synchronise with it.
 
 use flette::journal::Entry;
-use flette::model::{Conflict, EntityRef, FieldEdit, Key, Millis, Row, Value};
+use flette::model::{Conflict, EntityRef, FieldEdit, Key, Millis, Profile as Offline, Row, Value};
 use flette::platform::{Platform, Transport, TransportError};
 use flette::replica::{Draft, Identity, Replica};
 use flette::store::memory::MemoryStore;
 use flette::store::{Batch, Durability, KeyRange, Store, Table, Write as Put};
-use flette::sync::{round, Outside, Policy, Progress, Report, SyncConfig};
+use flette::sync::{round, Outside, Progress, Report, SyncConfig};
 use flette_odata::{rules, Method, Request, Response, Uuid};
 use flette_server::api::{Profile, Service};
 use flette_server::db::{Database, Location};
@@ -273,7 +273,7 @@ impl Device {
             root: server.root(),
             tables: TABLES.map(str::to_owned).to_vec(),
             page_size: 50,
-            policy: Policy::default(),
+            profile: Offline::default(),
         };
         let store = MemoryStore::new();
         let replica = open(&store, user, business_unit);
@@ -285,6 +285,19 @@ impl Device {
         let device = Device::new(server, user);
         device.sync();
         device
+    }
+
+    /// The same under an offline profile, in JSON.
+    pub fn with_profile(server: &Server, user: &str, profile: &str) -> Device {
+        let mut device = Device::new(server, user);
+        device.set_profile(profile);
+        device.sync();
+        device
+    }
+
+    /// What an engine that is opened with another profile goes by.
+    pub fn set_profile(&mut self, profile: &str) {
+        self.config.profile = Offline::read(profile, &self.config.tables).unwrap();
     }
 
     /// The same with [`MORE_TABLES`] in scope.

@@ -1,7 +1,7 @@
 //! A replica filled with segments as a pull leaves them, and an engine over another one of the same.
 
 use crate::rows::{key, schema, Told, KEY, TABLE};
-use flette::engine::{Config, Engine, Identity};
+use flette::engine::{Config, Engine, Identity, Profile};
 use flette::model::{FieldEdit, Key, Millis, Row, Value};
 use flette::platform::{Platform, Transport, TransportError};
 use flette::replica::{Draft, Replica, SegmentBuilder, Target};
@@ -91,6 +91,7 @@ pub fn engine_of(store: &MemoryStore, tables: &[&str]) -> Engine<Alone> {
         identity: identity(),
         tables: tables.iter().map(|table| (*table).to_owned()).collect(),
         page_size: 5000,
+        profile: Profile::default(),
     };
     block_on(Engine::open(Alone { store: store.clone(), chance: Cell::new(0) }, config)).unwrap()
 }

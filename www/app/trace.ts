@@ -6,6 +6,7 @@ const WHY: Record<string, string> = {
   whole: "everything is in",
   problem: "not everything went well",
   "time-up": "goes on in a moment",
+  cancelled: "cancelled",
   "signed-out": "the server wants a sign-in",
   "other-user": "another user is signed in",
   gateway: "something on the way refuses requests",
@@ -14,6 +15,16 @@ const WHY: Record<string, string> = {
   refused: "refused",
   replica: "the copy on this device could not be read or written",
   nonsense: "the answer makes no sense",
+};
+
+const MODES: Record<string, string> = {
+  "offline-wanted": "You want to go offline",
+  "offline-checked": "Permissions and space checked",
+  "offline-refused": "Going offline was refused",
+  "offline-failed": "Going offline failed",
+  "offline-cancelled": "Going offline was cancelled",
+  offline: "Offline",
+  online: "Online again",
 };
 
 const PLAIN: Record<string, string> = {
@@ -56,7 +67,7 @@ export function traceText(event: TraceEvent): string {
     case "decided":
       return `You decided: ${word("decision")}`;
     case "mode":
-      return `Mode: ${word("step")}`;
+      return MODES[word("step")] ?? word("step");
     default:
       return PLAIN[event.what] ?? event.what;
   }

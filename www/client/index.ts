@@ -11,7 +11,7 @@ import { pauseAfter, wantsRetry } from "./backoff.ts";
 import { control, FletteError } from "./control.ts";
 import { CHANNEL, type Hint } from "./protocol.ts";
 import { type Registration, register } from "./register.ts";
-import type { Report, Status } from "./types.ts";
+import type { Profile, Report, Status } from "./types.ts";
 import { workerUrl } from "./worker-url.ts";
 
 export * from "./backoff.ts";
@@ -29,6 +29,11 @@ export interface Options {
    * new version.
    */
   tables?: readonly string[];
+  /**
+   * What of these tables goes offline, which way columns go, and whose value stands in a conflict. See `docs/profile.md`.
+   * As with tables, another profile is another worker.
+   */
+  profile?: Profile;
   /** Time between rounds while nothing else asks for one, milliseconds. Default 15 minutes. */
   intervalMillis?: number;
 }
@@ -91,10 +96,13 @@ export class FletteClient {
     const client = new FletteClient(options);
     client.listen();
     try {
-      client.registration = await register(workerUrl(options.worker ?? "/worker.js", options.tables), {
-        onUpdateReady: () => client.change({ updateReady: true }),
-        onReplaced: () => client.change({ reloadNeeded: true }),
-      });
+      client.registration = await register(
+        workerUrl(options.worker ?? "/worker.js", options.tables, options.profile),
+        {
+          onUpdateReady: () => client.change({ updateReady: true }),
+          onReplaced: () => client.change({ reloadNeeded: true }),
+        },
+      );
       void client.registration.controlled.then(() => client.controlled());
     } catch {
       client.change({ worker: false });

@@ -27,7 +27,8 @@ export interface Status {
   /** `false` from a 401 until the next sign-in. */
   signed_in: boolean;
   problem: string | null;
-  tables: { name: string; set: string; rows: number; complete: boolean }[];
+  /** `outside`: rows kept although the profile leaves them out, since changes of them wait. */
+  tables: { name: string; set: string; rows: number; complete: boolean; outside: number }[];
   storage: { bytes: number | null; persisted: boolean | null };
   /** Memory of the WebAssembly module, which never shrinks; `null` before it runs. */
   memory_bytes: number | null;
@@ -135,6 +136,8 @@ export interface Conflict {
   /** Of `deleted-there`: the edits that found no row. */
   edits?: { name: string; old: unknown; new: unknown }[];
   winner: "local" | "server";
+  /** Left to a human by the rule `manual`, and not resolved yet: the server's value stands meanwhile. */
+  open: boolean;
   resolved: null | "local" | "server";
 }
 
@@ -156,3 +159,29 @@ export interface Trace {
   /** Oldest first. */
   events: TraceEvent[];
 }
+
+/** Whose value stands when both sides changed a field. */
+export type MergeRule = "newest" | "server" | "local" | "manual";
+
+/** What is set for one column. */
+export interface FieldProfile {
+  /** Before the rule of the table. */
+  merge?: MergeRule;
+  /** `down`: cannot be edited here; `up`: pulls never change it; `none`: not kept here. Default `both`. */
+  direction?: "both" | "down" | "up" | "none";
+}
+
+/** What is set for one table. */
+export interface TableProfile {
+  /** For all its columns and for deletions. Default `newest`. */
+  merge?: MergeRule;
+  /** By logical name of the column. */
+  fields?: Readonly<Record<string, FieldProfile>>;
+  /** Which rows go offline: a `$filter`, in which `{me}` and `{my-business-unit}` stand for ids. Default all. */
+  rows?: string;
+  /** Logical names of the columns that go offline, besides those that always do. Default all. */
+  columns?: readonly string[];
+}
+
+/** Settings by logical name of the table. */
+export type Profile = Readonly<Record<string, TableProfile>>;

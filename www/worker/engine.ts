@@ -3,13 +3,15 @@
 
 import init, { Flette } from "flette-engine";
 import { matchPrecache } from "workbox-precaching";
-import { tablesOf } from "../client/worker-url.ts";
+import { profileOf, tablesOf } from "../client/worker-url.ts";
 import { currentSession, databaseName, type Session } from "./session.ts";
 
 /** Path prefix of the API that the engine answers. */
 export const API_ROOT = "/api/data/v9.2/";
 /** Tables that go offline, as the page that registered this worker named them. */
 const TABLES = tablesOf(self.location.search);
+/** What of them, and how they merge. */
+const PROFILE = profileOf(self.location.search);
 /** Rows per pulled page: Dataverse's own maximum. */
 const PAGE_SIZE = 5_000;
 const MODULE = "/flette_bg.wasm";
@@ -67,6 +69,7 @@ async function engineOf(session: Session): Promise<Flette> {
     organization: session.organizationid,
     tables: TABLES,
     page_size: PAGE_SIZE,
+    ...(PROFILE === undefined ? {} : { profile: PROFILE }),
   });
   const current = { database, engine };
   opened = current;

@@ -15,8 +15,8 @@ declare const self: ServiceWorkerGlobalScope;
 const CONTROL_ROOT = "/flette/";
 /** Control requests that run a round. */
 const ROUNDS = /^\/flette\/(sync|go-offline|go-online)$/;
-/** Time until a wish to go offline is to be seen in the status. */
-const SEEN_MILLIS = 200;
+/** How often pages are told to look how far it is, while a control request runs rounds. */
+const TELL_MILLIS = 500;
 const NOT_SIGNED_IN = "0x80044302";
 
 askBeforeRounds(isSameUser);
@@ -82,8 +82,6 @@ async function answer(event: FetchEvent, url: URL): Promise<Response> {
   }
   try {
     const handle = () => engine.handle(event.request);
-    // Pages begin to look how far it is.
-    if (url.pathname === `${CONTROL_ROOT}go-offline`) setTimeout(() => hint("status"), SEEN_MILLIS);
     const response = await (ROUNDS.test(url.pathname) ? inTurn(() => withRound(handle)) : handle());
     await after(event, url, response);
     return response;
@@ -94,7 +92,11 @@ async function answer(event: FetchEvent, url: URL): Promise<Response> {
 
 /** A control request that runs a round: only as the user whose changes would be sent. */
 async function withRound(handle: () => Promise<Response>): Promise<Response> {
-  if (await isSameUser()) return handle();
+  if (await isSameUser()) {
+    // It may have waited for its turn, and pages have ceased to ask.
+    const telling = setInterval(() => hint("status"), TELL_MILLIS);
+    return handle().finally(() => clearInterval(telling));
+  }
   return problem(409, NOT_SIGNED_IN, "Another user is signed in at the server. Reload the page.");
 }
 

@@ -125,7 +125,7 @@ fn check_alike(
         return Ok(());
     }
     let rules = alike::duplicates(table, row, changed);
-    if !rules.is_empty() && !draft.cursor(name).complete {
+    if !rules.is_empty() && !draft.cursor(name).holds_all() {
         return Err(ODataError::not_implemented("The search for duplicates is not available offline.").into());
     }
     match rules.iter().any(others) {
@@ -150,7 +150,7 @@ fn resolved(draft: &Draft, values: Vec<(String, Value)>) -> Vec<(String, Value)>
 fn check_targets(draft: &Draft, call: Call<'_>, values: &[(String, Value)]) -> Result<()> {
     for (_, value) in values {
         let Value::Lookup(target) = value else { continue };
-        let complete = draft.cursor(&target.table).complete && call.door.covers(&target.table);
+        let complete = draft.cursor(&target.table).holds_all() && call.door.covers(&target.table);
         if complete && draft.row(&Key::new(target.table.clone(), target.id)).is_none() {
             return Err(ODataError::row_not_found(&target.table, target.id).into());
         }

@@ -6,6 +6,7 @@ use super::View;
 use crate::model::Key;
 use flette_odata::answer::{Each, FetchQuery, FetchRow, Found, Listing, Related, Source, Stored, Window};
 use flette_odata::error::Result;
+use flette_odata::fetchxml::{self, Entity};
 use flette_odata::filter::Filter;
 use flette_odata::query::Apply;
 use flette_odata::render::Cell;
@@ -171,10 +172,26 @@ impl Source for View<'_> {
     }
 
     fn fetch(&self, asked: &FetchQuery, window: Window) -> Result<Vec<FetchRow>> {
+        self.check_whole(&asked.fetch.entity)?;
         self.fetched(asked, window)
     }
 
     fn fetch_count(&self, asked: &FetchQuery, limit: u64) -> Result<u64> {
         Ok(count(self.fetched_count(asked)?, limit))
+    }
+}
+
+impl View<'_> {
+    /// Whether all columns that a query asks for are here.
+    ///
+    /// # Errors
+    /// 501 when it asks for all of a table of which a profile leaves some out.
+    fn check_whole(&self, entity: &Entity) -> Result<()> {
+        let lacking =
+            (entity.columns == fetchxml::Columns::All).then(|| self.state.lacking_columns(&entity.table));
+        match lacking.flatten() {
+            Some(lacking) => Err(lacking),
+            None => entity.links.iter().try_for_each(|link| self.check_whole(&link.entity)),
+        }
     }
 }

@@ -33,7 +33,7 @@ enum Short {
 #[track_caller]
 fn check(cursor: Cursor, expected: Short) {
     let table = account();
-    let short = match begin(&cursor, &table, ROOT) {
+    let short = match begin(&cursor, &table, cursor.filter.as_deref(), ROOT) {
         Begin::Swap => Short::Swap,
         Begin::DropShadow => Short::DropShadow,
         Begin::Page { kind: Kind::All, target, url, fresh: Some(asked) } => {
@@ -104,13 +104,13 @@ fn parties_are_never_swept() {
         columns: columns(&table),
         ..pulled(&table)
     };
-    let begun = begin(&cursor, &table, ROOT);
+    let begun = begin(&cursor, &table, cursor.filter.as_deref(), ROOT);
     assert!(matches!(begun, Begin::Page { kind: Kind::All, target: Target::Shadow, .. }), "{begun:?}");
 }
 
 #[test]
 fn a_first_page_opens_the_cursor_for_its_kind() {
-    let fresh = |kind| Fresh { columns: vec!["name".to_owned()], kind, at: Millis(5) };
+    let fresh = |kind| Fresh { columns: vec!["name".to_owned()], filter: None, kind, at: Millis(5) };
     let mut cursor = Cursor { watermark: Some(Millis(1)), ..pulled(&account()) };
     fresh(Kind::Changes).open(&mut cursor, Target::Live);
     assert_eq!(
@@ -119,4 +119,51 @@ fn a_first_page_opens_the_cursor_for_its_kind() {
     );
     fresh(Kind::All).open(&mut cursor, Target::Shadow);
     assert_eq!((cursor.delta_link, cursor.watermark, cursor.shadow), (None, None, Some(1)));
+}
+
+#[test]
+fn another_filter_begins_anew_beside_what_is_read() {
+    let table = account();
+    let check = |had: Option<&str>, wants: Option<&str>, goes_on: bool| {
+        let cursor = Cursor { filter: had.map(str::to_owned), ..pulled(&table) };
+        let Begin::Page { url, kind, target, fresh } = begin(&cursor, &table, wants, ROOT) else { panic!() };
+        assert_eq!((kind == Kind::Changes, fresh.is_none()), (goes_on, goes_on), "{had:?} {wants:?}");
+        if !goes_on {
+            assert_eq!(target, Target::Shadow);
+            assert_eq!(url.contains("$filter=name%20eq%20'a%26b'"), wants == Some("name eq 'a&b'"), "{url}");
+        }
+    };
+    let (one, two) = (Some("name eq 'a&b'"), Some("revenue gt 1"));
+    check(None, None, true);
+    check(one, one, true);
+    check(None, one, false);
+    check(one, two, false);
+    check(one, None, false);
+    // A shadow that was begun under another filter is of no use.
+    let cursor = Cursor { shadow: Some(1), next_link: Some("next".to_owned()), ..pulled(&table) };
+    assert_eq!(begin(&cursor, &table, one, ROOT), Begin::DropShadow);
+}
+
+#[test]
+fn what_is_read_is_narrow_until_all_that_is_asked_for_has_taken_its_place() {
+    let fresh = |columns: &[&str], filter: Option<&str>| Fresh {
+        columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+        filter: filter.map(str::to_owned),
+        kind: Kind::All,
+        at: Millis(0),
+    };
+    let mut cursor = Cursor::default();
+    fresh(&["a"], Some("x")).open(&mut cursor, Target::Live);
+    assert!(cursor.narrow && cursor.filter.as_deref() == Some("x"));
+    // Widened: the rows that are read are still few.
+    fresh(&["a"], None).open(&mut cursor, Target::Shadow);
+    assert!(cursor.narrow && cursor.filter.is_none());
+    let mut whole = Cursor::default();
+    fresh(&["a"], None).open(&mut whole, Target::Live);
+    assert!(!whole.narrow);
+    // Narrowed: all rows are read until the shadow takes their place.
+    fresh(&["a"], Some("x")).open(&mut whole, Target::Shadow);
+    assert!(!whole.narrow);
+    fresh(&["a", "b"], None).open(&mut whole, Target::Shadow);
+    assert!(whole.narrow, "column b is not there yet");
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::journal::fold;
 use crate::model::{ChangeSetId, DeviceId, Key, Millis};
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -281,6 +282,82 @@ fn rules_come_before_time_in_a_conflict_only() {
 }
 
 #[test]
+fn each_rule_decides_a_conflict_and_nothing_else() {
+    let check = |rule: Rule, at: i64, winner: Side, manual: bool| {
+        let policy = Policy::default().with_field("contact", "telephone1", rule);
+        let entries = [update(1, at, "telephone1:1>2 jobtitle:a>b address1_city:x>y")];
+        let mirror = modified(row("telephone1=1 jobtitle=a address1_city=x"), 1000);
+        let server = modified(row("telephone1=3 jobtitle=a address1_city=y lastname=n"), 10_000);
+        let version = etag("2");
+        let incoming = Incoming::Row { row: &server, etag: &version, stamps: &Stamps::default() };
+        let decision =
+            reconcile(&contact(), Local { entries: &entries, mirror: Some(&mirror) }, incoming, &policy);
+        let [clashed] = decision.clashes.as_slice() else { panic!("{rule:?}: {decision:?}") };
+        assert_eq!((clashed.winner, clashed.manual), (winner, manual), "{rule:?} {at}");
+        let seen = fold(Some(server), &decision.keep).unwrap();
+        let stands = if winner == Side::Local { "2" } else { "3" };
+        let shown = ["telephone1", "jobtitle", "address1_city", "lastname"].map(|name| show(&seen[name]));
+        assert_eq!(shown, [stands, "b", "y", "n"], "{rule:?} {at}");
+    };
+    check(Rule::Newest, EARLY, Side::Server, false);
+    check(Rule::Newest, LATE, Side::Local, false);
+    for at in [EARLY, LATE] {
+        check(Rule::Server, at, Side::Server, false);
+        check(Rule::Local, at, Side::Local, false);
+        check(Rule::Manual, at, Side::Server, true);
+    }
+}
+
+#[test]
+fn each_rule_decides_between_a_deletion_and_an_edit() {
+    for (rule, at, stays, manual) in [
+        (Rule::Newest, EARLY, false, false),
+        (Rule::Newest, LATE, true, false),
+        (Rule::Server, LATE, false, false),
+        (Rule::Local, EARLY, true, false),
+        (Rule::Manual, LATE, false, true),
+    ] {
+        let policy = Policy::default().with_table("contact", rule);
+        let (entries, mirror) = ([entry(1, at, Change::Delete)], modified(row("telephone1=1"), 1000));
+        let (server, version) = (modified(row("telephone1=2"), 10_000), etag("2"));
+        let local = Local { entries: &entries, mirror: Some(&mirror) };
+        let incoming = Incoming::Row { row: &server, etag: &version, stamps: &Stamps::default() };
+        let decision = reconcile(&contact(), local, incoming, &policy);
+        assert_eq!(
+            (decision.keep.len() == 1, decision.clashes.len()),
+            (stays, usize::from(!stays)),
+            "{rule:?}"
+        );
+        assert!(decision.clashes.iter().all(|clashed| clashed.manual == manual), "{rule:?}");
+        // The other way round the row is gone, whatever the rule; the edit waits for a human under one of them.
+        let entries = [update(1, at, "telephone1:1>2")];
+        let local = Local { entries: &entries, mirror: Some(&mirror) };
+        let decision = reconcile(&contact(), local, Incoming::Gone, &policy);
+        assert_eq!((decision.keep.len(), decision.clashes[0].manual), (0, manual || rule == Rule::Manual));
+    }
+}
+
+#[test]
+fn what_the_server_says_of_a_column_that_only_goes_up_counts_for_nothing() {
+    let text = r#"{"contact":{"fields":{"telephone1":{"direction":"up"}}}}"#;
+    let policy = Policy::of(&crate::model::Profile::read(text, &["contact".to_owned()]).unwrap());
+    let mirror = modified(row("telephone1=1"), 1000);
+    let (server, version) = (modified(row("telephone1=9"), 10_000), etag("2"));
+    let incoming = Incoming::Row { row: &server, etag: &version, stamps: &Stamps::default() };
+    let merged = |entries: &[Entry]| {
+        let decision = reconcile(&contact(), Local { entries, mirror: Some(&mirror) }, incoming, &policy);
+        show_decision(&decision)
+    };
+    for at in [EARLY, LATE] {
+        let kept = vec!["1 telephone1:1>2".to_owned()];
+        assert_eq!(merged(&[update(1, at, "telephone1:1>2")]), (kept, vec![]));
+        assert_eq!(merged(&[entry(1, at, Change::Delete)]), (vec!["1 delete".to_owned()], vec![]));
+    }
+    // What was sent and stands there is history.
+    assert_eq!(merged(&[sent(update(1, EARLY, "telephone1:1>9"))]), (vec![], vec![]));
+}
+
+#[test]
 fn a_deletion_meets_an_edit() {
     let delete = |at| entry(3, at, Change::Delete);
     check(&[delete(LATE)], "telephone1=1", "telephone1=2", &["3 delete"], &[]);
@@ -446,14 +523,23 @@ fn twice() -> impl Strategy<Value = Twice> {
     )
 }
 
+fn policy() -> impl Strategy<Value = Policy> {
+    let rule = || prop_oneof![Just(Rule::Newest), Just(Rule::Server), Just(Rule::Local), Just(Rule::Manual)];
+    (rule(), prop::collection::vec((0..COLUMNS.len(), rule()), 0..4)).prop_map(|(table, fields)| {
+        let policy = Policy::default().with_table("contact", table);
+        fields.into_iter().fold(policy, |policy, (at, rule)| policy.with_field("contact", COLUMNS[at], rule))
+    })
+}
+
 proptest! {
     #[test]
-    fn no_value_of_either_side_is_lost(case in twice()) {
+    fn no_value_of_either_side_is_lost(case in twice(), policy in policy()) {
         prop_assume!(!case.entries.is_empty());
         let version = etag("2");
         let local = Local { entries: &case.entries, mirror: Some(&case.base) };
         let incoming = Incoming::Row { row: &case.server, etag: &version, stamps: &Stamps::default() };
-        let decision = reconcile(&contact(), local, incoming, &Policy::default());
+        let decision = reconcile(&contact(), local, incoming, &policy);
+        prop_assert_eq!(&decision, &reconcile(&contact(), local, incoming, &policy), "one answer");
         let seen_before = fold(Some(case.base.clone()), &case.entries).unwrap();
         let seen = fold(Some(case.server.clone()), &decision.keep).unwrap();
         let logged = |name: &str| decision.clashes.iter().find_map(|c| match &c.clash {
@@ -472,6 +558,9 @@ proptest! {
                 prop_assert_eq!(logged(name), Some((mine.clone(), theirs.clone())), "lost there: {}", name);
             }
         }
+        for clashed in decision.clashes.iter().filter(|clashed| clashed.manual) {
+            prop_assert_eq!(clashed.winner, Side::Server);
+        }
         // Entries stay in order, upon the server's row.
         prop_assert!(decision.keep.windows(2).all(|w| w[0].seq < w[1].seq));
         let mut standing = case.server.clone();
@@ -487,7 +576,7 @@ proptest! {
         // Once more with the same row changes nothing; nor does the row under yet another version.
         if !decision.keep.is_empty() {
             let again = reconcile(
-                &contact(), Local { entries: &decision.keep, mirror: Some(&case.server) }, incoming, &Policy::default());
+                &contact(), Local { entries: &decision.keep, mirror: Some(&case.server) }, incoming, &policy);
             prop_assert_eq!(&again.keep, &decision.keep);
             prop_assert!(again.clashes.is_empty());
             let version = etag("3");
@@ -495,7 +584,7 @@ proptest! {
                 &contact(),
                 Local { entries: &decision.keep, mirror: Some(&case.server) },
                 Incoming::Row { row: &case.server, etag: &version, stamps: &Stamps::default() },
-                &Policy::default(),
+                &policy,
             );
             prop_assert!(moved.clashes.is_empty());
             prop_assert_eq!(fold(Some(case.server.clone()), &moved.keep).unwrap(), seen);

@@ -162,6 +162,7 @@ export function ConflictItem({ conflict }: { conflict: Conflict }) {
         <Icon name="conflict" />
         <RowLink set={conflict.set} id={conflict.row} name={name} gone={conflict.kind === "deleted-there"} />
         <span class="muted">{conflict.field ? words.label(conflict.field) : KINDS[conflict.kind]}</span>
+        {conflict.open ? <strong data-testid="conflict-open">Choose one</strong> : null}
       </p>
       {conflict.edits && conflict.edits.length > 0 ? (
         <Fields fields={conflict.edits} update words={words} />

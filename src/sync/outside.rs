@@ -1,0 +1,93 @@
+//! Rows that a table's filter leaves out, and that are kept as long as changes of them wait.
+//!
+//! That a filtered feed takes a row away may mean that it is gone, or that it only left the filter. Without changes that is
+//! the same here. With changes it is not: the row stays as it was, and is read by its id; what is found is merged
+//! like any other answer, and the changes are sent or logged. After that it goes.
+
+use super::push::Pass;
+use super::step::{Run, Stop};
+use super::unclear::{resolve, Unclear};
+use crate::error::{Error, Result};
+use crate::model::{Change, Key};
+use crate::platform::Transport;
+use crate::replica::{Draft, SegmentBuilder, Target};
+use crate::store::{Durability, Store};
+use flette_odata::edm::Table;
+
+/// Keeps a row with entries that the feed took away. Its entries build upon nothing that is known to stand.
+///
+/// # Errors
+/// [`Error::Damaged`] when a value does not fit its column, which decoding should have found.
+pub(super) fn keep(draft: &mut Draft, table: &Table, key: &Key, target: Target) -> Result<()> {
+    for mut entry in draft.entries_of(key) {
+        if !matches!(entry.change, Change::Create(_)) && entry.base.is_some() {
+            entry.base = None;
+            draft.put(entry);
+        }
+    }
+    if let Some((row, etag)) = draft.state().mirror_row(key) {
+        let mut builder = SegmentBuilder::new(table);
+        let wrong = |column: &str| Error::Damaged(format!("column {column} of {}", key.table));
+        builder.push_row(key.id, &etag.0, &row).map_err(|wrong_type| wrong(&wrong_type.column))?;
+        draft.add_segment(&key.table, target, builder)?;
+    }
+    let mut cursor = draft.cursor(&key.table);
+    cursor.outside.insert(key.id);
+    draft.set_cursor(&key.table, cursor);
+    Ok(())
+}
+
+/// A row that was sent is outside of its table's filter, as far as is known, until the feed tells of it. The change is newer
+/// than what the feed has told, so the next pull does, if it is not.
+pub(super) fn until_told(draft: &mut Draft, key: &Key) {
+    let mut cursor = draft.cursor(&key.table);
+    if cursor.filter.is_some() && cursor.outside.insert(key.id) {
+        draft.set_cursor(&key.table, cursor);
+    }
+}
+
+/// Reads rows that the feed took away, to find out what became of them.
+///
+/// # Errors
+/// Why the round ends. What was not read then is read before it is sent.
+pub(super) async fn read<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    keys: Vec<Key>,
+) -> std::result::Result<(), Stop> {
+    match keys.is_empty() {
+        true => Ok(()),
+        false => resolve(run, &mut Pass::default(), keys.into_iter().map(Unclear::from).collect()).await,
+    }
+}
+
+/// Rows outside of the filter of which nothing waits any more go, in one step.
+///
+/// # Errors
+/// When the replica cannot be written.
+pub(super) async fn release<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    table: &Table,
+) -> std::result::Result<(), Stop> {
+    let name = table.logical_name.as_str();
+    let any = run.replica.state().tables.get(name).is_some_and(|table| !table.cursor.outside.is_empty());
+    if !any {
+        return Ok(());
+    }
+    let tables = [name];
+    let released = run.replica.transact(run.at(), Durability::Relaxed, &tables, |draft| {
+        let mut cursor = draft.cursor(name);
+        let (waits, settled): (Vec<_>, Vec<_>) = cursor.outside.iter().copied().partition(|id| {
+            let key = Key::new(name, *id);
+            !draft.entries_of(&key).is_empty() || !draft.held_by(&key).is_empty()
+        });
+        if settled.is_empty() {
+            return Ok(());
+        }
+        cursor.outside = waits.into_iter().collect();
+        draft.set_cursor(name, cursor);
+        let mut builder = SegmentBuilder::new(table);
+        settled.into_iter().for_each(|id| builder.push_tombstone(id));
+        draft.add_segment(name, Target::Live, builder)
+    });
+    Ok(released.await?)
+}

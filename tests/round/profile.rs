@@ -1,0 +1,323 @@
+//! What a profile takes offline of a table: some rows, some columns; and what becomes of the rest when it changes.
+
+use crate::support::{text, tick, Device, Fault, Server, Wire};
+use flette::api::{self, Answer, Door};
+use flette::model::{Clash, Side};
+use flette_odata::{Method, Request, Response, Uuid};
+use flette_server::api::Profile as Kind;
+
+const SALES: &str = r#"{"contact":{"rows":"jobtitle eq 'Sales & more'"}}"#;
+const SOLD: &str = r#"{"jobtitle":"Sales & more"}"#;
+const MOVED: &str = r#"{"jobtitle":"Buyer","telephone1":"moved"}"#;
+
+fn create(online: &Wire, name: &str, title: &str) -> Uuid {
+    online.create("contacts", &format!(r#"{{"lastname":"{name}","jobtitle":"{title}","telephone1":"0"}}"#))
+}
+
+/// A server with one contact in sales and one elsewhere.
+fn world(kind: Kind) -> (Server, Wire, [Uuid; 2]) {
+    let server = Server::with_profile(kind);
+    let online = server.user("admin");
+    let rows = [create(&online, "Inside", "Sales & more"), create(&online, "Outside", "Buyer")];
+    (server, online, rows)
+}
+
+fn has(device: &Device, id: Uuid) -> bool {
+    device.row("contact", id).is_some()
+}
+
+fn outside(device: &Device) -> usize {
+    device.replica.state().tables["contact"].cursor.outside.len()
+}
+
+fn has_swept(device: &Device) -> bool {
+    let log = device.wire.log.borrow();
+    log.iter().any(|line| line.contains("contacts?") && line.contains("$filter=modifiedon%20ge%20"))
+}
+
+fn door(device: &Device, method: &str, path: &str, body: &str) -> Answer {
+    let door = Door { root: "/api/data/v9.2/", scope: &device.config.tables, now: device.now() };
+    let mut request = Request::new(Method::parse(method).unwrap(), format!("/api/data/v9.2/{path}"));
+    if !body.is_empty() {
+        request = request.json(body.as_bytes().to_vec());
+    }
+    pollster::block_on(api::answer(&device.replica, &request, door))
+}
+
+#[track_caller]
+fn only_there(device: &Device, method: &str, path: &str, body: &str) -> Response {
+    match door(device, method, path, body) {
+        Answer::Elsewhere(response) => response,
+        Answer::Here(response) => panic!("{method} {path}: answered here: {}", response.status),
+    }
+}
+
+#[track_caller]
+fn here(device: &Device, method: &str, path: &str, body: &str) -> Response {
+    match door(device, method, path, body) {
+        Answer::Here(response) => response,
+        Answer::Elsewhere(response) => panic!("{method} {path}: {}", String::from_utf8_lossy(&response.body)),
+    }
+}
+
+#[test]
+fn rows_come_and_go_with_the_filter() {
+    for kind in [Kind::Open, Kind::Dataverse] {
+        let (server, online, [inside, elsewhere]) = world(kind);
+        let device = Device::with_profile(&server, "admin", SALES);
+        assert_eq!((has(&device, inside), has(&device, elsewhere)), (true, false), "{kind:?}");
+        // One enters, and one is made in it.
+        online.patch("contacts", elsewhere, SOLD);
+        let made = create(&online, "New", "Sales & more");
+        online.patch("contacts", inside, r#"{"telephone1":"1"}"#);
+        device.sync();
+        assert_eq!((has(&device, elsewhere), has(&device, made)), (true, true), "{kind:?}");
+        assert_eq!(device.text("contact", inside, "telephone1"), "1");
+        let swept = has_swept(&device);
+        assert_eq!(swept, kind == Kind::Dataverse);
+        online.patch("contacts", inside, MOVED);
+        online.delete("contacts", made);
+        // A sweep finds what left only when it compares everything, every so often.
+        for _ in 0..if swept { 25 } else { 1 } {
+            device.sync();
+        }
+        assert_eq!(
+            (has(&device, inside), has(&device, made), has(&device, elsewhere)),
+            (false, false, true),
+            "{kind:?}"
+        );
+    }
+}
+
+#[test]
+fn the_user_and_his_unit_have_names_in_a_filter() {
+    let server = Server::start();
+    let (mine, others) = (server.user("demo"), server.user("admin"));
+    let (own, foreign) = (create(&mine, "Mine", "x"), create(&others, "Theirs", "x"));
+    for filter in ["_ownerid_value eq {me}", "Microsoft.Dynamics.CRM.EqualUserId(PropertyName='ownerid')"] {
+        let profile = format!(r#"{{"contact":{{"rows":"{filter}"}}}}"#);
+        let device = Device::with_profile(&server, "demo", &profile);
+        assert_eq!((has(&device, own), has(&device, foreign)), (true, false), "{filter}");
+        device.sync();
+        assert_eq!((has(&device, own), has(&device, foreign)), (true, false), "{filter}");
+    }
+    let device = Device::with_profile(
+        &server,
+        "demo",
+        r#"{"contact":{"rows":"_owningbusinessunit_value eq {my-business-unit}"}}"#,
+    );
+    assert!(has(&device, own));
+}
+
+#[test]
+fn a_narrower_profile_takes_rows_away_at_once_and_leaves_those_that_wait() {
+    let (server, online, [inside, elsewhere]) = world(Kind::Open);
+    let waits = create(&online, "Waits", "Buyer");
+    let mut device = Device::synced(&server, "demo");
+    // The server will not take this: longer than the column.
+    device.edit("contact", waits, &[("telephone1", text(&"9".repeat(200)))]);
+    assert_eq!(device.round().parked, 1);
+    device.restart();
+    device.set_profile(SALES);
+    device.round();
+    assert_eq!((has(&device, inside), has(&device, elsewhere), has(&device, waits)), (true, false, true));
+    assert_eq!((outside(&device), device.entries().len(), device.conflicts().len()), (1, 1, 0));
+    assert_eq!(device.text("contact", waits, "telephone1").len(), 200);
+    // It stays, round after round and over a restart, until nothing waits any more.
+    device.restart();
+    device.round();
+    assert!(has(&device, waits) && device.entries()[0].is_parked());
+    let op = device.entries()[0].op;
+    device.change(|draft| draft.discard(op).unwrap());
+    device.sync();
+    assert_eq!((has(&device, waits), outside(&device)), (false, 0));
+    // Wider again: everything comes back.
+    device.set_profile("{}");
+    device.sync();
+    assert_eq!((has(&device, waits), has(&device, elsewhere)), (true, true));
+    assert!(device.replica.state().is_complete("contact"));
+}
+
+/// An edit of the row in sales whose first sending was lost on the way.
+fn edited_once(server: &Server, inside: Uuid) -> Device {
+    let device = Device::with_profile(server, "demo", SALES);
+    device.edit("contact", inside, &[("fax", text("mine"))]);
+    let pushes =
+        |r: &Request| r.url.ends_with("$batch") && String::from_utf8_lossy(&r.body).contains("PATCH ");
+    device.wire.fail(move |request| pushes(request).then_some(Fault::LoseRequest));
+    assert!(!device.round().ok);
+    device.wire.heal();
+    device
+}
+
+#[test]
+fn an_edit_of_a_row_that_left_the_filter_arrives_and_then_the_row_goes() {
+    let (server, online, [inside, _]) = world(Kind::Open);
+    let mut device = edited_once(&server, inside);
+    online.patch("contacts", inside, MOVED);
+    device.restart();
+    device.sync();
+    let row = online.json(&format!("contacts({inside})"));
+    assert_eq!((row["fax"].as_str(), row["telephone1"].as_str()), (Some("mine"), Some("moved")));
+    assert!(device.entries().is_empty() && device.conflicts().is_empty());
+    assert_eq!((has(&device, inside), outside(&device)), (false, 0));
+}
+
+#[test]
+fn an_edit_of_a_row_that_is_gone_is_told_from_one_that_left() {
+    let (server, online, [inside, _]) = world(Kind::Open);
+    let device = edited_once(&server, inside);
+    online.delete("contacts", inside);
+    device.sync();
+    assert!(device.entries().is_empty() && !has(&device, inside));
+    let [conflict] = device.conflicts().try_into().unwrap();
+    assert!(matches!(conflict.clash, Clash::DeletedThere { .. }));
+    assert_eq!(conflict.winner, Side::Server);
+    assert_eq!(outside(&device), 0);
+}
+
+#[test]
+fn a_deletion_of_a_row_that_left_the_filter_is_carried_out_if_it_is_the_later_one() {
+    let (server, online, [inside, _]) = world(Kind::Open);
+    let device = Device::with_profile(&server, "demo", SALES);
+    online.patch("contacts", inside, MOVED);
+    tick();
+    device.delete("contact", inside);
+    device.sync();
+    assert_eq!(online.ask(Method::Get, &format!("contacts({inside})"), "").status, 404);
+    assert!(device.entries().is_empty() && !has(&device, inside));
+}
+
+#[test]
+fn a_row_that_is_made_or_moved_outside_of_the_filter_arrives_and_goes() {
+    for kind in [Kind::Open, Kind::Dataverse] {
+        made_and_moved(kind);
+    }
+}
+
+fn made_and_moved(kind: Kind) {
+    let (server, online, _) = world(kind);
+    let device = Device::with_profile(&server, "admin", SALES);
+    let titled = |title| device.create("contact", &[("lastname", text("New")), ("jobtitle", text(title))]);
+    let (beyond, within) = (titled("Buyer"), titled("Sales & more"));
+    assert!(has(&device, beyond) && has(&device, within));
+    device.sync();
+    assert_eq!(online.json(&format!("contacts({beyond})"))["lastname"], "New");
+    assert_eq!((has(&device, beyond), has(&device, within)), (false, true));
+    device.edit("contact", within, &[("jobtitle", text("Buyer"))]);
+    device.sync();
+    assert_eq!(online.json(&format!("contacts({within})"))["jobtitle"], "Buyer");
+    assert_eq!((has(&device, within), outside(&device), device.conflicts().len()), (false, 0, 0));
+}
+
+#[test]
+fn a_row_outside_is_no_row_that_does_not_exist() {
+    let (server, online, [inside, elsewhere]) = world(Kind::Open);
+    let account = online.create(
+        "accounts",
+        &format!(r#"{{"name":"A","primarycontactid@odata.bind":"contacts({elsewhere})"}}"#),
+    );
+    let device = Device::with_profile(&server, "demo", SALES);
+    assert_eq!(here(&device, "GET", &format!("contacts({inside})"), "").status, 200);
+    // The lookup names it; the row itself is only there.
+    let answer = here(&device, "GET", &format!("accounts({account})?$select=_primarycontactid_value"), "");
+    assert!(String::from_utf8_lossy(&answer.body).contains(&elsewhere.to_string()));
+    for path in [format!("contacts({elsewhere})"), format!("accounts({account})/primarycontactid")] {
+        assert_eq!(only_there(&device, "GET", &path, "").status, 501, "{path}");
+    }
+    assert_eq!(only_there(&device, "PATCH", &format!("contacts({elsewhere})"), MOVED).status, 501);
+    // A list is the server's while it is in reach; what is here says that it lacks rows.
+    let list = only_there(&device, "GET", "contacts?$select=lastname", "");
+    assert_eq!((list.status, list.headers.get("Flette-Incomplete")), (200, Some("contact")));
+    assert!(!String::from_utf8_lossy(&list.body).contains("Outside"));
+    // Not while the server does not know everything.
+    device.edit("contact", inside, &[("fax", text("1"))]);
+    let list = here(&device, "GET", "contacts?$select=lastname", "");
+    assert_eq!(list.headers.get("Flette-Incomplete"), Some("contact"));
+}
+
+#[test]
+fn a_filter_that_the_server_refuses_is_told_and_other_tables_go_on() {
+    let (server, online, _) = world(Kind::Open);
+    let mut device = Device::new(&server, "demo");
+    device.set_profile(r#"{"contact":{"rows":"colour eq 1"}}"#);
+    let account = online.create("accounts", r#"{"name":"A"}"#);
+    let report = device.round();
+    assert!(report.problem.is_some_and(|problem| problem.starts_with("table contact: ")));
+    assert!(device.row("account", account).is_some());
+}
+
+const FEW: &str = r#"{"contact":{"columns":["jobtitle"]}}"#;
+
+#[test]
+fn columns_that_are_left_out_are_the_servers_to_tell() {
+    let (server, _, [inside, _]) = world(Kind::Open);
+    let device = Device::with_profile(&server, "demo", FEW);
+    let row = device.row("contact", inside).unwrap();
+    assert!(row.contains_key("jobtitle") && row.contains_key("fullname") && !row.contains_key("telephone1"));
+    let path = format!("contacts({inside})");
+    for known in [
+        format!("{path}?$select=jobtitle,fullname"),
+        "contacts?$select=jobtitle&$orderby=lastname".to_owned(),
+        "contacts/$count".to_owned(),
+        "accounts?$expand=primarycontactid($select=jobtitle)".to_owned(),
+    ] {
+        assert_eq!(here(&device, "GET", &known, "").status, 200, "{known}");
+    }
+    for beyond in [
+        path.clone(),
+        "contacts".to_owned(),
+        format!("{path}?$select=telephone1"),
+        format!("{path}/telephone1"),
+        "contacts?$select=jobtitle&$filter=telephone1%20eq%20'0'".to_owned(),
+        "contacts?$select=jobtitle&$orderby=telephone1".to_owned(),
+        "accounts?$select=name&$expand=primarycontactid".to_owned(),
+        "contacts?fetchXml=%3Cfetch%3E%3Centity%20name='contact'%3E%3Call-attributes/%3E%3C/entity%3E%3C/fetch%3E".to_owned(),
+    ] {
+        let answer = only_there(&device, "GET", &beyond, "");
+        let body = String::from_utf8_lossy(&answer.body).into_owned();
+        assert_eq!((answer.status, body.contains("offline profile")), (501, true), "{beyond}: {body}");
+    }
+    // What goes through while nothing waits is refused when something does.
+    let edit = r#"{"telephone1":"1"}"#;
+    assert_eq!(only_there(&device, "PATCH", &path, edit).status, 501);
+    assert!(here(&device, "PATCH", &path, r#"{"jobtitle":"Boss"}"#).is_success());
+    assert_eq!(here(&device, "PATCH", &path, edit).status, 501);
+    device.sync();
+    let there = server.user("admin").json(&path);
+    assert_eq!((there["jobtitle"].as_str(), there["telephone1"].as_str()), (Some("Boss"), Some("0")));
+}
+
+#[test]
+fn edits_of_a_column_that_is_left_out_from_now_on_arrive_first() {
+    let (server, online, [inside, _]) = world(Kind::Open);
+    let mut device = Device::synced(&server, "demo");
+    device.edit("contact", inside, &[("telephone1", text("mine"))]);
+    let made = device.create("contact", &[("lastname", text("New")), ("fax", text("1"))]);
+    device.restart();
+    device.set_profile(FEW);
+    device.sync();
+    device.sync();
+    for (id, column, value) in [(inside, "telephone1", "mine"), (made, "fax", "1")] {
+        assert_eq!(online.json(&format!("contacts({id})"))[column], value);
+        assert!(!device.row("contact", id).unwrap().contains_key(column), "{column}");
+    }
+    assert!(device.conflicts().is_empty() && device.entries().is_empty());
+}
+
+#[test]
+fn a_column_that_is_let_in_again_is_not_shown_empty() {
+    let (server, online, [inside, _]) = world(Kind::Open);
+    let mut device = Device::with_profile(&server, "demo", FEW);
+    online.patch("contacts", inside, r#"{"fax":"there"}"#);
+    device.set_profile("{}");
+    // The definitions come; the rows do not.
+    device.wire.fail(|request| request.url.contains("contacts?").then_some(Fault::LoseRequest));
+    device.round();
+    assert!(device.replica.state().schema.table("contact").unwrap().column("fax").is_some());
+    assert!(!device.replica.state().is_complete("contact") && has(&device, inside));
+    device.wire.heal();
+    device.sync();
+    assert_eq!(device.text("contact", inside, "fax"), "there");
+    assert!(device.replica.state().is_complete("contact"));
+}
