@@ -58,7 +58,8 @@ async function optimize() {
   const optimized = `${MODULE}.optimized`;
   const features = ["--mvp-features", ...FEATURES.map((name) => `--enable-${name}`)];
   const tool = join(root, "node_modules/.bin/wasm-opt");
-  await must(tool, ["-O3", ...features, MODULE, "-o", optimized], { limit: 10, show: "live" });
+  // Higher levels make the module smaller, but larger once it is packed, which is how it travels.
+  await must(tool, ["-O1", ...features, MODULE, "-o", optimized], { limit: 10, show: "live" });
   renameSync(optimized, MODULE);
 }
 
