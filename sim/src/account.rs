@@ -4,7 +4,7 @@
 mod testimony;
 mod verdicts;
 
-pub use testimony::Testimony;
+pub use testimony::{is_about, Testimony};
 
 use flette_odata::Uuid;
 use serde_json::Value as Json;

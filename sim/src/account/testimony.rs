@@ -30,25 +30,8 @@ impl Testimony {
 
     /// Whether the journal still holds a change, parked or not.
     pub fn holds(&self, deed: &Deed, parked: bool) -> bool {
-        let row = deed.row().to_string();
         let mut entries = self.journal["entries"].as_array().into_iter().flatten();
-        entries.any(|entry| {
-            let kind = match deed {
-                Deed::Create { .. } => "create",
-                Deed::Edit { .. } => "update",
-                Deed::Delete { .. } => "delete",
-            };
-            let fields = entry["fields"].as_array();
-            let has = |name: &str, value: &str| {
-                let mut fields = fields.into_iter().flatten();
-                fields.any(|field| field["name"] == name && text_of(&field["new"]).as_deref() == Some(value))
-            };
-            let values = deed.values();
-            entry["id"] == row.as_str()
-                && entry["kind"] == kind
-                && (entry["state"] == "parked") == parked
-                && (values.is_empty() || values.iter().any(|(name, value)| has(name, value)))
-        })
+        entries.any(|entry| is_about(entry, deed) && (entry["state"] == "parked") == parked)
     }
 
     /// Rows that wait for a human, and those that wait for them.
@@ -86,4 +69,20 @@ impl Testimony {
         let ids = entries.filter_map(|entry| entry["id"].as_str());
         ids.filter(|id| !waiting.contains(*id)).map(str::to_owned).collect()
     }
+}
+
+/// Whether an entry of the journal is a change, or holds what was left of it.
+pub fn is_about(entry: &Json, deed: &Deed) -> bool {
+    let kind = match deed {
+        Deed::Create { .. } => "create",
+        Deed::Edit { .. } => "update",
+        Deed::Delete { .. } => "delete",
+    };
+    let holds = |(name, value): &(&str, String)| {
+        let mut fields = entry["fields"].as_array().into_iter().flatten();
+        fields.any(|field| field["name"] == *name && text_of(&field["new"]).as_ref() == Some(value))
+    };
+    let values = deed.values();
+    let row = entry["id"].as_str() == Some(&deed.row().to_string());
+    row && entry["kind"] == kind && (values.is_empty() || values.iter().any(holds))
 }

@@ -16,7 +16,7 @@ use crate::template::{Original, Template};
 use flette::engine::Identity;
 use flette_odata::{Method, Uuid};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::OnceLock;
 
@@ -173,6 +173,7 @@ impl World {
             trace: 0,
             shared_disk: BTreeSet::new(),
             evicted: BTreeSet::new(),
+            stamped: BTreeMap::new(),
             premises: Premises::default(),
             clocks: Clocks::default(),
             backup: None,

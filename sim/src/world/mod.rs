@@ -7,7 +7,9 @@ mod seldom;
 mod settle;
 mod users;
 
-use crate::account::{text_of, Account, Deed, Said, Seen, Snapshot, CHOICE, COLUMNS, MEMO, WATCHED};
+use crate::account::{
+    is_about, text_of, Account, Deed, Said, Seen, Snapshot, CHOICE, COLUMNS, MEMO, WATCHED,
+};
 use crate::clock::Clock;
 use crate::device::{Device, What, SETS};
 use crate::dice::Dice;
@@ -74,6 +76,7 @@ struct World {
     trace: u64,
     shared_disk: BTreeSet<usize>,
     evicted: BTreeSet<usize>,
+    stamped: BTreeMap<usize, i64>,
     premises: Premises,
     clocks: Clocks,
     backup: Option<(Premises, Snapshot)>,
@@ -215,23 +218,26 @@ impl World {
             deeds.iter().try_for_each(|deed| self.read_back(at, deed))?;
         }
         match said == Said::Done && !is_passed_on {
-            true => self.stamps_grow(at),
+            true => self.stamps_grow(at, &deeds),
             false => Ok(()),
         }
     }
 
-    /// I-25: stamps never run backwards, whatever the clock does and however often the engine starts.
-    fn stamps_grow(&self, at: usize) -> Done {
+    /// I-25: stamps never run backwards, whatever the clock does and however often the engine starts. An entry that is
+    /// corrected gets a stamp of its own, so it is the new ones that must be later than all that were known.
+    fn stamps_grow(&mut self, at: usize, deeds: &[Deed]) -> Done {
         let Some(journal) = self.devices[at].read("/flette/journal") else { return Ok(()) };
         let entries = || journal["entries"].as_array().into_iter().flatten();
         let moment = |entry: &Json| parse_datetime(entry["at"].as_str()?);
-        let mut made: Vec<(Option<u64>, Option<i64>)> =
-            entries().map(|entry| (entry["seq"].as_u64(), moment(entry))).collect();
-        made.sort_unstable();
-        match made.windows(2).find(|pair| pair[0].1 > pair[1].1) {
-            Some(pair) => Err(format!("I-25: device {at} stamps {:?} after {:?}", pair[1].1, pair[0].1)),
-            None => Ok(()),
+        let made = |entry: &&Json| deeds.iter().any(|deed| is_about(entry, deed));
+        let before = self.stamped.get(&at).copied();
+        let Some(earliest) = entries().filter(made).filter_map(moment).min() else { return Ok(()) };
+        if before.is_some_and(|before| earliest < before) {
+            return Err(format!("I-25: device {at} stamps {earliest} after {before:?}"));
         }
+        let latest = entries().filter_map(moment).max();
+        self.stamped.extend(latest.max(before).map(|latest| (at, latest)));
+        Ok(())
     }
 
     /// I-14: what was acknowledged is to be seen at once.

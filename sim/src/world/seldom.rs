@@ -76,6 +76,7 @@ impl World {
                 self.devices[at].evict().ok_or("an engine does not open again")?;
                 self.account.evicted(at);
                 self.evicted.insert(at);
+                self.stamped.remove(&at);
                 self.clocks.forgets(at);
                 true
             }
