@@ -13,6 +13,7 @@ use super::reconcile::{reconcile, Incoming, Local};
 use super::step::{decide, merged, words, Run, Stop};
 use super::unclear::{resolve, Unclear};
 use super::{Phase, Stage};
+use crate::journal::Reason;
 use crate::model::{code_shown, ETag, Key, Millis, TraceEvent};
 use crate::platform::Transport;
 use crate::remote::{Asked, Outcome, PageCall, Read, Resolve};
@@ -196,6 +197,15 @@ async fn pages<S: Store, T: Transport>(
     }
 }
 
+/// "Entity {0} isn't enabled for change tracking", and the same of the tables behind a table of pairs: `dataverse.md`.
+const NOT_TRACKED: [&str; 2] = ["0x80072491", "0x80072492"];
+
+/// Whether a refusal may be that of a column which the request names and the server does not know any more. Another way
+/// of asking would name it, too.
+fn is_about_columns(reason: &Reason) -> bool {
+    reason.status == 400 && !NOT_TRACKED.contains(&reason.code.as_str())
+}
+
 /// An answer that was no page: another way to ask, a new beginning, or the end for this table.
 async fn refused<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
@@ -204,6 +214,20 @@ async fn refused<S: Store, T: Transport>(
     tracked: bool,
 ) -> std::result::Result<End, Stop> {
     let name = &table.logical_name;
+    if let Outcome::Park(reason) = &outcome {
+        // Dataverse refuses to track changes under a filter in the same words.
+        let tracked_in_scope = tracked && wanted_rows(run, table).is_some();
+        if is_about_columns(reason) && !tracked_in_scope && !run.has_read_schema() {
+            run.problem(format!("table {name}: {}; its columns are read anew", words(reason)));
+            run.replica
+                .transact(run.at(), Durability::Relaxed, &[], |draft| {
+                    draft.record.schema_checked = None;
+                    Ok(())
+                })
+                .await?;
+            return Ok(End::Refused);
+        }
+    }
     let begins_anew = match &outcome {
         Outcome::Resolve(Resolve::Expired) => Some(None),
         // Change tracking needs the right to read the whole organisation, which most users lack.

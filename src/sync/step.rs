@@ -174,6 +174,12 @@ impl<'a, S: Store, T: Transport> Run<'a, S, T> {
     }
 
     /// A problem that does not end the round. The first one is told.
+    /// Whether the schema was read in this round, so that it can hardly be older than the server's.
+    pub(super) fn has_read_schema(&self) -> bool {
+        let began = self.deadline.0.saturating_sub(BUDGET_MILLIS);
+        self.replica.state().record.schema_checked.is_some_and(|Millis(at)| at >= began)
+    }
+
     pub(super) fn problem(&self, what: String) {
         self.report.borrow_mut().problem.get_or_insert(what);
     }

@@ -16,6 +16,7 @@ mod offline;
 mod parked;
 mod profile;
 mod rules;
+mod schema;
 mod sets;
 mod several;
 mod stamps;

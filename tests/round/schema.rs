@@ -1,0 +1,49 @@
+//! Columns that the server drops while a device still names them.
+
+use crate::support::{Device, Server, Wire};
+use flette::replica::Feed;
+use flette_odata::Method;
+
+const ATTRIBUTES: &str = "EntityDefinitions(LogicalName='contact')/Attributes";
+
+fn add_column(online: &Wire) {
+    let body = r#"{"@odata.type":"Microsoft.Dynamics.CRM.StringAttributeMetadata","SchemaName":"new_Memo","MaxLength":100,
+        "DisplayName":{"LocalizedLabels":[{"Label":"Memo","LanguageCode":1033}]},"RequiredLevel":{"Value":"None","CanBeChanged":true}}"#;
+    let made = online.ask(Method::Post, ATTRIBUTES, body);
+    assert!(made.status < 300, "{made:?}");
+}
+
+fn drop_column(online: &Wire) {
+    let dropped = online.ask(Method::Delete, &format!("{ATTRIBUTES}(LogicalName='new_memo')"), "");
+    assert!(dropped.status < 300, "{dropped:?}");
+}
+
+#[test]
+fn a_full_pull_that_names_a_dropped_column_reads_the_columns_anew_and_goes_on_with_change_tracking() {
+    let server = Server::start();
+    let online = server.user("admin");
+    add_column(&online);
+    let kept = online.create("contacts", r#"{"lastname":"Kept","new_memo":"note"}"#);
+    let gone = online.create("contacts", r#"{"lastname":"Gone"}"#);
+    let device = Device::synced(&server, "demo");
+    assert_eq!(device.text("contact", kept, "new_memo"), "note");
+    drop_column(&online);
+    online.delete("contacts", gone);
+    device.change(|draft| {
+        let mut cursor = draft.cursor("contact");
+        cursor.delta_link = cursor.delta_link.map(|link| link.replace("deltatoken=", "deltatoken=99999"));
+        draft.set_cursor("contact", cursor);
+    });
+    let report = device.round();
+    assert!(!report.ok && report.problem.is_some_and(|problem| problem.contains("400")));
+    device.sync();
+    let feed = device.replica.state().tables["contact"].cursor.feed;
+    assert_eq!(feed, Feed::Delta, "the user may track changes as before");
+    assert!(device.row("contact", gone).is_none());
+    assert!(!device.row("contact", kept).unwrap().contains_key("new_memo"));
+    let late = online.create("contacts", r#"{"lastname":"Late"}"#);
+    device.sync();
+    online.delete("contacts", late);
+    device.sync();
+    assert!(device.row("contact", late).is_none());
+}
