@@ -8,7 +8,7 @@ use crate::model::{Millis, TraceEvent};
 use crate::platform::{Platform, Space};
 use crate::replica::{GoingOffline, State, TableState, Total};
 use crate::store::Durability;
-use crate::sync::{survey, Phase, Report, Survey};
+use crate::sync::{survey, Phase, Report, Survey, SyncConfig};
 use flette_odata::time::format_datetime;
 use flette_odata::ODataError;
 use serde::Serialize;
@@ -246,7 +246,8 @@ impl<P: Platform + 'static> Engine<P> {
     /// Rights and space. `Some` when it could not be found out.
     async fn check(&self) -> Result<Option<Report>> {
         let _syncing = self.begin();
-        let config = self.sync_config();
+        // Tables that an earlier way offline brought are asked about anew.
+        let config = SyncConfig { tables: self.config.tables.clone(), ..self.sync_config() };
         let now = || self.platform.now();
         let random = |bytes: &mut [u8]| self.platform.random(bytes);
         let outside = self.outside(&now, &random);

@@ -158,6 +158,22 @@ fn a_cancelled_way_offline_leaves_what_was_pulled_and_the_line_open() {
 }
 
 #[test]
+fn views_and_forms_stay_with_the_second_way_offline_and_the_third() {
+    let server = filled();
+    let station = Station::new(&server, "demo", &TABLES);
+    for time in 1..=3 {
+        station.post("/flette/go-offline", "");
+        assert!(is_offline(&station));
+        let after = status(&station);
+        for name in CUSTOMIZATIONS {
+            let table = after["tables"].as_array().unwrap().iter().find(|table| table["name"] == name);
+            assert!(table.is_some_and(|table| table["complete"] == true), "{name}, time {time}: {after}");
+        }
+        station.post("/flette/go-online", "");
+    }
+}
+
+#[test]
 fn tables_that_may_not_be_read_are_named_and_nothing_is_pulled() {
     let server = filled();
     let station = Station::new(&server, "demo", &["account", "nosuchtable", "contact"]);
