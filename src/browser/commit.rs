@@ -9,8 +9,10 @@ use super::trouble::Trouble;
 use crate::store::ledger::{Ledger, Nonce, Standing};
 use crate::store::{Batch, Durability, KeyRange, Revision, Write};
 use js_sys::{Array, Object, Promise, Reflect};
+use std::cell::Cell;
 use std::collections::BTreeSet;
-use wasm_bindgen::prelude::wasm_bindgen;
+use std::rc::Rc;
+use wasm_bindgen::prelude::{wasm_bindgen, Closure};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{IdbDatabase, IdbKeyRange, IdbObjectStore, IdbRequest, IdbTransaction};
@@ -41,13 +43,58 @@ pub(super) enum Outcome {
 
 /// Writes the batch if the store is at `batch.expected`, in one transaction over the object stores it needs.
 ///
+/// `known` is the ledger that the caller last saw. While it still stands, one way to the database and back is enough.
+///
 /// A batch that an earlier try with this `nonce` has written is not written again; the ledger is, so that the end of this
 /// transaction says about durability what the end of the lost one would have said.
 ///
 /// # Errors
 /// [`Trouble::Lost`] leaves it open whether the batch was written; run it again with the same nonce. After
 /// [`Trouble::Final`] nothing was written.
-pub(super) async fn commit(database: &IdbDatabase, batch: &Batch, nonce: Nonce) -> Result<Outcome, Trouble> {
+pub(super) async fn commit(
+    database: &IdbDatabase,
+    batch: &Batch,
+    nonce: Nonce,
+    known: Option<Ledger>,
+) -> Result<(Outcome, Option<Ledger>), Trouble> {
+    if let Some(known) = known.filter(|known| known.standing(batch.expected, &nonce) == Standing::Current) {
+        if let Some(ledger) = at_once(database, batch, nonce, known).await? {
+            return Ok((Outcome::Written(ledger.revision()), Some(ledger)));
+        }
+    }
+    after_a_look(database, batch, nonce).await
+}
+
+/// Sends the writes along with the question whether `known` stands; `None` when it does not, and nothing was written.
+async fn at_once(
+    database: &IdbDatabase,
+    batch: &Batch,
+    nonce: Nonce,
+    known: Ledger,
+) -> Result<Option<Ledger>, Trouble> {
+    let transaction = Writing::begin(database, &batch.writes, batch.durability)?;
+    let expected = known.to_bytes();
+    let ledger = known.after(nonce);
+    let verdict = match transaction.send_on_condition(&batch.writes, &ledger, expected) {
+        Ok(verdict) => verdict,
+        Err(thrown) => return Err(transaction.abandon(thrown.into())),
+    };
+    let ended = transaction.end.await;
+    match (ended, verdict.stands.get()) {
+        (Ok(_), Some(true)) => Ok(Some(ledger)),
+        (Err(_), Some(false)) => Ok(None),
+        (Err(_), _) => Err(reason(&transaction.transaction)),
+        // It cannot end well before its first request did; were it so, what was written would not be known.
+        (Ok(_), _) => Err(Trouble::Lost),
+    }
+}
+
+/// Reads the ledger first and then decides.
+async fn after_a_look(
+    database: &IdbDatabase,
+    batch: &Batch,
+    nonce: Nonce,
+) -> Result<(Outcome, Option<Ledger>), Trouble> {
     let mut transaction = Writing::begin(database, &batch.writes, batch.durability)?;
     let Some(ledger) = transaction.ledger().await? else {
         return Err(transaction.abandon(Trouble::failed("the ledger record is missing")));
@@ -55,11 +102,11 @@ pub(super) async fn commit(database: &IdbDatabase, batch: &Batch, nonce: Nonce) 
     let (written, writes) = match ledger.standing(batch.expected, &nonce) {
         Standing::Current => (ledger.after(nonce), batch.writes.as_slice()),
         Standing::Landed => (ledger, &[][..]),
-        Standing::Stale => return Ok(transaction.leave(Outcome::Stale)),
-        Standing::Forgotten => return Ok(transaction.leave(Outcome::Forgotten)),
+        Standing::Stale => return Ok((transaction.leave(Outcome::Stale), Some(ledger))),
+        Standing::Forgotten => return Ok((transaction.leave(Outcome::Forgotten), Some(ledger))),
     };
     transaction.finish(writes, &written).await?;
-    Ok(Outcome::Written(Revision(batch.expected.0.saturating_add(1))))
+    Ok((Outcome::Written(Revision(batch.expected.0.saturating_add(1))), Some(written)))
 }
 
 /// Gives a new database its ledger, unless another context was faster. Returns the ledger that stands.
@@ -80,6 +127,13 @@ struct Writing {
     transaction: IdbTransaction,
     /// Resolves at `complete`, is rejected at `abort`.
     end: JsFuture,
+}
+
+/// Whether the ledger was as expected; `None` until the browser has said.
+struct Verdict {
+    stands: Rc<Cell<Option<bool>>>,
+    /// Kept alive until the transaction has ended.
+    _answered: Closure<dyn FnMut()>,
 }
 
 impl Writing {
@@ -132,12 +186,47 @@ impl Writing {
     }
 
     fn send(&self, writes: &[Write], ledger: &Ledger) -> Result<(), JsValue> {
+        self.put_all(writes, ledger)?;
+        // Saves the browser the wait for further requests.
+        self.transaction.unchecked_ref::<EagerTransaction>().commit()
+    }
+
+    fn put_all(&self, writes: &[Write], ledger: &Ledger) -> Result<(), JsValue> {
         for write in writes {
             self.write(write)?;
         }
         self.store(LEDGER_STORE)?.put_with_key(&binary(&ledger.to_bytes()), &ledger_key())?;
-        // Saves the browser the wait for further requests.
-        self.transaction.unchecked_ref::<EagerTransaction>().commit()
+        Ok(())
+    }
+
+    /// Asks for the ledger and sends all writes behind the question. When the answer comes, before any other request's,
+    /// the transaction is aborted unless the answer is `expected`. That is done in the very callback: a promise's would
+    /// come after it, and what would become of the transaction meanwhile is the browser's affair.
+    fn send_on_condition(
+        &self,
+        writes: &[Write],
+        ledger: &Ledger,
+        expected: Vec<u8>,
+    ) -> Result<Verdict, JsValue> {
+        let question = self.store(LEDGER_STORE)?.get(&ledger_key())?;
+        let stands = Rc::new(Cell::new(None));
+        let answered = {
+            let (stands, transaction, question) =
+                (Rc::clone(&stands), self.transaction.clone(), question.clone());
+            Closure::once(move || {
+                let record = question.result().ok().filter(|record| !record.is_undefined());
+                let same = record.is_some_and(|record| bytes(&record) == expected);
+                stands.set(Some(same));
+                // One that cannot be ended early ends by itself.
+                let _ = match same {
+                    true => transaction.unchecked_ref::<EagerTransaction>().commit(),
+                    false => transaction.abort(),
+                };
+            })
+        };
+        question.set_onsuccess(Some(answered.as_ref().unchecked_ref()));
+        self.put_all(writes, ledger)?;
+        Ok(Verdict { stands, _answered: answered })
     }
 
     fn write(&self, write: &Write) -> Result<(), JsValue> {

@@ -7,11 +7,14 @@ use super::{global, timer};
 use crate::store::ledger::{Ledger, Nonce};
 use crate::store::{Batch, KeyRange, Pair, Table};
 use futures_channel::oneshot;
-use futures_util::future::try_join;
+use futures_util::future::{join, try_join, try_join_all};
+use futures_util::stream::{self, StreamExt};
 use js_sys::{Promise, Uint8Array};
 use rexie::{ObjectStore, Rexie, Store, Transaction, TransactionMode};
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::future::Future;
+use std::pin::pin;
 use std::rc::Rc;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
@@ -24,6 +27,10 @@ pub const OPEN_MILLIS_MAX: u32 = 5_000;
 
 /// Pairs read by one request of a scan: enough to make round trips cheap, few enough for values of a mebibyte.
 const PAGE_PAIRS_MAX: u32 = 128;
+
+/// Pairs of up to a mebibyte read by one request of a visit, and how many such requests are under way.
+const VISIT_PAIRS_MAX: usize = 2;
+const VISITS_UNDER_WAY: usize = 4;
 
 /// Version of the set of object stores.
 const DATABASE_VERSION: u32 = 1;
@@ -45,6 +52,8 @@ pub(super) enum Link {
 pub(super) struct Connection {
     handles: Rc<Handles>,
     birth: Nonce,
+    /// The ledger as last seen, for the next commit; `None` while that is in doubt.
+    known: RefCell<Option<Ledger>>,
     /// Kept alive for as long as the handle may call them.
     _listeners: [Closure<dyn FnMut()>; 2],
 }
@@ -79,24 +88,37 @@ impl Drop for Connection {
 impl Connection {
     /// Opens the database, making it with a chance `birth` when it does not exist.
     pub(super) async fn open(name: &str, birth: Nonce) -> Result<Connection, Trouble> {
-        let reader = in_time(open_reader(name.to_owned()), Rexie::close).await?;
-        let writer = match in_time(open_writer(name.to_owned()), |late| late.close()).await {
-            Ok(writer) => writer,
-            Err(trouble) => {
+        // Both at once. Requests for one database are served in turn: whichever makes it, the first, is through when the
+        // second is.
+        let opening = join(
+            in_time(open_reader(name.to_owned()), Rexie::close),
+            in_time(open_writer(name.to_owned()), |late| late.close()),
+        );
+        let (reader, writer) = match opening.await {
+            (Ok(reader), Ok(writer)) => (reader, writer),
+            (Ok(reader), Err(trouble)) => {
                 reader.close();
                 return Err(trouble);
             }
+            (Err(trouble), Ok(writer)) => {
+                writer.close();
+                return Err(trouble);
+            }
+            (Err(trouble), Err(_)) => return Err(trouble),
         };
         let handles = Handles { reader: RefCell::new(Some(reader)), writer, link: Cell::new(Link::Open) };
         let handles = Rc::new(handles);
         let listeners = [listener(&handles, Link::Lost), listener(&handles, Link::GaveWay)];
         handles.writer.set_onclose(Some(listeners[0].as_ref().unchecked_ref()));
         handles.writer.set_onversionchange(Some(listeners[1].as_ref().unchecked_ref()));
-        let mut connection = Connection { handles, birth, _listeners: listeners };
-        connection.birth = match connection.ledger().await? {
-            Some(ledger) => ledger.birth(),
-            None => commit::found(&connection.handles.writer, birth).await?.birth(),
+        let known = RefCell::new(None);
+        let mut connection = Connection { handles, birth, known, _listeners: listeners };
+        let ledger = match connection.ledger().await? {
+            Some(ledger) => ledger,
+            None => commit::found(&connection.handles.writer, birth).await?,
         };
+        connection.birth = ledger.birth();
+        connection.known.replace(Some(ledger));
         Ok(connection)
     }
 
@@ -124,25 +146,66 @@ impl Connection {
 
     /// Pairs in key order, at most `limit`, all from one point in time.
     pub(super) async fn scan(&self, table: Table, keys: &KeyRange, limit: u32) -> Result<Vec<Pair>, Trouble> {
-        let mut pairs: Vec<Pair> = Vec::new();
-        let mut left = limit;
         let (_transaction, store) = self.read(table.name())?;
-        while let (Some(range), 1..) = (range_after(keys, pairs.last())?, left) {
-            let page = left.min(PAGE_PAIRS_MAX);
-            let twin = range_after(keys, pairs.last())?;
-            let found =
-                try_join(store.get_all_keys(Some(range), Some(page)), store.get_all(twin, Some(page)));
-            let (keys, values) = found.await?;
-            let last_page = keys.len() < page as usize;
-            pairs.extend(keys.iter().zip(&values).map(|(key, value)| (bytes(key), bytes(value))));
-            left = if last_page { 0 } else { left - page };
+        pairs(&store, keys, limit).await
+    }
+
+    /// Hands the pairs of a range to `take` in key order, all from one point in time. The keys are asked for first, so that
+    /// several requests for values can be under way.
+    pub(super) async fn visit(
+        &self,
+        table: Table,
+        keys: &KeyRange,
+        take: &mut impl FnMut(Pair),
+    ) -> Result<(), Trouble> {
+        let (_transaction, store) = self.read(table.name())?;
+        let Some(range) = range_after(keys, None)? else { return Ok(()) };
+        let keys = store.get_all_keys(Some(range), None).await?;
+        let values = stream::iter(keys.chunks(VISIT_PAIRS_MAX).map(|keys| {
+            let (first, last) = (keys.first(), keys.last());
+            let range = first.zip(last).map(|(first, last)| {
+                rexie::KeyRange::bound(first, last, Some(false), Some(false)).map_err(rexie::Error::from)
+            });
+            let store = &store;
+            async move { Ok::<_, Trouble>((keys, store.get_all(range.transpose()?, None).await?)) }
+        }));
+        let mut values = pin!(values.buffered(VISITS_UNDER_WAY));
+        while let Some(found) = values.next().await {
+            let (keys, values) = found?;
+            keys.iter().zip(&values).for_each(|(key, value)| take((bytes(key), bytes(value))));
         }
-        Ok(pairs)
+        Ok(())
+    }
+
+    /// The ledger and all pairs of several ranges, from one point in time.
+    pub(super) async fn snapshot(
+        &self,
+        ranges: &[(Table, KeyRange)],
+    ) -> Result<(Option<Ledger>, Vec<Vec<Pair>>), Trouble> {
+        let transaction = {
+            let reader = self.handles.reader.borrow();
+            let reader = reader.as_ref().ok_or(Trouble::Lost)?;
+            let tables: BTreeSet<&str> = ranges.iter().map(|(table, _)| table.name()).collect();
+            let stores: Vec<&str> = tables.into_iter().chain([commit::LEDGER_STORE]).collect();
+            reader.transaction(&stores, TransactionMode::ReadOnly)?
+        };
+        let ledger = transaction.store(commit::LEDGER_STORE)?;
+        let stores = ranges.iter().map(|(table, _)| transaction.store(table.name()));
+        let stores = stores.collect::<Result<Vec<_>, _>>()?;
+        // None waits for anything but its own requests, so that the transaction stays open until the last has ended.
+        let scans = stores.iter().zip(ranges).map(|(store, (_, keys))| pairs(store, keys, u32::MAX));
+        let ledger = async { Ok::<_, Trouble>(ledger.get(commit::ledger_key()).await?) };
+        let (ledger, pairs) = try_join(ledger, try_join_all(scans)).await?;
+        Ok((ledger.map(|record| commit::read_ledger(&record)).transpose()?, pairs))
     }
 
     /// Writes the batch in one transaction; see [`commit::commit`].
     pub(super) async fn commit(&self, batch: &Batch, nonce: Nonce) -> Result<Outcome, Trouble> {
-        commit::commit(&self.handles.writer, batch, nonce).await
+        // In doubt until the end is known, also where nobody waits for it.
+        let known = self.known.take();
+        let (outcome, ledger) = commit::commit(&self.handles.writer, batch, nonce, known).await?;
+        self.known.replace(ledger);
+        Ok(outcome)
     }
 
     fn read(&self, store: &str) -> Result<(Transaction, Store), Trouble> {
@@ -152,6 +215,21 @@ impl Connection {
         let store = transaction.store(store)?;
         Ok((transaction, store))
     }
+}
+
+async fn pairs(store: &Store, keys: &KeyRange, limit: u32) -> Result<Vec<Pair>, Trouble> {
+    let mut pairs: Vec<Pair> = Vec::new();
+    let mut left = limit;
+    while let (Some(range), 1..) = (range_after(keys, pairs.last())?, left) {
+        let page = left.min(PAGE_PAIRS_MAX);
+        let twin = range_after(keys, pairs.last())?;
+        let found = try_join(store.get_all_keys(Some(range), Some(page)), store.get_all(twin, Some(page)));
+        let (keys, values) = found.await?;
+        let last_page = keys.len() < page as usize;
+        pairs.extend(keys.iter().zip(&values).map(|(key, value)| (bytes(key), bytes(value))));
+        left = if last_page { 0 } else { left - page };
+    }
+    Ok(pairs)
 }
 
 /// The range `keys` without what comes up to and with `last`; `None` when nothing can be in it (the browser throws at an
@@ -191,6 +269,16 @@ async fn open_writer(name: String) -> Result<IdbDatabase, Trouble> {
     let factory: IdbFactory =
         global("indexedDB").ok_or_else(|| Trouble::failed("this context has no IndexedDB"))?;
     let request = factory.open_with_u32(&name, DATABASE_VERSION)?;
+    // The other handle makes the object stores. Where its opening failed, this one must not make a database without any.
+    let made = {
+        let request = request.clone();
+        Closure::once(move || {
+            if let Some(upgrade) = request.transaction() {
+                let _ = upgrade.abort();
+            }
+        })
+    };
+    request.set_onupgradeneeded(Some(made.as_ref().unchecked_ref()));
     let opened = Promise::new(&mut |resolve, reject| {
         request.set_onsuccess(Some(&resolve));
         request.set_onerror(Some(&reject));
@@ -232,5 +320,9 @@ pub(super) fn binary(bytes: &[u8]) -> JsValue {
 
 /// The bytes of a stored value (a `Uint8Array`) or key (an `ArrayBuffer`).
 pub(super) fn bytes(stored: &JsValue) -> Vec<u8> {
-    Uint8Array::new(stored).to_vec()
+    match stored.dyn_ref::<Uint8Array>() {
+        // Without the copy that a new array of it would be.
+        Some(array) => array.to_vec(),
+        None => Uint8Array::new(stored).to_vec(),
+    }
 }

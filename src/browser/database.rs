@@ -5,7 +5,7 @@ use super::commit::Outcome;
 use super::connection::{self, Connection, Link};
 use super::trouble::Trouble;
 use super::{random, timer};
-use crate::store::ledger::Nonce;
+use crate::store::ledger::{Ledger, Nonce};
 use crate::store::{Batch, KeyRange, Pair, Revision, Store, StoreError, Table};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -146,14 +146,7 @@ impl Handle {
 
 impl Store for IndexedDbStore {
     async fn revision(&self) -> Result<Revision, StoreError> {
-        self.handle
-            .run(async |connection, _| {
-                let ledger = connection.ledger().await?;
-                ledger
-                    .map(|ledger| ledger.revision())
-                    .ok_or_else(|| Trouble::failed("the ledger record is missing"))
-            })
-            .await
+        self.handle.run(async |connection, _| revision_of(connection.ledger().await?)).await
     }
 
     async fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -162,6 +155,30 @@ impl Store for IndexedDbStore {
 
     async fn scan(&self, table: Table, keys: KeyRange, limit: u32) -> Result<Vec<Pair>, StoreError> {
         self.handle.run(async |connection, _| connection.scan(table, &keys, limit).await).await
+    }
+
+    async fn snapshot(&self, ranges: &[(Table, KeyRange)]) -> Result<(Revision, Vec<Vec<Pair>>), StoreError> {
+        self.handle
+            .run(async |connection, _| {
+                let (ledger, pairs) = connection.snapshot(ranges).await?;
+                Ok((revision_of(ledger)?, pairs))
+            })
+            .await
+    }
+
+    async fn visit(&self, table: Table, keys: KeyRange, take: impl FnMut(Pair)) -> Result<(), StoreError> {
+        // Where the connection is lost on the way, the next one goes on behind the last pair.
+        let (keys, take) = (RefCell::new(keys), RefCell::new(take));
+        self.handle
+            .run(async |connection, _| {
+                let left = keys.borrow().clone();
+                let mut passed_on = |pair: Pair| {
+                    keys.borrow_mut().start = [pair.0.as_slice(), &[0]].concat();
+                    (take.borrow_mut())(pair);
+                };
+                connection.visit(table, &left, &mut passed_on).await
+            })
+            .await
     }
 
     /// A connection can be lost between the browser's commit and its telling so. The whole transaction is then run again,
@@ -181,4 +198,8 @@ impl Store for IndexedDbStore {
             }
         }
     }
+}
+
+fn revision_of(ledger: Option<Ledger>) -> Result<Revision, Trouble> {
+    ledger.map(|ledger| ledger.revision()).ok_or_else(|| Trouble::failed("the ledger record is missing"))
 }

@@ -139,7 +139,9 @@ impl Lookups {
 
 /// Spreads ids over 64 bits; those made in one go differ in few bytes.
 pub(super) fn hash_id(id: Uuid) -> u64 {
-    let mut hasher = Mixer(0);
-    hasher.write(id.as_bytes());
+    let (high, low) = id.as_u64_pair();
+    let mut hasher = Mixer(high);
+    hasher.write_u64(0);
+    hasher.write_u64(low);
     hasher.finish()
 }

@@ -90,9 +90,12 @@ pub fn classify(asked: Asked, answer: Result<&Response, &TransportError>, now: M
         Err(TransportError::Timeout) => return Outcome::Retry("no answer in time".to_owned()),
         Err(TransportError::Cut(what)) => return Outcome::Retry(format!("the answer broke off: {what}")),
     };
+    // Before anything is read of the body: a page of rows is long, and no error.
+    if let 200..=299 = response.status {
+        return success(response);
+    }
     let error = ErrorBody::read(&response.body);
     match response.status {
-        200..=299 => success(response),
         // A redirect leads to a sign-in page; a browser hides it as status 0.
         0 | 300..=399 | 401 => Outcome::Hold(Hold::SignedOut),
         407 => Outcome::Hold(Hold::Gateway),

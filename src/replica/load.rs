@@ -8,34 +8,27 @@ use crate::mirror::{MirrorTable, Segment};
 use crate::model::{planted, Bug, Conflict, DeviceId, HlcClock};
 use crate::store::{KeyRange, Pair, Store, Table};
 use flette_odata::edm;
-use futures_util::future::{join, try_join, try_join3};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// Pairs asked for in one scan of small values.
-const SCAN_PAIRS_MAX: u32 = 1000;
-/// Segments asked for in one scan.
-const SCAN_SEGMENTS_MAX: u32 = 4;
-
-/// Everything but the mirror's rows, which are read when first needed. The revision is read first: what is read after
-/// it, all at once, may be newer, and a commit then fails and reads anew.
+/// Everything but the mirror's rows, which are read when first needed. What is newer than the revision makes the next
+/// commit fail, which then reads anew.
 pub(super) async fn state<S: Store>(store: &S, random: &Random, identity: Identity) -> Result<State> {
-    let revision = store.revision().await?;
-    let ((record, schema), (journal_pairs, id_pairs), (conflict_pairs, cursor_pairs)) = try_join3(
-        async {
-            let record = store.get(Table::Meta, RECORD_KEY);
-            Ok::<_, Error>(try_join(record, store.get(Table::Schema, SCHEMA_KEY)).await?)
-        },
-        try_join(scan(store, Table::Journal, KeyRange::all()), scan(store, Table::IdMap, KeyRange::all())),
-        try_join(
-            scan(store, Table::Conflict, KeyRange::all()),
-            scan(store, Table::Meta, KeyRange::prefix(CURSOR_PREFIX)),
-        ),
-    )
-    .await?;
+    let ranges = [
+        (Table::Meta, KeyRange::only(RECORD_KEY)),
+        (Table::Schema, KeyRange::only(SCHEMA_KEY)),
+        (Table::Journal, KeyRange::all()),
+        (Table::IdMap, KeyRange::all()),
+        (Table::Conflict, KeyRange::all()),
+        (Table::Meta, KeyRange::prefix(CURSOR_PREFIX)),
+    ];
+    let (revision, mut pairs) = store.snapshot(&ranges).await?;
+    let mut next = || if pairs.is_empty() { Vec::new() } else { pairs.remove(0) };
+    let (record, schema) = (next().pop(), next().pop());
+    let (journal_pairs, id_pairs, conflict_pairs, cursor_pairs) = (next(), next(), next(), next());
     let record = match record {
-        Some(bytes) => {
+        Some((_, bytes)) => {
             let mut record: Record = State::decode("record", &bytes)?;
             if planted(Bug::ClockNotStored) {
                 record.clock = HlcClock::new(record.clock.device());
@@ -45,7 +38,7 @@ pub(super) async fn state<S: Store>(store: &S, random: &Random, identity: Identi
         None => new_record(random, identity),
     };
     let schema = match schema {
-        Some(bytes) => State::decode("schema", &bytes)?,
+        Some((_, bytes)) => State::decode("schema", &bytes)?,
         None => edm::Schema::default(),
     };
     let mut journal = Journal::default();
@@ -87,19 +80,6 @@ fn new_record(random: &Random, identity: Identity) -> Record {
     Record::new(DeviceId(u64::from_be_bytes(device)), identity)
 }
 
-async fn scan<S: Store>(store: &S, table: Table, mut keys: KeyRange) -> Result<Vec<Pair>> {
-    let mut all = Vec::new();
-    loop {
-        let page = store.scan(table, keys.clone(), SCAN_PAIRS_MAX).await?;
-        let full = page.len() == usize::try_from(SCAN_PAIRS_MAX).unwrap_or(usize::MAX);
-        all.extend(page);
-        match all.last() {
-            Some((last, _)) if full => keys.start = [last.as_slice(), &[0]].concat(),
-            _ => return Ok(all),
-        }
-    }
-}
-
 /// Prefix of the segments of one generation: table, zero byte, generation.
 pub(super) fn generation_prefix(table: &str, generation: u32) -> Vec<u8> {
     [table.as_bytes(), &[0], &generation.to_be_bytes()].concat()
@@ -134,33 +114,18 @@ async fn generation<S: Store>(store: &S, table: &edm::Table, generation: u32) ->
     let mut mirror = MirrorTable::new(table);
     let mut damaged = false;
     let prefix = generation_prefix(&table.logical_name, generation);
-    let mut keys = KeyRange::prefix(&prefix);
-    let mut page = store.scan(Table::Segment, keys.clone(), SCAN_SEGMENTS_MAX).await?;
-    while let Some((last, _)) = page.last() {
-        keys.start = [last.as_slice(), &[0]].concat();
-        let is_full = u32::try_from(page.len()).is_ok_and(|len| len == SCAN_SEGMENTS_MAX);
-        let next = async {
-            match is_full {
-                true => store.scan(Table::Segment, keys.clone(), SCAN_SEGMENTS_MAX).await,
-                false => Ok(Vec::new()),
-            }
-        };
-        let this = async {
-            for (key, value) in page {
-                let number = key.get(prefix.len()..).and_then(|n| n.try_into().ok()).map(u64::from_be_bytes);
-                let number =
-                    number.ok_or_else(|| Error::Damaged(format!("segment key of {}", table.logical_name)))?;
-                match Segment::open(value) {
-                    Ok(segment) => mirror.add(number, segment),
-                    Err(_) => damaged = true,
-                }
-            }
-            Ok::<_, Error>(())
-        };
-        // The next ones are on their way while these are opened.
-        let (next, opened) = join(next, this).await;
-        opened?;
-        page = next?;
+    let mut misplaced = false;
+    let open = |(key, value): Pair| {
+        let number = key.get(prefix.len()..).and_then(|n| n.try_into().ok()).map(u64::from_be_bytes);
+        match (number, Segment::open(value)) {
+            (Some(number), Ok(segment)) => mirror.add(number, segment),
+            (Some(_), Err(_)) => damaged = true,
+            (None, _) => misplaced = true,
+        }
+    };
+    store.visit(Table::Segment, KeyRange::prefix(&prefix), open).await?;
+    if misplaced {
+        return Err(Error::Damaged(format!("segment key of {}", table.logical_name)));
     }
     Ok((mirror, damaged))
 }

@@ -32,6 +32,8 @@ macro_rules! store_conformance {
             scans_keep_to_their_limit
             scans_go_on_after_the_last_key
             long_scans_are_whole
+            snapshots_hold_every_range
+            visits_see_every_pair_once_and_in_order
             prefixes_end_where_they_should
             empty_keys_and_values_count
             large_values_come_back_whole
@@ -172,6 +174,45 @@ pub async fn long_scans_are_whole<B: Backend>(backend: &B) {
     assert!(scan(&store, Table::Journal, KeyRange::all()).await == expected, "not the whole table");
     let part = store.scan(Table::Journal, range(&key(100), Some(&key(1_400))), 1_200).await;
     assert!(part == Ok(expected[100..1_300].to_vec()), "not the part asked for");
+}
+
+/// Several ranges at once, one of them longer than any back end reads at once, one empty, two of one table.
+pub async fn snapshots_hold_every_range<B: Backend>(backend: &B) {
+    const PAIRS: u32 = 1_500;
+    let store = backend.open("snapshot").await;
+    let key = |place: u32| place.to_be_bytes();
+    commit(&store, (0..PAIRS).map(|n| put(Table::Journal, &key(n), &key(n))).collect()).await;
+    put_keys(&store, Table::Meta, &[b"one", b"one\0", b"one more", b"two"]).await;
+    let ranges = [
+        (Table::Meta, KeyRange::only(b"one")),
+        (Table::Journal, KeyRange::all()),
+        (Table::Conflict, KeyRange::all()),
+        (Table::Meta, KeyRange::prefix(b"one")),
+    ];
+    let (revision, found) = store.snapshot(&ranges).await.expect("snapshot");
+    assert_eq!(revision, Revision(2));
+    assert_eq!(keys(&found[0]), [b"one"]);
+    let expected: Vec<Pair> = (0..PAIRS).map(|n| pair(&key(n), &key(n))).collect();
+    assert!(found[1] == expected, "not the whole table");
+    assert!(found[2].is_empty());
+    let expected: [&[u8]; 3] = [b"one", b"one\0", b"one more"];
+    assert_eq!(keys(&found[3]), expected);
+    assert_eq!(store.snapshot(&[]).await, Ok((Revision(2), Vec::new())));
+}
+
+/// Numbers of pairs around what back ends ask for at once, within neighbours that do not belong.
+pub async fn visits_see_every_pair_once_and_in_order<B: Backend>(backend: &B) {
+    let store = backend.open("visits").await;
+    put_keys(&store, Table::Segment, &[b"a", b"c"]).await;
+    let mut expected: Vec<Pair> = Vec::new();
+    for number in 0..=20_u8 {
+        let mut seen = Vec::new();
+        store.visit(Table::Segment, KeyRange::prefix(b"b"), |pair| seen.push(pair)).await.expect("a visit");
+        assert!(seen == expected, "{number} pairs");
+        let (key, value) = ([b'b', number], vec![number; 10_000]);
+        commit(&store, vec![put(Table::Segment, &key, &value)]).await;
+        expected.push(pair(&key, &value));
+    }
 }
 
 /// Prefixes that end in 0xff, and the prefix of nothing but 0xff, which has no end.

@@ -6,6 +6,12 @@ pub mod ledger;
 pub mod memory;
 
 pub use crate::error::StoreError;
+use futures_util::future::{join, try_join_all};
+
+/// Pairs asked for in one scan where all are wanted.
+const SCAN_PAIRS_MAX: u32 = 1000;
+/// Pairs with values of a mebibyte asked for in one scan.
+const SCAN_LARGE_PAIRS_MAX: u32 = 4;
 
 /// The tables of a replica. Values are opaque bytes, keys are ordered bytewise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,6 +75,11 @@ impl KeyRange {
         KeyRange { start: Vec::new(), end: None }
     }
 
+    /// One key.
+    pub fn only(key: &[u8]) -> KeyRange {
+        KeyRange { start: key.to_vec(), end: Some([key, &[0]].concat()) }
+    }
+
     /// Every key that begins with `prefix`.
     pub fn prefix(prefix: &[u8]) -> KeyRange {
         let mut end = prefix.to_vec();
@@ -122,10 +133,65 @@ pub trait Store {
     /// When the store cannot be read.
     async fn scan(&self, table: Table, keys: KeyRange, limit: u32) -> Result<Vec<Pair>, StoreError>;
 
+    /// How many commits the store has seen, and all pairs of several ranges, each in key order. What is read is of that
+    /// revision or of a later one; stores that can read all of it at one point in time.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn snapshot(&self, ranges: &[(Table, KeyRange)]) -> Result<(Revision, Vec<Vec<Pair>>), StoreError> {
+        let revision = self.revision().await?;
+        let scans = ranges.iter().map(|(table, keys)| scan_all(self, *table, keys.clone()));
+        Ok((revision, try_join_all(scans).await?))
+    }
+
+    /// Hands every pair of a range to `take`, in key order, while later ones are on their way: for values of up to a mebibyte
+    /// that need work. What is committed meanwhile may be seen or not.
+    ///
+    /// # Errors
+    /// When the store cannot be read; some pairs may have been taken by then, none of them twice.
+    async fn visit(
+        &self,
+        table: Table,
+        mut keys: KeyRange,
+        mut take: impl FnMut(Pair),
+    ) -> Result<(), StoreError> {
+        let mut page = self.scan(table, keys.clone(), SCAN_LARGE_PAIRS_MAX).await?;
+        while let Some((last, _)) = page.last() {
+            keys.start = [last.as_slice(), &[0]].concat();
+            let is_full = u32::try_from(page.len()).is_ok_and(|len| len == SCAN_LARGE_PAIRS_MAX);
+            let next = async {
+                match is_full {
+                    true => self.scan(table, keys.clone(), SCAN_LARGE_PAIRS_MAX).await,
+                    false => Ok(Vec::new()),
+                }
+            };
+            let this = async { page.into_iter().for_each(&mut take) };
+            page = join(next, this).await.0?;
+        }
+        Ok(())
+    }
+
     /// All writes or none; returns the new revision once they are as durable as the batch asks.
     ///
     /// # Errors
     /// [`StoreError::Stale`] unless the store is still at `batch.expected`; otherwise as the backend failed. After any
     /// error nothing was written.
     async fn commit(&self, batch: Batch) -> Result<Revision, StoreError>;
+}
+
+async fn scan_all<S: Store + ?Sized>(
+    store: &S,
+    table: Table,
+    mut keys: KeyRange,
+) -> Result<Vec<Pair>, StoreError> {
+    let mut all = Vec::new();
+    loop {
+        let page = store.scan(table, keys.clone(), SCAN_PAIRS_MAX).await?;
+        let full = page.len() == usize::try_from(SCAN_PAIRS_MAX).unwrap_or(usize::MAX);
+        all.extend(page);
+        match all.last() {
+            Some((last, _)) if full => keys.start = [last.as_slice(), &[0]].concat(),
+            _ => return Ok(all),
+        }
+    }
 }
