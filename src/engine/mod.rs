@@ -14,7 +14,8 @@ use crate::platform::{Platform, Transport, TransportError};
 pub use crate::replica::Identity;
 use crate::replica::{Random, Replica};
 use crate::sync::{self, Outside, Progress, Report, SyncConfig};
-use flette_odata::{ODataError, Request, Response};
+use flette_odata::batch::{parse_batch, BatchItem};
+use flette_odata::{Method, ODataError, Request, Response};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -100,19 +101,40 @@ impl<P: Platform + 'static> Engine<P> {
             let ended = ODataError::new(503, "0x80040216", "The user of this replica has signed out.");
             return ended.to_response().header(SOURCE_HEADER, "replica");
         }
-        let scope = self.scope();
-        let door = Door { root: &self.config.root, scope: &scope, now: self.platform.now() };
-        let answer = api::answer(&self.replica, &request, door).await;
-        self.replica.rest();
-        match answer {
+        match self.answer(&request).await {
             Answer::Here(response) => response.header(SOURCE_HEADER, "replica"),
             Answer::Elsewhere(fallback) if self.is_offline_chosen() => {
                 fallback.header(SOURCE_HEADER, "replica")
             }
-            Answer::Elsewhere(fallback) => match self.forward(request).await {
-                Ok(response) => response.header(SOURCE_HEADER, "network"),
-                Err(_) => fallback.header(SOURCE_HEADER, "replica"),
-            },
+            Answer::Elsewhere(_) if may_write(&request) => self.pass_write_on(request).await,
+            Answer::Elsewhere(fallback) => self.pass_on(request, fallback).await,
+        }
+    }
+
+    async fn answer(&self, request: &Request) -> Answer {
+        let scope = self.scope();
+        let door = Door { root: &self.config.root, scope: &scope, now: self.platform.now() };
+        let answer = api::answer(&self.replica, request, door).await;
+        self.replica.rest();
+        answer
+    }
+
+    /// What the server says, else the replica's answer.
+    async fn pass_on(&self, request: Request, fallback: Response) -> Response {
+        match self.forward(request).await {
+            Ok(response) => response.header(SOURCE_HEADER, "network"),
+            Err(_) => fallback.header(SOURCE_HEADER, "replica"),
+        }
+    }
+
+    /// Its row may be in a page that is on its way. A page that came in before this began may have brought it, so the
+    /// replica is asked again; one that comes in later, and is older than the write, is not taken over.
+    async fn pass_write_on(&self, request: Request) -> Response {
+        let _passing = self.live.progress.passes();
+        self.replica.calm().await;
+        match self.answer(&request).await {
+            Answer::Here(response) => response.header(SOURCE_HEADER, "replica"),
+            Answer::Elsewhere(fallback) => self.pass_on(request, fallback).await,
         }
     }
 
@@ -247,6 +269,23 @@ impl<P: Platform + 'static> Engine<P> {
     fn is_offline_chosen(&self) -> bool {
         self.replica.state().record.offline_chosen
     }
+}
+
+/// Whether a request may change anything.
+fn may_write(request: &Request) -> bool {
+    let writes = |request: &Request| request.method != Method::Get;
+    let is_batch = path_of(&request.url).ends_with("/$batch");
+    if !is_batch {
+        return writes(request);
+    }
+    let kind = request.headers.get("Content-Type").unwrap_or_default();
+    // What cannot be read is left to the server.
+    parse_batch(kind, &request.body).is_ok_and(|items| {
+        items.iter().any(|item| match item {
+            BatchItem::Single(part) => writes(&part.request),
+            BatchItem::ChangeSet(_) => true,
+        })
+    })
 }
 
 /// The report of a round that did not take place.

@@ -127,9 +127,11 @@ fn group(rows: BTreeMap<Key, Vec<&Entry>>) -> Vec<Unit> {
 
 fn unit(rows: Vec<Vec<&Entry>>) -> Unit {
     let mut unit = Unit { requests: Vec::new(), atomic: rows.len() > 1, nothing: Vec::new() };
-    let group_sent = unit.atomic && rows.iter().flatten().any(|e| is_sent(e));
+    let sent = rows.iter().flatten().filter(|e| unit.atomic && is_sent(e));
+    let unheard =
+        Unheard { any: sent.clone().next().is_some(), sets: sent.filter_map(|e| e.change_set).collect() };
     for entries in rows {
-        let entries = to_send(entries, group_sent);
+        let entries = to_send(entries, &unheard);
         match squash(&entries) {
             Some(Squashed::Request(request)) if is_empty(&request.change) => {
                 unit.nothing.extend(request.seqs)
@@ -147,17 +149,30 @@ fn unit(rows: Vec<Vec<&Entry>>) -> Unit {
     unit
 }
 
+/// What a unit of several rows has sent without an answer.
+struct Unheard {
+    any: bool,
+    sets: BTreeSet<ChangeSetId>,
+}
+
 /// Which of a row's entries go into one request.
 ///
 /// What was sent without an answer goes again exactly as it was, alone: under its operation's id the server may hold
 /// a receipt, and would give the old answer to anything else. Entries made since wait until it is settled. Only a
 /// deletion makes an unanswered update needless: it is an operation of its own. An unanswered create goes again even
 /// then: it may still be on its way, and must find its receipt when it arrives after the deletion.
-fn to_send(entries: Vec<&Entry>, group_sent: bool) -> Vec<&Entry> {
+///
+/// A row of a change set that was sent, but whose own part was merged since with what others did, goes with the rest of the
+/// set: that may not have been applied, and must not be without it.
+fn to_send<'a>(mut entries: Vec<&'a Entry>, unheard: &Unheard) -> Vec<&'a Entry> {
     let deleted = entries.last().is_some_and(|e| matches!(e.change, Change::Delete));
-    let unheard = entries.first().is_some_and(|e| matches!(e.change, Change::Create(_)) && is_sent(e));
-    if group_sent || ((!deleted || unheard) && entries.iter().any(|e| is_sent(e))) {
+    let created = entries.first().is_some_and(|e| matches!(e.change, Change::Create(_)) && is_sent(e));
+    if (!deleted || created || unheard.any) && entries.iter().any(|e| is_sent(e)) {
         return entries.into_iter().filter(|e| is_sent(e)).collect();
+    }
+    if unheard.any {
+        let of_sets = |e: &&Entry| e.change_set.is_some_and(|set| unheard.sets.contains(&set));
+        entries.truncate(entries.iter().rposition(of_sets).map_or(0, |last| last + 1));
     }
     let end = closed_again(&entries).unwrap_or(entries.len());
     entries.into_iter().take(end).collect()

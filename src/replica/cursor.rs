@@ -47,6 +47,13 @@ pub struct Cursor {
     /// Whether what is read lacks rows, or columns, of those that the server would tell.
     #[serde(default)]
     pub narrow: bool,
+    /// Whether the last read of all rows came in several pages: what was changed meanwhile may be in none of them, and is
+    /// told by the next delta only.
+    #[serde(default)]
+    pub behind: bool,
+    /// Whether what is read is from another database than the server's: its etags mean nothing there.
+    #[serde(default)]
+    pub foreign: bool,
     /// Rows that are here although the filter leaves them out: changes of them wait.
     #[serde(default)]
     pub outside: BTreeSet<Uuid>,

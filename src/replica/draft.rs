@@ -70,7 +70,7 @@ pub struct Draft<'a> {
     state: &'a State,
     now: Millis,
     random: &'a dyn Fn(&mut [u8]),
-    change_set: Option<ChangeSetId>,
+    pub(super) change_set: Option<ChangeSetId>,
     /// What will be written.
     pub effects: Effects,
     /// Small things; written when changed.
@@ -231,11 +231,12 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The etag a new entry builds upon: that of the row's first entry, else the mirror's.
+    /// The etag a new entry builds upon: that of the row's first entry, else the mirror's, unless that is from another
+    /// database: there the same etag may name another version.
     fn base_of(&self, key: &Key) -> Option<ETag> {
         match self.entries_of(key).first() {
             Some(first) => first.base.clone(),
-            None => self.state.mirror_etag(key),
+            None => self.state.mirror_etag(key).filter(|_| !self.cursor(&key.table).foreign),
         }
     }
 
@@ -334,7 +335,7 @@ impl<'a> Draft<'a> {
         let Some(shadow) = cursor.shadow.take() else { return };
         self.effects.dropped.push((table.to_owned(), cursor.live));
         self.effects.swapped.push(table.to_owned());
-        cursor.live = shadow;
+        (cursor.live, cursor.foreign) = (shadow, false);
         self.set_cursor(table, cursor);
     }
 

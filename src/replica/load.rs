@@ -99,8 +99,9 @@ pub(super) async fn table<S: Store>(store: &S, table: &edm::Table, cursor: Curso
     if let Some(shadow) = state.cursor.shadow {
         let (shadow, shadow_damaged) = generation(store, table, shadow).await?;
         state.shadow = Some(shadow);
+        // It may lack rows: another one is filled.
         if shadow_damaged {
-            state.cursor.next_link = None;
+            (state.cursor.next_link, state.cursor.delta_link, state.cursor.watermark) = (None, None, None);
         }
     }
     if live_damaged {

@@ -176,6 +176,11 @@ impl<S: Store> Replica<S> {
         Ok(read)
     }
 
+    /// Comes back when every transaction that had begun is over.
+    pub async fn calm(&self) {
+        drop(self.commits.lock().await);
+    }
+
     /// Decides on the newest state and makes the decision durable, all or nothing. `tables` are loaded first.
     ///
     /// `decide` may run several times: it must change nothing but its draft.

@@ -62,10 +62,15 @@ impl Draft<'_> {
     }
 
     /// Folds edits into a row's last entry if that is parked: the server never took it, so it may be changed. It asks for
-    /// something else then, and so the row's request gets an operation of its own. `false`: there is none such.
+    /// something else then, and so the row's request gets an operation of its own. `false`: there is none such, or the edits
+    /// belong to a change set that the entry has no part in.
     pub(super) fn correct(&mut self, key: &Key, edits: &[FieldEdit]) -> bool {
         let entries = self.entries_of(key);
         let Some(mut last) = entries.last().filter(|last| last.is_parked()).cloned() else { return false };
+        if self.change_set.is_some() && self.change_set != last.change_set {
+            self.renew(key);
+            return false;
+        }
         let nothing_left = match &mut last.change {
             Change::Create(row) => {
                 row.extend(edits.iter().map(|edit| (edit.name.clone(), edit.new.clone())));
@@ -89,11 +94,16 @@ impl Draft<'_> {
         } else {
             self.put(last);
         }
+        self.renew(key);
+        true
+    }
+
+    /// The request of a row gets an operation of its own.
+    fn renew(&mut self, key: &Key) {
         if let Some(mut first) = self.entries_of(key).into_iter().next() {
             first.op = OpId(self.new_id());
             self.put(first);
         }
-        true
     }
 
     /// Gives an entry up. What was built upon it is built upon what was before (later edits of the same columns). Of a row

@@ -86,6 +86,9 @@ pub(super) fn begin(cursor: &Cursor, table: &Table, filter: Option<&str>, root: 
     if let (Some(link), true, false) = (&cursor.next_link, as_asked, shown) {
         return Begin::Page { url: link.clone(), kind: Kind::Changes, target, fresh: None };
     }
+    if let (Some(link), true, true) = (&cursor.delta_link, as_asked, cursor.behind) {
+        return Begin::Page { url: link.clone(), kind: Kind::Changes, target, fresh: None };
+    }
     let drained = cursor.delta_link.is_some() || cursor.watermark.is_some();
     if cursor.shadow.is_some() {
         let whole = drained || planted(Bug::ShadowShown);

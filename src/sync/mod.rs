@@ -9,6 +9,7 @@ mod held;
 mod matrix_tests;
 mod outside;
 mod page;
+mod pages;
 mod policy;
 mod pull;
 mod push;
@@ -87,6 +88,20 @@ pub struct Stage {
 pub struct Progress {
     stage: RefCell<Option<Stage>>,
     stopped: Cell<bool>,
+    /// Writes that are being passed on to the server, and how many were.
+    passing: Cell<u32>,
+    passed: Cell<u64>,
+}
+
+/// A write on its way past the replica: see [`Progress::passes`].
+#[derive(Debug)]
+pub struct Passing<'a>(&'a Progress);
+
+impl Drop for Passing<'_> {
+    fn drop(&mut self) {
+        self.0.passing.set(self.0.passing.get().saturating_sub(1));
+        self.0.passed.set(self.0.passed.get().wrapping_add(1));
+    }
 }
 
 impl Progress {
@@ -103,6 +118,23 @@ impl Progress {
     /// Takes back what [`Progress::stop`] said; to be called before a round.
     pub fn resume(&self) {
         self.stopped.set(false);
+    }
+
+    /// A user's write goes to the server and not into the journal, as long as this is kept. No page that was asked for
+    /// before its end is taken over from here on: the user would see his row again as it was before his write.
+    pub fn passes(&self) -> Passing<'_> {
+        self.passing.set(self.passing.get().saturating_add(1));
+        Passing(self)
+    }
+
+    /// Now, as such writes count.
+    fn moment(&self) -> u64 {
+        self.passed.get()
+    }
+
+    /// Whether what was asked for at a moment may be older than such a write.
+    fn is_overtaken(&self, moment: u64) -> bool {
+        self.passing.get() > 0 || self.passed.get() != moment
     }
 
     fn set(&self, stage: Option<Stage>) {

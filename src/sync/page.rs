@@ -30,14 +30,15 @@ pub(super) struct Committed {
     pub(super) outside: Vec<Key>,
 }
 
-/// Takes one page over: rows into a segment, their entries reconciled, the cursor moved, all at once.
+/// Takes one page over: rows into a segment, their entries reconciled, the cursor moved, all at once. `None`: a user's write
+/// was passed on to the server since the page was asked for, at `moment`, so that it may show what was before it.
 pub(super) async fn commit<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     table: &Table,
     target: Target,
-    body: &[u8],
+    (body, moment): (&[u8], u64),
     fresh: Option<Fresh>,
-) -> std::result::Result<Committed, Stop> {
+) -> std::result::Result<Option<Committed>, Stop> {
     let name = table.logical_name.as_str();
     let page = match spoil::read(body, table) {
         Ok(page) => page,
@@ -58,6 +59,9 @@ pub(super) async fn commit<S: Store, T: Transport>(
         let committed = run
             .replica
             .transact(run.at(), durability, tables, |draft| {
+                if run.progress.is_overtaken(moment) {
+                    return Ok(Taken::Overtaken);
+                }
                 let page = match decoded.take() {
                     Some(page) => page,
                     None => spoil::read(body, table)
@@ -68,8 +72,9 @@ pub(super) async fn commit<S: Store, T: Transport>(
             })
             .await?;
         match committed {
-            Some(committed) => return Ok(committed),
-            None => strict = true,
+            Taken::Over(committed) => return Ok(Some(committed)),
+            Taken::Overtaken => return Ok(None),
+            Taken::NotStrictly => strict = true,
         }
     }
 }
@@ -83,7 +88,7 @@ async fn token_first<S: Store, T: Transport>(
     let moved = run.replica.transact(run.at(), Durability::Relaxed, &[], |draft| {
         let mut cursor = draft.cursor(name);
         if page.next_link.is_none() {
-            close(&mut cursor, Target::Live, page.delta_link.clone());
+            close(&mut cursor, Target::Live, page.delta_link.clone(), Came::AtOnce);
         }
         cursor.next_link.clone_from(&page.next_link);
         draft.set_cursor(name, cursor);
@@ -138,13 +143,16 @@ struct Part<'a> {
     body: &'a [u8],
 }
 
-/// `None`: rows with entries came up that were not there before, and the transaction must be a strict one.
-fn take_over(
-    draft: &mut Draft,
-    part: &Part,
-    page: Page,
-    policy: &super::Policy,
-) -> Result<Option<Committed>> {
+/// What a transaction made of a page.
+enum Taken {
+    Over(Committed),
+    /// Nothing: it is out of date.
+    Overtaken,
+    /// Nothing: rows with entries came up that were not there before, and the transaction must be a strict one.
+    NotStrictly,
+}
+
+fn take_over(draft: &mut Draft, part: &Part, page: Page, policy: &super::Policy) -> Result<Taken> {
     let name = part.table.logical_name.as_str();
     let edited = match part.target {
         Target::Live => edited_rows(&draft.state().journal, name),
@@ -161,7 +169,7 @@ fn take_over(
         Target::Shadow => Vec::new(),
     };
     if (!met.is_empty() || !made_there.is_empty()) && !part.strict {
-        return Ok(None);
+        return Ok(Taken::NotStrictly);
     }
     let mut committed = Committed {
         next_link: page.next_link.clone(),
@@ -218,13 +226,14 @@ fn take_over(
     if next_link.is_some() {
         draft.record.pull_due = true;
     } else {
-        close(&mut cursor, part.target, delta_link);
+        let alone = part.fresh.is_some() || cursor.next_link.is_none();
+        close(&mut cursor, part.target, delta_link, if alone { Came::AtOnce } else { Came::InPages });
     }
     cursor.next_link = next_link;
     if cursor != draft.cursor(name) {
         draft.set_cursor(name, cursor);
     }
-    Ok(Some(committed))
+    Ok(Taken::Over(committed))
 }
 
 /// Gives how many conflicts were logged and how many rows were merged without one.
@@ -273,8 +282,20 @@ fn carried(draft: &Draft, table: &Table, page: Page, policy: &super::Policy) -> 
     Page { segment, ..page }
 }
 
-/// The last page is in.
-fn close(cursor: &mut Cursor, target: Target, delta_link: Option<String>) {
+/// How a read came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Came {
+    /// In one page: as it stood at one moment.
+    AtOnce,
+    InPages,
+}
+
+/// The last page is in. A row that was changed after the first page of a read of all rows need not be in a later one: the
+/// feed tells changes in their order, and it has moved behind the read's end. All is here only after a delta that came
+/// at once.
+fn close(cursor: &mut Cursor, target: Target, delta_link: Option<String>, came: Came) {
+    let fills = target == Target::Shadow || !cursor.complete;
+    cursor.behind = fills && came == Came::InPages && delta_link.is_some();
     match delta_link {
         Some(link) => (cursor.delta_link, cursor.feed) = (Some(link), Feed::Delta),
         // An answer without one leaves the old one good; where there never was one, the server does not track.
@@ -284,7 +305,7 @@ fn close(cursor: &mut Cursor, target: Target, delta_link: Option<String>) {
     if let Some(next) = cursor.watermark_next.take() {
         cursor.watermark = Some(next);
     }
-    if target == Target::Live {
+    if target == Target::Live && !cursor.behind {
         cursor.complete = true;
     }
 }

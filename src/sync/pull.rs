@@ -7,29 +7,24 @@
 use super::cursor::{begin, may_track, Begin, Fresh, Kind};
 use super::held;
 use super::outside;
-use super::page::commit;
+use super::pages::pages;
 use super::push::Pass;
 use super::reconcile::{reconcile, Incoming, Local};
 use super::step::{decide, merged, words, Run, Stop};
 use super::unclear::{resolve, Unclear};
-use super::{Phase, Stage};
 use crate::journal::Reason;
 use crate::model::{code_shown, ETag, Key, Millis, TraceEvent};
 use crate::platform::Transport;
-use crate::remote::{Asked, Outcome, PageCall, Read, Resolve};
-use crate::replica::{next_link_ahead, Draft, Feed, Target};
+use crate::remote::{Asked, Outcome, PageCall, Resolve};
+use crate::replica::{is_held, Draft, Feed, Target};
 use crate::store::{Durability, Store};
 use flette_odata::edm::Table;
 use flette_odata::path::PARTY_TABLE;
 use flette_odata::stamps::Stamps;
-use futures_util::future::join;
 
-/// How often one table's pull begins anew within a round.
-const RESTARTS_MAX: u32 = 3;
-/// A sweep looks back this much further than it must, milliseconds: commits may overtake each other.
-const OVERLAP_MILLIS: i64 = 2_000;
-/// No page is asked for ahead when less time than this is left, milliseconds.
-const AHEAD_MILLIS_MIN: i64 = 2_000;
+/// How often one table's pull begins anew within a round: a shadow that is no good goes, all rows are read, then what
+/// was changed meanwhile, and the shadow takes its place; one more for a delta that came in pages.
+const RESTARTS_MAX: u32 = 5;
 
 /// Pulls every table in scope.
 ///
@@ -122,7 +117,8 @@ async fn from_where_it_stands<S: Store, T: Transport>(
                     if cursor.next_link.is_none() {
                         outside::release(run, table).await?;
                     }
-                    Ok(End::Whole)
+                    let behind = run.replica.state().tables.get(name).is_some_and(|t| t.cursor.behind);
+                    Ok(if behind { End::Again } else { End::Whole })
                 }
                 Some(outcome) => refused(run, table, outcome, tracked).await,
             }
@@ -136,65 +132,6 @@ fn wanted_rows<S: Store, T: Transport>(run: &Run<'_, S, T>, table: &Table) -> Op
     let (name, record) = (&table.logical_name, &state.record);
     let held = name == PARTY_TABLE || state.schema.many_to_many.iter().any(|pairs| pairs.intersect == *name);
     run.config.profile.rows(name, record.user, record.business_unit).filter(|_| !held)
-}
-
-/// Reads pages until there is no next link. `Some` is an answer that was no page.
-async fn pages<S: Store, T: Transport>(
-    run: &Run<'_, S, T>,
-    table: &Table,
-    first: PageCall,
-    target: Target,
-    mut fresh: Option<Fresh>,
-) -> std::result::Result<Option<Outcome>, Stop> {
-    let follow = |url: String| PageCall { url, asked: Asked::Link, track_changes: false, ..first.clone() };
-    let (mut read, date) = run.remote.page(&first).await;
-    let now = run.at();
-    let corrected = || run.replica.state().record.clock.corrected(now);
-    if let Some(fresh) = &mut fresh {
-        fresh.at = Millis(date.unwrap_or_else(corrected).0.saturating_sub(OVERLAP_MILLIS));
-    }
-    let mut done = 0;
-    loop {
-        let body = match read {
-            Read::Body(body) => body,
-            Read::Not(outcome) => return Ok(Some(outcome)),
-        };
-        let time_left = run.deadline.0.saturating_sub(run.at().0);
-        let ahead = next_link_ahead(&body).filter(|_| time_left > AHEAD_MILLIS_MIN);
-        let next = async {
-            match &ahead {
-                Some(link) => Some(run.remote.page(&follow(link.clone())).await.0),
-                None => None,
-            }
-        };
-        let fresh = fresh.take();
-        let this = async {
-            let committed = commit(run, table, target, &body, fresh).await?;
-            done += committed.items;
-            run.count(|report| {
-                report.pulled += committed.items;
-                report.conflicts += committed.conflicts;
-                report.merged += committed.merged;
-            });
-            // Told at once, not when the next page is there.
-            run.progress.set(Some(Stage {
-                phase: Phase::Pull,
-                table: table.logical_name.clone(),
-                done,
-                total: None,
-            }));
-            Ok::<_, Stop>(committed)
-        };
-        let (asked_ahead, committed) = join(next, this).await;
-        let mut committed = committed?;
-        outside::read(run, std::mem::take(&mut committed.outside)).await?;
-        let Some(link) = committed.next_link else { return Ok(None) };
-        run.in_time()?;
-        read = match asked_ahead {
-            Some(page) if ahead.as_ref() == Some(&link) => page,
-            Some(_) | None => run.remote.page(&follow(link)).await.0,
-        };
-    }
 }
 
 /// "Entity {0} isn't enabled for change tracking", and the same of the tables behind a table of pairs: `dataverse.md`.
@@ -272,7 +209,7 @@ pub(super) fn forget(draft: &mut Draft, name: &str, feed: Option<Feed>) {
     let mut cursor = draft.cursor(name);
     (cursor.next_link, cursor.delta_link) = (None, None);
     (cursor.watermark, cursor.watermark_next) = (None, None);
-    (cursor.feed, cursor.sweeps) = (feed.unwrap_or(cursor.feed), 0);
+    (cursor.feed, cursor.sweeps, cursor.behind) = (feed.unwrap_or(cursor.feed), 0, false);
     if cursor != draft.cursor(name) {
         draft.note(TraceEvent::FeedLost { table: name.to_owned() });
         draft.set_cursor(name, cursor);
@@ -338,8 +275,9 @@ async fn swap<S: Store, T: Transport>(run: &Run<'_, S, T>, table: &Table) -> std
     outside::read(run, outside).await
 }
 
-/// Reads the rows with entries that have moved on in the shadow, one by one, where the server tells when each field was
-/// edited: a shadow does not keep that. They are merged at once, so that the swap finds them as they are.
+/// Reads the rows with entries that have moved on in the shadow, or of which it is not known whether they have, one by one,
+/// where the server tells when each field was edited: a shadow does not keep that. They are merged at once, so that the
+/// swap finds them as they are.
 async fn read_moved<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     name: &str,
@@ -351,10 +289,12 @@ async fn read_moved<S: Store, T: Transport>(
     let moved: Vec<Unclear> = {
         let state = run.replica.state();
         let shadow = state.tables.get(name).and_then(|table| table.shadow.as_ref());
+        let held = is_held(&state.schema, name);
         let moved = |key: &&Key| {
             let base = state.journal.of(key).next().and_then(|first| first.base.as_ref());
             let now = shadow.and_then(|shadow| shadow.etag(key.id));
-            matches!((base, now), (Some(base), Some(now)) if base.0 != now)
+            // What others hold is read with them, and has no version of its own.
+            now.is_some_and(|now| base.map_or(!held, |base| base.0 != now))
         };
         state.journal.keys_of(name).filter(moved).cloned().map(Unclear::from).collect()
     };

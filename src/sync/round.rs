@@ -132,6 +132,11 @@ pub(super) async fn hello<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result
 fn begin_anew(draft: &mut Draft, tables: &[String]) {
     for name in tables {
         pull::forget(draft, name, None);
+        let mut cursor = draft.cursor(name);
+        if cursor.next_segment > 0 {
+            cursor.foreign = true;
+            draft.set_cursor(name, cursor);
+        }
     }
     let is_create = |entry: &Entry| matches!(entry.change, Change::Create(_));
     let stale: Vec<Entry> = draft.state().journal.iter().filter(|e| !is_create(e)).cloned().collect();

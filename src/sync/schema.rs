@@ -89,13 +89,16 @@ fn adopt(draft: &mut Draft, schema: &Schema, profile: &Profile, at: Millis) -> R
     for entry in entries {
         let Some(table) = schema.table(&entry.key.table) else { continue };
         if let Some(decision) = without(table, profile, &entry) {
-            conflicts += decide(draft, std::slice::from_ref(&entry), decision, true);
+            conflicts += decide(draft, std::slice::from_ref(&entry), decision, false);
         }
     }
     Ok(conflicts)
 }
 
 /// An entry without the columns that its table no longer has, or that only come down; `None` when it needs none of them.
+///
+/// One that was sent without an answer stays sent, since it may have been applied: were that forgotten, a row that was made
+/// would be taken for somebody else's, and the rest of a change set would go without it.
 fn without(table: &Table, profile: &Profile, entry: &Entry) -> Option<Decision> {
     let mut decision = Decision::default();
     let mut clashes = Vec::new();
@@ -129,7 +132,7 @@ fn without(table: &Table, profile: &Profile, entry: &Entry) -> Option<Decision> 
                 lose(&edit.name, &edit.new, if dropped { &Value::Null } else { &edit.old });
             }
             if entry.state == EntryState::Sent {
-                // Another request than the one that was sent.
+                // Another request than the one that was sent: a receipt would refuse it.
                 decision.renew.insert(entry.seq);
             }
             Change::Update(kept)
@@ -203,5 +206,20 @@ mod tests {
         // Rows are found by their names, so those go both ways whatever is set.
         assert_eq!(decision.keep[0].change, Change::Update(vec![edit("name")]));
         assert_eq!((decision.clashes.len(), decision.renew.len()), (1, 1));
+    }
+
+    #[test]
+    fn what_was_sent_stays_sent_when_a_column_is_dropped() {
+        let mut table = flette_server::schema::schema().table("account").cloned().unwrap();
+        table.columns.retain(|column| column.logical_name != "telephone1");
+        let row: Row = [("name", Value::Text("x".to_owned())), ("telephone1", Value::Null)]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into();
+        for change in [Change::Create(row), Change::Update(vec![edit("name"), edit("telephone1")])] {
+            let sent = Entry { state: EntryState::Sent, ..entry(change) };
+            let decision = without(&table, &Profile::default(), &sent).unwrap();
+            let [kept] = decision.keep.as_slice() else { panic!("{decision:?}") };
+            assert_eq!(kept.state, EntryState::Sent);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Lost answers, refusals, expired tokens, restarts.
 
-use crate::support::{link, text, tick, Device, Fault, Server};
+use crate::support::{link, text, tick, Device, Fault, Server, Wire};
 use flette::journal::EntryState;
 use flette::model::Key;
 use flette::replica::Feed;
@@ -312,6 +312,27 @@ fn another_lineage_pulls_everything_again_and_keeps_the_journal() {
     assert_eq!(device.text("contact", edited, "jobtitle"), "restored");
     assert!(device.row("contact", lost).is_none());
     assert_eq!((device.conflicts().len(), device.entries().len(), device.count("contact")), (1, 0, 1));
+}
+
+#[test]
+fn an_edit_upon_a_row_of_the_former_database_overwrites_nothing_unseen() {
+    let (before, restored) = (Server::start(), Server::start());
+    let id = before.user("admin").create("contacts", r#"{"lastname":"C","telephone1":"1"}"#);
+    let online = restored.user("admin");
+    let body = format!(r#"{{"contactid":"{id}","lastname":"C","telephone1":"5"}}"#);
+    assert_eq!(online.ask(Method::Post, "contacts", &body).status, 204);
+    let etag = |wire: &Wire| wire.json(&format!("contacts({id})"))["@odata.etag"].to_string();
+    assert_eq!(etag(&before.user("admin")), etag(&online), "one etag, two versions");
+    let mut device = Device::synced(&before, "demo");
+    (device.wire, device.config.root) = (restored.user("demo"), restored.root());
+    device.wire.fail(|request| request.url.contains("/contacts?").then_some(Fault::LoseRequest));
+    assert!(!device.round().ok);
+    device.wire.heal();
+    tick();
+    device.edit("contact", id, &[("telephone1", text("2"))]);
+    device.sync();
+    assert_eq!(online.json(&format!("contacts({id})"))["telephone1"], "2");
+    assert_eq!(device.conflicts().len(), 1, "what was overwritten stands in the log");
 }
 
 #[test]

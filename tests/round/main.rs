@@ -13,6 +13,7 @@ mod held_by_chance;
 mod meanwhile;
 mod meeting;
 mod offline;
+mod overtaken;
 mod parked;
 mod profile;
 mod rules;

@@ -1,8 +1,9 @@
 //! Columns that the server drops while a device still names them.
 
-use crate::support::{Device, Server, Wire};
+use crate::support::{create, edit, text, Device, Fault, Server, Wire};
+use flette::model::Key;
 use flette::replica::Feed;
-use flette_odata::Method;
+use flette_odata::{Method, Uuid};
 
 const ATTRIBUTES: &str = "EntityDefinitions(LogicalName='contact')/Attributes";
 
@@ -46,4 +47,36 @@ fn a_full_pull_that_names_a_dropped_column_reads_the_columns_anew_and_goes_on_wi
     online.delete("contacts", late);
     device.sync();
     assert!(device.row("contact", late).is_none());
+}
+
+#[test]
+fn a_change_set_whose_answer_was_lost_is_known_as_carried_out_after_a_column_was_dropped() {
+    let server = Server::start();
+    let online = server.user("admin");
+    add_column(&online);
+    let edited = online.create("accounts", r#"{"name":"Edited"}"#);
+    let device = Device::synced(&server, "demo");
+    let who = (device.replica.state().record.user, device.replica.state().record.business_unit);
+    let made = Uuid::now_v7();
+    device.change(|draft| {
+        draft.begin_change_set();
+        create(draft, ("contact", made), &[("lastname", text("Made"))], who.0, who.1);
+        edit(draft, &Key::new("account", edited), &[("telephone1", text("1"))]);
+        draft.end_change_set();
+    });
+    device.wire.fail(|request| {
+        let push = String::from_utf8_lossy(&request.body).contains("\r\nPATCH ");
+        push.then_some(Fault::LoseAnswer)
+    });
+    assert!(!device.round().ok);
+    device.wire.heal();
+    drop_column(&online);
+    device.edit("contact", made, &[("jobtitle", text("Boss"))]);
+    // The columns are compared now and then only.
+    device.change(|draft| draft.record.schema_checked = None);
+    device.sync();
+    assert!(device.entries().is_empty(), "{:?}", device.entries());
+    assert!(device.conflicts().is_empty());
+    assert_eq!(online.json(&format!("contacts({made})"))["jobtitle"], "Boss");
+    assert_eq!(online.json(&format!("accounts({edited})"))["telephone1"], "1");
 }

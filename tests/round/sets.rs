@@ -1,6 +1,6 @@
 //! Change sets: what becomes of the others when the server cannot take one of the changes.
 
-use crate::support::{create, edit, link, text, Device, Server};
+use crate::support::{create, edit, link, text, Device, Fault, Server};
 use flette::model::Key;
 use flette_odata::Uuid;
 
@@ -49,4 +49,70 @@ fn a_change_set_is_parked_as_a_whole_and_sent_again_as_a_whole() {
     let op = device.entries()[1].op;
     device.change(|draft| draft.retry(op).unwrap());
     assert!(device.entries().iter().all(|entry| !entry.is_parked()));
+}
+
+#[test]
+fn a_change_set_whose_request_was_lost_goes_again_as_a_whole_though_a_row_of_it_changed_there() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let ids: Vec<Uuid> =
+        (0..2).map(|n| online.create("accounts", &format!(r#"{{"name":"A{n}"}}"#))).collect();
+    let device = Device::synced(&server, "demo");
+    device.change(|draft| {
+        draft.begin_change_set();
+        for id in &ids {
+            edit(draft, &Key::new("account", *id), &[("telephone1", text("1"))]);
+        }
+        draft.end_change_set();
+    });
+    device.wire.fail(|request| {
+        let push = String::from_utf8_lossy(&request.body).contains("\r\nPATCH ");
+        push.then_some(Fault::LoseRequest)
+    });
+    assert!(!device.round().ok);
+    device.wire.heal();
+    device.edit("account", ids[0], &[("telephone2", text("2"))]);
+    online.patch("accounts", ids[0], r#"{"websiteurl":"http://there"}"#);
+    device.wire.log.borrow_mut().clear();
+    device.sync();
+    assert!(device.entries().is_empty() && device.conflicts().is_empty());
+    for id in &ids {
+        assert_eq!(online.json(&format!("accounts({id})"))["telephone1"], "1");
+    }
+    let first = online.json(&format!("accounts({})", ids[0]));
+    assert_eq!(
+        (first["telephone2"].as_str(), first["websiteurl"].as_str()),
+        (Some("2"), Some("http://there"))
+    );
+    let log = device.wire.log.borrow();
+    let sets: Vec<usize> =
+        log.iter().filter(|l| l.contains("PATCH")).map(|l| l.matches("Content-ID").count()).collect();
+    assert_eq!(sets.first(), Some(&2), "{sets:?}");
+}
+
+#[test]
+fn a_refused_edit_that_is_corrected_in_a_change_set_shares_its_fate() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let [parent, edited] =
+        ["Parent", "Edited"].map(|name| online.create("accounts", &format!(r#"{{"name":"{name}"}}"#)));
+    let device = Device::synced(&server, "demo");
+    let who = (device.replica.state().record.user, device.replica.state().record.business_unit);
+    device.edit("account", edited, &[("name", text(&"x".repeat(500)))]);
+    device.sync();
+    assert!(device.entries().iter().all(|entry| entry.is_parked()));
+    device.change(|draft| {
+        draft.begin_change_set();
+        edit(draft, &Key::new("account", edited), &[("name", text("Corrected"))]);
+        let (child, to) = (Uuid::now_v7(), link("account", parent));
+        create(draft, ("contact", child), &[("lastname", text("C")), ("parentcustomerid", to)], who.0, who.1);
+        draft.end_change_set();
+    });
+    online.delete("accounts", parent);
+    device.sync();
+    assert_eq!(online.json(&format!("accounts({edited})"))["name"], "Edited");
+    let of_set: Vec<bool> =
+        device.entries().iter().filter(|e| e.change_set.is_some()).map(|e| e.is_parked()).collect();
+    assert_eq!(of_set, [true, true]);
+    assert_eq!(device.text("account", edited, "name"), "Corrected");
 }

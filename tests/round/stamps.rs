@@ -83,6 +83,31 @@ fn a_full_resync_knows_when_fields_were_edited() {
 }
 
 #[test]
+fn the_first_pull_of_another_database_knows_when_fields_were_edited() {
+    let (before, restored) = (Server::start(), Server::start());
+    let id = before.user("admin").create("contacts", r#"{"lastname":"X","telephone1":"0"}"#);
+    let online = restored.user("admin");
+    let body = format!(r#"{{"contactid":"{id}","lastname":"X","telephone1":"older"}}"#);
+    assert_eq!(online.ask(Method::Post, "contacts", &body).status, 204);
+    let mut device = Device::synced(&before, "demo");
+    tick();
+    device.edit("contact", id, &[("telephone1", text("newer"))]);
+    tick();
+    online.patch("contacts", id, r#"{"jobtitle":"latest"}"#);
+    // Sent without an answer, so that the pull comes first.
+    device.wire.fail(|request| {
+        let push = String::from_utf8_lossy(&request.body).contains("\r\nPATCH ");
+        push.then_some(Fault::LoseRequest)
+    });
+    device.round();
+    (device.wire, device.config.root) = (restored.user("demo"), restored.root());
+    device.sync();
+    assert_eq!(online.json(&format!("contacts({id})"))["telephone1"], "newer");
+    let winners: Vec<Side> = device.conflicts().iter().map(|conflict| conflict.winner).collect();
+    assert_eq!(winners, [Side::Local]);
+}
+
+#[test]
 fn a_deletion_meets_an_older_edit_that_arrives_before_it() {
     let pair = Pair::new();
     pair.devices[0].edit("contact", pair.id, &[("telephone1", text("older"))]);

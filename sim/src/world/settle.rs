@@ -5,6 +5,7 @@ use super::{Done, Outcome, World, PASSES_MAX, USERS};
 use crate::account::{Testimony, COLUMNS, MEMO, WATCHED};
 use crate::device::Device;
 use crate::net::ROOT;
+use crate::tale::tell;
 use flette_odata::time::parse_datetime;
 use flette_odata::Request;
 use flette_server::people::user_id;
@@ -89,6 +90,7 @@ impl World {
             let told = testimony(device).ok_or("a device does not tell its journal")?;
             outcome.changes += self.account.settle(at, &told)? as u64;
             let log = device.read("/flette/conflicts").ok_or("a device does not tell its conflicts")?;
+            tell(|| format!("in the end device {at} holds {}", told.export));
             self.account.judge(at, &log)?;
             self.account.are_conflicts(at, &log)?;
             if !self.evicted.contains(&at) {

@@ -1,0 +1,136 @@
+//! Reads the pages of one pull, each next one while the one before is taken over.
+
+use super::cursor::Fresh;
+use super::outside;
+use super::page::{commit, Committed};
+use super::step::{Run, Stop};
+use super::{Phase, Stage};
+use crate::model::Millis;
+use crate::platform::Transport;
+use crate::remote::{Asked, Outcome, PageCall, Read};
+use crate::replica::{next_link_ahead, Target};
+use crate::store::Store;
+use flette_odata::edm::Table;
+use futures_util::future::join;
+
+/// How often a page is asked for once more because users' writes were passed on to the server meanwhile.
+const OVERTAKEN_MAX: u32 = 5;
+/// A sweep looks back this much further than it must, milliseconds: commits may overtake each other.
+const OVERLAP_MILLIS: i64 = 2_000;
+/// No page is asked for ahead when less time than this is left, milliseconds.
+const AHEAD_MILLIS_MIN: i64 = 2_000;
+
+/// Reads pages until there is no next link. `Some` is an answer that was no page.
+pub(super) async fn pages<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    table: &Table,
+    first: PageCall,
+    target: Target,
+    mut fresh: Option<Fresh>,
+) -> std::result::Result<Option<Outcome>, Stop> {
+    let (Reply { mut call, mut moment, mut read }, date) = ask(run, first).await;
+    let now = run.at();
+    let corrected = || run.replica.state().record.clock.corrected(now);
+    if let Some(fresh) = &mut fresh {
+        fresh.at = Millis(date.unwrap_or_else(corrected).0.saturating_sub(OVERLAP_MILLIS));
+    }
+    let (mut done, mut overtaken) = (0, 0);
+    loop {
+        let body = match read {
+            Read::Body(body) => body,
+            Read::Not(outcome) => return Ok(Some(outcome)),
+        };
+        let time_left = run.deadline.0.saturating_sub(run.at().0);
+        let ahead = next_link_ahead(&body).filter(|_| time_left > AHEAD_MILLIS_MIN);
+        let next = async {
+            match &ahead {
+                Some(link) => Some(ask(run, follow(&call, link.clone())).await.0),
+                None => None,
+            }
+        };
+        let this = take_over(run, table, target, (&body, moment, fresh.clone()), &mut done);
+        let (asked_ahead, committed) = join(next, this).await;
+        let mut committed = committed?;
+        if let Some(committed) = &mut committed {
+            outside::read(run, std::mem::take(&mut committed.outside)).await?;
+        }
+        let reply = match committed {
+            Some(Committed { next_link: None, .. }) => return Ok(None),
+            Some(Committed { next_link: Some(link), .. }) => {
+                (fresh, overtaken) = (None, 0);
+                run.in_time()?;
+                match asked_ahead {
+                    Some(reply) if ahead.as_ref() == Some(&link) => reply,
+                    Some(_) | None => ask(run, follow(&call, link)).await.0,
+                }
+            }
+            None => {
+                overtaken += 1;
+                again(run, table, overtaken)?;
+                ask(run, call).await.0
+            }
+        };
+        Reply { call, moment, read } = reply;
+    }
+}
+
+/// A page that was asked for.
+struct Reply {
+    call: PageCall,
+    /// When it was asked for, as writes count that are passed on.
+    moment: u64,
+    read: Read,
+}
+
+async fn ask<S: Store, T: Transport>(run: &Run<'_, S, T>, call: PageCall) -> (Reply, Option<Millis>) {
+    let moment = run.progress.moment();
+    let (read, date) = run.remote.page(&call).await;
+    (Reply { call, moment, read }, date)
+}
+
+/// The page behind a link.
+fn follow(call: &PageCall, url: String) -> PageCall {
+    PageCall { url, asked: Asked::Link, track_changes: false, ..call.clone() }
+}
+
+/// Whether a page that is out of date may be asked for once more.
+fn again<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    table: &Table,
+    overtaken: u32,
+) -> std::result::Result<(), Stop> {
+    match overtaken > OVERTAKEN_MAX {
+        true => {
+            let what = format!("rows of {} are changed faster than they can be read", table.logical_name);
+            Err(Stop::Outcome(Outcome::Retry(what)))
+        }
+        false => run.in_time(),
+    }
+}
+
+/// Takes a page over that was asked for at `moment`, and tells how far the pull is. `None`: it may be out of date.
+async fn take_over<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    table: &Table,
+    target: Target,
+    (body, moment, fresh): (&[u8], u64, Option<Fresh>),
+    done: &mut u64,
+) -> std::result::Result<Option<Committed>, Stop> {
+    let Some(committed) = commit(run, table, target, (body, moment), fresh).await? else {
+        return Ok(None);
+    };
+    *done += committed.items;
+    run.count(|report| {
+        report.pulled += committed.items;
+        report.conflicts += committed.conflicts;
+        report.merged += committed.merged;
+    });
+    // Told at once, not when the next page is there.
+    run.progress.set(Some(Stage {
+        phase: Phase::Pull,
+        table: table.logical_name.clone(),
+        done: *done,
+        total: None,
+    }));
+    Ok(Some(committed))
+}
