@@ -240,7 +240,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn append(&mut self, key: Key, change: Change, base: Option<ETag>) {
+    pub(super) fn append(&mut self, key: Key, change: Change, base: Option<ETag>) {
         let seq = Seq(self.record.next_seq);
         self.record.next_seq += 1;
         let holders = self.holders_of(&key, &change);

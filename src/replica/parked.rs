@@ -61,8 +61,8 @@ impl Draft<'_> {
         stored.chain(drafted.values().flatten()).cloned().collect()
     }
 
-    /// Folds edits into a row's last entry if that is parked: the server never took it, so it may be changed. It asks for
-    /// something else then, and so the row's request gets an operation of its own. `false`: there is none such, or the edits
+    /// Corrects a row's last entry by edits if that is parked: the server never took it, so it may be changed. The row's
+    /// request asks for something else then, and gets an operation of its own. `false`: there is none such, or the edits
     /// belong to a change set that the entry has no part in.
     pub(super) fn correct(&mut self, key: &Key, edits: &[FieldEdit]) -> bool {
         let entries = self.entries_of(key);
@@ -71,28 +71,30 @@ impl Draft<'_> {
             self.renew(key);
             return false;
         }
-        let nothing_left = match &mut last.change {
+        match &mut last.change {
             Change::Create(row) => {
                 row.extend(edits.iter().map(|edit| (edit.name.clone(), edit.new.clone())));
-                false
+                last.at = self.stamp();
+                self.put(last);
             }
             Change::Update(known) => {
-                for edit in edits {
-                    match known.iter_mut().find(|known| known.name == edit.name) {
-                        Some(known) => known.new = edit.new.clone(),
-                        None => known.push(edit.clone()),
-                    }
+                let base = entries.first().and_then(|first| first.base.clone());
+                let corrected = taken_out(known, edits);
+                let (set, state) = (last.change_set, last.state.clone());
+                if known.is_empty() {
+                    self.remove(last.seq);
+                } else {
+                    self.put(last);
                 }
-                known.retain(|edit| edit.old != edit.new);
-                known.is_empty()
+                if !corrected.is_empty() {
+                    let outer = std::mem::replace(&mut self.change_set, set);
+                    self.append(key.clone(), Change::Update(corrected), base);
+                    self.change_set = outer;
+                    let added = self.entries_of(key).pop();
+                    added.into_iter().for_each(|entry| self.put(Entry { state: state.clone(), ..entry }));
+                }
             }
             Change::Delete => return false,
-        };
-        last.at = self.stamp();
-        if nothing_left {
-            self.remove(last.seq);
-        } else {
-            self.put(last);
         }
         self.renew(key);
         true
@@ -343,6 +345,18 @@ fn as_edits(table: &Table, new: &Row, known: &Row, maker: Uuid) -> Vec<FieldEdit
         differs.then(|| FieldEdit { name: name.clone(), old, new: said.clone() })
     });
     edit.collect()
+}
+
+/// Edits upon what an entry's edits built upon; of the columns that they are about the entry keeps nothing. What it keeps was
+/// edited when it was edited: only what is corrected is newer.
+fn taken_out(known: &mut Vec<FieldEdit>, edits: &[FieldEdit]) -> Vec<FieldEdit> {
+    let corrected = edits.iter().map(|edit| {
+        let at = known.iter().position(|known| known.name == edit.name);
+        let old = at.map_or_else(|| edit.old.clone(), |at| known.remove(at).old);
+        FieldEdit { old, ..edit.clone() }
+    });
+    let corrected: Vec<FieldEdit> = corrected.collect();
+    corrected.into_iter().filter(|edit| edit.old != edit.new).collect()
 }
 
 /// Edits made upon discarded ones take over their base; `Seq` order makes the first one that touches a column count.

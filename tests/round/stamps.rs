@@ -108,6 +108,27 @@ fn the_first_pull_of_another_database_knows_when_fields_were_edited() {
 }
 
 #[test]
+fn what_is_corrected_after_a_refusal_makes_nothing_else_newer() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let id = online.create("contacts", r#"{"lastname":"X","telephone1":"0"}"#);
+    let device = Device::synced(&server, "demo");
+    device.edit("contact", id, &[("lastname", text(&"x".repeat(500))), ("telephone1", text("older"))]);
+    device.sync();
+    assert!(device.entries().iter().all(|entry| entry.is_parked()));
+    tick();
+    online.patch("contacts", id, r#"{"telephone1":"newer"}"#);
+    tick();
+    device.edit("contact", id, &[("lastname", text("Corrected"))]);
+    device.sync();
+    assert!(device.entries().is_empty());
+    let row = online.json(&format!("contacts({id})"));
+    assert_eq!((row["lastname"].as_str(), row["telephone1"].as_str()), (Some("Corrected"), Some("newer")));
+    let winners: Vec<Side> = device.conflicts().iter().map(|conflict| conflict.winner).collect();
+    assert_eq!(winners, [Side::Server]);
+}
+
+#[test]
 fn a_deletion_meets_an_older_edit_that_arrives_before_it() {
     let pair = Pair::new();
     pair.devices[0].edit("contact", pair.id, &[("telephone1", text("older"))]);
