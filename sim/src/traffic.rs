@@ -207,6 +207,13 @@ impl Traffic {
                     (_, BatchAnswer::ChangeSet(_)) => self.note("change set", &Response::empty(200)),
                 }
             }
+            // What was refused left no receipt: corrected and put back, it may be asked under another operation.
+            let refused = |answer: &&BatchAnswer| matches!(answer, BatchAnswer::Single(part) if (400..500).contains(&part.status));
+            for (unit, _) in asked.iter().zip(&answers).filter(|(_, answer)| refused(answer)) {
+                for row in unit.iter().filter_map(|part| row_of(&part.request.url)) {
+                    self.asked.remove(&(device, row));
+                }
+            }
             if answers.iter().take(asked.len()).any(done) {
                 self.pushed.insert(device, self.ticks);
             }
