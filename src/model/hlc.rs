@@ -38,12 +38,15 @@ struct Sample {
 pub struct HlcClock {
     last: Hlc,
     samples: Vec<Sample>,
+    /// The server's latest `Date`, if it ever gave one.
+    #[serde(default)]
+    heard: Option<Millis>,
 }
 
 impl HlcClock {
     /// A clock that has not measured anything: offset 0.
     pub fn new(device: DeviceId) -> HlcClock {
-        HlcClock { last: Hlc { device, ..Hlc::default() }, samples: Vec::new() }
+        HlcClock { last: Hlc { device, ..Hlc::default() }, samples: Vec::new(), heard: None }
     }
 
     /// Which device stamps.
@@ -66,6 +69,12 @@ impl HlcClock {
         self.last
     }
 
+    /// The latest moment at which anything can have been edited that is there `now`, on the server's clock; `None` while
+    /// that clock is not known. Never before the last `Date`, however the device's clock was set since.
+    pub fn latest(&self, now: Millis) -> Option<Millis> {
+        self.heard.map(|heard| heard.max(self.corrected(now)))
+    }
+
     /// Device time `now` corrected to the server's.
     pub fn corrected(&self, now: Millis) -> Millis {
         Millis(now.0.saturating_add(self.offset_millis()))
@@ -83,6 +92,7 @@ impl HlcClock {
         if round_trip_millis < 0 {
             return;
         }
+        self.heard = self.heard.max(Some(server_date));
         let middle = sent.0.saturating_add(round_trip_millis / 2);
         let offset_millis = server_date.0.saturating_add(500).saturating_sub(middle);
         // Half a second is the resolution of `Date`: what lies within it is noise, and would make good clocks worse.
@@ -141,6 +151,17 @@ mod tests {
         clock.measure(Millis(0), Millis(10), Millis(day));
         clock.measure(Millis(day), Millis(day + 80), Millis(day));
         assert_eq!(clock.offset_millis(), 0);
+    }
+
+    #[test]
+    fn nothing_was_edited_later_than_the_server_says_it_is_now() {
+        let mut clock = HlcClock::new(DeviceId(1));
+        assert_eq!(clock.latest(Millis(7)), None);
+        let day = 86_400_000;
+        clock.measure(Millis(day), Millis(day + 10), Millis(50_000));
+        assert_eq!(clock.latest(Millis(day + 5)), Some(Millis(50_500)));
+        // Set back by a day: the server's clock was not.
+        assert_eq!(clock.latest(Millis(5)), Some(Millis(50_000)));
     }
 
     use proptest::prelude::*;

@@ -103,6 +103,11 @@ impl<'a> Draft<'a> {
         self.record.clock.corrected(self.now)
     }
 
+    /// The latest moment at which anything here can have been edited; `None` while the server's clock is not known.
+    pub fn latest(&self) -> Option<Millis> {
+        self.record.clock.latest(self.now)
+    }
+
     /// A new id that sorts after earlier ones (RFC 9562, version 7).
     pub fn new_id(&mut self) -> Uuid {
         let mut bytes = [0; 10];

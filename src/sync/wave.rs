@@ -3,9 +3,9 @@
 use super::held::{self, Split};
 use super::step::park;
 use crate::error::Result;
-use crate::journal::{plan, EntryState, Reason, RowRequest, Unit};
+use crate::journal::{plan, Entry, EntryState, Reason, RowRequest, Unit};
 use crate::model::{planted, Bug};
-use crate::model::{Change, ETag, EntityRef, FieldEdit, Key, OpId, Seq, Value};
+use crate::model::{Change, ETag, EntityRef, FieldEdit, Hlc, Key, OpId, Seq, Value};
 use crate::remote::{request_bytes, BodyWriter, RowCall};
 use crate::replica::{is_held, Draft};
 use flette_odata::ordered;
@@ -117,7 +117,8 @@ impl Wave {
 /// # Errors
 /// Never; fallible as all that runs in a transaction.
 pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits) -> Result<Wave> {
-    let units = plan(draft.state().journal.iter());
+    let dated = dated(draft);
+    let units = plan(draft.state().journal.iter().map(|entry| dated.get(&entry.seq).unwrap_or(entry)));
     let (creators, unlinked) = (creators(&units), unlinked(&units));
     let mut busy = Busy::default();
     let requests = units.iter().map(|unit| unit.requests.len()).sum::<usize>();
@@ -169,6 +170,22 @@ pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits) -
         }
     }
     Ok(wave)
+}
+
+/// Entries stamped with what is still to come, by a clock that was wrong then, get the present time before they are sent for
+/// the first time. The server would do the same; here, an edit whose answer is lost could otherwise count as newer than
+/// what somebody made of it since, and go out once more.
+fn dated(draft: &mut Draft) -> BTreeMap<Seq, Entry> {
+    let Some(latest) = draft.latest() else { return BTreeMap::new() };
+    let journal = draft.state().journal.iter();
+    let ahead = journal.filter(|entry| entry.state == EntryState::Waiting && entry.at.wall > latest);
+    let ahead = ahead.zip(0..).map(|(entry, counter)| {
+        let at = Hlc { wall: latest, counter, ..entry.at };
+        (entry.seq, Entry { at, ..entry.clone() })
+    });
+    let dated: BTreeMap<Seq, Entry> = ordered::map(ahead);
+    dated.values().cloned().for_each(|entry| draft.put(entry));
+    dated
 }
 
 /// Rows that come to be in this plan, and by which unit.

@@ -1,6 +1,6 @@
 //! Two sides change the same rows.
 
-use crate::support::{text, tick, Device, Server};
+use crate::support::{Device, Fault, Server, text, tick};
 use flette::model::{Clash, Side, Value};
 
 #[test]
@@ -69,6 +69,29 @@ fn a_wrong_clock_does_not_make_an_old_edit_win() {
     device.sync();
     assert_eq!(device.text("account", id, "name"), "late");
     assert_eq!(device.conflicts().len(), 1);
+}
+
+#[test]
+fn what_was_stamped_by_a_clock_that_ran_ahead_is_not_done_again_over_a_newer_edit() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let id = online.create("accounts", r#"{"name":"A","telephone1":"0"}"#);
+    let device = Device::synced(&server, "demo");
+    device.clock_error_millis.set(86_400_000);
+    device.edit("account", id, &[("name", text("early"))]);
+    device.edit("account", id, &[("telephone1", text("1"))]);
+    device.clock_error_millis.set(0);
+    device.wire.fail(|request| request.url.contains("$batch").then_some(Fault::LoseAnswer));
+    device.round();
+    device.wire.heal();
+    assert_eq!(online.json(&format!("accounts({id})"))["name"], "early");
+    tick();
+    tick();
+    online.patch("accounts", id, r#"{"name":"late"}"#);
+    device.sync();
+    assert_eq!(device.text("account", id, "name"), "late");
+    assert_eq!(online.json(&format!("accounts({id})"))["name"], "late");
+    assert!(device.entries().is_empty());
 }
 
 #[test]

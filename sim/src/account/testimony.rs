@@ -62,6 +62,13 @@ impl Testimony {
         }
     }
 
+    /// Rows whose deletion is in the journal.
+    pub fn deleted(&self) -> BTreeSet<String> {
+        let entries = self.journal["entries"].as_array().into_iter().flatten();
+        let deletions = entries.filter(|entry| entry["kind"] == "delete");
+        deletions.filter_map(|entry| entry["id"].as_str()).map(str::to_owned).collect()
+    }
+
     /// Rows with entries that wait for nothing.
     pub fn left(&self) -> Vec<String> {
         let waiting = self.waiting();

@@ -97,7 +97,7 @@ impl World {
                 self.account.nothing_unseen_was_overwritten(at, &log, &[MEMO, MASKED])?;
             }
             self.account.sets_are_whole(at, &told)?;
-            self.agrees(device, &told.waiting())?;
+            self.agrees(device, &told)?;
             let conflicts = told.export["conflicts"].as_array().map_or(0, Vec::len);
             outcome.conflicts += conflicts as u64;
             for conflict in log["conflicts"].as_array().into_iter().flatten() {
@@ -137,9 +137,12 @@ impl World {
         }
     }
 
-    /// Convergence: a device shows what the server shows its user, but for rows that wait for a human.
-    fn agrees(&self, device: &Device, waiting: &BTreeSet<String>) -> Done {
+    /// Convergence: a device shows what the server shows its user, but for rows that wait for a human. A deletion that
+    /// waits hides what hangs on its row, too.
+    fn agrees(&self, device: &Device, told: &Testimony) -> Done {
         let user = USERS[device.at % USERS.len()];
+        let waiting = told.waiting();
+        let mut lists = Vec::new();
         for (set, key, _) in WATCHED {
             let path = format!("{set}?$orderby={key}");
             let there = self.list(user, &path)?;
@@ -149,8 +152,12 @@ impl World {
                 let all = all.map(|row| (row[key].as_str().unwrap_or_default().to_owned(), row.clone()));
                 all.filter(|(id, _)| !waiting.contains(id)).collect()
             };
-            let (here, there) = (rows(&here), rows(&there));
-            for id in here.keys().chain(there.keys()) {
+            lists.push((rows(&here), rows(&there)));
+        }
+        let hidden = hanging_on(told.deleted(), lists.iter().flat_map(|(_, there)| there));
+        for (here, there) in &lists {
+            let gone = |id: &str| hidden.contains(id) && !here.contains_key(id);
+            for id in here.keys().chain(there.keys()).filter(|id| !gone(id)) {
                 if let Some(difference) = difference(here.get(id), there.get(id)) {
                     return Err(format!("convergence: {id} on device {}: {difference}", device.at));
                 }
@@ -158,6 +165,29 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Some rows and those that a lookup leads from to one of them, and so on.
+fn hanging_on<'r>(
+    mut ids: BTreeSet<String>,
+    rows: impl Iterator<Item = (&'r String, &'r Json)> + Clone,
+) -> BTreeSet<String> {
+    let leads = |row: &Json, ids: &BTreeSet<String>| {
+        let mut lookups = row.as_object().into_iter().flatten().filter(|(name, _)| is_lookup(name));
+        lookups.any(|(_, to)| to.as_str().is_some_and(|to| ids.contains(to)))
+    };
+    loop {
+        let more = rows.clone().filter(|(id, row)| !ids.contains(*id) && leads(row, &ids));
+        let more: Vec<String> = more.map(|(id, _)| id.clone()).collect();
+        if more.is_empty() {
+            return ids;
+        }
+        ids.extend(more);
+    }
+}
+
+fn is_lookup(name: &str) -> bool {
+    name.starts_with('_') && name.ends_with("_value")
 }
 
 /// What is different in two rows, here and there.
