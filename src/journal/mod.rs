@@ -78,6 +78,11 @@ impl Journal {
         self.by_holder.keys().filter(move |key| key.table == table)
     }
 
+    /// Rows that have entries, in no order.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.by_key.keys()
+    }
+
     /// Rows of one table that have entries.
     pub fn keys_of<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a Key> {
         self.by_key.keys().filter(move |key| key.table == table)

@@ -27,24 +27,29 @@ struct Held {
     place: (usize, usize, usize),
 }
 
-/// To be called when a request has ended. Forgets columns until at most `bytes_max` are unpacked.
+/// When too much is unpacked, this part of the budget is made free at once, one over so many: whoever reads rows here and
+/// there would else have every request look for what to forget.
+const FREED_PART: usize = 8;
+
+/// To be called when a request has ended. Leaves at most `bytes_max` unpacked.
 pub fn keep_within(tables: &mut [&mut MirrorTable], bytes_max: usize) {
-    let mut all = Vec::new();
-    for (number, table) in tables.iter_mut().enumerate() {
-        let held = table.grow_older(number);
-        let idle = held.iter().map(|held| held.idle.1).min().unwrap_or(0);
-        all.extend(held.into_iter().map(|held| Held { idle: (idle, held.idle.1), ..held }));
-    }
-    let mut bytes: usize = all.iter().map(|held| held.bytes).sum();
+    let mut bytes: usize = tables.iter_mut().map(|table| table.grow_older()).sum();
     if bytes <= bytes_max {
         return;
+    }
+    let mut all = Vec::new();
+    for (number, table) in tables.iter().enumerate() {
+        let held = table.held(number);
+        let idle = held.iter().map(|held| held.idle.1).min().unwrap_or(0);
+        all.extend(held.into_iter().map(|held| Held { idle: (idle, held.idle.1), ..held }));
     }
     // Of those as old as each other the largest go first, so that few must.
     let all = ordered::list(all, |a: &Held, b: &Held| {
         b.idle.cmp(&a.idle).then(b.bytes.cmp(&a.bytes)).then(a.place.cmp(&b.place))
     });
+    let bytes_kept = bytes_max - bytes_max / FREED_PART;
     for held in all {
-        if bytes <= bytes_max {
+        if bytes <= bytes_kept {
             break;
         }
         let (table, slot, column) = held.place;
@@ -59,10 +64,17 @@ impl MirrorTable {
         self.slots.iter().map(|slot| slot.segment.unpacked_bytes()).sum()
     }
 
-    fn grow_older(&mut self, table: usize) -> Vec<Held> {
+    /// A request has ended. Gives the bytes of columns that are unpacked.
+    fn grow_older(&mut self) -> usize {
+        self.requests = self.requests.wrapping_add(1);
+        let request = self.requests;
+        self.slots.iter_mut().map(|slot| slot.segment.grow_older(request)).sum()
+    }
+
+    fn held(&self, table: usize) -> Vec<Held> {
         let mut held = Vec::new();
-        for (at, slot) in self.slots.iter_mut().enumerate() {
-            slot.segment.grow_older(|column, idle, bytes| {
+        for (at, slot) in self.slots.iter().enumerate() {
+            slot.segment.each_unpacked(self.requests, |column, idle, bytes| {
                 held.push(Held { idle: (0, idle), bytes, place: (table, at, column) });
             });
         }

@@ -8,6 +8,7 @@ use super::text::Etags;
 use super::unpacked::Unpacked;
 use flette_odata::ordered;
 use flette_odata::{Row, Uuid, Value};
+use std::cell::Cell;
 
 /// A sealed segment, opened. Columns are unpacked when first read.
 #[derive(Debug)]
@@ -19,6 +20,10 @@ pub struct Segment {
     etags: Unpacked<Etags>,
     etag_block: Block,
     blocks: Vec<Block>,
+    /// Whether anything of it was read since it last grew older.
+    read: Cell<bool>,
+    /// Bytes of what was unpacked then.
+    unpacked: usize,
 }
 
 impl Segment {
@@ -50,7 +55,9 @@ impl Segment {
         let tombstones = Bits::read(&mut reader, rows)?;
         reader.finish()?;
         let primary_id = etag_block.name.clone();
-        Ok(Segment { bytes, ids, tombstones, primary_id, etags: Unpacked::default(), etag_block, blocks })
+        let etags = Unpacked::default();
+        let (read, unpacked) = (Cell::new(false), 0);
+        Ok(Segment { bytes, ids, tombstones, primary_id, etags, etag_block, blocks, read, unpacked })
     }
 
     /// A segment of no rows.
@@ -63,6 +70,8 @@ impl Segment {
             etags: Unpacked::default(),
             etag_block: Block::nothing(),
             blocks: Vec::new(),
+            read: Cell::new(false),
+            unpacked: 0,
         }
     }
 
@@ -90,6 +99,7 @@ impl Segment {
 
     /// Etag of a row; `None` for a tombstone or where the server gave none.
     pub fn etag(&self, row: usize) -> Option<String> {
+        self.read.set(true);
         let etags = self.etags.get_or_init(|| match self.read_etags() {
             Ok(etags) => etags,
             // Sums held, so only a faulty writer leads here: rows without etags are fetched anew before a push.
@@ -159,26 +169,36 @@ impl Segment {
             + self.unpacked_bytes()
     }
 
-    /// Another request has ended. Tells `held` of everything unpacked: which column (the etags come after the last),
-    /// how many requests have not read it, and its bytes.
-    pub(super) fn grow_older(&mut self, mut held: impl FnMut(usize, u32, usize)) {
-        let count = self.blocks.len();
-        for (at, block) in self.blocks.iter_mut().enumerate() {
-            if let Some(idle) = block.unpacked.grow_older() {
-                held(at, idle, block.unpacked.peek().map_or(0, Column::heap_bytes));
+    /// A request of this number has ended. Gives the bytes of what is unpacked. Costs nothing where nothing was read.
+    pub(super) fn grow_older(&mut self, request: u32) -> usize {
+        if self.read.take() {
+            self.blocks.iter_mut().for_each(|block| block.unpacked.grow_older(request));
+            self.etags.grow_older(request);
+            self.unpacked = self.unpacked_bytes();
+        }
+        self.unpacked
+    }
+
+    /// Tells `held` of everything unpacked: which column (the etags come after the last), how many requests have not
+    /// read it, and its bytes.
+    pub(super) fn each_unpacked(&self, request: u32, mut held: impl FnMut(usize, u32, usize)) {
+        for (at, block) in self.blocks.iter().enumerate() {
+            if let Some(column) = block.unpacked.peek() {
+                held(at, block.unpacked.idle(request), column.heap_bytes());
             }
         }
-        if let Some(idle) = self.etags.grow_older() {
-            held(count, idle, self.etags.peek().map_or(0, Etags::heap_bytes));
+        if let Some(etags) = self.etags.peek() {
+            held(self.blocks.len(), self.etags.idle(request), etags.heap_bytes());
         }
     }
 
-    /// Forgets one unpacked column, or the etags, as [`Segment::grow_older`] numbers them.
+    /// Forgets one unpacked column, or the etags, as [`Segment::each_unpacked`] numbers them.
     pub(super) fn forget(&mut self, column: usize) {
         match self.blocks.get_mut(column) {
             Some(block) => block.unpacked.forget(),
             None => self.etags.forget(),
         }
+        self.unpacked = self.unpacked_bytes();
     }
 
     fn value(&self, row: usize, block: usize) -> Value {
@@ -206,6 +226,7 @@ impl Segment {
         let block = &self.blocks[column];
         // Sums held, so only a faulty writer leads to an error here; `check` reports it.
         let nothing = |_| Column::nothing(block.kind, self.rows());
+        self.read.set(true);
         block.unpacked.get_or_init(|| self.read_column(block).unwrap_or_else(nothing))
     }
 

@@ -40,6 +40,8 @@ pub struct MirrorTable {
     /// How many older items of an id there are besides the newest, for ids that have any.
     superseded: HashMap<Uuid, u32>,
     live: usize,
+    /// How many requests have ended, for what is unpacked to grow older.
+    pub(super) requests: u32,
 }
 
 impl MirrorTable {
@@ -51,6 +53,7 @@ impl MirrorTable {
             index: HashTable::new(),
             superseded: HashMap::new(),
             live: 0,
+            requests: 0,
         }
     }
 

@@ -2,19 +2,19 @@
 
 use std::cell::{Cell, OnceCell};
 
-/// Remembers whether it was read, so that what nobody reads goes first.
+/// Remembers when it was read, so that what nobody reads goes first.
 #[derive(Debug)]
 pub(super) struct Unpacked<T> {
     value: OnceCell<T>,
-    /// Whether it was read since the last [`Unpacked::grow_older`].
+    /// Whether it was read in this request.
     read: Cell<bool>,
-    /// How many times in a row it had not been read.
-    idle: u32,
+    /// The last request that read it and has ended, by number.
+    last: u32,
 }
 
 impl<T> Default for Unpacked<T> {
     fn default() -> Unpacked<T> {
-        Unpacked { value: OnceCell::new(), read: Cell::new(false), idle: 0 }
+        Unpacked { value: OnceCell::new(), read: Cell::new(false), last: 0 }
     }
 }
 
@@ -30,11 +30,16 @@ impl<T> Unpacked<T> {
         self.value.get()
     }
 
-    /// Another request has ended: gives how many have since this was read; `None` when it is not there.
-    pub(super) fn grow_older(&mut self) -> Option<u32> {
-        self.value.get()?;
-        self.idle = if self.read.take() { 0 } else { self.idle.saturating_add(1) };
-        Some(self.idle)
+    /// A request of this number has ended.
+    pub(super) fn grow_older(&mut self, request: u32) {
+        if self.read.take() {
+            self.last = request;
+        }
+    }
+
+    /// How many requests have ended since the last one that read it.
+    pub(super) fn idle(&self, request: u32) -> u32 {
+        request.wrapping_sub(self.last)
     }
 
     pub(super) fn forget(&mut self) {

@@ -22,11 +22,10 @@ pub(super) struct Aftermath {
 impl Aftermath {
     /// Follows the relationships from every deleted row. The tables must be loaded.
     pub(super) fn of(state: &State) -> Aftermath {
-        let tables = state.schema.tables.iter();
-        let keys = tables.flat_map(|table| state.journal.keys_of(&table.logical_name));
+        let known = |key: &&Key| state.schema.table(&key.table).is_some();
         let deleted =
             |key: &&Key| matches!(state.journal.of(key).last(), Some(e) if e.change == Change::Delete);
-        let mut next: Vec<Key> = keys.filter(deleted).cloned().collect();
+        let mut next: Vec<Key> = state.journal.keys().filter(deleted).filter(known).cloned().collect();
         let mut found = Aftermath { gone: ordered::set(next.iter().cloned()), ..Aftermath::default() };
         if next.is_empty() {
             return found;
@@ -49,6 +48,11 @@ impl Aftermath {
     /// Whether the row is gone, by itself or with another.
     pub(super) fn is_gone(&self, key: &Key) -> bool {
         self.gone.contains(key)
+    }
+
+    /// Whether the row is gone, or has lost a link.
+    pub(super) fn touches(&self, key: &Key) -> bool {
+        self.gone.contains(key) || self.unlinked.contains(key)
     }
 
     /// Rows of a table that are not as mirror and journal alone say.

@@ -1,5 +1,6 @@
 //! Reading a replica from its store.
 
+use super::folds::Folds;
 use super::state::TableState;
 use super::{Cursor, IdMap, Identity, Random, Record, State, CURSOR_PREFIX, RECORD_KEY, SCHEMA_KEY};
 use crate::error::{Error, Result};
@@ -71,6 +72,7 @@ pub(super) async fn state<S: Store>(store: &S, random: &Random, identity: Identi
         record,
         aftermath: OnceCell::new(),
         base_currency: OnceCell::new(),
+        folds: Folds::default(),
     })
 }
 

@@ -7,6 +7,7 @@ mod aftermath;
 mod cursor;
 mod draft;
 mod find;
+mod folds;
 mod holders;
 mod idmap;
 mod load;
@@ -152,6 +153,7 @@ impl<S: Store> Replica<S> {
                 let mut state = self.state.borrow_mut();
                 state.tables.extend(read);
                 state.forget();
+                state.folds.clear();
                 return Ok(());
             }
             self.reload().await?;
@@ -318,6 +320,8 @@ impl State {
     fn apply(&mut self, effects: draft::Effects, record: Record, revision: crate::store::Revision) {
         self.revision = revision;
         self.record = record;
+        let stale = self.stale_by(&effects);
+        self.folds.forget(&stale);
         self.forget();
         if let Some(schema) = effects.schema {
             self.schema = schema;

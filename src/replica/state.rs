@@ -1,6 +1,7 @@
 //! What the replica knows in memory: a reading of the store, kept in step by every commit.
 
 use super::aftermath::Aftermath;
+use super::folds::Folds;
 use super::money::changes_money;
 use super::{Cursor, IdMap};
 use crate::error::{Error, Result};
@@ -161,6 +162,8 @@ pub struct State {
     pub(super) aftermath: OnceCell<Aftermath>,
     /// The base currency, as far as it was asked for since the last change.
     pub(super) base_currency: OnceCell<Option<Currency>>,
+    /// Rows that have entries, as far as they were asked for and are still true.
+    pub(super) folds: Folds,
 }
 
 impl State {
@@ -177,6 +180,12 @@ impl State {
     /// Whether the row was deleted here, or went with one that was.
     pub fn is_gone(&self, key: &Key) -> bool {
         self.aftermath().is_gone(key)
+    }
+
+    /// Whether a row is not as mirror alone says.
+    pub(super) fn is_touched(&self, key: &Key) -> bool {
+        let has_entries = self.journal.of(key).chain(self.journal.held_by(key)).next().is_some();
+        has_entries || self.aftermath().touches(key)
     }
 
     /// Rows of a table that are not as mirror alone says.

@@ -1,6 +1,6 @@
 //! Two sides change the same rows.
 
-use crate::support::{Device, Fault, Server, text, tick};
+use crate::support::{text, tick, Device, Fault, Server};
 use flette::model::{Clash, Side, Value};
 
 #[test]

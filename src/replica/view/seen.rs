@@ -9,6 +9,7 @@ use flette_odata::query::OrderBy;
 use flette_odata::render::Cell;
 use flette_odata::{Column, Table, Uuid};
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -24,29 +25,54 @@ pub(super) enum At {
 /// See the module.
 pub(super) struct SeenTable<'s> {
     pub(super) table: &'s Table,
+    state: &'s State,
     mirror: Option<&'s MirrorTable>,
-    /// Ids of rows that are not as mirror alone says.
-    touched: HashMap<Uuid, Option<usize>>,
-    /// Those of them that are there.
-    local: Vec<(Uuid, SeenRow)>,
+    /// Found out when first needed: whoever asks for a row by its id has no need of the others.
+    touched: OnceCell<Touched>,
+}
+
+/// Rows that are not as mirror alone says.
+#[derive(Default)]
+struct Touched {
+    /// Their ids, and the places of those that are there.
+    places: HashMap<Uuid, Option<usize>>,
+    rows: Vec<(Uuid, Rc<SeenRow>)>,
+}
+
+impl Touched {
+    fn of(state: &State, table: &Table) -> Touched {
+        let mut touched = Touched::default();
+        for key in state.touched(&table.logical_name) {
+            let row = state.seen_row(&key);
+            let place = row.as_ref().map(|_| touched.rows.len());
+            touched.places.insert(key.id, place);
+            touched.rows.extend(row.map(|row| (key.id, row)));
+        }
+        touched
+    }
+
+    fn ids(&self) -> Vec<Uuid> {
+        self.places.keys().copied().collect()
+    }
 }
 
 impl<'s> SeenTable<'s> {
     pub(super) fn of(state: &'s State, table: &'s Table) -> SeenTable<'s> {
         let mirror = state.tables.get(&table.logical_name).and_then(|t| t.mirror.as_ref());
-        let mut seen = SeenTable { table, mirror, touched: HashMap::new(), local: Vec::new() };
-        for key in state.touched(&table.logical_name) {
-            let row = state.row(&Key::new(key.table.clone(), key.id));
-            let place = row.as_ref().map(|_| seen.local.len());
-            seen.touched.insert(key.id, place);
-            seen.local.extend(row.map(|row| (key.id, row)));
-        }
-        seen
+        SeenTable { table, state, mirror, touched: OnceCell::new() }
+    }
+
+    fn touched(&self) -> &Touched {
+        self.touched.get_or_init(|| Touched::of(self.state, self.table))
+    }
+
+    fn local(&self, place: usize) -> &(Uuid, Rc<SeenRow>) {
+        &self.touched().rows[place]
     }
 
     /// The rows that meet a condition, in no order.
     pub(super) fn select(&self, condition: Option<&Condition>) -> Vec<At> {
-        let touched: Vec<Uuid> = self.touched.keys().copied().collect();
+        let touched = self.touched().ids();
         let told = self.mirror.map(|mirror| mirror.select_where(condition, &touched)).unwrap_or_default();
         let mut rows: Vec<At> = told.into_iter().map(At::Mirror).collect();
         rows.extend(self.local_rows(condition).map(At::Local));
@@ -55,7 +81,7 @@ impl<'s> SeenTable<'s> {
 
     /// The first of them in an order by columns: those that are as the mirror says in that order, then the others.
     pub(super) fn first(&self, condition: Option<&Condition>, by: &[OrderBy], limit: usize) -> Vec<At> {
-        let touched: Vec<Uuid> = self.touched.keys().copied().collect();
+        let touched = self.touched().ids();
         let told = self.mirror.map(|mirror| mirror.first_where(condition, &touched, by, limit));
         let mut rows: Vec<At> = told.unwrap_or_default().into_iter().map(At::Mirror).collect();
         rows.extend(self.local_rows(condition).map(At::Local));
@@ -65,7 +91,7 @@ impl<'s> SeenTable<'s> {
     /// The rows that meet a condition, counted by what they store in a column, as far as the mirror has codes for it; then
     /// the places of the others.
     pub(super) fn tally(&self, column: &str, condition: Option<&Condition>) -> Option<(Vec<Alike>, Vec<At>)> {
-        let touched: Vec<Uuid> = self.touched.keys().copied().collect();
+        let touched = self.touched().ids();
         let alike = self.mirror?.tally(column, condition, &touched)?;
         Some((alike, self.local_rows(condition).map(At::Local).collect()))
     }
@@ -73,9 +99,9 @@ impl<'s> SeenTable<'s> {
     /// How many there are.
     pub(super) fn count(&self, condition: Option<&Condition>) -> usize {
         match (condition, self.mirror) {
-            (None, Some(mirror)) if self.touched.is_empty() => mirror.len(),
+            (None, Some(mirror)) if self.touched().places.is_empty() => mirror.len(),
             (_, mirror) => {
-                let touched: Vec<Uuid> = self.touched.keys().copied().collect();
+                let touched = self.touched().ids();
                 let told = mirror.map_or(0, |mirror| mirror.count_where(condition, &touched));
                 told + self.local_rows(condition).count()
             }
@@ -84,7 +110,7 @@ impl<'s> SeenTable<'s> {
 
     /// Places of the rows that meet a condition, among those that are not as mirror alone says.
     fn local_rows<'v>(&'v self, condition: Option<&'v Condition>) -> impl Iterator<Item = usize> + 'v {
-        let local = self.local.iter().enumerate();
+        let local = self.touched().rows.iter().enumerate();
         let meets = move |id: Uuid, seen: &SeenRow| {
             let cell = |name: &str| seen.row.get(name).map_or(Cell::Null, Cell::from);
             condition.is_none_or(|condition| condition.holds(id, &cell))
@@ -94,9 +120,18 @@ impl<'s> SeenTable<'s> {
 
     /// Where a row stands that is there.
     pub(super) fn find(&self, id: Uuid) -> Option<At> {
-        match self.touched.get(&id) {
+        match self.touched().places.get(&id) {
             Some(place) => place.map(At::Local),
             None => self.mirror?.find(id).map(At::Mirror),
+        }
+    }
+
+    /// The same when no other row of the table is wanted: those that have entries are then left as they are.
+    pub(super) fn find_alone(&self, id: Uuid) -> Option<At> {
+        let key = Key::new(self.table.logical_name.clone(), id);
+        match self.touched.get().is_some() || self.state.is_touched(&key) {
+            true => self.find(id),
+            false => self.mirror?.find(id).map(At::Mirror),
         }
     }
 
@@ -104,7 +139,7 @@ impl<'s> SeenTable<'s> {
         match (at, self.mirror) {
             (At::Mirror(at), Some(mirror)) => mirror.id_at(at),
             (At::Mirror(_), None) => Uuid::nil(),
-            (At::Local(place), _) => self.local[place].0,
+            (At::Local(place), _) => self.local(place).0,
         }
     }
 
@@ -112,7 +147,7 @@ impl<'s> SeenTable<'s> {
         match (at, self.mirror) {
             (At::Mirror(at), Some(mirror)) => mirror.etag_at(at).into(),
             (At::Mirror(_), None) => "".into(),
-            (At::Local(place), _) => self.local[place].1.etag.as_str().into(),
+            (At::Local(place), _) => self.local(place).1.etag.as_str().into(),
         }
     }
 
@@ -121,7 +156,7 @@ impl<'s> SeenTable<'s> {
         match (at, self.mirror) {
             (At::Mirror(at), Some(mirror)) => mirror.borrowed(at, column),
             (At::Mirror(_), None) => Cell::Null,
-            (At::Local(place), _) => self.local[place].1.row.get(column).map_or(Cell::Null, Cell::from),
+            (At::Local(place), _) => self.local(place).1.row.get(column).map_or(Cell::Null, Cell::from),
         }
     }
 
@@ -132,7 +167,7 @@ impl<'s> SeenTable<'s> {
             return None;
         }
         let row = match at {
-            At::Local(place) => self.local[place].1.row.clone(),
+            At::Local(place) => self.local(place).1.row.clone(),
             At::Mirror(_) => {
                 let cells = columns.iter().map(|column| column.logical_name.as_str());
                 ordered::map(cells.map(|name| (name.to_owned(), self.cell(at, name).into())))
@@ -168,7 +203,7 @@ impl Columns<'_> {
             (At::Mirror(_), None) => Cell::Null,
             (At::Local(place), _) => {
                 let name = self.names.get(column).map_or("", String::as_str);
-                self.seen.local[place].1.row.get(name).map_or(Cell::Null, Cell::from)
+                self.seen.local(place).1.row.get(name).map_or(Cell::Null, Cell::from)
             }
         }
     }

@@ -81,7 +81,7 @@ impl Source for View<'_> {
     fn row(&self, table: &Table, id: Uuid, columns: &[&Column]) -> Result<Option<Stored>> {
         let seen = self.seen(table)?;
         let key = Key::new(table.logical_name.clone(), id);
-        let stored = seen.find(self.kept(table, id)).and_then(|at| seen.stored(at, columns));
+        let stored = seen.find_alone(self.kept(table, id)).and_then(|at| seen.stored(at, columns));
         if stored.is_none() && !self.state.is_complete(&table.logical_name) && !self.state.is_known(&key) {
             self.doubts.borrow_mut().missed = true;
         }
