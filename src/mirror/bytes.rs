@@ -138,6 +138,16 @@ impl Packed {
         (0..self.len()).map(|at| self.get(at))
     }
 
+    fn max(&self) -> Option<u64> {
+        match self {
+            Packed::Zero(len) => (*len > 0).then_some(0),
+            Packed::One(numbers) => numbers.iter().max().copied().map(u64::from),
+            Packed::Two(numbers) => numbers.iter().max().copied().map(u64::from),
+            Packed::Four(numbers) => numbers.iter().max().copied().map(u64::from),
+            Packed::Eight(numbers) => numbers.iter().max().copied(),
+        }
+    }
+
     /// Places of the numbers from `low` to `low + span`.
     pub(super) fn within(&self, low: u64, span: u64) -> Bits {
         self.test(|number| number.wrapping_sub(low) <= span)
@@ -211,8 +221,7 @@ impl Packed {
     pub(super) fn read_below(reader: &mut Reader<'_>, len: usize, end: usize) -> Result<Packed, Damage> {
         let numbers = Packed::read(reader, len)?;
         let end = u64::from(stored(end));
-        let max = numbers.iter().max();
-        if max.is_none_or(|max| max < end) {
+        if numbers.max().is_none_or(|max| max < end) {
             Ok(numbers)
         } else {
             Err(Damage("index out of range"))
