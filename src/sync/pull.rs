@@ -23,8 +23,9 @@ use flette_odata::path::PARTY_TABLE;
 use flette_odata::stamps::Stamps;
 
 /// How often one table's pull begins anew within a round: a shadow that is no good goes, all rows are read, then what
-/// was changed meanwhile, and the shadow takes its place; one more for a delta that came in pages.
-const RESTARTS_MAX: u32 = 5;
+/// was changed meanwhile, and the shadow takes its place; one more for a delta that came in pages, and one for what an
+/// earlier round left to finish.
+const RESTARTS_MAX: u32 = 6;
 
 /// Pulls every table in scope.
 ///
@@ -39,9 +40,14 @@ pub(super) async fn pull<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std::re
             continue;
         };
         let mut ended = End::Again;
-        for _ in 0..RESTARTS_MAX {
+        for nth in 0..RESTARTS_MAX {
             run.in_time()?;
-            ended = from_where_it_stands(run, table).await?;
+            ended = match from_where_it_stands(run, table).await? {
+                // Filled by an earlier round: what was pushed since need not be in it, nor what others did since.
+                End::Swapped if nth == 0 => End::Again,
+                End::Swapped => End::Whole,
+                ended => ended,
+            };
             if ended != End::Again {
                 break;
             }
@@ -74,6 +80,8 @@ enum End {
     Whole,
     /// There is more to do, from another beginning.
     Again,
+    /// A shadow took the place of what was read; nothing was asked.
+    Swapped,
     /// The server refuses this table.
     Refused,
 }
@@ -88,7 +96,7 @@ async fn from_where_it_stands<S: Store, T: Transport>(
     match begin(&cursor, table, filter.as_deref(), run.remote.root()) {
         Begin::Swap => {
             swap(run, table).await?;
-            Ok(End::Whole)
+            Ok(End::Swapped)
         }
         Begin::DropShadow => {
             run.replica
@@ -114,11 +122,14 @@ async fn from_where_it_stands<S: Store, T: Transport>(
                 None if target == Target::Shadow => Ok(End::Again),
                 None => {
                     // A read that went on was begun before what was sent last: it need not have told of that.
-                    if cursor.next_link.is_none() {
+                    let went_on = cursor.next_link.is_some();
+                    if !went_on {
                         outside::release(run, table).await?;
                     }
-                    let behind = run.replica.state().tables.get(name).is_some_and(|t| t.cursor.behind);
-                    Ok(if behind { End::Again } else { End::Whole })
+                    let state = run.replica.state();
+                    let now = state.tables.get(name).map(|table| &table.cursor);
+                    let again = now.is_some_and(|now| now.behind || went_on && now.delta_link.is_some());
+                    Ok(if again { End::Again } else { End::Whole })
                 }
                 Some(outcome) => refused(run, table, outcome, tracked).await,
             }

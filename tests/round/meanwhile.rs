@@ -11,6 +11,7 @@ use flette_odata::{Request, Response, Uuid};
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 /// Edits a row each time a push is on its way, before it arrives.
@@ -147,4 +148,61 @@ fn a_first_pull_killed_at_any_request_is_taken_up_by_the_next() {
     assert!(lives >= 3, "{lives}");
     assert_eq!(device.count("contact"), 120);
     assert_eq!(device.replica.state().tables["contact"].cursor.shadow, None);
+}
+
+/// A round that is told to stop as soon as a request goes out whose URL holds this and not that: what it asked for is
+/// still taken over.
+fn stopped_round(device: &Device, holds: &'static str, but: &'static str) {
+    let progress = Rc::new(Progress::default());
+    let told = progress.clone();
+    device.wire.fail(move |request| {
+        if request.url.contains(holds) && !request.url.contains(but) {
+            told.stop();
+        }
+        None
+    });
+    let (now, random) = (|| device.now(), chance());
+    let outside = Outside { transport: &device.wire, now: &now, random: &random };
+    let report = pollster::block_on(round(&device.replica, &outside, &device.config, &progress));
+    assert!(!report.ok, "{report:?}");
+    device.wire.heal();
+}
+
+#[test]
+fn what_an_earlier_round_left_of_a_full_read_is_finished_and_the_table_asked_once_more_after_the_push() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let edited = online.create("accounts", r#"{"name":"Old"}"#);
+    let device = Device::synced(&server, "demo");
+    device.change(|draft| {
+        let mut cursor = draft.cursor("account");
+        cursor.delta_link = None;
+        draft.set_cursor("account", cursor);
+    });
+    stopped_round(&device, "/accounts?", "$deltatoken");
+    let cursor = device.replica.state().tables["account"].cursor.clone();
+    assert!(cursor.shadow.is_some() && cursor.delta_link.is_some(), "all is read and waits for its place");
+    let late = online.create("accounts", r#"{"name":"Late"}"#);
+    device.edit("account", edited, &[("name", text("New"))]);
+    device.sync();
+    assert_eq!(device.text("account", late, "name"), "Late");
+    assert_eq!(device.text("account", edited, "name"), "New");
+}
+
+#[test]
+fn what_an_earlier_round_left_of_a_delta_is_finished_and_the_table_asked_once_more_after_the_push() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let edited = online.create("accounts", r#"{"name":"Old"}"#);
+    let mut device = Device::synced(&server, "demo");
+    device.config.page_size = 1;
+    for name in ["One", "Two", "Three"] {
+        online.create("accounts", &format!(r#"{{"name":"{name}"}}"#));
+    }
+    stopped_round(&device, "/accounts?", "$skiptoken");
+    assert!(device.replica.state().tables["account"].cursor.next_link.is_some());
+    let late = online.create("accounts", r#"{"name":"Late"}"#);
+    device.edit("account", edited, &[("name", text("New"))]);
+    device.sync();
+    assert_eq!(device.text("account", late, "name"), "Late");
 }
