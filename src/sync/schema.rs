@@ -1,5 +1,6 @@
 //! Learns tables and columns from the server's metadata, before any row.
 
+use super::pull::forget;
 use super::scope::{is_down, pending, scoped};
 use super::step::{decide, Run, Stop};
 use super::{Phase, Stage};
@@ -81,6 +82,9 @@ fn adopt(draft: &mut Draft, schema: &Schema, profile: &Profile, at: Millis) -> R
     if *draft.schema() == scoped.schema {
         return Ok(0);
     }
+    for name in made_anew(&draft.schema(), &scoped.schema) {
+        forget(draft, &name, None);
+    }
     draft.set_schema(scoped.schema);
     let generation = draft.record.generation;
     draft.note(TraceEvent::Schema { generation, tables: schema.tables.len() });
@@ -93,6 +97,19 @@ fn adopt(draft: &mut Draft, schema: &Schema, profile: &Profile, at: Millis) -> R
         }
     }
     Ok(conflicts)
+}
+
+/// Tables with a column that was dropped and made again under its name: no row's version tells that its values went with
+/// it, so the rows are read anew.
+fn made_anew(before: &Schema, now: &Schema) -> Vec<String> {
+    let another = |table: &&Table| {
+        let known = before.table(&table.logical_name);
+        table.columns.iter().any(|column| {
+            let same_name = known.and_then(|known| known.column(&column.logical_name));
+            same_name.is_some_and(|before| before.metadata_id != column.metadata_id)
+        })
+    };
+    now.tables.iter().filter(another).map(|table| table.logical_name.clone()).collect()
 }
 
 /// An entry without the columns that its table no longer has, or that only come down; `None` when it needs none of them.

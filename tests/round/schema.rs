@@ -80,3 +80,22 @@ fn a_change_set_whose_answer_was_lost_is_known_as_carried_out_after_a_column_was
     assert_eq!(online.json(&format!("contacts({made})"))["jobtitle"], "Boss");
     assert_eq!(online.json(&format!("accounts({edited})"))["telephone1"], "1");
 }
+
+#[test]
+fn what_stood_in_a_column_that_was_dropped_and_made_again_under_its_name_is_gone_here_too() {
+    let server = Server::start();
+    let online = server.user("admin");
+    add_column(&online);
+    let noted = online.create("contacts", r#"{"lastname":"Noted","new_memo":"note"}"#);
+    let device = Device::synced(&server, "demo");
+    drop_column(&online);
+    add_column(&online);
+    device.change(|draft| draft.record.schema_checked = None);
+    device.sync();
+    assert_eq!(device.text("contact", noted, "new_memo"), "");
+    device.edit("contact", noted, &[("new_memo", text("again"))]);
+    device.sync();
+    assert_eq!(online.json(&format!("contacts({noted})"))["new_memo"], "again");
+    let feed = device.replica.state().tables["contact"].cursor.feed;
+    assert_eq!(feed, Feed::Delta);
+}
