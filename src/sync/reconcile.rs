@@ -324,7 +324,7 @@ impl Merge<'_> {
     }
 
     /// Per column what happened here. Everything up to the last value that was sent and now stands on the server
-    /// has been applied: it is history, not an edit.
+    /// has been applied: it is history, not an edit. So is what was sent along with it, whatever stands there by now.
     fn chains(&self, entries: &[Entry]) -> BTreeMap<String, Chain> {
         let mut chains: BTreeMap<String, Chain> = BTreeMap::new();
         for (at, entry) in entries.iter().enumerate() {
@@ -345,17 +345,31 @@ impl Merge<'_> {
             }
         }
         let sent = |step: &Step| entries.get(step.entry).is_some_and(|e| e.state == EntryState::Sent);
+        let arrived = self.has_arrived(entries);
         for (name, chain) in &mut chains {
             let server = self.row.get(name);
             let created =
                 |step: &Step| entries.get(step.entry).is_some_and(|e| matches!(e.change, Change::Create(_)));
-            let applied = |step: &Step| sent(step) && !created(step) && Some(&step.edit.new) == server;
+            let stands = |step: &Step| Some(&step.edit.new) == server;
+            let applied = |step: &Step| sent(step) && !created(step) && (arrived || stands(step));
             if let Some(at) = chain.steps.iter().rposition(applied) {
-                chain.base = server.cloned().unwrap_or_default();
-                chain.steps.drain(..=at);
+                chain.base =
+                    chain.steps.drain(..=at).next_back().map(|step| step.edit.new).unwrap_or_default();
             }
         }
         chains
+    }
+
+    /// Whether the row shows that what was sent for it was carried out: one of the values stands there with the very stamp
+    /// that it was sent with. A row has one request on its way at most, and that is carried out as a whole.
+    fn has_arrived(&self, entries: &[Entry]) -> bool {
+        entries.iter().filter(|entry| entry.state == EntryState::Sent).any(|entry| match &entry.change {
+            Change::Update(edits) => edits.iter().any(|edit| {
+                let stands = edit.old != edit.new && self.row.get(&edit.name) == Some(&edit.new);
+                stands && self.stamps.of(&edit.name) == Some(entry.at.wall.0)
+            }),
+            Change::Create(_) | Change::Delete => false,
+        })
     }
 
     /// The columns of a new row that was sent and stands on the server: its values were applied and are the base of

@@ -1,6 +1,6 @@
 //! What happens while a request is under way: the user goes on, or the worker is killed.
 
-use crate::support::{chance, edit, text, Device, Server, Wire};
+use crate::support::{chance, edit, text, Device, Fault, Server, Wire};
 use flette::model::{Key, Millis};
 use flette::platform::{Transport, TransportError};
 use flette::replica::Replica;
@@ -205,4 +205,30 @@ fn what_an_earlier_round_left_of_a_delta_is_finished_and_the_table_asked_once_mo
     device.edit("account", edited, &[("name", text("New"))]);
     device.sync();
     assert_eq!(device.text("account", late, "name"), "Late");
+}
+
+/// A round that pushes, and whose push is carried out without an answer.
+fn unanswered_round(device: &Device) {
+    device.wire.fail(|request| {
+        let push = String::from_utf8_lossy(&request.body).contains("\r\nPATCH ");
+        push.then_some(Fault::LoseAnswer)
+    });
+    assert!(!device.round().ok);
+    device.wire.heal();
+}
+
+#[test]
+fn what_was_sent_along_with_what_stands_there_is_not_sent_again_though_it_was_taken_back_since() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let id = online.create("accounts", r#"{"name":"Old"}"#);
+    let device = Device::synced(&server, "demo");
+    device.edit("account", id, &[("name", text("New")), ("telephone1", text("1"))]);
+    unanswered_round(&device);
+    online.patch("accounts", id, r#"{"telephone1":null}"#);
+    device.sync();
+    assert!(device.entries().is_empty() && device.conflicts().is_empty());
+    let row = online.json(&format!("accounts({id})"));
+    assert_eq!((row["name"].as_str(), row["telephone1"].as_str()), (Some("New"), None));
+    assert_eq!(device.text("account", id, "telephone1"), "");
 }
