@@ -169,6 +169,8 @@ pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits) -
             draft.put(entry);
         }
     }
+    // Whatever becomes of it: it may be found out without an answer, too.
+    draft.record.pull_due |= !wave.units.is_empty();
     Ok(wave)
 }
 

@@ -218,6 +218,22 @@ fn unanswered_round(device: &Device) {
 }
 
 #[test]
+fn what_is_found_to_have_been_carried_out_leaves_a_pull_to_be_done() {
+    for nth in 1.. {
+        let server = Server::start();
+        let device = Device::synced(&server, "demo");
+        device.create("account", &[("name", text("Made"))]);
+        unanswered_round(&device);
+        if killed_round(&device, nth, true).is_some() {
+            assert!(nth > 6, "{nth} requests");
+            return;
+        }
+        let pull_due = device.replica.state().record.pull_due;
+        assert!(pull_due || !device.entries().is_empty(), "killed at request {nth}");
+    }
+}
+
+#[test]
 fn what_was_sent_along_with_what_stands_there_is_not_sent_again_though_it_was_taken_back_since() {
     let server = Server::start();
     let online = server.user("admin");
