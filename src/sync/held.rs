@@ -161,10 +161,14 @@ pub(super) fn link(draft: &Draft, request: &RowRequest) -> std::result::Result<O
     Ok(Ready::of_held(draft, call, &[request]))
 }
 
-/// What is read after a request, to know what became of the rows that it speaks for.
+/// What is read after a request, to know what became of the rows that it speaks for. And of a row that was asked for before:
+/// a receipt tells of it as it was made, which may be long ago.
 pub(super) fn reads(schema: &Schema, ready: &Ready) -> Vec<RowCall> {
-    let Some(held) = ready.held.first() else { return Vec::new() };
     let key = ready.call.key().clone();
+    let Some(held) = ready.held.first() else {
+        let asked_before = ready.is_create() && !ready.first;
+        return asked_before.then_some(RowCall::Read { key }).into_iter().collect();
+    };
     if held.key.table == PARTY_TABLE {
         let row = matches!(ready.call, RowCall::Replace { .. }).then(|| RowCall::Read { key: key.clone() });
         return row.into_iter().chain(set_list(schema, &key)).collect();

@@ -257,7 +257,7 @@ fn take_over(
                     policy.carry(&key.table, (&mut row, known.as_ref()), &|name, _| {
                         says(&request.change, name)
                     });
-                    tell(&mut told, key.clone(), Some((row, etag)));
+                    tell(&mut told, key.clone(), (!is_gone_since(ready, reads)).then_some((row, etag)));
                     outside::until_told(draft, key);
                     sums.done += 1;
                 } else if !answer.body.is_empty() {
@@ -296,6 +296,13 @@ fn take_over(
     }
     mirror(draft, &told)?;
     Ok(sums)
+}
+
+/// Whether a row that a receipt tells of is not there any more: the feed may have told so before, and does not again.
+fn is_gone_since(ready: &Ready, reads: &[(RowCall, RowAnswer)]) -> bool {
+    let gone = |answer: &RowAnswer| matches!(answer.outcome, Outcome::Resolve(Resolve::Gone(_)));
+    let row = |call: &RowCall| matches!(call, RowCall::Read { key } if *key == ready.request.key);
+    ready.is_create() && reads.iter().any(|(call, answer)| row(call) && gone(answer))
 }
 
 /// Whether a request gave a column a value.

@@ -234,6 +234,24 @@ fn what_is_found_to_have_been_carried_out_leaves_a_pull_to_be_done() {
 }
 
 #[test]
+fn a_new_row_that_was_deleted_before_its_answer_was_heard_is_not_shown_again() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let device = Device::synced(&server, "demo");
+    let made = device.create("account", &[("name", text("Made"))]);
+    unanswered_round(&device);
+    online.delete("accounts", made);
+    device.change(|draft| {
+        let mut cursor = draft.cursor("account");
+        cursor.delta_link = None;
+        draft.set_cursor("account", cursor);
+    });
+    device.sync();
+    assert!(device.entries().is_empty());
+    assert!(device.row("account", made).is_none());
+}
+
+#[test]
 fn what_was_sent_along_with_what_stands_there_is_not_sent_again_though_it_was_taken_back_since() {
     let server = Server::start();
     let online = server.user("admin");
