@@ -281,6 +281,10 @@ fn row_answer(
     match id_in(&answer.body, table) {
         // A success whose row cannot be read is no success.
         None if call.tells_row() => (lost(), None),
+        // A deletion is answered with nothing: this is what was said of another row.
+        None if response.is_success() && matches!(call, RowCall::Delete { .. }) => {
+            (lost(), Some(Uuid::nil()))
+        }
         named => (answer, named),
     }
 }

@@ -5,7 +5,8 @@ use flette::journal::EntryState;
 use flette::model::Key;
 use flette::replica::Feed;
 use flette::store::Durability;
-use flette_odata::{Method, Request, Response};
+use flette_odata::batch::{parse_batch_response, write_batch_response};
+use flette_odata::{Method, Request, Response, Uuid};
 use flette_server::api::Profile;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -357,4 +358,32 @@ fn two_thousand_waiting_rows_arrive_in_slices() {
         }
     }
     assert_eq!((pushed, device.entries().len()), (u64::from(rows), 0));
+}
+
+#[test]
+fn a_deletion_does_not_count_as_done_because_another_tables_row_was_answered_in_its_place() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let doomed = online.create("contacts", r#"{"lastname":"Doomed"}"#);
+    let device = Device::synced(&server, "demo");
+    online.patch("contacts", doomed, r#"{"telephone1":"1"}"#);
+    tick();
+    device.create("account", &[("name", text("New"))]);
+    device.delete("contact", doomed);
+    let line = device.wire.twin();
+    device.wire.fail(move |request| {
+        is_push(request).then(|| {
+            let answer = line.forward(request.clone());
+            let kind = answer.headers.get("Content-Type").unwrap();
+            let mut answers = parse_batch_response(kind, &answer.body).unwrap();
+            answers.swap(0, 1);
+            Fault::Answer(write_batch_response(&answers, Uuid::from_u128(1), 200))
+        })
+    });
+    device.round();
+    device.wire.heal();
+    device.sync();
+    assert!(device.entries().is_empty() && device.conflicts().is_empty());
+    assert_eq!(online.ask(Method::Get, &format!("contacts({doomed})"), "").status, 404);
+    assert_eq!(online.json("accounts")["value"].as_array().unwrap().len(), 1);
 }
