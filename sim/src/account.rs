@@ -114,6 +114,8 @@ pub struct Account {
     /// What stood and what went in databases that others took the place of.
     stood_before: BTreeSet<(Uuid, String, String)>,
     gone_before: BTreeSet<Uuid>,
+    /// Rows that stood in such a database and not in the one that took its place, and when they were made again.
+    lost: BTreeMap<Uuid, Option<u64>>,
     /// Values stood there between two looks: the history has gaps.
     gaps: bool,
     /// Whose deletion takes a row along.
@@ -166,6 +168,9 @@ impl Account {
 
     /// Somebody online did something.
     pub fn online(&mut self, deed: &Deed, now: i64) {
+        if let Deed::Create { row, parent: Some(parent), .. } = deed {
+            self.parents.insert(*row, *parent);
+        }
         self.times.extend(deed.values().iter().map(|(_, value)| (value.clone(), (now, now))));
     }
 
@@ -179,6 +184,9 @@ impl Account {
                 return Err(format!("I-9: row {id} is back from the dead"));
             }
             self.known.insert(*id);
+            if let Some(back @ None) = self.lost.get_mut(id) {
+                *back = Some(self.ticks);
+            }
             for (column, value) in row {
                 let history = self.history.entry((*id, column.clone())).or_default();
                 if history.last() == Some(value) {
@@ -214,6 +222,8 @@ impl Account {
             let stood = values.into_iter().map(|value| (row, column.clone(), value));
             self.stood_before.extend(stood);
         }
+        let lost = self.known.difference(&to.known).map(|row| (*row, None));
+        self.lost.extend(lost);
         self.known = to.known;
         self.gone_before.extend(std::mem::replace(&mut self.gone, to.gone));
     }

@@ -39,6 +39,9 @@ pub struct Traffic {
     /// When a device's writes were last answered with success, and when it last read each table.
     pushed: BTreeMap<usize, u64>,
     pulled: BTreeMap<(usize, String), u64>,
+    /// How often another database took the place of the server's, and up to which time each device knows it.
+    restores: u64,
+    aware: BTreeMap<usize, u64>,
     ticks: u64,
 }
 
@@ -62,9 +65,15 @@ impl Traffic {
         }
     }
 
-    /// Another database stands behind the server: nothing asked before counts.
+    /// Another database stands behind the server: nothing asked before counts, and nothing that a device asks before it has
+    /// said hello to that one. A version means something else there, and its receipts are others.
     pub fn restored(&mut self) {
         self.asked.clear();
+        self.restores += 1;
+    }
+
+    fn is_aware(&self, device: usize) -> bool {
+        self.aware.get(&device).copied().unwrap_or(0) == self.restores
     }
 
     /// A device asks. `guarded` says that the session is that of the device's user, or that the server will refuse what
@@ -134,6 +143,9 @@ impl Traffic {
                     ));
                 }
             }
+        }
+        if !self.is_aware(device) {
+            return Ok(());
         }
         let (asked, operation) =
             ((request.body.clone(), version, new), header(OPERATION).unwrap_or_default());
@@ -220,6 +232,9 @@ impl Traffic {
         } else if request.method == Method::Get && serde_json::from_slice::<Json>(&answer.body).is_ok() {
             let path = request.url.split('?').next().unwrap_or_default();
             let set = path.rsplit('/').next().unwrap_or_default();
+            if set == "WhoAmI" {
+                self.aware.insert(device, self.restores);
+            }
             self.pulled.insert((device, set.to_owned()), self.ticks);
         }
     }

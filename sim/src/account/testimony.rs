@@ -30,8 +30,19 @@ impl Testimony {
 
     /// Whether the journal still holds a change, parked or not.
     pub fn holds(&self, deed: &Deed, parked: bool) -> bool {
-        let mut entries = self.journal["entries"].as_array().into_iter().flatten();
-        entries.any(|entry| is_about(entry, deed) && (entry["state"] == "parked") == parked)
+        self.about(deed, parked).next().is_some()
+    }
+
+    /// The entries of the journal that hold a change, parked or not.
+    pub(super) fn about<'t>(&'t self, deed: &'t Deed, parked: bool) -> impl Iterator<Item = &'t Json> {
+        let entries = self.journal["entries"].as_array().into_iter().flatten();
+        entries.filter(move |entry| is_about(entry, deed) && (entry["state"] == "parked") == parked)
+    }
+
+    /// Whether nothing but these columns is left of a change that is parked.
+    pub(super) fn holds_only(&self, deed: &Deed, columns: &[&str]) -> bool {
+        let mut names = self.about(deed, true).flat_map(|entry| entry["fields"].as_array()).flatten();
+        names.all(|field| field["name"].as_str().is_some_and(|name| columns.contains(&name)))
     }
 
     /// Rows that wait for a human, and those that wait for them.
@@ -85,11 +96,14 @@ pub fn is_about(entry: &Json, deed: &Deed) -> bool {
         Deed::Edit { .. } => "update",
         Deed::Delete { .. } => "delete",
     };
-    let holds = |(name, value): &(&str, String)| {
-        let mut fields = entry["fields"].as_array().into_iter().flatten();
-        fields.any(|field| field["name"] == *name && text_of(&field["new"]).as_ref() == Some(value))
-    };
     let values = deed.values();
     let row = entry["id"].as_str() == Some(&deed.row().to_string());
-    row && entry["kind"] == kind && (values.is_empty() || values.iter().any(holds))
+    let any = values.is_empty() || values.iter().any(|(name, value)| holds(entry, name, value));
+    row && entry["kind"] == kind && any
+}
+
+/// Whether an entry gives a column a value.
+pub(super) fn holds(entry: &Json, name: &str, value: &str) -> bool {
+    let mut fields = entry["fields"].as_array().into_iter().flatten();
+    fields.any(|field| field["name"] == name && text_of(&field["new"]).as_deref() == Some(value))
 }

@@ -1,6 +1,7 @@
 //! Whether what users did and what stands in the end can be reconciled.
 
-use super::{text_of, Account, Deed, Record, Said, Testimony};
+use super::testimony::holds;
+use super::{is_about, text_of, Account, Deed, Record, Said, Testimony};
 use flette_odata::Uuid;
 use serde_json::Value as Json;
 
@@ -48,7 +49,7 @@ impl Account {
             looked_for += 1;
             if let Deed::Delete { .. } = record.deed {
                 let went = self.gone.contains(&row) || self.gone_before.contains(&row);
-                let stands = self.known.contains(&row) && !went;
+                let stands = self.known.contains(&row) && !went && !self.was_not_there(record);
                 if stands && !told.mentions(row, None) {
                     return Err(format!(
                         "I-6: the deletion of {row} by device {device} went without a trace"
@@ -75,6 +76,11 @@ impl Account {
             }
         }
         Ok(looked_for)
+    }
+
+    /// Whether a change is about a row that was lost with a database, and had not been made again when the change began.
+    fn was_not_there(&self, record: &Record) -> bool {
+        self.lost.get(&record.deed.row()).is_some_and(|back| back.is_none_or(|back| record.begun < back))
     }
 
     /// Whether a conflict is none: the user saw the server's value, and wrote over it knowingly (L-4: of several edits the
@@ -154,11 +160,14 @@ impl Account {
     }
 
     /// Whether change sets stayed whole: with one of its changes parked, the others wait too, and none of them was applied.
+    /// But when all of it was carried out, and what is parked are values of columns that go (`going`): the device had not
+    /// heard of the first before the values were gone from its sight, and was right to ask for them once more.
     ///
     /// # Errors
     /// The first change set that was torn.
-    pub fn sets_are_whole(&self, device: usize, told: &Testimony) -> Result<(), String> {
-        let parked = |record: &&Record| told.holds(&record.deed, true);
+    pub fn sets_are_whole(&self, device: usize, told: &Testimony, going: &[&str]) -> Result<(), String> {
+        let parked =
+            |record: &&Record| told.about(&record.deed, true).any(|entry| !self.came_along(record, entry));
         for record in self.acknowledged(device).filter(|record| record.set.is_some()).filter(parked) {
             for other in self.acknowledged(device).filter(|other| other.set == record.set) {
                 let row = other.deed.row();
@@ -170,7 +179,8 @@ impl Account {
                 }
                 let stood = |(column, value): &&(&str, String)| self.stood(row, column, value);
                 let value = other.deed.values().iter().find(stood);
-                if let (Some((column, value)), false) = (value, self.was_restored()) {
+                let went = told.holds_only(&record.deed, going) && self.set_was_carried_out(record);
+                if let (Some((column, value)), false) = (value, self.was_restored() || went) {
                     return Err(format!(
                         "a change set was torn: {} is parked, and {value} of {column} of {row} stood on the server",
                         record.deed.row()
@@ -179,6 +189,27 @@ impl Account {
             }
         }
         Ok(())
+    }
+
+    /// Whether an entry is a later change of the row, and holds nothing of this one but lines of the address, which are one
+    /// value: with one of them the others come along.
+    fn came_along(&self, record: &Record, entry: &Json) -> bool {
+        let own = |name: &str| !name.starts_with("address1_");
+        let of_it = record.deed.values().iter().filter(|(name, value)| holds(entry, name, value));
+        let later = self.acknowledged(record.device).filter(|other| other.begun > record.begun);
+        let lines = of_it.clone().count() > 0 && of_it.clone().all(|(name, _)| !own(name));
+        lines && later.into_iter().any(|other| is_about(entry, &other.deed))
+    }
+
+    /// Whether everything in the change set of a change stood on the server.
+    fn set_was_carried_out(&self, record: &Record) -> bool {
+        let mut set = self.acknowledged(record.device).filter(|other| other.set == record.set);
+        set.all(|other| match &other.deed {
+            Deed::Delete { row } => self.gone.contains(row),
+            Deed::Create { row, values, .. } | Deed::Edit { row, values } => {
+                values.iter().all(|(column, value)| self.stood(*row, column, value))
+            }
+        })
     }
 
     fn acknowledged(&self, device: usize) -> impl Iterator<Item = &Record> {

@@ -96,7 +96,7 @@ impl World {
             if !self.evicted.contains(&at) {
                 self.account.nothing_unseen_was_overwritten(at, &log, &[MEMO, MASKED])?;
             }
-            self.account.sets_are_whole(at, &told)?;
+            self.account.sets_are_whole(at, &told, &[MEMO, MASKED])?;
             self.agrees(device, &told)?;
             let conflicts = told.export["conflicts"].as_array().map_or(0, Vec::len);
             outcome.conflicts += conflicts as u64;
