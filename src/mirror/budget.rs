@@ -33,6 +33,8 @@ const FREED_PART: usize = 8;
 
 /// To be called when a request has ended. Leaves at most `bytes_max` unpacked.
 pub fn keep_within(tables: &mut [&mut MirrorTable], bytes_max: usize) {
+    let all_bytes: usize = tables.iter().map(|table| table.plain_bytes()).sum();
+    tables.iter_mut().for_each(|table| table.is_large = all_bytes > bytes_max);
     let mut bytes: usize = tables.iter_mut().map(|table| table.grow_older()).sum();
     if bytes <= bytes_max {
         return;
@@ -62,6 +64,11 @@ impl MirrorTable {
     /// Bytes of columns that are unpacked now.
     pub fn unpacked_bytes(&self) -> usize {
         self.slots.iter().map(|slot| slot.segment.unpacked_bytes()).sum()
+    }
+
+    /// Bytes of all of its columns unpacked, near enough.
+    fn plain_bytes(&self) -> usize {
+        self.slots.iter().map(|slot| slot.plain_bytes).sum()
     }
 
     /// A request has ended. Gives the bytes of columns that are unpacked.

@@ -290,11 +290,11 @@ impl Building {
     }
 }
 
-const NULLS_NONE: u8 = 0;
-const NULLS_ALL: u8 = 1;
-const NULLS_SOME: u8 = 2;
+pub(super) const NULLS_NONE: u8 = 0;
+pub(super) const NULLS_ALL: u8 = 1;
+pub(super) const NULLS_SOME: u8 = 2;
 
-fn int_cell(kind: Kind, number: i64) -> Cell<'static> {
+pub(super) fn int_cell(kind: Kind, number: i64) -> Cell<'static> {
     match kind {
         Kind::DateTime => Cell::DateTime(number),
         Kind::Date => i32::try_from(number).map_or(Cell::Null, Cell::Date),

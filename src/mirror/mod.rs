@@ -4,6 +4,7 @@
 //! segments of one table: newer ones supersede older rows by id, tombstones remove them. Queries run column by column.
 //! Pure over bytes: no I/O, no async, no clock; nothing local is ever written here.
 
+mod alone;
 mod bits;
 mod budget;
 mod builder;

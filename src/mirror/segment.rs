@@ -1,5 +1,6 @@
 //! One sealed segment, opened.
 
+use super::alone;
 use super::bits::Bits;
 use super::bytes::{Damage, Reader};
 use super::column::{Column, Kind};
@@ -24,7 +25,12 @@ pub struct Segment {
     read: Cell<bool>,
     /// Bytes of what was unpacked then.
     unpacked: usize,
+    /// How many rows were read out of packed columns since then.
+    alone: Cell<u32>,
 }
+
+/// Most rows that one request reads out of the packed columns of a segment. It pays to unpack these for more.
+const ALONE_MAX: u32 = 2;
 
 impl Segment {
     /// Reads sealed bytes; checks the sums of all of them.
@@ -56,8 +62,8 @@ impl Segment {
         reader.finish()?;
         let primary_id = etag_block.name.clone();
         let etags = Unpacked::default();
-        let (read, unpacked) = (Cell::new(false), 0);
-        Ok(Segment { bytes, ids, tombstones, primary_id, etags, etag_block, blocks, read, unpacked })
+        let (read, unpacked, alone) = (Cell::new(false), 0, Cell::new(0));
+        Ok(Segment { bytes, ids, tombstones, primary_id, etags, etag_block, blocks, read, unpacked, alone })
     }
 
     /// A segment of no rows.
@@ -72,6 +78,7 @@ impl Segment {
             blocks: Vec::new(),
             read: Cell::new(false),
             unpacked: 0,
+            alone: Cell::new(0),
         }
     }
 
@@ -171,6 +178,7 @@ impl Segment {
 
     /// A request of this number has ended. Gives the bytes of what is unpacked. Costs nothing where nothing was read.
     pub(super) fn grow_older(&mut self, request: u32) -> usize {
+        self.alone.set(0);
         if self.read.take() {
             self.blocks.iter_mut().for_each(|block| block.unpacked.grow_older(request));
             self.etags.grow_older(request);
@@ -228,6 +236,33 @@ impl Segment {
         let nothing = |_| Column::nothing(block.kind, self.rows());
         self.read.set(true);
         block.unpacked.get_or_init(|| self.read_column(block).unwrap_or_else(nothing))
+    }
+
+    /// Whether one more row is better read out of packed columns, with [`Segment::value_alone`].
+    pub(super) fn takes_one_alone(&self) -> bool {
+        self.alone.set(self.alone.get().saturating_add(1));
+        self.alone.get() <= ALONE_MAX
+    }
+
+    /// One value of a column that is kept only if it is unpacked already: for whoever reads single rows.
+    pub(super) fn value_alone(&self, row: usize, column: usize) -> Value {
+        let block = &self.blocks[column];
+        if self.is_tombstone(row) {
+            return Value::Null;
+        }
+        if block.unpacked.peek().is_some() {
+            return self.value(row, column);
+        }
+        let read = |plain: Vec<u8>| {
+            alone::cell(&plain, block.kind, self.rows(), row).map(super::column::Cell::to_value)
+        };
+        // Sums held, so only a faulty writer leads to an error here; `check` reports it.
+        block.unpack(&self.bytes).and_then(read).unwrap_or_default()
+    }
+
+    /// Bytes of all columns unpacked, near enough.
+    pub(super) fn plain_bytes(&self) -> usize {
+        self.blocks.iter().chain([&self.etag_block]).map(|block| block.plain_len).sum()
     }
 
     /// A column, read anew where it is not unpacked: for work that passes once over everything.

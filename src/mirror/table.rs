@@ -26,6 +26,8 @@ pub(super) struct Slot {
     pub(super) segment: Segment,
     /// Rows that no newer item supersedes and that are no tombstones.
     pub(super) live: Bits,
+    /// Bytes of all of its columns unpacked.
+    pub(super) plain_bytes: usize,
 }
 
 /// The mirror of one table.
@@ -40,6 +42,8 @@ pub struct MirrorTable {
     /// How many older items of an id there are besides the newest, for ids that have any.
     superseded: HashMap<Uuid, u32>,
     live: usize,
+    /// Whether not everything may be kept unpacked. Then a row that is read as a whole leaves its segment packed.
+    pub(super) is_large: bool,
     /// How many requests have ended, for what is unpacked to grow older.
     pub(super) requests: u32,
 }
@@ -53,6 +57,7 @@ impl MirrorTable {
             index: HashTable::new(),
             superseded: HashMap::new(),
             live: 0,
+            is_large: false,
             requests: 0,
         }
     }
@@ -69,7 +74,8 @@ impl MirrorTable {
             self.remove(&[number]);
         }
         let live = Bits::none(segment.rows());
-        let slot = Slot { number: Some(number), segment, live };
+        let plain_bytes = segment.plain_bytes();
+        let slot = Slot { number: Some(number), segment, live, plain_bytes };
         let at = self.slots.iter().position(|slot| slot.number.is_none()).unwrap_or(self.slots.len());
         match self.slots.get_mut(at) {
             Some(free) => *free = slot,
@@ -140,7 +146,8 @@ impl MirrorTable {
                 }
             }
             *live -= slots[at].live.count();
-            slots[at] = Slot { number: None, segment: Segment::nothing(), live: Bits::default() };
+            let (segment, live) = (Segment::nothing(), Bits::default());
+            slots[at] = Slot { number: None, segment, live, plain_bytes: 0 };
         }
     }
 
@@ -204,9 +211,15 @@ impl MirrorTable {
     /// All known columns of a row: those of the schema that its segment has with the same type.
     pub fn row_at(&self, at: RowAt) -> Row {
         let segment = self.segment(at);
+        let alone = self.is_large && segment.takes_one_alone();
         let columns = self.schema.columns.iter().filter_map(|column| {
-            let stored = self.stored(segment, &column.logical_name)?;
-            Some((column.logical_name.clone(), stored.cell(at.row as usize).to_value()))
+            let name = &column.logical_name;
+            let (row, stored) = (at.row as usize, segment.find(name, self.kind(name)?)?);
+            let value = match alone {
+                true => segment.value_alone(row, stored),
+                false => segment.column(stored).cell(row).to_value(),
+            };
+            Some((name.clone(), value))
         });
         ordered::map(columns.chain([(self.schema.primary_id.clone(), Value::Guid(self.id_at(at)))]))
     }

@@ -8,6 +8,9 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::hash::Hasher;
 
+/// Stands for the number of shared texts where each row has one of its own.
+pub(super) const TEXT_PER_ROW: u32 = u32::MAX;
+
 /// After this many entries a builder looks whether sharing pays.
 const SHARING_TRIAL: usize = 512;
 
@@ -175,7 +178,7 @@ impl TextBuilder {
             Packed::new(codes, self.entries.len().saturating_sub(1) as u64).write(out);
             return;
         }
-        out.extend_from_slice(&u32::MAX.to_le_bytes());
+        out.extend_from_slice(&TEXT_PER_ROW.to_le_bytes());
         let mut list = TextList::default();
         (0..rows).for_each(|row| list.push(if nulls.get(row) { "" } else { self.get(row) }));
         list.write(out);
@@ -194,7 +197,7 @@ pub(super) struct Texts {
 impl Texts {
     pub(super) fn read(reader: &mut Reader<'_>, rows: usize) -> Result<Texts, Damage> {
         let count = reader.u32()?;
-        let shared = count != u32::MAX;
+        let shared = count != TEXT_PER_ROW;
         let count = if shared { count as usize } else { rows };
         if count > rows {
             return Err(Damage("more texts than rows"));

@@ -53,6 +53,10 @@ fn a_newer_format_is_told_from_damage() {
 fn read_all(segment: &Segment) {
     let mut table = MirrorTable::new(&table());
     for row in 0..segment.rows() {
+        for column in columns() {
+            let kind = super::super::column::Kind::of(&super::table().column(&column).unwrap().kind);
+            let _ = segment.find(&column, kind).map(|at| segment.value_alone(row, at));
+        }
         let _ = (segment.row(row), segment.etag(row));
     }
     table.add(1, Segment::open(small()).unwrap());

@@ -29,6 +29,19 @@ proptest! {
     }
 
     #[test]
+    fn a_value_read_alone_is_that_of_the_unpacked_column(changes in prop::collection::vec(change(1000), 0..40)) {
+        let (packed, unpacked) = (open(&changes), open(&changes));
+        for row in 0..packed.rows() {
+            for name in columns() {
+                let kind = super::super::column::Kind::of(&table().column(&name).unwrap().kind);
+                let alone = packed.find(&name, kind).map(|at| packed.value_alone(row, at));
+                prop_assert_eq!(alone.unwrap_or_default(), unpacked.cell(row, &name), "{}", name);
+            }
+        }
+        prop_assert_eq!(packed.unpacked_bytes(), 0);
+    }
+
+    #[test]
     fn a_builder_reads_as_the_segment_it_becomes(changes in prop::collection::vec(change(9), 1..12)) {
         let mut builder = SegmentBuilder::new(&table());
         for change in &changes {

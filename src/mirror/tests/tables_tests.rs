@@ -175,3 +175,30 @@ fn segments_of_an_older_schema_are_read_beside_new_ones() {
     let at = mirror.find(key(1)).unwrap();
     assert_eq!((mirror.cell(at, "size"), mirror.cell(at, "added")), (Value::Null, Value::Null));
 }
+
+#[test]
+fn one_row_of_a_table_too_large_to_be_unpacked_is_read_without_unpacking_its_segment() {
+    let changes: Vec<Change> = (0..50)
+        .map(|id| {
+            let name = Value::Text(format!("row {id}"));
+            Change::Put(id, format!("W/\"{id}\""), Row::from([("name".to_owned(), name)]))
+        })
+        .collect();
+    let mut mirror = MirrorTable::new(&table());
+    mirror.add(1, open(&changes));
+    let name = |mirror: &MirrorTable, id: u128| mirror.row(key(id)).unwrap()["name"].clone();
+    keep_within(&mut [&mut mirror], 100);
+    assert_eq!(name(&mirror, 7), Value::Text("row 7".into()));
+    assert_eq!(mirror.unpacked_bytes(), 0);
+    // For many rows of one segment in one request it pays to unpack it, and then it is to be forgotten again.
+    (0..9).for_each(|id| assert_eq!(name(&mirror, id), Value::Text(format!("row {id}"))));
+    assert!(mirror.unpacked_bytes() > 100);
+    keep_within(&mut [&mut mirror], 100);
+    assert!(mirror.unpacked_bytes() <= 100);
+    assert_eq!(name(&mirror, 8), Value::Text("row 8".into()));
+    assert!(mirror.unpacked_bytes() <= 100);
+    // Where there is room for everything it is kept.
+    keep_within(&mut [&mut mirror], 1 << 20);
+    name(&mirror, 9);
+    assert!(mirror.unpacked_bytes() > 100);
+}
