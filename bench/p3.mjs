@@ -59,9 +59,8 @@ export async function p3(options) {
 async function measured(Kind, { rows, rounds, peerRounds }) {
   const stage = await stageOf(rows);
   const literals = await chosen(stage, Kind);
-  const peers = {};
-  for (const name of PEERS) peers[name] = await asked(name, stage, Kind, literals, peerRounds);
   const profile = await filled("Flette", stage, Kind, ["account", "contact"]);
+  for (const name of PEERS) await filled(name, stage, Kind);
   const browser = await stage.browser(Kind, { profile });
   try {
     const page = await stage.engine(browser, ["account", "contact"]);
@@ -69,8 +68,12 @@ async function measured(Kind, { rows, rounds, peerRounds }) {
     const found = [];
     for (const [name, question] of Object.entries(QUESTIONS)) {
       const here = await compared(page, stage, question, literals[0]);
-      const times = await inTurn(contestants(name, page, ready, question, literals), rounds);
-      found.push({ name, here, times, peers: known(peers, name) });
+      const all = {
+        ...contestants(name, page, ready, question, literals),
+        ...peers(name, stage, Kind, question, literals, peerRounds),
+      };
+      const [flette, answers, ...rest] = Object.values(await inTurn(all, rounds));
+      found.push({ name, here, times: [flette, answers], peers: known(rest) });
     }
     return entry(Kind, found, { rows, rounds, peerRounds, version: await browser.browser.version() });
   } finally {
@@ -141,28 +144,23 @@ function contestants(name, page, ready, question, literals) {
   };
 }
 
-/** One peer's time and answer for every question, each asked once on a page loaded anew, as caches would answer twice. */
-async function asked(name, stage, Kind, literals, rounds) {
-  const browser = await stage.browser(Kind, { profile: await filled(name, stage, Kind) });
-  const times = {};
-  try {
-    const page = await stage.plain(browser);
-    for (let round = 0; round < rounds; round++) {
-      for (const [title, question] of Object.entries(QUESTIONS).filter(([, { peers }]) => peers)) {
-        await page.reload({ waitUntil: "load" });
-        await call(page, "peers.open", name);
-        const literal = literals[round];
-        const answer = await call(page, "peers.ask", name, ...question.peers(literal));
-        if (!answer) continue;
-        await agrees(name, title, answer.found, stage, encodeURI(question.path(literal)));
-        times[title] = [...(times[title] ?? []), answer.millis];
-        console.log(`round ${round + 1}, ${name}, ${title}: ${rounded(answer.millis, 1)} ms`);
-      }
+/** The peers that a question is asked of, each in a browser of its own that lives for one call, as caches would answer twice. */
+function peers(title, stage, Kind, question, literals, rounds) {
+  const run = (name) => async (round) => {
+    const browser = await stage.browser(Kind, { profile: await filled(name, stage, Kind) });
+    try {
+      const page = await stage.plain(browser);
+      await call(page, "peers.open", name);
+      const literal = literals[round - 1];
+      const answer = await call(page, "peers.ask", name, ...question.peers(literal));
+      if (answer) await agrees(name, title, answer.found, stage, encodeURI(question.path(literal)));
+      return { name, millis: answer?.millis };
+    } finally {
+      await browser.close();
     }
-  } finally {
-    await browser.close();
-  }
-  return times;
+  };
+  const asked = question.peers ? PEERS : [];
+  return Object.fromEntries(asked.map((name) => [`${name}, ${title}`, { run: run(name), rounds }]));
 }
 
 /** A peer finds as many rows or groups as the server; which of equal ones come first is its own. */
@@ -175,16 +173,20 @@ async function agrees(name, title, found, stage, path) {
   }
 }
 
-const known = (peers, title) =>
-  Object.fromEntries(
-    Object.entries(peers)
-      .map(([name, times]) => [name, times[title]])
-      .filter(([, times]) => times),
+/** Each peer's times; those that do not answer such a question are left out. */
+function known(rounds) {
+  const answered = rounds.flat().filter(({ millis }) => millis !== undefined);
+  return Object.fromEntries(
+    PEERS.map((name) => [
+      name,
+      answered.filter((one) => one.name === name).map(({ millis }) => millis),
+    ]).filter(([, times]) => times.length > 0),
   );
+}
 
 function entry(Kind, found, { rows, rounds, peerRounds, version }) {
   const judged = found.map(({ name, here, times, peers }) => {
-    const [flette, ready] = Object.values(times);
+    const [flette, ready] = times;
     const ratio = ratios(flette, ready);
     const fastest = Object.entries(peers).sort(([, a], [, b]) => median(a) - median(b))[0];
     const factor = fastest && median(fastest[1]) / median(flette);
@@ -203,7 +205,7 @@ function entry(Kind, found, { rows, rounds, peerRounds, version }) {
       judged.map(({ name, flette, ready, peers }) => [name, { flette, ready, ...peers }]),
     ),
     lines: [
-      `${version}; ${rounds} rounds in turn, each the median of ${CALLS} calls with other literals; peers ${peerRounds}, each call on a page loaded anew.`,
+      `${version}; ${rounds} rounds in turn, each the median of ${CALLS} calls with other literals; peers in turn with them in ${peerRounds}, each call in a browser of its own.`,
       "",
       ...table(
         ["question", "Flette, ms", "ready worker, ms", "ratio", "fastest peer, ms", "times as fast", ""],

@@ -13,8 +13,9 @@ export async function inTurn(contestants, rounds) {
       if (round > most) continue;
       const result = await run(round);
       results[name].push(result);
-      const millis = result.millis ?? result;
-      console.log(`round ${round}, ${name}: ${Array.isArray(millis) ? "" : `${rounded(millis, 1)} ms`}`);
+      const millis = typeof result === "object" && "millis" in result ? result.millis : result;
+      const told = typeof millis === "number" ? `${rounded(millis, 1)} ms` : "";
+      console.log(`round ${round}, ${name}: ${told}`);
     }
   }
   return results;

@@ -4,7 +4,7 @@ use super::offline::OnTheWay;
 use super::Live;
 use crate::journal::{Entry, EntryState, Reason};
 use crate::model::{planted, Bug, Change, Clash, Conflict, EntityRef, Key, OpId, Profile, Value};
-use crate::replica::State;
+use crate::replica::{Feed, State};
 use crate::sync::{Phase, Report, Stage};
 use flette_odata::time::{format_date, format_datetime};
 use serde::Serialize;
@@ -42,6 +42,8 @@ struct TableStatus {
     set: String,
     rows: usize,
     complete: bool,
+    /// How changes are learned: `delta`, or `sweep`, by which deletions are noticed late.
+    feed: &'static str,
     /// Rows that are here although the profile leaves them out: changes of them wait.
     outside: usize,
 }
@@ -98,6 +100,10 @@ fn table(state: &State, name: &str) -> TableStatus {
         set: state.schema.table(name).map(|t| t.set_name.clone()).unwrap_or_default(),
         rows: known.and_then(|t| t.mirror.as_ref()).map_or(0, |m| m.len()),
         complete: known.is_some_and(|t| t.cursor.complete),
+        feed: match known.map(|t| t.cursor.feed).unwrap_or_default() {
+            Feed::Delta => "delta",
+            Feed::Sweep => "sweep",
+        },
         outside: known.map_or(0, |t| t.cursor.outside.len()),
     }
 }

@@ -31,6 +31,9 @@ pub struct Cursor {
     /// Sweeps since the last full pull.
     #[serde(default)]
     pub sweeps: u32,
+    /// Whether the user lacked the right to change tracking when it was asked for last: it may come back.
+    #[serde(default)]
+    pub denied: bool,
     /// Whether a first pull (or the resync into the shadow) came to its end.
     pub complete: bool,
     /// Generation of segments that is read.

@@ -8,6 +8,8 @@ use flette_odata::path::PARTY_TABLE;
 
 /// After so many sweeps, which never see deletions, all rows are pulled again.
 pub(super) const SWEEPS_MAX: u32 = 20;
+/// Before the sweeps with these numbers change tracking is asked for anew by whom it was denied to.
+const ASKS_AGAIN: [u32; 3] = [3, 6, 12];
 /// What a sweep goes by.
 const MODIFIED_ON: &str = "modifiedon";
 
@@ -107,7 +109,7 @@ pub(super) fn begin(cursor: &Cursor, table: &Table, filter: Option<&str>, root: 
         (Feed::Delta, Some(link), _) => {
             Begin::Page { url: link.clone(), kind: Kind::Changes, target: Target::Live, fresh: None }
         }
-        (Feed::Sweep, _, Some(since)) if cursor.sweeps < SWEEPS_MAX && is_swept(table) => {
+        (Feed::Sweep, _, Some(since)) if !may_track(cursor) && is_swept(table) => {
             let url = sweep_url(root, table, &columns, filter, since);
             Begin::Page { url, kind: Kind::Changes, target: Target::Live, fresh: Some(columns) }
         }
@@ -123,7 +125,12 @@ fn is_swept(table: &Table) -> bool {
 /// Whether a full pull asks for change tracking: unless it was refused, and then again after some sweeps, since rights
 /// change.
 pub(super) fn may_track(cursor: &Cursor) -> bool {
-    cursor.feed == Feed::Delta || cursor.sweeps >= SWEEPS_MAX
+    cursor.feed == Feed::Delta || cursor.sweeps >= SWEEPS_MAX || asks_again(cursor)
+}
+
+/// Whether change tracking is asked for before its turn: sweeps go on when it is denied once more.
+pub(super) fn asks_again(cursor: &Cursor) -> bool {
+    cursor.feed == Feed::Sweep && cursor.denied && ASKS_AGAIN.contains(&cursor.sweeps)
 }
 
 #[cfg(test)]

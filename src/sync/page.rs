@@ -1,6 +1,6 @@
 //! Takes one page over: rows into a segment, their entries reconciled, the cursor moved, all in one transaction.
 
-use super::cursor::Fresh;
+use super::cursor::{may_track, Fresh};
 use super::held;
 use super::outside;
 use super::reconcile::{is_sent, reconcile, Incoming, Local};
@@ -297,10 +297,13 @@ fn close(cursor: &mut Cursor, target: Target, delta_link: Option<String>, came: 
     let fills = target == Target::Shadow || !cursor.complete;
     cursor.behind = fills && came == Came::InPages && delta_link.is_some();
     match delta_link {
-        Some(link) => (cursor.delta_link, cursor.feed) = (Some(link), Feed::Delta),
+        Some(link) => (cursor.delta_link, cursor.feed, cursor.denied) = (Some(link), Feed::Delta, false),
         // An answer without one leaves the old one good; where there never was one, the server does not track.
         None if cursor.delta_link.is_some() => {}
-        None => cursor.feed = Feed::Sweep,
+        None => {
+            cursor.denied &= !(fills && may_track(cursor));
+            cursor.feed = Feed::Sweep;
+        }
     }
     if let Some(next) = cursor.watermark_next.take() {
         cursor.watermark = Some(next);

@@ -4,7 +4,7 @@
 //! from the last committed page. A table's first pull fills what is read; a later full one fills a shadow that takes
 //! its place at the end, so that nobody sees an empty or half table.
 
-use super::cursor::{begin, may_track, Begin, Fresh, Kind};
+use super::cursor::{asks_again, begin, may_track, Begin, Fresh, Kind};
 use super::held;
 use super::outside;
 use super::pages::pages;
@@ -176,10 +176,11 @@ async fn refused<S: Store, T: Transport>(
             return Ok(End::Refused);
         }
     }
+    if let (Outcome::Park(reason), true) = (&outcome, tracked) {
+        return denied(run, name, reason).await;
+    }
     let begins_anew = match &outcome {
         Outcome::Resolve(Resolve::Expired) => Some(None),
-        // Change tracking needs the right to read the whole organisation, which most users lack.
-        Outcome::Park(_) if tracked => Some(Some(Feed::Sweep)),
         Outcome::Park(_) => {
             let state = run.replica.state();
             let cursor = state.tables.get(name).map(|t| &t.cursor);
@@ -208,6 +209,31 @@ async fn refused<S: Store, T: Transport>(
     run.replica
         .transact(run.at(), Durability::Relaxed, &[], |draft| {
             forget(draft, name, feed);
+            Ok(())
+        })
+        .await?;
+    Ok(End::Again)
+}
+
+/// Change tracking was refused. It needs the right to read the whole organisation, which most users lack.
+async fn denied<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    name: &str,
+    reason: &Reason,
+) -> std::result::Result<End, Stop> {
+    run.replica
+        .transact(run.at(), Durability::Relaxed, &[], |draft| {
+            let mut cursor = draft.cursor(name);
+            if asks_again(&cursor) {
+                // What is here is as good as before: the sweep that was due goes on.
+                cursor.sweeps = cursor.sweeps.saturating_add(1);
+                draft.set_cursor(name, cursor);
+                return Ok(());
+            }
+            forget(draft, name, Some(Feed::Sweep));
+            let mut cursor = draft.cursor(name);
+            cursor.denied = !NOT_TRACKED.contains(&reason.code.as_str());
+            draft.set_cursor(name, cursor);
             Ok(())
         })
         .await?;

@@ -1,6 +1,6 @@
 //! Writes at both doors, and what can be read afterwards.
 
-use crate::world::{Ask, Known, World};
+use crate::world::{Ask, Known, Side, World};
 
 /// Status, verb, path, headers, body.
 type Case = (u16, &'static str, &'static str, &'static str, &'static str);
@@ -270,6 +270,16 @@ const CASCADES: &[Case] = &[
     (204, "DELETE", "accounts({a0})", "If-Match: *", ""),
 ];
 
+/// Requests that would make a row under the id of one that was deleted, by itself or with another.
+const AGAIN: &[Case] = &[
+    (204, "PATCH", "contacts({c11})", "", r#"{"lastname":"Again"}"#),
+    (204, "PATCH", "contacts({c11})", "If-None-Match: *", r#"{"lastname":"Again"}"#),
+    (204, "POST", "contacts", "", r#"{"contactid":"{c11}","lastname":"Again"}"#),
+    (404, "PATCH", "contacts({c11})", "If-Match: *", r#"{"lastname":"Again"}"#),
+    (404, "PATCH", "contacts({c11})", "If-Match: W/\"1\"", r#"{"lastname":"Again"}"#),
+    (204, "PATCH", "tasks({t1})", "", r#"{"subject":"Again"}"#),
+];
+
 fn check(known: Known, cases: &[Case]) {
     let world = World::new(known).loosely();
     for (status, method, path, headers, body) in cases {
@@ -303,4 +313,24 @@ fn rows_are_deleted_alike() {
 #[test]
 fn what_hangs_on_a_deleted_row_goes_alike() {
     check_all(CASCADES);
+}
+
+#[test]
+fn an_id_is_used_again_only_when_the_server_knows_of_the_deletion() {
+    let world = World::new(Known::All).loosely();
+    for path in ["contacts({c11})", "contacts({c0})"] {
+        world.check(204, &Ask::new("DELETE", path, "", ""));
+    }
+    let refused = |status: u16| if status == 204 { 501 } else { status };
+    for (status, method, path, headers, body) in AGAIN {
+        let answer = world.ask(Side::Engine, &Ask::new(method, path, headers, body));
+        assert_eq!(answer.status, refused(*status), "{method} {path} {headers}");
+    }
+    world.read_back();
+    let world = world.with_the_line_open();
+    let again = Ask::new("PATCH", "contacts({c11})", "", r#"{"lastname":"Again"}"#);
+    assert_eq!(world.ask(Side::Engine, &again).status, 204);
+    let read = Ask::get("contacts({c11})?$select=lastname", "");
+    assert_eq!(world.ask(Side::Engine, &read).status, 200);
+    world.agree();
 }

@@ -246,6 +246,34 @@ fn without_organisation_level_read_changes_come_by_sweeps() {
 }
 
 #[test]
+fn who_is_granted_organisation_level_read_hears_of_deletions_soon() {
+    let server = Server::with_profile(Profile::Dataverse);
+    let (online, admin) = (server.user("anna"), server.user("admin"));
+    let gone = online.create("contacts", r#"{"lastname":"Gone"}"#);
+    let device = Device::synced(&server, "anna");
+    online.delete("contacts", gone);
+    for _ in 0..4 {
+        device.sync();
+    }
+    // It was denied again, and what is here is not pulled anew for that.
+    let log = || device.wire.log.borrow().iter().filter(|l| l.starts_with("GET contacts?$select")).count();
+    assert_eq!(device.replica.state().tables["contact"].cursor.feed, Feed::Sweep);
+    let before = log();
+    device.sync();
+    assert_eq!(log() - before, 1, "one sweep");
+    let user = online.json("WhoAmI")["UserId"].clone();
+    let role = flette_server::people::Role::Administrator.id();
+    let roles = format!("systemusers({})/systemuserroles_association/$ref", user.as_str().unwrap());
+    let body = format!(r#"{{"@odata.id":"{}roles({role})"}}"#, admin.root());
+    assert_eq!(admin.ask(Method::Post, &roles, &body).status, 204);
+    for _ in 0..9 {
+        device.sync();
+    }
+    assert_eq!(device.replica.state().tables["contact"].cursor.feed, Feed::Delta);
+    assert!(device.row("contact", gone).is_none());
+}
+
+#[test]
 fn a_killed_first_pull_goes_on_from_its_last_page() {
     let server = Server::start();
     let online = server.user("admin");

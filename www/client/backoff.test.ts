@@ -26,7 +26,7 @@ const calm: Status = {
   generation: 1,
   signed_in: true,
   problem: null,
-  tables: [{ name: "account", set: "accounts", rows: 3, complete: true, outside: 0 }],
+  tables: [{ name: "account", set: "accounts", rows: 3, complete: true, feed: "delta", outside: 0 }],
   storage: { bytes: 1, persisted: true },
   memory_bytes: null,
 };
@@ -71,7 +71,10 @@ test("rounds are tried again only while trying can help", () => {
   check({}, false);
   check({ pending: 1 }, true);
   check({ reachable: false }, true);
-  check({ tables: [{ name: "account", set: "accounts", rows: 3, complete: false, outside: 0 }] }, true);
+  check(
+    { tables: [{ name: "account", set: "accounts", rows: 3, complete: false, feed: "delta", outside: 0 }] },
+    true,
+  );
   check({ tables: [] }, true);
   check({ parked: 2 }, false);
   check({ pending: 1, chosen: true, mode: "offline" }, false);

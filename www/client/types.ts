@@ -27,11 +27,23 @@ export interface Status {
   /** `false` from a 401 until the next sign-in. */
   signed_in: boolean;
   problem: string | null;
-  /** `outside`: rows kept although the profile leaves them out, since changes of them wait. */
-  tables: { name: string; set: string; rows: number; complete: boolean; outside: number }[];
+  tables: TableStatus[];
   storage: { bytes: number | null; persisted: boolean | null };
   /** Memory of the WebAssembly module, which never shrinks; `null` before it runs. */
   memory_bytes: number | null;
+}
+
+/** One table in `Status`. */
+export interface TableStatus {
+  name: string;
+  set: string;
+  rows: number;
+  /** Whether every row that the user may see was pulled. */
+  complete: boolean;
+  /** How changes are learned; by `sweep`, where the server denies change tracking, deletions are noticed late. */
+  feed: "delta" | "sweep";
+  /** Rows kept although the profile leaves them out, since changes of them wait. */
+  outside: number;
 }
 
 /** How far going offline has come. The wish outlives the worker: a new one goes on with it. */

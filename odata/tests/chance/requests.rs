@@ -18,6 +18,7 @@ fn fetched(column: &Column) -> bool {
         "accountid",
         "contactid",
         "activityid",
+        "leadid",
         "name",
         "fullname",
         "lastname",
@@ -107,7 +108,8 @@ fn along(realm: &Realm, dice: &mut Dice, table: &Table) -> String {
 /// FetchXML: the set it is asked of, and the text.
 pub fn fetch(realm: &Realm, dice: &mut Dice) -> (String, String) {
     let mut chance = Chance(dice.below(usize::MAX) as u64);
-    let text = generate::fetch(realm.schema, realm.tables, &fetched, &mut chance);
+    let tables = [realm.tables, realm.pairs].concat();
+    let text = generate::fetch(realm.schema, &tables, &fetched, &mut chance);
     let entity = text.split("<entity name='").nth(1).and_then(|rest| rest.split('\'').next()).unwrap();
     (realm.schema.table(entity).unwrap().set_name.clone(), text)
 }

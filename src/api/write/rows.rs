@@ -60,9 +60,11 @@ pub(super) fn insert(
     if draft.row(key).is_some() {
         return Err(ODataError::duplicate_key().into());
     }
-    // A row that has entries and is not seen was deleted, or it went with another: its id never comes back.
+    // A row that has entries and is not seen was deleted, or it went with another. The server makes it anew only after
+    // it has heard of that.
     if !draft.entries_of(key).is_empty() || draft.state().is_gone(key) {
-        return Err(ODataError::row_not_found(&key.table, key.id).into());
+        let message = "The row was deleted here. Its id can be used again when the server knows of it.";
+        return Err(ODataError::not_implemented(message).into());
     }
     check_targets(draft, call, &values)?;
     let values = resolved(draft, values);

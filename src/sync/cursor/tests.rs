@@ -88,8 +88,13 @@ fn sweeps_go_by_the_watermark_and_end_in_a_full_pull() {
         sweeps,
         ..pulled(&table)
     };
-    check(swept(0), Short::Sweep);
-    check(swept(SWEEPS_MAX - 1), Short::Sweep);
+    let denied = |sweeps| Cursor { denied: true, ..swept(sweeps) };
+    for sweeps in 0..SWEEPS_MAX {
+        check(swept(sweeps), Short::Sweep);
+        let again = ASKS_AGAIN.contains(&sweeps);
+        check(denied(sweeps), if again { Short::All(Target::Shadow) } else { Short::Sweep });
+        assert_eq!(may_track(&denied(sweeps)), again);
+    }
     check(swept(SWEEPS_MAX), Short::All(Target::Shadow));
     check(Cursor { shadow: Some(1), ..swept(0) }, Short::Swap);
 }

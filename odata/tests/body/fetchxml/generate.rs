@@ -104,7 +104,8 @@ pub fn rows(
     all
 }
 
-/// A query by chance over some tables and the columns that `wanted` lets through.
+/// A query by chance over some tables and the columns that `wanted` lets through. Intersect tables among them lead from one
+/// end of a relationship to the other.
 pub fn fetch(
     schema: &Schema,
     tables: &[&str],
@@ -152,9 +153,11 @@ struct Maker<'a> {
 }
 
 impl<'a> Maker<'a> {
+    /// Any table but those of pairs, whose rows have ids of the server's.
     fn table(&mut self) -> &'a Table {
-        let name = self.tables[self.chance.below(self.tables.len())];
-        self.schema.table(name).unwrap()
+        let tables = self.tables.iter().filter_map(|name| self.schema.table(name));
+        let tables: Vec<&Table> = tables.filter(|table| !table.intersect).collect();
+        tables[self.chance.below(tables.len())]
     }
 
     fn column(&mut self, table: &'a Table) -> &'a Column {
@@ -248,16 +251,18 @@ impl<'a> Maker<'a> {
         let kind = *self.chance.of(kinds);
         let joined = matches!(kind, "inner" | "outer" | "matchfirstrowusingcrossapply");
         let name = &linked.logical_name;
+        let intersect = if linked.intersect { " intersect='true'" } else { "" };
         let _ = write!(
             self.out,
-            "<link-entity name='{name}' from='{from}' to='{to}' alias='{alias}' link-type='{kind}'>"
+            "<link-entity name='{name}' from='{from}' to='{to}' alias='{alias}' link-type='{kind}'{intersect}>"
         );
         self.entity(linked, depth, shown && joined);
         self.out.push_str("</link-entity>");
         (shown && joined).then_some((alias, linked))
     }
 
-    /// A table that refers to this one, or is referred to by it; or just one with texts like this one's.
+    /// A table that refers to this one, is referred to by it, or holds pairs with it; or just one with texts like this
+    /// one's.
     fn relationship(&mut self, table: &'a Table) -> Option<(&'a Table, String, String)> {
         let mut found = Vec::new();
         for other in self.tables.iter().filter_map(|name| self.schema.table(name)) {
@@ -274,8 +279,26 @@ impl<'a> Maker<'a> {
             if let (Some(from), Some(to)) = (named(other), named(table)) {
                 found.push((other, from, to));
             }
+            found.extend(self.pairs(table, other));
         }
         (!found.is_empty()).then(|| self.chance.of(&found).clone())
+    }
+
+    /// From an end of a relationship of many to many to its pairs, and from these to an end.
+    fn pairs(&self, table: &'a Table, other: &'a Table) -> Vec<(&'a Table, String, String)> {
+        let mut found = Vec::new();
+        for relationship in &self.schema.many_to_many {
+            for end in [&relationship.first, &relationship.second] {
+                let pairs = &relationship.intersect;
+                if end.table == table.logical_name && *pairs == other.logical_name {
+                    found.push((other, end.column.clone(), table.primary_id.clone()));
+                }
+                if *pairs == table.logical_name && end.table == other.logical_name {
+                    found.push((other, other.primary_id.clone(), end.column.clone()));
+                }
+            }
+        }
+        found
     }
 
     fn filter(&mut self, table: &'a Table, depth: usize, joined: &[(String, &'a Table)]) {
