@@ -1,8 +1,8 @@
 // `npm run sim -- --seeds N`: builds the simulation and runs it. `--first K`, `--threads T`, `--tell` and
 // `--planted NAME|all` as it knows them.
 
-import { join } from "node:path";
-import { Failure, isMain, main, must, root, start } from "./lib/run.mjs";
+import { programPath } from "./lib/cargo.mjs";
+import { Failure, isMain, main, must, start } from "./lib/run.mjs";
 
 const BUILD_MINUTES_MAX = 20;
 
@@ -11,11 +11,10 @@ const OPTIMISED = ["--config", "profile.dev.opt-level=2", "--config", "profile.d
 
 /** Builds a program of the workspace, optimised but with every check; its path. */
 async function build(name) {
-  const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
   const planted = process.argv.includes("--planted") ? ["--features", "flette-sim/planted-bugs"] : [];
   const args = ["build", "--workspace", "--bin", name, ...OPTIMISED, ...planted];
   await must("cargo", args, { limit: BUILD_MINUTES_MAX, env: { CARGO_INCREMENTAL: "0" } });
-  return join(target, "debug", process.platform === "win32" ? `${name}.exe` : name);
+  return programPath(name);
 }
 
 /** Builds a program and runs it with this script's arguments. */

@@ -4,9 +4,9 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { build, server as buildServer } from "./build.mjs";
-import { browserTests } from "./lib/cargo.mjs";
+import { browserTests, programPath } from "./lib/cargo.mjs";
 import { countTests, report } from "./lib/count.mjs";
-import { attempt, Failure, isMain, main, root } from "./lib/run.mjs";
+import { attempt, Failure, isMain, main, must, root } from "./lib/run.mjs";
 import { filesBelow } from "./lib/stamp.mjs";
 import { TARGET, wasmEnvironment } from "./lib/toolchain.mjs";
 import { wasmBindgenFolder } from "./lib/tools.mjs";
@@ -18,12 +18,12 @@ const E2E_FILE_MILLIS_MAX = 600_000;
 const UNIT_FILE_MILLIS_MAX = 60_000;
 const SERVER_FILE_MILLIS_MAX = 900_000;
 const SIMULATED_SEEDS = 3000;
+const BUILD_MINUTES_MAX = 20;
 
 // Each suite answers with the command to run, or with nothing while it has no tests.
 const SUITES = {
   rust: { limit: 50, plan: rust },
-  // Only when it is named: it takes as long as all others of Rust.
-  sim: { limit: 40, plan: simulation, onlyNamed: true },
+  sim: { limit: 40, plan: simulation },
   browser: { limit: 20, plan: browser },
   units: { limit: 5, plan: units },
   server: { limit: 30, plan: server },
@@ -34,8 +34,10 @@ async function rust() {
   return { command: "cargo", args: ["test", "--workspace", "--no-fail-fast"] };
 }
 
+/** The program as the Rust tests are built: where these have run there is nothing left to build. */
 async function simulation() {
-  return { command: process.execPath, args: ["scripts/sim.mjs", "--seeds", String(SIMULATED_SEEDS)] };
+  await must("cargo", ["test", "--workspace", "--test", "seeds", "--no-run"], { limit: BUILD_MINUTES_MAX });
+  return { command: programPath("flette-sim"), args: ["--seeds", String(SIMULATED_SEEDS)] };
 }
 
 async function browser() {
@@ -110,8 +112,7 @@ async function test() {
   const unknown = chosen.find((name) => !(name in SUITES));
   if (unknown) throw new Failure(`no suite ${unknown}; there are: ${Object.keys(SUITES).join(", ")}`);
   mkdirSync(LOGS, { recursive: true });
-  const usual = Object.keys(SUITES).filter((name) => !SUITES[name].onlyNamed);
-  const names = chosen.length > 0 ? chosen : usual;
+  const names = chosen.length > 0 ? chosen : Object.keys(SUITES);
 
   const results = [await prepare("setup", setup), await prepare("setup of tests", setupTests)];
   // Only the tests in a real browser need what a user gets.

@@ -13,3 +13,9 @@ export async function browserTests() {
     .filter(({ src_path }) => /^tests[/\\]browser\b/.test(relative(root, src_path)))
     .map(({ name }) => name);
 }
+
+/** Where cargo leaves a program of a debug build, tests' builds included. */
+export function programPath(name) {
+  const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
+  return join(target, "debug", process.platform === "win32" ? `${name}.exe` : name);
+}

@@ -1,5 +1,5 @@
-//! A few seeds, and those that failed once: every promise holds, and a seed runs the same each time. `npm test -- sim` runs
-//! more of them, optimised.
+//! A few seeds, and those that failed once: every promise holds, and a seed runs the same each time. `npm test` runs
+//! 3,000 of them.
 
 use flette_sim::world::{run, Beginnings, Outcome};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -24,7 +24,7 @@ pub(super) fn cell(plain: &[u8], kind: Kind, rows: usize, row: usize) -> Result<
         Kind::Text => Cell::Text(text(&mut reader, rows, row)?),
         Kind::Id | Kind::Int | Kind::DateTime | Kind::Date => int_cell(kind, int(&mut reader, rows, row)?),
         Kind::Decimal => Cell::Decimal(decimal(&mut reader, rows, row)?),
-        Kind::Double => Cell::Double(f64::from_le_bytes(nth(&mut reader, rows, row)?)),
+        Kind::Double => Cell::Double(double(&mut reader, rows, row)?),
         Kind::Bool => Cell::Bool(Flags::take(&mut reader, rows)?.get(row)?),
         Kind::Lookup => {
             let (table, id) = lookup(&mut reader, rows, row)?;
@@ -32,6 +32,11 @@ pub(super) fn cell(plain: &[u8], kind: Kind, rows: usize, row: usize) -> Result<
         }
         Kind::Guid => Cell::Guid(lookup(&mut reader, rows, row)?.1),
     })
+}
+
+fn double(reader: &mut Reader<'_>, rows: usize, row: usize) -> Result<f64, Damage> {
+    let number = f64::from_le_bytes(nth(reader, rows, row)?);
+    number.is_finite().then_some(number).ok_or(Damage("number is not finite"))
 }
 
 /// Bits as they are stored.

@@ -210,16 +210,20 @@ impl MirrorTable {
 
     /// All known columns of a row: those of the schema that its segment has with the same type.
     pub fn row_at(&self, at: RowAt) -> Row {
+        self.part_of_row(at, self.schema.columns.iter().map(|column| column.logical_name.as_str()))
+    }
+
+    /// The key of a row, and those of these columns that are known.
+    pub fn part_of_row<'n>(&self, at: RowAt, columns: impl Iterator<Item = &'n str>) -> Row {
         let segment = self.segment(at);
         let alone = self.is_large && segment.takes_one_alone();
-        let columns = self.schema.columns.iter().filter_map(|column| {
-            let name = &column.logical_name;
+        let columns = columns.filter_map(|name| {
             let (row, stored) = (at.row as usize, segment.find(name, self.kind(name)?)?);
             let value = match alone {
                 true => segment.value_alone(row, stored),
                 false => segment.column(stored).cell(row).to_value(),
             };
-            Some((name.clone(), value))
+            Some((name.to_owned(), value))
         });
         ordered::map(columns.chain([(self.schema.primary_id.clone(), Value::Guid(self.id_at(at)))]))
     }

@@ -4,7 +4,6 @@ use crate::mirror::{Alike, Cells, Code, Condition, MirrorTable, RowAt};
 use crate::model::Key;
 use crate::replica::{SeenRow, State};
 use flette_odata::answer::Stored;
-use flette_odata::ordered;
 use flette_odata::query::OrderBy;
 use flette_odata::render::Cell;
 use flette_odata::{Column, Table, Uuid};
@@ -166,12 +165,11 @@ impl<'s> SeenTable<'s> {
         if etag.is_empty() {
             return None;
         }
-        let row = match at {
-            At::Local(place) => self.local(place).1.row.clone(),
-            At::Mirror(_) => {
-                let cells = columns.iter().map(|column| column.logical_name.as_str());
-                ordered::map(cells.map(|name| (name.to_owned(), self.cell(at, name).into())))
-            }
+        let names = columns.iter().map(|column| column.logical_name.as_str());
+        let row = match (at, self.mirror) {
+            (At::Local(place), _) => self.local(place).1.row.clone(),
+            (At::Mirror(at), Some(mirror)) => mirror.part_of_row(at, names),
+            (At::Mirror(_), None) => return None,
         };
         Some(Stored { row, etag: etag.into_owned() })
     }
