@@ -5,7 +5,7 @@ use super::outside;
 use super::page::{commit, Committed};
 use super::step::{Run, Stop};
 use super::{Phase, Stage};
-use crate::model::Millis;
+use crate::model::{planted, Bug, Millis};
 use crate::platform::Transport;
 use crate::remote::{Asked, Outcome, PageCall, Read};
 use crate::replica::{next_link_ahead, Target};
@@ -56,6 +56,7 @@ pub(super) async fn pages<S: Store, T: Transport>(
         }
         let reply = match committed {
             Some(Committed { next_link: None, .. }) => return Ok(None),
+            Some(_) if planted(Bug::ShadowShown) && target == Target::Shadow => return Ok(None),
             Some(Committed { next_link: Some(link), .. }) => {
                 (fresh, overtaken) = (None, 0);
                 run.in_time()?;

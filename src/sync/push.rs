@@ -262,6 +262,8 @@ fn take_over(
                     sums.done += 1;
                 } else if !answer.body.is_empty() {
                     sums.unreadable.push(key.clone());
+                } else if planted(Bug::LoginPageIsSuccess) {
+                    request.seqs.iter().for_each(|seq| draft.remove(*seq));
                 }
                 if !held::settle(draft, ready, reads, (policy, &mut told))? {
                     sums.unreadable.extend(ready.held.first().map(|held| held.key.clone()));

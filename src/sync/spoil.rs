@@ -4,13 +4,17 @@ use crate::model::{planted, Bug, Value};
 use crate::replica::{decode_page, Draft, Item, Page, PageError, SegmentBuilder};
 use flette_odata::edm::Table;
 
+/// What stands before the rows of a page.
+const ROWS: &str = "\"value\":[";
+
 /// A page as a planted bug reads it; as it is when none is planted.
 pub(super) fn read(body: &[u8], table: &Table) -> Result<Page, PageError> {
     match decode_page(body, table) {
         Err(error) if planted(Bug::CutAccepted) => {
             let text = String::from_utf8_lossy(body);
-            let whole = text.rfind("},{").and_then(|end| text.get(..end));
-            whole.map_or(Err(error), |whole| decode_page(format!("{whole}}}]}}").as_bytes(), table))
+            let some = text.rfind("},{").and_then(|end| Some(format!("{}}}]}}", text.get(..end)?)));
+            let none = || text.find(ROWS).and_then(|at| Some(format!("{}{ROWS}]}}", text.get(..at)?)));
+            some.or_else(none).map_or(Err(error), |whole| decode_page(whole.as_bytes(), table))
         }
         read => read,
     }
