@@ -23,7 +23,7 @@ pub use with_bugs::hunt;
 mod with_bugs {
     use super::Hunt;
     use flette_odata::planted::{plant, Bug};
-    use flette_sim::tale;
+    use flette_sim::tale::{self, tell};
     use flette_sim::world::{run, Beginnings};
     use std::process::ExitCode;
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -71,13 +71,12 @@ mod with_bugs {
                     if hunt.told {
                         tale::begin();
                     }
-                    plant(Some(bug));
                     while !over.load(Ordering::Relaxed) {
                         let seed = next.fetch_add(1, Ordering::Relaxed);
                         if seed >= hunt.first.saturating_add(hunt.seeds) {
                             return;
                         }
-                        if let Err(why) = run(seed, beginnings) {
+                        if let Some(why) = broken(bug, seed, beginnings) {
                             over.store(true, Ordering::Relaxed);
                             let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                             if found.as_ref().is_none_or(|(earlier, _)| seed < *earlier) {
@@ -89,5 +88,20 @@ mod with_bugs {
             }
         });
         found.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a seed breaks with a bug. One that fails without it, too, is no catch.
+    fn broken(bug: Bug, seed: u64, beginnings: &Beginnings) -> Option<String> {
+        plant(Some(bug));
+        let why = run(seed, beginnings).err()?;
+        plant(None);
+        tell(|| format!("seed {seed} broke with the bug; now without it"));
+        match run(seed, beginnings) {
+            Ok(_) => Some(why),
+            Err(why) => {
+                eprintln!("seed {seed} fails without any bug: {why}");
+                None
+            }
+        }
     }
 }
