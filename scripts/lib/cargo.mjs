@@ -1,6 +1,6 @@
 // What the scripts ask cargo about the workspace.
 
-import { relative } from "node:path";
+import { join, relative } from "node:path";
 import { must, root } from "./run.mjs";
 
 /** Names of crate flette's test targets that need a browser: those whose sources lie in tests/browser. */
