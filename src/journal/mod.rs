@@ -12,14 +12,14 @@ pub use plan::{bound, plan, Unit};
 pub use squash::{squash, RowRequest, Squashed};
 
 use crate::model::{Key, OpId, Seq};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All entries, in order and by row.
 #[derive(Debug, Clone, Default)]
 pub struct Journal {
     entries: BTreeMap<Seq, Entry>,
-    by_key: HashMap<Key, Vec<Seq>>,
-    by_holder: HashMap<Key, BTreeSet<Seq>>,
+    by_key: BTreeMap<Key, Vec<Seq>>,
+    by_holder: BTreeMap<Key, BTreeSet<Seq>>,
 }
 
 impl Journal {
@@ -83,7 +83,7 @@ impl Journal {
         self.by_key.keys()
     }
 
-    /// Rows of one table that have entries.
+    /// Rows of one table that have entries, by id: what is asked for in their order is the same each time.
     pub fn keys_of<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a Key> {
         self.by_key.keys().filter(move |key| key.table == table)
     }

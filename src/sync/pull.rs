@@ -145,6 +145,9 @@ fn wanted_rows<S: Store, T: Transport>(run: &Run<'_, S, T>, table: &Table) -> Op
     run.config.profile.rows(name, record.user, record.business_unit).filter(|_| !held)
 }
 
+/// How often a row is asked for before a shadow takes its place, when no answer is of use.
+const READS_MAX: u32 = 5;
+
 /// "Entity {0} isn't enabled for change tracking", and the same of the tables behind a table of pairs: `dataverse.md`.
 const NOT_TRACKED: [&str; 2] = ["0x80072491", "0x80072492"];
 
@@ -323,7 +326,7 @@ async fn read_moved<S: Store, T: Transport>(
         return Ok(());
     }
     run.replica.load(&[name]).await?;
-    let moved: Vec<Unclear> = {
+    let moved: Vec<Key> = {
         let state = run.replica.state();
         let shadow = state.tables.get(name).and_then(|table| table.shadow.as_ref());
         let held = is_held(&state.schema, name);
@@ -333,7 +336,16 @@ async fn read_moved<S: Store, T: Transport>(
             // What others hold is read with them, and has no version of its own.
             now.is_some_and(|now| base.map_or(!held, |base| base.0 != now))
         };
-        state.journal.keys_of(name).filter(moved).cloned().map(Unclear::from).collect()
+        state.journal.keys_of(name).filter(moved).cloned().collect()
     };
-    resolve(run, &mut Pass::default(), moved).await
+    let (mut pass, mut left) = (Pass::default(), moved);
+    // A row that still cannot be read goes by its own time: one answer that never comes must not hold up the table.
+    for _ in 0..READS_MAX {
+        resolve(run, &mut pass, left.into_iter().map(Unclear::from).collect()).await?;
+        left = std::mem::take(&mut pass.waiting).into_iter().collect();
+        if left.is_empty() {
+            break;
+        }
+    }
+    Ok(())
 }

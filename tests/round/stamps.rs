@@ -2,7 +2,9 @@
 
 use crate::support::{text, tick, Device, Fault, Server};
 use flette::model::Side;
+use flette_odata::batch::{parse_batch_response, write_batch_response, BatchAnswer};
 use flette_odata::{Method, Request, Response, Uuid};
+use std::cell::Cell;
 
 /// Two devices that know a contact.
 struct Pair {
@@ -79,6 +81,32 @@ fn a_full_resync_knows_when_fields_were_edited() {
     pair.devices[1].round();
     pair.devices[1].wire.heal();
     pair.devices[1].sync();
+    pair.check("newer", [&[], &[Side::Local]]);
+}
+
+#[test]
+fn a_full_resync_asks_again_when_fields_were_edited_if_the_answer_is_of_no_use() {
+    let pair = Pair::edited();
+    pair.devices[0].sync();
+    let device = &pair.devices[1];
+    let (line, useless) = (device.wire.twin(), Cell::new(2));
+    device.wire.fail(move |request| {
+        if request.url.contains("deltatoken") {
+            return Some(Fault::Answer(Response::empty(410)));
+        }
+        if !request.url.ends_with("$batch") || useless.get() == 0 {
+            return None;
+        }
+        useless.set(useless.get() - 1);
+        let answer = line.forward(request.clone());
+        let kind = answer.headers.get("Content-Type").unwrap();
+        let mut answers = parse_batch_response(kind, &answer.body).unwrap();
+        answers.iter_mut().for_each(|answer| *answer = BatchAnswer::Single(Response::empty(500)));
+        Some(Fault::Answer(write_batch_response(&answers, Uuid::from_u128(1), 200)))
+    });
+    device.round();
+    device.wire.heal();
+    device.sync();
     pair.check("newer", [&[], &[Side::Local]]);
 }
 
