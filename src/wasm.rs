@@ -111,9 +111,9 @@ impl Flette {
         write(&answer)
     }
 
-    /// One pull and one push, if this context is the primary client. Never rejects.
+    /// One pull and one push, if this context is the primary client and the server did not ask for patience. Never rejects.
     pub async fn round(&self) -> Result<Ts<Report>, JsError> {
-        let report = self.engine.round().await;
+        let report = self.engine.round_if_due().await;
         let report = Report {
             ok: report.ok,
             more: report.more,

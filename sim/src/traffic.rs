@@ -32,6 +32,8 @@ pub struct Traffic {
     /// Rows that a user makes in one change set, and those that he deletes.
     planned: Vec<(usize, BTreeSet<Uuid>)>,
     deleted: BTreeSet<(usize, Uuid)>,
+    /// What a row that a user makes hangs on: it goes with that one.
+    parents: BTreeMap<(usize, Uuid), Uuid>,
     /// Statuses with which the server refused something about a row, in words of its own.
     refused: BTreeSet<(Uuid, u16)>,
     /// What devices heard, by what they asked, and how often.
@@ -54,8 +56,14 @@ impl Traffic {
     /// A user does several things at once, or a single one.
     pub fn plans(&mut self, device: usize, deeds: &[Deed]) {
         for deed in deeds {
-            if let Deed::Delete { row } = deed {
-                self.deleted.insert((device, *row));
+            match deed {
+                Deed::Delete { row } => {
+                    self.deleted.insert((device, *row));
+                }
+                Deed::Create { row, parent: Some(parent), .. } => {
+                    self.parents.insert((device, *row), *parent);
+                }
+                Deed::Create { .. } | Deed::Edit { .. } => {}
             }
         }
         let made = deeds.iter().filter(|deed| matches!(deed, Deed::Create { .. })).map(Deed::row);
@@ -100,7 +108,7 @@ impl Traffic {
         let of_device = self.planned.iter().filter(|(of, _)| *of == device);
         for (_, set) in of_device.filter(|(_, set)| !set.is_disjoint(&made)) {
             let asked_before = set.iter().any(|row| self.made.contains(&(device, *row)));
-            let left_out = |row: &&Uuid| !made.contains(*row) && !self.deleted.contains(&(device, **row));
+            let left_out = |row: &&Uuid| !made.contains(*row) && !self.is_deleted(device, **row);
             if let Some(row) = set.iter().find(left_out).filter(|_| !asked_before) {
                 return Err(format!(
                     "a change set was torn: device {device} makes others of it without {row}"
@@ -108,6 +116,12 @@ impl Traffic {
             }
         }
         Ok(())
+    }
+
+    /// Whether a device's user deleted a row, or what it hangs on.
+    fn is_deleted(&self, device: usize, row: Uuid) -> bool {
+        let deleted = |row: Uuid| self.deleted.contains(&(device, row));
+        deleted(row) || self.parents.get(&(device, row)).is_some_and(|parent| deleted(*parent))
     }
 
     fn check(&mut self, device: usize, request: &Request) -> Result<(), String> {

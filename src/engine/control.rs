@@ -101,8 +101,9 @@ impl<P: Platform + 'static> Engine<P> {
         self.load_all().await?;
         let (memory, scope) = (self.platform.memory_bytes(), self.scope());
         let state = self.replica.state();
-        let going = offline::on_the_way(&state, &scope, &self.live, self.platform.now());
-        Ok(json(&views::status(&state, (&scope, &self.config.profile), &self.live, (memory, going))))
+        let now = self.platform.now();
+        let going = offline::on_the_way(&state, &scope, &self.live, now);
+        Ok(json(&views::status(&state, (&scope, &self.config.profile), &self.live, (memory, going), now)))
     }
 
     async fn parity(&self) -> Result<Response> {

@@ -4,6 +4,7 @@
 mod control;
 mod offline;
 mod parity;
+mod patience;
 mod views;
 
 use crate::api::{self, Answer, Door};
@@ -16,6 +17,7 @@ use crate::replica::{Random, Replica};
 use crate::sync::{self, Outside, Progress, Report, SyncConfig};
 use flette_odata::batch::{parse_batch, BatchItem};
 use flette_odata::{Method, ODataError, Request, Response};
+use patience::Patience;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -30,6 +32,9 @@ const COMPACTION_MILLIS_MAX: i64 = 2_000;
 
 /// What a round says that did not take place because another context runs them.
 const NOT_PRIMARY: &str = "Another context is the primary client.";
+
+/// What a round says that did not take place because the server asked for patience.
+const NOT_YET: &str = "The server asked to be left alone for a while.";
 
 /// How an engine is set up.
 #[derive(Debug, Clone)]
@@ -67,6 +72,15 @@ struct Live {
     progress: Progress,
     /// When, and with how many rows, this life of the engine began to go offline.
     pace: Cell<Option<(Millis, u64)>>,
+    /// How long the server wants to be left alone, as its last answer to a round said.
+    patience: Cell<Option<Patience>>,
+}
+
+impl Live {
+    /// What is left of the time for which the server wants to be left alone, milliseconds; `None` when nothing is.
+    fn patience_left(&self, now: Millis) -> Option<u64> {
+        self.patience.get().and_then(|patience| patience.left(now))
+    }
 }
 
 /// See the module.
@@ -148,6 +162,15 @@ impl<P: Platform + 'static> Engine<P> {
         answer
     }
 
+    /// A round that nobody asked for: as [`Engine::round`], but not while the server wants to be left alone
+    /// (`Retry-After`); then [`Report::retry_after_millis`] says for how long.
+    pub async fn round_if_due(&self) -> Report {
+        match self.live.patience_left(self.platform.now()) {
+            Some(left) => Report { retry_after_millis: Some(left), ..idle(NOT_YET) },
+            None => self.round().await,
+        }
+    }
+
     /// One round, if this context is the primary client and the user did not choose to be offline. Ends at a slice
     /// border after a bounded time; [`Report::more`] says that another round is due at once. Never fails: what went wrong
     /// is told in the report.
@@ -225,6 +248,8 @@ impl<P: Platform + 'static> Engine<P> {
         self.live.reachable.set(Some(report.reachable));
         self.live.signed_in.set(!report.signed_out);
         self.live.problem.replace(report.problem.clone());
+        let asked = report.retry_after_millis.map(|millis| Patience::asked(millis, self.platform.now()));
+        self.live.patience.set(asked);
     }
 
     /// After a round, unless another one is due at once: the segments that it left are merged, as long as time is left.

@@ -3,7 +3,7 @@
 use super::offline::OnTheWay;
 use super::Live;
 use crate::journal::{Entry, EntryState, Reason};
-use crate::model::{planted, Bug, Change, Clash, Conflict, EntityRef, Key, OpId, Profile, Value};
+use crate::model::{planted, Bug, Change, Clash, Conflict, EntityRef, Key, Millis, OpId, Profile, Value};
 use crate::replica::{Feed, State};
 use crate::sync::{Phase, Report, Stage};
 use flette_odata::time::{format_date, format_datetime};
@@ -30,6 +30,8 @@ pub(super) struct Status {
     generation: u64,
     signed_in: bool,
     problem: Option<String>,
+    /// How long the server wants to be left alone, milliseconds.
+    retry_after_millis: Option<u64>,
     tables: Vec<TableStatus>,
     storage: Storage,
     /// Of the module that the engine is; `None` where it is none.
@@ -60,6 +62,7 @@ pub(super) fn status(
     (scope, profile): (&[String], &Profile),
     live: &Live,
     (memory_bytes, going_offline): (Option<u64>, Option<OnTheWay>),
+    now: Millis,
 ) -> Status {
     let record = &state.record;
     let parked = state.journal.iter().filter(|e| e.is_parked()).count();
@@ -87,6 +90,7 @@ pub(super) fn status(
         generation: record.generation,
         signed_in: live.signed_in.get(),
         problem: live.problem.borrow().clone().or_else(unheeded),
+        retry_after_millis: live.patience_left(now),
         tables,
         storage: Storage { bytes: state.tables.values().map(|t| t.stored_bytes()).sum(), persisted: None },
         memory_bytes,

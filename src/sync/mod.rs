@@ -1,6 +1,6 @@
 //! The back door: rounds of push and pull between the replica and the CRM server.
 //!
-//! `reconcile`, `policy`, `settle` and `schedule` are pure decisions; `push`, `pull` and `round` act on them. Every
+//! `reconcile`, `policy` and `settle` are pure decisions; `push`, `pull` and `round` act on them. Every
 //! step is one transaction that makes sense alone: a round may be killed at any await and is taken up by the next one.
 
 mod cursor;
@@ -15,7 +15,6 @@ mod pull;
 mod push;
 mod reconcile;
 mod round;
-mod schedule;
 mod schema;
 mod scope;
 mod settle;
@@ -28,7 +27,6 @@ mod wave;
 pub use policy::Policy;
 pub use reconcile::{reconcile, Clashed, Decision, Incoming, Local};
 pub use round::round;
-pub use schedule::{backoff_millis, next_round_at, BACKOFF_MILLIS_MAX, ROUND_INTERVAL_MILLIS};
 pub use settle::settle;
 pub use survey::{survey, Survey};
 

@@ -15,6 +15,7 @@ mod meeting;
 mod offline;
 mod overtaken;
 mod parked;
+mod patience;
 mod profile;
 mod rules;
 mod schema;

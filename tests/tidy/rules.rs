@@ -31,7 +31,7 @@ const PURE: &[&str] = &[
     "src/mirror/",
     "src/journal/",
     "src/sync/reconcile",
-    "src/sync/schedule",
+    "src/sync/settle",
     "src/remote/classify",
 ];
 

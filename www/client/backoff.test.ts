@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  isWelcome,
   pauseAfter,
   pauseMillis,
   RETRY_AFTER_MILLIS_MAX,
@@ -8,7 +9,7 @@ import {
   RETRY_MILLIS_MIN,
   wantsRetry,
 } from "./backoff.ts";
-import type { Report, Status } from "./types.ts";
+import type { Status } from "./types.ts";
 
 const calm: Status = {
   mode: "online",
@@ -26,22 +27,13 @@ const calm: Status = {
   generation: 1,
   signed_in: true,
   problem: null,
+  retry_after_millis: null,
   tables: [{ name: "account", set: "accounts", rows: 3, complete: true, feed: "delta", outside: 0 }],
   storage: { bytes: 1, persisted: true },
   memory_bytes: null,
 };
 
-const report = (retry_after_millis: number | null): Report => ({
-  ok: false,
-  more: false,
-  pushed: 0,
-  pulled: 0,
-  merged: 0,
-  conflicts: 0,
-  parked: 0,
-  problem: null,
-  retry_after_millis,
-});
+const asking = (retry_after_millis: number | null): Status => ({ ...calm, retry_after_millis });
 
 test("pauses stay between two and thirty seconds for every attempt and every draw", () => {
   for (const attempt of [0, 1, 2, 3, 4, 5, 10, 11, 1_000, Number.MAX_SAFE_INTEGER]) {
@@ -59,10 +51,11 @@ test("pauses grow with failures, and two browsers draw different ones", () => {
 });
 
 test("a server that asks for patience gets it, within reason", () => {
-  assert.equal(pauseAfter(report(60_000), 0, 0), 60_000);
-  assert.equal(pauseAfter(report(1), 0, 0), RETRY_MILLIS_MIN);
-  assert.equal(pauseAfter(report(Number.MAX_SAFE_INTEGER), 0, 0), RETRY_AFTER_MILLIS_MAX);
-  assert.equal(pauseAfter(null, 0, 0), RETRY_MILLIS_MIN);
+  assert.equal(pauseAfter(asking(60_000), 0, 0), 60_000);
+  assert.equal(pauseAfter(asking(1), 0, 0), RETRY_MILLIS_MIN);
+  assert.equal(pauseAfter(asking(Number.MAX_SAFE_INTEGER), 0, 0), RETRY_AFTER_MILLIS_MAX);
+  assert.equal(pauseAfter(asking(null), 0, 0), RETRY_MILLIS_MIN);
+  assert.deepEqual([isWelcome(calm), isWelcome(asking(1))], [true, false]);
 });
 
 test("rounds are tried again only while trying can help", () => {

@@ -1,6 +1,6 @@
 // When to try again. Pure: time and randomness come in as arguments.
 
-import type { Report, Status } from "./types.ts";
+import type { Status } from "./types.ts";
 
 /** Shortest pause between two automatic rounds while the server is away or work is waiting. */
 export const RETRY_MILLIS_MIN = 2_000;
@@ -21,10 +21,15 @@ export function pauseMillis(attempt: number, random: number): number {
   return Math.round(Math.max(RETRY_MILLIS_MIN, ceiling * (0.5 + random / 2)));
 }
 
-/** Pause that also honours what the server asked for in its last answer. */
-export function pauseAfter(report: Report | null, attempt: number, random: number): number {
-  const asked = Math.min(report?.retry_after_millis ?? 0, RETRY_AFTER_MILLIS_MAX);
+/** Pause that also honours how much longer the server wants to be left alone. */
+export function pauseAfter(status: Status, attempt: number, random: number): number {
+  const asked = Math.min(status.retry_after_millis ?? 0, RETRY_AFTER_MILLIS_MAX);
   return Math.max(asked, pauseMillis(attempt, random));
+}
+
+/** Whether rounds that nobody asked for may begin. */
+export function isWelcome(status: Status): boolean {
+  return !status.chosen && status.signed_in && status.retry_after_millis === null;
 }
 
 /**

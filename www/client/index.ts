@@ -7,7 +7,7 @@
 // It registers the worker, starts rounds when a page can know that it is time, and offers the worker's state. Data
 // calls of the app stay as they are: they go to the Web API and the worker answers them.
 
-import { pauseAfter, wantsRetry } from "./backoff.ts";
+import { isWelcome, pauseAfter, wantsRetry } from "./backoff.ts";
 import { control, FletteError } from "./control.ts";
 import { CHANNEL, type Hint } from "./protocol.ts";
 import { type Registration, register } from "./register.ts";
@@ -83,7 +83,6 @@ export class FletteClient {
   private poll: ReturnType<typeof setTimeout> | undefined;
   private retry: ReturnType<typeof setTimeout> | undefined;
   private failures = 0;
-  private lastReport: Report | null = null;
   private running: Promise<Report> | null = null;
   private asking: Promise<void> | null = null;
 
@@ -279,7 +278,7 @@ export class FletteClient {
   private async syncQuietly() {
     await this.refresh();
     const status = this.snapshot.status;
-    if (!status || status.chosen || !status.signed_in) return;
+    if (!status || !isWelcome(status)) return;
     await this.sync().catch(() => undefined);
   }
 
@@ -290,7 +289,6 @@ export class FletteClient {
         this.failures++;
         throw error;
       });
-      this.lastReport = report;
       this.failures = report.ok || report.more ? 0 : this.failures + 1;
       if (report.pulled + report.pushed + report.conflicts > 0) this.tell();
       // A round whose time was up is not "ok" yet: the next one goes on from there.
@@ -340,7 +338,7 @@ export class FletteClient {
     clearTimeout(this.retry);
     const status = this.snapshot.status;
     if (!status || this.running || status.syncing || !wantsRetry(status)) return;
-    const pause = pauseAfter(this.lastReport, this.failures, Math.random());
+    const pause = pauseAfter(status, this.failures, Math.random());
     this.retry = setTimeout(() => void this.syncQuietly(), pause);
   }
 

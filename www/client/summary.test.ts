@@ -19,6 +19,7 @@ const calm: Status = {
   generation: 1,
   signed_in: true,
   problem: null,
+  retry_after_millis: null,
   tables: [],
   storage: { bytes: null, persisted: null },
   memory_bytes: null,

@@ -27,6 +27,8 @@ export interface Status {
   /** `false` from a 401 until the next sign-in. */
   signed_in: boolean;
   problem: string | null;
+  /** How much longer the server wants to be left alone, milliseconds; `null` when it does not. */
+  retry_after_millis: number | null;
   tables: TableStatus[];
   storage: { bytes: number | null; persisted: boolean | null };
   /** Memory of the WebAssembly module, which never shrinks; `null` before it runs. */

@@ -61,6 +61,7 @@ export function signedOutStatus(): Response {
     generation: 0,
     signed_in: false,
     problem: null,
+    retry_after_millis: null,
     tables: [],
     storage: { bytes: null, persisted: null },
     memory_bytes: null,

@@ -2,6 +2,7 @@
 
 import type { Flette, Report } from "flette-engine";
 import { CHANNEL, type Hint, SYNC_TAG } from "../client/protocol.ts";
+import type { Status } from "../client/types.ts";
 import { currentEngine } from "./engine.ts";
 
 /** Quiet time after a local write before it is sent. */
@@ -62,8 +63,14 @@ async function loop(): Promise<boolean> {
   let done = true;
   try {
     const engine = await currentEngine();
-    if (!engine || (await heldBack(engine)) || !(await mayRun())) return true;
-    for (let round = 0; round < ROUNDS_MAX; round++) {
+    if (!engine) return true;
+    const { chosen, retry_after_millis } = await statusOf(engine);
+    if (chosen) return true;
+    // Not even who is signed in is asked of a server that wants to be left alone.
+    const welcome = retry_after_millis === null;
+    if (welcome && !(await mayRun())) return true;
+    done = welcome;
+    for (let round = 0; welcome && round < ROUNDS_MAX; round++) {
       again = false;
       hint("status");
       const report = await inTurn(() => engine.round());
@@ -79,11 +86,10 @@ async function loop(): Promise<boolean> {
   return done;
 }
 
-/** Whether the user chose to work offline, or has to sign in first. */
-async function heldBack(engine: Flette): Promise<boolean> {
+async function statusOf(engine: Flette): Promise<Pick<Status, "chosen" | "retry_after_millis">> {
   const answer = await engine.handle(new Request(new URL("/flette/status", self.location.origin)));
-  const status = (await answer.json()) as { mode?: string; chosen?: boolean };
-  return status.mode === "offline" && status.chosen === true;
+  if (!answer.ok) throw new Error(`status: ${answer.status}`);
+  return answer.json();
 }
 
 const changed = (report: Report) => report.pulled + report.pushed + report.conflicts + report.parked > 0;
