@@ -22,7 +22,7 @@ export async function p5(options) {
 }
 
 async function measured(Kind, { rows, rounds, edits: count }) {
-  const stage = await stageOf(rows, "reconnecting");
+  const stage = await stageOf(rows, `reconnecting-${Kind.title}`);
   const { ids } = await stage.truth(Kind);
   const profile = stage.copied(await filled("Flette", stage, Kind));
   const engine = await stage.browser(Kind, { profile });

@@ -29,7 +29,7 @@ async function measured(Kind, { rows, rounds }) {
   let version;
   let parts;
   for (const size of [rows / 10, rows]) {
-    const stage = await stageOf(size, "changing");
+    const stage = await stageOf(size, `changing-${Kind.title}`);
     const profile = stage.copied(await filled("Flette", stage, Kind));
     const browser = await stage.browser(Kind, { profile });
     try {
