@@ -52,6 +52,10 @@ pub enum Bug {
     PartsByPosition,
     /// A page that was cut is taken for a whole one.
     CutAccepted,
+    /// Decimals in the mirror went through floats.
+    DecimalThroughFloat,
+    /// The mirror tells upper case from lower.
+    OtherCaseRules,
     /// Whatever is answered with 200 was done, a sign-in page included.
     LoginPageIsSuccess,
     /// One refused change holds up all others.
@@ -68,7 +72,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every bug with its number in the catalogue and its name.
-    pub const ALL: [(u8, &'static str, Bug); 30] = [
+    pub const ALL: [(u8, &'static str, Bug); 32] = [
         (1, "answer-before-durable", Bug::AnswerBeforeDurable),
         (2, "token-before-rows", Bug::TokenBeforeRows),
         (3, "receipt-apart", Bug::ReceiptApart),
@@ -93,6 +97,8 @@ impl Bug {
         (24, "whole-row-sent", Bug::WholeRowSent),
         (25, "parts-by-position", Bug::PartsByPosition),
         (26, "cut-accepted", Bug::CutAccepted),
+        (27, "decimal-through-float", Bug::DecimalThroughFloat),
+        (28, "other-case-rules", Bug::OtherCaseRules),
         (31, "login-page-is-success", Bug::LoginPageIsSuccess),
         (32, "refusal-stops-queue", Bug::RefusalStopsQueue),
         (33, "synced-too-early", Bug::SyncedTooEarly),
@@ -100,6 +106,9 @@ impl Bug {
         (35, "masked-field-kept", Bug::MaskedFieldKept),
         (37, "change-set-torn", Bug::ChangeSetTorn),
     ];
+
+    /// Those that show in values only: both doors' tests hunt them, as the simulation's values are plain.
+    pub const OF_VALUES: [Bug; 2] = [Bug::DecimalThroughFloat, Bug::OtherCaseRules];
 }
 
 /// Whether a bug is planted in this thread. Never, without the feature.

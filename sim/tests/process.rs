@@ -3,8 +3,8 @@
 //! the line, and what everybody shows in the end.
 //!
 //! `FLETTE_RUNS` on each database (a few unless it says more), from seed `FLETTE_FIRST` on, on the databases in
-//! `FLETTE_DATABASES`; the program is the one beside this test's, or the one that `FLETTE_SERVER` names. Where time is
-//! real a seed decides what is done, not when it arrives: to run one again may take several tries.
+//! `FLETTE_DATABASES`, `FLETTE_THREADS` at a time; the program is the one beside this test's, or the one that
+//! `FLETTE_SERVER` names. Where time is real a seed decides what is done, not when it arrives: to run one again may take several tries.
 
 #![allow(clippy::unwrap_used)]
 
@@ -24,7 +24,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 const RUNS: u64 = 4;
-const THREADS: usize = 2;
+/// Runs at a time on each database.
+const THREADS: u64 = 2;
 /// From so many runs on every trick must have been played.
 const RUNS_WITH_ALL_TRICKS: u64 = 40;
 /// Devices' users, and who looks at the server.
@@ -188,7 +189,7 @@ fn hold(kind: Kind) {
     let (started, runs, first) = (Instant::now(), number("FLETTE_RUNS", RUNS), number("FLETTE_FIRST", 1));
     let (ground, next, sums) = (Ground::new(kind), AtomicU64::new(first), Mutex::<Sums>::default());
     std::thread::scope(|scope| {
-        for _ in 0..THREADS {
+        for _ in 0..number("FLETTE_THREADS", THREADS) {
             scope.spawn(|| loop {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
                 if seed >= first + runs {

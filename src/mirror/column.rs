@@ -5,6 +5,7 @@ use super::bytes::{Damage, Reader};
 use super::lookup::{LookupBuilder, Lookups};
 use super::number::{read_doubles, write_doubles, Decimals, Ints};
 use super::text::{TextBuilder, Texts};
+use crate::model::{planted, Bug};
 use flette_odata::{ColumnKind, Decimal, Uuid, Value};
 
 /// How a column is stored. The numbers are part of the format.
@@ -198,7 +199,7 @@ impl ColumnBuilder {
                 false
             }
             (Building::Decimal(numbers), Cell::Decimal(number)) => {
-                numbers.push(number);
+                numbers.push(if planted(Bug::DecimalThroughFloat) { rounded(number) } else { number });
                 false
             }
             (Building::Double(numbers), Cell::Double(number)) => {
@@ -422,4 +423,10 @@ impl Column {
                 Data::Lookup(lookups) | Data::Guid(lookups) => lookups.heap_bytes(),
             }
     }
+}
+/// What is left of a decimal on its way through a float: for a planted bug.
+#[allow(clippy::cast_precision_loss, reason = "the loss is the bug")]
+fn rounded(number: Decimal) -> Decimal {
+    let float = number.mantissa() as f64 / 10f64.powi(i32::from(number.scale()));
+    Decimal::parse(&float.to_string()).unwrap_or(number)
 }

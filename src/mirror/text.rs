@@ -2,6 +2,7 @@
 
 use super::bits::Bits;
 use super::bytes::{stored, Damage, Packed, Reader};
+use crate::model::{planted, Bug};
 use flette_odata::collate;
 use hashbrown::HashTable;
 use std::borrow::Cow;
@@ -76,6 +77,9 @@ impl TextList {
 
     /// The same texts folded as [`collate::fold`] does.
     fn folded(&self) -> TextList {
+        if planted(Bug::OtherCaseRules) {
+            return self.clone();
+        }
         if self.text.is_ascii() {
             return TextList { text: self.text.to_ascii_lowercase(), ends: self.ends.clone() };
         }

@@ -51,6 +51,11 @@ impl Seen {
         Seen { text, bytes, next, inner }
     }
 
+    /// What is compared, with other names in it; the links stay as they are.
+    pub fn renamed(self, rename: &dyn Fn(String) -> String) -> Seen {
+        Seen { text: rename(self.text), bytes: self.bytes.map(rename), ..self }
+    }
+
     /// The first lines that are not the same.
     pub fn difference(&self, other: &Seen) -> Option<String> {
         let (a, b): (Vec<_>, Vec<_>) = (self.text.lines().collect(), other.text.lines().collect());

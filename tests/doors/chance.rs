@@ -264,6 +264,17 @@ fn number_of(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
+/// The rows of a block of seeds, and the edits of them that wait.
+fn world_of(realm: &Realm, block: u64) -> World {
+    let mut dice = Dice(block);
+    let mut gardener = Gardener { realm, dice: &mut dice, next: ROWS_PLANTED_MAX };
+    let world = World::planted(&["lead", PAIRS], &mut |online| gardener.plant(online));
+    for _ in 0..EDITS {
+        world.same(&gardener.edit());
+    }
+    world
+}
+
 #[test]
 fn whatever_is_asked_by_chance_is_answered_alike() {
     let schema = flette_server::schema::schema();
@@ -276,12 +287,7 @@ fn whatever_is_asked_by_chance_is_answered_alike() {
     while asked < all {
         // A seed belongs to the world of its block.
         let block = at / QUERIES_OF_A_WORLD;
-        let mut dice = Dice(block);
-        let mut gardener = Gardener { realm: &realm, dice: &mut dice, next: ROWS_PLANTED_MAX };
-        let world = World::planted(&["lead", PAIRS], &mut |online| gardener.plant(online));
-        for _ in 0..EDITS {
-            world.same(&gardener.edit());
-        }
+        let world = world_of(&realm, block);
         while at / QUERIES_OF_A_WORLD == block && asked < all {
             world.case(&format!("FLETTE_CHANCE_SEED={at}"));
             query(&world, &realm, &mut Dice(at.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
@@ -292,4 +298,24 @@ fn whatever_is_asked_by_chance_is_answered_alike() {
     }
     println!("{asked} queries, {filled} answers with something in them");
     assert!(asked < QUERIES || filled as u64 > asked / 2, "only {filled} answers had something in them");
+}
+
+/// How many of `all` queries from a seed on it takes until an answer of one door is not the other's.
+#[cfg(feature = "planted-bugs")]
+pub fn queries_until_the_doors_differ(first: u64, all: u64) -> Option<u64> {
+    let schema = flette_server::schema::schema();
+    let realm = realm(&schema);
+    let mut world: Option<(u64, World)> = None;
+    for at in first..first + all {
+        let block = at / QUERIES_OF_A_WORLD;
+        if world.as_ref().is_none_or(|(of, _)| *of != block) {
+            world = Some((block, world_of(&realm, block)));
+        }
+        let (_, world) = world.as_ref()?;
+        query(world, &realm, &mut Dice(at.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        if world.differs() {
+            return Some(at - first + 1);
+        }
+    }
+    None
 }

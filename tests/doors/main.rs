@@ -12,6 +12,8 @@ mod dice;
 mod edits;
 mod held;
 mod paths;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 mod queries;
 mod reads;
 mod refusals;

@@ -239,7 +239,10 @@ impl World {
                 text.replace(&id.to_string(), &format!("{{new{at}}}"))
             })
         };
-        Seen::of(response, self.exact, &name)
+        Seen::of(response, self.exact, &name).renamed(&|text| {
+            let own = own_ids(&text);
+            own.iter().zip(0..).fold(text, |text, (id, at)| text.replace(id, &format!("{{own{at}}}")))
+        })
     }
 
     /// Puts a request at both doors and notes where the answers differ. Further pages are followed.
@@ -294,6 +297,12 @@ impl World {
             let path = format!("{set}?$orderby={key}&$count=true");
             self.check(200, &Ask::get(&path, "Prefer: odata.include-annotations=\"*\""));
         }
+    }
+
+    /// Whether the doors differed somewhere.
+    #[cfg(feature = "planted-bugs")]
+    pub fn differs(&self) -> bool {
+        !self.mismatches.borrow().is_empty()
     }
 
     /// How many answers of the server had something in them.
@@ -385,6 +394,22 @@ fn percent_decoded(text: &str) -> String {
 }
 
 /// The id that a door gave to a new row.
+/// Ids that a door made and did not tell of (of pairs, in cookies), in the order in which they come: no other id has version 7.
+fn own_ids(text: &str) -> Vec<String> {
+    const LENGTH: usize = 36;
+    let at = |start: usize| text.get(start..start + LENGTH);
+    let is_own = |id: &&str| {
+        id.as_bytes()[14] == b'7' && Uuid::try_parse(id).is_ok_and(|id| id.get_version_num() == 7)
+    };
+    let mut found = Vec::new();
+    for id in (0..text.len().saturating_sub(LENGTH - 1)).filter_map(at).filter(is_own) {
+        if !found.iter().any(|known| known == id) {
+            found.push(id.to_owned());
+        }
+    }
+    found
+}
+
 fn chosen(response: &Response) -> Option<Uuid> {
     let url = response.headers.get("OData-EntityId")?.strip_suffix(')')?;
     url.rsplit('(').next()?.parse().ok()

@@ -28,7 +28,19 @@ impl Dice {
 }
 
 const TEXTS: [&str; 12] = ["a", "A", "ab", "Ä", "ä", "ß", "İ", "ΟΔΟΣ", "οδος", "o'b", "100%_[x]", "z z"];
-const NUMBERS: [&str; 9] = ["0", "1", "-1", "0.25", "9.5", "10", "-0.5000", "99999999999.9999", "7.0001"];
+const NUMBERS: [&str; 10] = [
+    "0",
+    "1",
+    "-1",
+    "0.25",
+    "9.5",
+    "10",
+    "-0.5000",
+    "99999999999.9999",
+    "7.0001",
+    // More digits than a float holds.
+    "900719925474099.3175",
+];
 
 /// What rows and queries are made of.
 pub struct Realm<'a> {
