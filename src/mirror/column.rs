@@ -424,9 +424,10 @@ impl Column {
             }
     }
 }
-/// What is left of a decimal on its way through a float: for a planted bug.
-#[allow(clippy::cast_precision_loss, reason = "the loss is the bug")]
+/// A decimal that was a float on its way, cut off where its digits end: for a planted bug.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "the loss is the bug")]
 fn rounded(number: Decimal) -> Decimal {
-    let float = number.mantissa() as f64 / 10f64.powi(i32::from(number.scale()));
-    Decimal::parse(&float.to_string()).unwrap_or(number)
+    let unit = 10f64.powi(i32::from(number.scale()));
+    let float = number.mantissa() as f64 / unit;
+    Decimal::new((float * unit) as i128, number.scale()).unwrap_or(number)
 }

@@ -250,13 +250,15 @@ fn fetch(world: &World, realm: &Realm, dice: &mut Dice) {
         return;
     }
     let size = 1 + dice.below(4);
-    let mut place = format!("count='{size}' page='1'");
+    let mut places = [(); 2].map(|()| format!("count='{size}' page='1'"));
     for page in 2..6 {
-        let paged = text.replacen("<fetch", &format!("<fetch {place}"), 1);
-        let asked = ask(&paged, "odata.include-annotations=\"*\"");
-        world.same(&asked);
-        let Some(cookie) = world.cookie(&asked) else { return };
-        place = format!("count='{size}' page='{page}' paging-cookie='{cookie}'");
+        let asks = places.map(|place| {
+            let paged = text.replacen("<fetch", &format!("<fetch {place}"), 1);
+            ask(&paged, "odata.include-annotations=\"*\"")
+        });
+        world.same_as(asks.clone());
+        let Some(cookies) = world.cookies(&asks) else { return };
+        places = cookies.map(|cookie| format!("count='{size}' page='{page}' paging-cookie='{cookie}'"));
     }
 }
 

@@ -248,8 +248,13 @@ impl World {
     /// Puts a request at both doors and notes where the answers differ. Further pages are followed.
     /// The server's first status.
     pub fn same(&self, ask: &Ask) -> u16 {
+        self.same_as([ask.clone(), ask.clone()])
+    }
+
+    /// As [`World::same`], with words of each door's own: the server's first. The first one names the case.
+    pub fn same_as(&self, mut asks: [Ask; 2]) -> u16 {
         let mut status = None;
-        let mut asks = [ask.clone(), ask.clone()];
+        let ask = asks[0].clone();
         for _ in 0..100 {
             *self.asked.borrow_mut() += 1;
             let [server, engine] =
@@ -315,9 +320,14 @@ impl World {
         *self.case.borrow_mut() = name.to_owned();
     }
 
-    /// The cookie by which the server's answer to a FetchXML query is carried on.
-    pub fn cookie(&self, ask: &Ask) -> Option<String> {
-        let answer = self.ask(Side::Server, ask);
+    /// The cookies by which each door's answer to a FetchXML query is carried on, the server's first: they may name ids that a
+    /// door made for itself.
+    pub fn cookies(&self, asks: &[Ask; 2]) -> Option<[String; 2]> {
+        Some([self.cookie(Side::Server, &asks[0])?, self.cookie(Side::Engine, &asks[1])?])
+    }
+
+    fn cookie(&self, side: Side, ask: &Ask) -> Option<String> {
+        let answer = self.ask(side, ask);
         let body: serde_json::Value = serde_json::from_slice(&answer.body).ok()?;
         let annotation = body["@Microsoft.Dynamics.CRM.fetchxmlpagingcookie"].as_str()?;
         Some(annotation.split("pagingcookie=\"").nth(1)?.split('"').next()?.to_owned())
