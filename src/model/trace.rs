@@ -97,6 +97,11 @@ pub enum TraceEvent {
     Swapped {
         table: String,
     },
+    /// What is read was brought to the ids and etags that the server listed; so many rows went.
+    Compared {
+        table: String,
+        gone: usize,
+    },
     /// A table's place in the feed is lost: it begins anew.
     FeedLost {
         table: String,

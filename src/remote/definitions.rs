@@ -63,11 +63,25 @@ impl<T: Transport> Remote<'_, T> {
     /// # Errors
     /// When the answer as a whole says something else, or one of its parts asks to wait.
     pub(super) async fn read_parts(&self, urls: &[&String], about: About<'_>) -> Result<Vec<Part>, Outcome> {
-        let part = |url: &&String| {
-            let request = Request::get(format!("{}{url}", self.root())).header("Accept", "application/json");
+        let read = |url: &&String| Request::get(format!("{}{url}", self.root()));
+        self.read_requests(urls.iter().map(read).collect(), about).await
+    }
+
+    /// The same of requests with headers of their own.
+    ///
+    /// # Errors
+    /// As for [`Remote::read_parts`].
+    pub(super) async fn read_requests(
+        &self,
+        requests: Vec<Request>,
+        about: About<'_>,
+    ) -> Result<Vec<Part>, Outcome> {
+        let count = requests.len();
+        let part = |request: Request| {
+            let request = request.header("Accept", "application/json");
             BatchItem::Single(batch::Part { content_id: None, request })
         };
-        let items: Vec<BatchItem> = urls.iter().map(part).collect();
+        let items: Vec<BatchItem> = requests.into_iter().map(part).collect();
         let (content_type, body) = write_batch_request(&items, BOUNDARY);
         let mut request = Request::new(Method::Post, format!("{}$batch", self.root()))
             .header("Content-Type", content_type)
@@ -83,7 +97,7 @@ impl<T: Transport> Remote<'_, T> {
                 })
             }
         };
-        if answers.len() != urls.len() {
+        if answers.len() != count {
             return Err(Outcome::Retry("answers are missing in the batch".to_owned()));
         }
         answers.into_iter().map(|answer| self.part(&exchange, answer)).collect()

@@ -5,6 +5,7 @@ mod body;
 mod classify;
 mod counts;
 mod definitions;
+mod lists;
 mod query;
 mod stamps;
 
@@ -13,7 +14,8 @@ pub use body::{link_body, list_body, BodyWriter};
 pub use classify::{classify, Asked, Hold, Outcome, Resolve};
 pub use counts::{Counted, COUNT_MAX};
 pub use definitions::Described;
-pub use query::{collection_url, row_url, sweep_url};
+pub use lists::Lists;
+pub use query::{collection_url, listing_url, row_url, rows_url, sweep_url};
 pub use stamps::{stamps_of_row, stamps_of_rows};
 
 use crate::model::{Millis, Trace, TraceEvent};

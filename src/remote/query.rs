@@ -11,6 +11,19 @@ pub fn collection_url(root: &str, table: &Table, columns: &[String], filter: Opt
     format!("{root}{}?$select={}{filter}", table.set_name, columns.join(","))
 }
 
+/// The ids of those rows; their etags come along.
+pub fn listing_url(root: &str, table: &Table, filter: Option<&str>) -> String {
+    collection_url(root, table, std::slice::from_ref(&table.primary_id), filter)
+}
+
+/// Those of them that have one of these ids, below the root.
+pub fn rows_url(table: &Table, columns: &[String], filter: Option<&str>, ids: &[Uuid]) -> String {
+    let one_of: Vec<String> = ids.iter().map(|id| format!("{} eq {id}", table.primary_id)).collect();
+    let one_of = one_of.join(" or ");
+    let filter = filter.map_or_else(|| one_of.clone(), |filter| format!("({one_of}) and ({filter})"));
+    collection_url("", table, columns, Some(&filter))
+}
+
 /// Those of them that were changed at `since` or later, in an order that stands still while pages are read.
 pub fn sweep_url(
     root: &str,

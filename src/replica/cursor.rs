@@ -57,6 +57,9 @@ pub struct Cursor {
     /// Whether what is read is from another database than the server's: its etags mean nothing there.
     #[serde(default)]
     pub foreign: bool,
+    /// Whether the shadow holds ids and etags only: what is read is compared with it, and never replaced by it.
+    #[serde(default)]
+    pub listing: bool,
     /// Rows that are here although the filter leaves them out: changes of them wait.
     #[serde(default)]
     pub outside: BTreeSet<Uuid>,

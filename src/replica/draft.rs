@@ -362,6 +362,7 @@ impl<'a> Draft<'a> {
         let mut cursor = self.cursor(table);
         let Some(shadow) = cursor.shadow.take() else { return };
         self.effects.dropped.push((table.to_owned(), shadow));
+        cursor.listing = false;
         self.set_cursor(table, cursor);
     }
 

@@ -1,13 +1,15 @@
 //! Where a table's pull goes on. Pure.
 
 use crate::model::{planted, Bug, Millis};
-use crate::remote::{collection_url, sweep_url};
+use crate::remote::{collection_url, listing_url, sweep_url};
 use crate::replica::{Cursor, Feed, Target};
 use flette_odata::edm::Table;
 use flette_odata::path::PARTY_TABLE;
 
 /// After so many sweeps, which never see deletions, all rows are pulled again.
 pub(super) const SWEEPS_MAX: u32 = 20;
+/// After so many sweeps under a filter, ids and etags of all rows are compared: a row may have left without being changed.
+const COMPARES_EVERY: u32 = 5;
 /// Before the sweeps with these numbers change tracking is asked for anew by whom it was denied to.
 const ASKS_AGAIN: [u32; 3] = [3, 6, 12];
 /// What a sweep goes by.
@@ -18,6 +20,8 @@ const MODIFIED_ON: &str = "modifiedon";
 pub(super) enum Begin {
     /// The shadow is filled: it takes the place of what is read.
     Swap,
+    /// The ids and etags of all rows are in the shadow: what is read is brought to them.
+    Settle,
     /// The shadow belongs to a pull that cannot go on: away with it first.
     DropShadow,
     /// Ask for a page.
@@ -40,6 +44,8 @@ pub(super) enum Kind {
     All,
     /// What changed.
     Changes,
+    /// Ids and etags of every row.
+    Listing,
 }
 
 /// A first call, and what it means for the cursor.
@@ -72,7 +78,13 @@ impl Fresh {
         match self.kind {
             Kind::Changes => cursor.sweeps = cursor.sweeps.saturating_add(1),
             Kind::All => (cursor.delta_link, cursor.watermark) = (None, None),
+            Kind::Listing => {
+                (cursor.delta_link, cursor.watermark) = (None, None);
+                // It shows all that a sweep does, and not what a read of whole rows does.
+                cursor.sweeps = cursor.sweeps.saturating_add(1);
+            }
         }
+        cursor.listing = self.kind == Kind::Listing;
         if target == Target::Shadow && cursor.shadow.is_none() {
             cursor.shadow = Some(cursor.live.wrapping_add(1));
         }
@@ -86,7 +98,8 @@ pub(super) fn begin(cursor: &Cursor, table: &Table, filter: Option<&str>, root: 
     let target = if cursor.shadow.is_some() { Target::Shadow } else { Target::Live };
     let shown = planted(Bug::ShadowShown) && cursor.shadow.is_some();
     if let (Some(link), true, false) = (&cursor.next_link, as_asked, shown) {
-        return Begin::Page { url: link.clone(), kind: Kind::Changes, target, fresh: None };
+        let kind = if cursor.listing { Kind::Listing } else { Kind::Changes };
+        return Begin::Page { url: link.clone(), kind, target, fresh: None };
     }
     if let (Some(link), true, true) = (&cursor.delta_link, as_asked, cursor.behind) {
         return Begin::Page { url: link.clone(), kind: Kind::Changes, target, fresh: None };
@@ -94,7 +107,11 @@ pub(super) fn begin(cursor: &Cursor, table: &Table, filter: Option<&str>, root: 
     let drained = cursor.delta_link.is_some() || cursor.watermark.is_some();
     if cursor.shadow.is_some() {
         let whole = drained || planted(Bug::ShadowShown);
-        return if whole && as_asked { Begin::Swap } else { Begin::DropShadow };
+        return match (whole && as_asked, cursor.listing) {
+            (true, true) => Begin::Settle,
+            (true, false) => Begin::Swap,
+            (false, _) => Begin::DropShadow,
+        };
     }
     let all = || Begin::Page {
         url: collection_url(root, table, &columns, filter),
@@ -102,12 +119,23 @@ pub(super) fn begin(cursor: &Cursor, table: &Table, filter: Option<&str>, root: 
         target: if cursor.next_segment == 0 { Target::Live } else { Target::Shadow },
         fresh: Some(columns.clone()),
     };
+    let list = || Begin::Page {
+        url: listing_url(root, table, filter),
+        kind: Kind::Listing,
+        target: Target::Shadow,
+        fresh: Some(columns.clone()),
+    };
     if !as_asked || !cursor.complete {
-        return all();
+        return if can_compare(cursor, &columns) { list() } else { all() };
     }
     match (cursor.feed, &cursor.delta_link, cursor.watermark) {
         (Feed::Delta, Some(link), _) => {
             Begin::Page { url: link.clone(), kind: Kind::Changes, target: Target::Live, fresh: None }
+        }
+        (Feed::Sweep, _, Some(_))
+            if !may_track(cursor) && can_compare(cursor, &columns) && compares(cursor, table) =>
+        {
+            list()
         }
         (Feed::Sweep, _, Some(since)) if !may_track(cursor) && is_swept(table) => {
             let url = sweep_url(root, table, &columns, filter, since);
@@ -115,6 +143,19 @@ pub(super) fn begin(cursor: &Cursor, table: &Table, filter: Option<&str>, root: 
         }
         (Feed::Delta | Feed::Sweep, _, _) => all(),
     }
+}
+
+/// Whether rows that are here may be told by their etags from those that changed: they were pulled in the same columns from
+/// the same database, by sweeps (change tracking begins with whole rows), and not too long ago.
+fn can_compare(cursor: &Cursor, columns: &[String]) -> bool {
+    let known = cursor.complete && !cursor.foreign && cursor.watermark.is_some();
+    known && cursor.columns == columns && cursor.feed == Feed::Sweep && cursor.sweeps < SWEEPS_MAX
+}
+
+/// Whether it is time to look for rows that a sweep does not tell of: those that left the filter.
+fn compares(cursor: &Cursor, table: &Table) -> bool {
+    let often = !is_swept(table) || cursor.sweeps % COMPARES_EVERY == COMPARES_EVERY - 1;
+    cursor.filter.is_some() && often
 }
 
 /// Whether a sweep tells enough of a table. Of parties it does not: a set that is replaced is gone, every time.

@@ -5,6 +5,7 @@
 
 mod cursor;
 mod held;
+mod listing;
 #[cfg(test)]
 mod matrix_tests;
 mod outside;

@@ -1,6 +1,6 @@
 //! Takes one page over: rows into a segment, their entries reconciled, the cursor moved, all in one transaction.
 
-use super::cursor::{may_track, Fresh};
+use super::cursor::{may_track, Fresh, Kind};
 use super::held;
 use super::outside;
 use super::reconcile::{is_sent, reconcile, Incoming, Local};
@@ -203,7 +203,7 @@ fn take_over(draft: &mut Draft, part: &Part, page: Page, policy: &super::Policy)
         shadow: part.target == Target::Shadow,
     });
     if let Some(fresh) = part.fresh {
-        if part.target == Target::Shadow {
+        if part.target == Target::Shadow && fresh.kind == Kind::All {
             draft.note(TraceEvent::Resync { table: name.to_owned() });
         }
         fresh.open(&mut cursor, part.target);
@@ -301,7 +301,7 @@ fn close(cursor: &mut Cursor, target: Target, delta_link: Option<String>, came: 
         // An answer without one leaves the old one good; where there never was one, the server does not track.
         None if cursor.delta_link.is_some() => {}
         None => {
-            cursor.denied &= !(fills && may_track(cursor));
+            cursor.denied &= !(fills && may_track(cursor) && !cursor.listing);
             cursor.feed = Feed::Sweep;
         }
     }

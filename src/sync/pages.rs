@@ -95,7 +95,7 @@ fn follow(call: &PageCall, url: String) -> PageCall {
 }
 
 /// Whether a page that is out of date may be asked for once more.
-fn again<S: Store, T: Transport>(
+pub(super) fn again<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     table: &Table,
     overtaken: u32,
@@ -110,7 +110,7 @@ fn again<S: Store, T: Transport>(
 }
 
 /// Takes a page over that was asked for at `moment`, and tells how far the pull is. `None`: it may be out of date.
-async fn take_over<S: Store, T: Transport>(
+pub(super) async fn take_over<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     table: &Table,
     target: Target,

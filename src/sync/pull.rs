@@ -6,6 +6,7 @@
 
 use super::cursor::{asks_again, begin, may_track, Begin, Fresh, Kind};
 use super::held;
+use super::listing;
 use super::outside;
 use super::pages::pages;
 use super::push::Pass;
@@ -98,6 +99,11 @@ async fn from_where_it_stands<S: Store, T: Transport>(
             swap(run, table).await?;
             Ok(End::Swapped)
         }
+        Begin::Settle if listing::settle(run, table, filter.as_deref()).await? => Ok(End::Swapped),
+        Begin::Settle => {
+            begin_anew(run, name, None).await?;
+            Ok(End::Again)
+        }
         Begin::DropShadow => {
             run.replica
                 .transact(run.at(), Durability::Relaxed, &[], |draft| {
@@ -118,7 +124,8 @@ async fn from_where_it_stands<S: Store, T: Transport>(
             };
             let fresh = fresh.map(|columns| Fresh { columns, filter, kind, at: Millis(0) });
             let tracked = call.track_changes;
-            match pages(run, table, call, target, fresh).await? {
+            let listed = (kind == Kind::Listing).then(|| listing::listed(table));
+            match pages(run, listed.as_ref().unwrap_or(table), call, target, fresh).await? {
                 None if target == Target::Shadow => Ok(End::Again),
                 None => {
                     // A read that went on was begun before what was sent last: it need not have told of that.
@@ -209,13 +216,21 @@ async fn refused<S: Store, T: Transport>(
         run.replica.trace().note(run.at(), &TraceEvent::Refused { table: name.clone(), status, code });
         return Ok(End::Refused);
     };
-    run.replica
-        .transact(run.at(), Durability::Relaxed, &[], |draft| {
-            forget(draft, name, feed);
-            Ok(())
-        })
-        .await?;
+    begin_anew(run, name, feed).await?;
     Ok(End::Again)
+}
+
+/// The table is pulled in full.
+async fn begin_anew<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    name: &str,
+    feed: Option<Feed>,
+) -> std::result::Result<(), Stop> {
+    let forgotten = run.replica.transact(run.at(), Durability::Relaxed, &[], |draft| {
+        forget(draft, name, feed);
+        Ok(())
+    });
+    Ok(forgotten.await?)
 }
 
 /// Change tracking was refused. It needs the right to read the whole organisation, which most users lack.
@@ -233,8 +248,11 @@ async fn denied<S: Store, T: Transport>(
                 draft.set_cursor(name, cursor);
                 return Ok(());
             }
+            // Rows that are here were told by another filter's feed up to now: their etags are as good as before.
+            let known = cursor.complete && cursor.delta_link.is_some();
             forget(draft, name, Some(Feed::Sweep));
             let mut cursor = draft.cursor(name);
+            cursor.watermark = known.then_some(Millis(0));
             cursor.denied = !NOT_TRACKED.contains(&reason.code.as_str());
             draft.set_cursor(name, cursor);
             Ok(())

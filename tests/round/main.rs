@@ -25,3 +25,4 @@ mod stamps;
 mod station;
 mod support;
 mod trace;
+mod widening;

@@ -79,6 +79,7 @@ impl Server {
             authorization,
             faults: RefCell::default(),
             log: RefCell::default(),
+            answers: RefCell::default(),
         }
     }
 }
@@ -113,6 +114,8 @@ pub struct Wire {
     faults: RefCell<Option<Chooser>>,
     /// Verb, path and body of every request.
     pub log: RefCell<Vec<String>>,
+    /// Bodies of the server's answers.
+    pub answers: RefCell<Vec<String>>,
 }
 
 impl Wire {
@@ -129,6 +132,7 @@ impl Wire {
             authorization: self.authorization.clone(),
             faults: RefCell::default(),
             log: RefCell::default(),
+            answers: RefCell::default(),
         }
     }
 
@@ -198,7 +202,11 @@ impl Transport for Wire {
         }
         let request = self.sign(request);
         match fault {
-            None | Some(Fault::As(_)) => exchange(self.address, &request),
+            None | Some(Fault::As(_)) => {
+                let answer = exchange(self.address, &request)?;
+                self.answers.borrow_mut().push(String::from_utf8_lossy(&answer.body).into_owned());
+                Ok(answer)
+            }
             Some(Fault::LoseAnswer) => {
                 exchange(self.address, &request)?;
                 Err(TransportError::Timeout)

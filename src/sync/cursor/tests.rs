@@ -28,6 +28,9 @@ enum Short {
     All(Target),
     Sweep,
     Link(&'static str, Target),
+    List,
+    ListLink,
+    Settle,
 }
 
 #[track_caller]
@@ -35,6 +38,15 @@ fn check(cursor: Cursor, expected: Short) {
     let table = account();
     let short = match begin(&cursor, &table, cursor.filter.as_deref(), ROOT) {
         Begin::Swap => Short::Swap,
+        Begin::Settle => Short::Settle,
+        Begin::Page { kind: Kind::Listing, target: Target::Shadow, url, fresh: None } if url == "next" => {
+            Short::ListLink
+        }
+        Begin::Page { kind: Kind::Listing, target: Target::Shadow, url, fresh: Some(asked) } => {
+            assert!(url.starts_with("/api/data/v9.2/accounts?$select=accountid"), "{url}");
+            assert_eq!(asked, columns(&table));
+            Short::List
+        }
         Begin::DropShadow => Short::DropShadow,
         Begin::Page { kind: Kind::All, target, url, fresh: Some(asked) } => {
             assert!(url.starts_with("/api/data/v9.2/accounts?$select="), "{url}");
@@ -97,6 +109,53 @@ fn sweeps_go_by_the_watermark_and_end_in_a_full_pull() {
     }
     check(swept(SWEEPS_MAX), Short::All(Target::Shadow));
     check(Cursor { shadow: Some(1), ..swept(0) }, Short::Swap);
+}
+
+/// Swept under a filter so many times.
+fn filtered(sweeps: u32) -> Cursor {
+    Cursor {
+        feed: Feed::Sweep,
+        delta_link: None,
+        watermark: Some(Millis(7000)),
+        filter: Some("revenue gt 1".to_owned()),
+        sweeps,
+        ..pulled(&account())
+    }
+}
+
+#[test]
+fn sweeps_under_a_filter_are_followed_by_a_compare_every_so_often() {
+    let table = account();
+    for sweeps in 0..SWEEPS_MAX {
+        let compares = sweeps % COMPARES_EVERY == COMPARES_EVERY - 1;
+        let Begin::Page { kind, .. } = begin(&filtered(sweeps), &table, Some("revenue gt 1"), ROOT) else {
+            panic!()
+        };
+        assert_eq!(kind, if compares { Kind::Listing } else { Kind::Changes }, "{sweeps}");
+    }
+    // What only whole rows tell (a column that was hidden) is found by them.
+    check(filtered(SWEEPS_MAX), Short::All(Target::Shadow));
+    let listing = Cursor { shadow: Some(1), listing: true, ..filtered(4) };
+    check(Cursor { next_link: Some("next".to_owned()), watermark: None, ..listing.clone() }, Short::ListLink);
+    check(listing.clone(), Short::Settle);
+    check(Cursor { watermark: None, ..listing }, Short::DropShadow);
+}
+
+#[test]
+fn under_another_filter_rows_are_compared_where_their_etags_tell_enough() {
+    let table = account();
+    let check = |cursor: Cursor, compares: bool| {
+        let Begin::Page { kind, .. } = begin(&cursor, &table, Some("revenue gt 2"), ROOT) else { panic!() };
+        assert_eq!(kind, if compares { Kind::Listing } else { Kind::All }, "{cursor:?}");
+    };
+    check(filtered(0), true);
+    check(Cursor { filter: None, ..filtered(0) }, true);
+    check(Cursor { foreign: true, ..filtered(0) }, false);
+    check(Cursor { complete: false, ..filtered(0) }, false);
+    check(Cursor { watermark: None, ..filtered(0) }, false);
+    check(Cursor { columns: vec!["name".to_owned()], ..filtered(0) }, false);
+    check(Cursor { feed: Feed::Delta, ..filtered(0) }, false);
+    check(filtered(SWEEPS_MAX), false);
 }
 
 #[test]
