@@ -69,7 +69,10 @@ pub(super) fn status(
     let reachable = live.reachable.get();
     let offline = record.offline_chosen || reachable == Some(false);
     let tables: Vec<TableStatus> = scope.iter().map(|name| table(state, name)).collect();
-    let unheeded = || profile.problems(&state.schema, &record.left_out).into_iter().next();
+    let unheeded = || {
+        let unknown = record.unknown_rows().next().cloned();
+        unknown.or_else(|| profile.problems(&state.schema, &record.left_out).into_iter().next())
+    };
     let whole = tables.iter().all(|table| table.complete);
     Status {
         mode: if offline { "offline" } else { "online" },

@@ -7,6 +7,7 @@ mod patch;
 mod profile;
 mod time;
 mod trace;
+mod wanted;
 
 pub use conflict::{Clash, Conflict, Side};
 pub use flette_odata::planted::{planted, Bug};
@@ -19,3 +20,4 @@ pub use profile::{
 };
 pub use time::{Millis, ServerTime};
 pub use trace::{code_shown, Trace, TraceEvent, TRACE_EVENTS_KEPT_MAX, TRACE_EVENTS_MAX};
+pub use wanted::Wanted;

@@ -60,6 +60,10 @@ pub struct TableProfile {
     /// Which rows go offline: a `$filter`, in which [`ME`] and [`MY_BUSINESS_UNIT`] stand for ids. All when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<String>,
+    /// Navigation properties of the table: rows come too from which one leads to a row that the `rows` of the other table
+    /// keep. Without `rows` here, only those come.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<String>,
     /// Logical names of the columns that go offline, besides those that always do. All when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub columns: Option<Vec<String>>,
@@ -115,7 +119,7 @@ impl Profile {
         listed && self.direction(table, column) != Direction::None
     }
 
-    /// Which rows of a table go offline, as a `$filter`; `None` for all.
+    /// The `rows` of a table as a `$filter`, if they are set.
     pub fn rows(&self, table: &str, user: Uuid, business_unit: Uuid) -> Option<String> {
         let filter = self.tables.get(table)?.rows.as_ref()?;
         let filter = filter.replace(ME, &user.to_string());

@@ -60,6 +60,9 @@ pub struct Cursor {
     /// Whether the shadow holds ids and etags only: what is read is compared with it, and never replaced by it.
     #[serde(default)]
     pub listing: bool,
+    /// Whether rows of other tables, by which the filter goes, have changed since all of its rows were asked for.
+    #[serde(default)]
+    pub stirred: bool,
     /// Rows that are here although the filter leaves them out: changes of them wait.
     #[serde(default)]
     pub outside: BTreeSet<Uuid>,

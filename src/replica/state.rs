@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::journal::{fold, Entry, Journal};
 use crate::mirror::MirrorTable;
 use crate::model::{
-    Conflict, DeviceId, ETag, EntityRef, HlcClock, Key, LeftOut, Millis, Profile, Row, Value,
+    Conflict, DeviceId, ETag, EntityRef, HlcClock, Key, LeftOut, Millis, Profile, Row, Value, Wanted,
 };
 use crate::store::Revision;
 use flette_odata::edm::Schema;
@@ -68,6 +68,9 @@ pub struct Record {
     /// What the schema lacks by it.
     #[serde(default)]
     pub left_out: LeftOut,
+    /// Which rows of tables are wanted by it, for those that are not wanted whole; none before that was found out.
+    #[serde(default)]
+    pub wanted: Option<BTreeMap<String, Wanted>>,
     /// Who uses the replica.
     pub user: Uuid,
     /// His business unit.
@@ -95,6 +98,25 @@ pub struct Total {
 }
 
 impl Record {
+    /// Which rows of a table are wanted; `None` for all.
+    pub fn wanted(&self, table: &str) -> Option<&Wanted> {
+        self.wanted.as_ref()?.get(table)
+    }
+
+    /// Tables of which rows come or go when rows of this one change.
+    pub fn lookers_at<'r>(&'r self, table: &'r str) -> impl Iterator<Item = &'r String> {
+        let wanted = self.wanted.iter().flatten();
+        wanted.filter(move |(_, wanted)| wanted.looks_at(table)).map(|(name, _)| name)
+    }
+
+    /// Why rows of tables are not known that a profile wants.
+    pub fn unknown_rows(&self) -> impl Iterator<Item = &String> {
+        self.wanted.iter().flatten().filter_map(|(_, wanted)| match wanted {
+            Wanted::Unknown { why } => Some(why),
+            Wanted::Rows { .. } => None,
+        })
+    }
+
     /// The record of a new replica.
     pub fn new(device: DeviceId, identity: super::Identity) -> Record {
         Record {
@@ -110,6 +132,7 @@ impl Record {
             customizations: Vec::new(),
             profiled: None,
             left_out: LeftOut::default(),
+            wanted: None,
             user: identity.user,
             business_unit: identity.business_unit,
             organization: identity.organization,

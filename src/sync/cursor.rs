@@ -85,6 +85,7 @@ impl Fresh {
             }
         }
         cursor.listing = self.kind == Kind::Listing;
+        cursor.stirred &= self.kind == Kind::Changes;
         if target == Target::Shadow && cursor.shadow.is_none() {
             cursor.shadow = Some(cursor.live.wrapping_add(1));
         }
@@ -132,11 +133,7 @@ pub(super) fn begin(cursor: &Cursor, table: &Table, filter: Option<&str>, root: 
         (Feed::Delta, Some(link), _) => {
             Begin::Page { url: link.clone(), kind: Kind::Changes, target: Target::Live, fresh: None }
         }
-        (Feed::Sweep, _, Some(_))
-            if !may_track(cursor) && can_compare(cursor, &columns) && compares(cursor, table) =>
-        {
-            list()
-        }
+        (Feed::Sweep, _, Some(_)) if can_compare(cursor, &columns) && compares(cursor, table) => list(),
         (Feed::Sweep, _, Some(since)) if !may_track(cursor) && is_swept(table) => {
             let url = sweep_url(root, table, &columns, filter, since);
             Begin::Page { url, kind: Kind::Changes, target: Target::Live, fresh: Some(columns) }
@@ -152,10 +149,11 @@ fn can_compare(cursor: &Cursor, columns: &[String]) -> bool {
     known && cursor.columns == columns && cursor.feed == Feed::Sweep && cursor.sweeps < SWEEPS_MAX
 }
 
-/// Whether it is time to look for rows that a sweep does not tell of: those that left the filter.
+/// Whether it is time to look for rows that a sweep does not tell of: those that left the filter, or came into it, without
+/// being changed.
 fn compares(cursor: &Cursor, table: &Table) -> bool {
     let often = !is_swept(table) || cursor.sweeps % COMPARES_EVERY == COMPARES_EVERY - 1;
-    cursor.filter.is_some() && often
+    cursor.filter.is_some() && (cursor.stirred || often && !may_track(cursor))
 }
 
 /// Whether a sweep tells enough of a table. Of parties it does not: a set that is replaced is gone, every time.

@@ -8,6 +8,7 @@
 use super::outside;
 use super::pages::{again, take_over};
 use super::reconcile::{reconcile, Incoming, Local};
+use super::related;
 use super::step::{decide, merged, Run, Stop};
 use crate::error::{Error, Result};
 use crate::model::{Key, TraceEvent};
@@ -158,6 +159,9 @@ async fn finish<S: Store, T: Transport>(
             draft.set_cursor(name, cursor);
             let gone = unlisted(state, name);
             draft.note(TraceEvent::Compared { table: name.to_owned(), gone: gone.len() });
+            if !gone.is_empty() {
+                related::stir(draft, name);
+            }
             let sums = remove(draft, table, gone, &run.policy)?;
             draft.drop_shadow(name);
             let mut cursor = draft.cursor(name);

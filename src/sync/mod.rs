@@ -15,6 +15,7 @@ mod policy;
 mod pull;
 mod push;
 mod reconcile;
+mod related;
 mod round;
 mod schema;
 mod scope;
@@ -23,6 +24,7 @@ mod spoil;
 mod step;
 mod survey;
 mod unclear;
+mod wanted;
 mod wave;
 
 pub use policy::Policy;

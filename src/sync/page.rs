@@ -4,6 +4,7 @@ use super::cursor::{may_track, Fresh, Kind};
 use super::held;
 use super::outside;
 use super::reconcile::{is_sent, reconcile, Incoming, Local};
+use super::related;
 use super::spoil;
 use super::step::{decide, merged, Run, Stop};
 use crate::error::{Error, Result};
@@ -53,7 +54,8 @@ pub(super) async fn commit<S: Store, T: Transport>(
     let mut strict = touched;
     loop {
         // A shadow is only right in memory when it was read whole before it is added to.
-        let whole = strict || target == Target::Shadow || run.policy.has_up(name);
+        let looked_at = related::is_looked_at(&run.replica.state(), name);
+        let whole = strict || target == Target::Shadow || run.policy.has_up(name) || looked_at;
         let tables: &[&str] = if whole { &[name] } else { &[] };
         let durability = if strict { Durability::Strict } else { Durability::Relaxed };
         let committed = run
@@ -216,6 +218,11 @@ fn take_over(draft: &mut Draft, part: &Part, page: Page, policy: &super::Policy)
             cursor.outside.remove(&id);
         }
         draft.set_cursor(name, cursor);
+    }
+    // Of rows that are only listed those come in themselves that are news.
+    let only_listed = part.target == Target::Shadow && draft.cursor(name).listing;
+    if !only_listed && related::is_looked_at(draft.state(), name) {
+        related::stir_by(draft, name, related::told_by(&page));
     }
     let (next_link, delta_link) = (page.next_link, page.delta_link);
     draft.add_segment(name, part.target, page.segment)?;

@@ -11,13 +11,14 @@ use super::outside;
 use super::pages::pages;
 use super::push::Pass;
 use super::reconcile::{reconcile, Incoming, Local};
+use super::related;
 use super::step::{decide, merged, words, Run, Stop};
 use super::unclear::{resolve, Unclear};
 use crate::journal::Reason;
-use crate::model::{code_shown, ETag, Key, Millis, TraceEvent};
+use crate::model::{code_shown, ETag, Key, Millis, TraceEvent, Wanted};
 use crate::platform::Transport;
 use crate::remote::{Asked, Outcome, PageCall, Resolve};
-use crate::replica::{is_held, Draft, Feed, Target};
+use crate::replica::{is_held, Cursor, Draft, Feed, State, Target};
 use crate::store::{Durability, Store};
 use flette_odata::edm::Table;
 use flette_odata::path::PARTY_TABLE;
@@ -27,6 +28,8 @@ use flette_odata::stamps::Stamps;
 /// was changed meanwhile, and the shadow takes its place; one more for a delta that came in pages, and one for what an
 /// earlier round left to finish.
 const RESTARTS_MAX: u32 = 6;
+/// How often tables that others have stirred are compared at the end of a pull; two that look at each other take turns.
+const STIRS_MAX: u32 = 3;
 
 /// Pulls every table in scope.
 ///
@@ -35,27 +38,47 @@ const RESTARTS_MAX: u32 = 6;
 pub(super) async fn pull<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std::result::Result<bool, Stop> {
     let mut whole = true;
     for name in order(run) {
-        let schema = run.schema();
-        let Some(table) = schema.table(&name) else {
-            whole = false;
-            continue;
-        };
-        let mut ended = End::Again;
-        for nth in 0..RESTARTS_MAX {
-            run.in_time()?;
-            ended = match from_where_it_stands(run, table).await? {
-                // Filled by an earlier round: what was pushed since need not be in it, nor what others did since.
-                End::Swapped if nth == 0 => End::Again,
-                End::Swapped => End::Whole,
-                ended => ended,
-            };
-            if ended != End::Again {
-                break;
-            }
-        }
-        whole &= ended == End::Whole;
+        whole &= pull_table(run, &name).await?;
     }
-    Ok(whole)
+    // Rows that came in may have stirred tables that were pulled before them.
+    for _ in 0..STIRS_MAX {
+        let stirred: Vec<String> = order(run).into_iter().filter(|name| is_stirred(run, name)).collect();
+        for name in &stirred {
+            whole &= pull_table(run, name).await?;
+        }
+    }
+    Ok(whole && !run.config.tables.iter().any(|name| is_stirred(run, name)))
+}
+
+/// Whether a table that was pulled is to be compared since others have changed.
+fn is_stirred<S: Store, T: Transport>(run: &Run<'_, S, T>, name: &str) -> bool {
+    let state = run.replica.state();
+    let cursor = state.tables.get(name).map(|table| &table.cursor);
+    cursor.is_some_and(|c| c.stirred && c.complete && c.feed == Feed::Sweep)
+        && matches!(state.record.wanted(name), Some(Wanted::Rows { .. }))
+}
+
+/// Pulls one table; tells whether all of it is in.
+async fn pull_table<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    name: &str,
+) -> std::result::Result<bool, Stop> {
+    let schema = run.schema();
+    let Some(table) = schema.table(name) else { return Ok(false) };
+    let mut ended = End::Again;
+    for nth in 0..RESTARTS_MAX {
+        run.in_time()?;
+        ended = match from_where_it_stands(run, table).await? {
+            // Filled by an earlier round: what was pushed since need not be in it, nor what others did since.
+            End::Swapped if nth == 0 => End::Again,
+            End::Swapped => End::Whole,
+            ended => ended,
+        };
+        if ended != End::Again {
+            break;
+        }
+    }
+    Ok(ended == End::Whole)
 }
 
 /// Tables whose pull is unfinished come first: a worker that never lives long still gets through them all.
@@ -67,6 +90,13 @@ fn order<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Vec<String> {
     };
     let (finished, unfinished): (Vec<&String>, Vec<&String>) = run.config.tables.iter().partition(finished);
     let order: Vec<String> = unfinished.into_iter().chain(finished).cloned().collect();
+    // Those last whose rows depend on others.
+    let looks = |name: &String| match state.record.wanted(name) {
+        Some(Wanted::Rows { looks_at, .. }) => !looks_at.is_empty(),
+        Some(Wanted::Unknown { .. }) | None => false,
+    };
+    let (last, mut order): (Vec<String>, Vec<String>) = order.into_iter().partition(looks);
+    order.extend(last);
     // Parties before activities: no activity has a newer version here than its set.
     let (mut parties, others): (Vec<String>, Vec<String>) =
         order.into_iter().partition(|name| name == PARTY_TABLE);
@@ -93,7 +123,13 @@ async fn from_where_it_stands<S: Store, T: Transport>(
 ) -> std::result::Result<End, Stop> {
     let name = &table.logical_name;
     let cursor = run.replica.state().tables.get(name).map(|t| t.cursor.clone()).unwrap_or_default();
-    let filter = wanted_rows(run, table);
+    let (filter, looks_beyond) = match wanted_rows(run.replica.state().record.wanted(name), &cursor) {
+        Ok(rows) => rows,
+        Err(why) => {
+            run.problem(why);
+            return Ok(End::Refused);
+        }
+    };
     match begin(&cursor, table, filter.as_deref(), run.remote.root()) {
         Begin::Swap => {
             swap(run, table).await?;
@@ -118,38 +154,58 @@ async fn from_where_it_stands<S: Store, T: Transport>(
                 table: name.clone(),
                 url,
                 asked: if fresh.is_some() { Asked::Read } else { Asked::Link },
-                track_changes: kind == Kind::All && table.change_tracking && may_track(&cursor),
+                // A row that comes or goes without being changed is in no feed of changes.
+                track_changes: kind == Kind::All
+                    && table.change_tracking
+                    && may_track(&cursor)
+                    && !looks_beyond,
                 rows_max: run.config.page_size,
                 merged: cursor.complete && target == Target::Live,
             };
             let fresh = fresh.map(|columns| Fresh { columns, filter, kind, at: Millis(0) });
-            let tracked = call.track_changes;
-            let listed = (kind == Kind::Listing).then(|| listing::listed(table));
-            match pages(run, listed.as_ref().unwrap_or(table), call, target, fresh).await? {
-                None if target == Target::Shadow => Ok(End::Again),
-                None => {
-                    // A read that went on was begun before what was sent last: it need not have told of that.
-                    let went_on = cursor.next_link.is_some();
-                    if !went_on {
-                        outside::release(run, table).await?;
-                    }
-                    let state = run.replica.state();
-                    let now = state.tables.get(name).map(|table| &table.cursor);
-                    let again = now.is_some_and(|now| now.behind || went_on && now.delta_link.is_some());
-                    Ok(if again { End::Again } else { End::Whole })
-                }
-                Some(outcome) => refused(run, table, outcome, tracked).await,
-            }
+            read_on(run, table, (&cursor, kind, target), (call, fresh)).await
         }
     }
 }
 
-/// Which rows of a table the profile wants, in the words of `$filter`: all of those that others hold.
-fn wanted_rows<S: Store, T: Transport>(run: &Run<'_, S, T>, table: &Table) -> Option<String> {
-    let state = run.replica.state();
-    let (name, record) = (&table.logical_name, &state.record);
-    let held = name == PARTY_TABLE || state.schema.many_to_many.iter().any(|pairs| pairs.intersect == *name);
-    run.config.profile.rows(name, record.user, record.business_unit).filter(|_| !held)
+/// Which rows of a table are asked for, and whether rows of others decide about them; `Err` says why that is not known.
+fn wanted_rows(
+    wanted: Option<&Wanted>,
+    cursor: &Cursor,
+) -> std::result::Result<(Option<String>, bool), String> {
+    match wanted {
+        None => Ok((None, false)),
+        Some(Wanted::Rows { filter, looks_at }) => Ok((Some(filter.clone()), !looks_at.is_empty())),
+        // It goes on as it was pulled; whole tables are not what was meant.
+        Some(Wanted::Unknown { .. }) if cursor.complete => Ok((cursor.filter.clone(), false)),
+        Some(Wanted::Unknown { why }) => Err(why.clone()),
+    }
+}
+
+/// Reads pages to their end, and tells how far that is.
+async fn read_on<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    table: &Table,
+    (cursor, kind, target): (&Cursor, Kind, Target),
+    (call, fresh): (PageCall, Option<Fresh>),
+) -> std::result::Result<End, Stop> {
+    let tracked = call.track_changes;
+    let listed = (kind == Kind::Listing).then(|| listing::listed(table));
+    match pages(run, listed.as_ref().unwrap_or(table), call, target, fresh).await? {
+        None if target == Target::Shadow => Ok(End::Again),
+        None => {
+            // A read that went on was begun before what was sent last: it need not have told of that.
+            let went_on = cursor.next_link.is_some();
+            if !went_on {
+                outside::release(run, table).await?;
+            }
+            let state = run.replica.state();
+            let now = state.tables.get(&table.logical_name).map(|table| &table.cursor);
+            let again = now.is_some_and(|now| now.behind || went_on && now.delta_link.is_some());
+            Ok(if again { End::Again } else { End::Whole })
+        }
+        Some(outcome) => refused(run, table, outcome, tracked).await,
+    }
 }
 
 /// How often a row is asked for before a shadow takes its place, when no answer is of use.
@@ -174,7 +230,7 @@ async fn refused<S: Store, T: Transport>(
     let name = &table.logical_name;
     if let Outcome::Park(reason) = &outcome {
         // Dataverse refuses to track changes under a filter in the same words.
-        let tracked_in_scope = tracked && wanted_rows(run, table).is_some();
+        let tracked_in_scope = tracked && run.replica.state().record.wanted(name).is_some();
         if is_about_columns(reason) && !tracked_in_scope && !run.has_read_schema() {
             run.problem(format!("table {name}: {}; its columns are read anew", words(reason)));
             run.replica
@@ -318,6 +374,9 @@ async fn swap<S: Store, T: Transport>(run: &Run<'_, S, T>, table: &Table) -> std
                 merges += merged(draft, &entries, &decision);
                 conflicts += decide(draft, &entries, decision, false);
             }
+            if lacks_rows(state, name) {
+                related::stir(draft, name);
+            }
             draft.note(TraceEvent::Swapped { table: name.to_owned() });
             draft.swap(name);
             let mut cursor = draft.cursor(name);
@@ -331,6 +390,16 @@ async fn swap<S: Store, T: Transport>(run: &Run<'_, S, T>, table: &Table) -> std
         report.merged += merges;
     });
     outside::read(run, outside).await
+}
+
+/// Whether rows that are read are not in the shadow.
+fn lacks_rows(state: &State, name: &str) -> bool {
+    let (Some(live), Some(shadow)) =
+        state.tables.get(name).map_or((None, None), |t| (t.mirror.as_ref(), t.shadow.as_ref()))
+    else {
+        return true;
+    };
+    related::is_looked_at(state, name) && live.ids().any(|id| !shadow.contains(id))
 }
 
 /// Reads the rows with entries that have moved on in the shadow, or of which it is not known whether they have, one by one,

@@ -3,6 +3,7 @@
 use super::pull::forget;
 use super::scope::{is_down, pending, scoped};
 use super::step::{decide, Run, Stop};
+use super::wanted::{wanted, Me};
 use super::{Phase, Stage};
 use crate::error::Result;
 use crate::journal::{Entry, EntryState};
@@ -66,13 +67,16 @@ fn due<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
         .profiled
         .as_ref()
         .map_or(run.config.profile.is_empty(), |known| *known == run.config.profile);
-    missing || old || !profiled
+    let unknown = state.record.wanted.is_none() && !run.config.profile.is_empty();
+    missing || old || !profiled || unknown
 }
 
 /// Takes the schema over, as far as the profile wants it, if it differs. Edits of columns that are gone, or that only come
 /// down now, move to the conflict log; a column that the profile leaves out stays until its edits are settled.
 fn adopt(draft: &mut Draft, schema: &Schema, profile: &Profile, at: Millis) -> Result<u64> {
     draft.record.schema_checked = Some(at);
+    let me = Me { user: draft.record.user, business_unit: draft.record.business_unit };
+    draft.record.wanted = Some(wanted(schema, profile, me));
     let scoped = scoped(schema, profile, &pending(draft.state().journal.iter()));
     let was_profiled = draft.record.profiled.is_some() || !draft.record.left_out.columns.is_empty();
     draft.record.left_out = scoped.left_out;

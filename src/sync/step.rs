@@ -1,6 +1,7 @@
 //! What all steps of a round share: its limits, why it stops, and how a decision becomes part of a transaction.
 
 use super::reconcile::Decision;
+use super::related;
 use super::{Outside, Policy, Progress, Report, SyncConfig};
 use crate::error::{Error, Result};
 use crate::journal::{bound, Entry, EntryState, Reason};
@@ -198,6 +199,8 @@ pub(super) fn mirror(draft: &mut Draft, told: &[Told]) -> Result<()> {
         by_table.entry(row.0.table.as_str()).or_default().push(row);
     }
     for (name, rows) in by_table {
+        let told = rows.iter().map(|(key, told)| (key.id, told.as_ref().map(|(_, etag)| etag.0.clone())));
+        related::stir_by(draft, name, told.collect());
         draft.add_segment(name, Target::Live, builder(draft, name, &rows)?)?;
         if draft.cursor(name).shadow.is_some() {
             draft.add_segment(name, Target::Shadow, builder(draft, name, &rows)?)?;

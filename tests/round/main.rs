@@ -17,6 +17,7 @@ mod overtaken;
 mod parked;
 mod patience;
 mod profile;
+mod related;
 mod rules;
 mod schema;
 mod sets;

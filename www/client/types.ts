@@ -193,6 +193,11 @@ export interface TableProfile {
   fields?: Readonly<Record<string, FieldProfile>>;
   /** Which rows go offline: a `$filter`, in which `{me}` and `{my-business-unit}` stand for ids. Default all. */
   rows?: string;
+  /**
+   * Navigation properties: rows go offline too from which one leads to a row that the other table's `rows` keep. Without
+   * `rows` here, only those do.
+   */
+  related?: readonly string[];
   /** Logical names of the columns that go offline, besides those that always do. Default all. */
   columns?: readonly string[];
 }

@@ -133,6 +133,9 @@ fn sweeps_under_a_filter_are_followed_by_a_compare_every_so_often() {
         };
         assert_eq!(kind, if compares { Kind::Listing } else { Kind::Changes }, "{sweeps}");
     }
+    let stirred = Cursor { stirred: true, ..filtered(0) };
+    let Begin::Page { kind, .. } = begin(&stirred, &table, Some("revenue gt 1"), ROOT) else { panic!() };
+    assert_eq!(kind, Kind::Listing, "rows of another table have changed");
     // What only whole rows tell (a column that was hidden) is found by them.
     check(filtered(SWEEPS_MAX), Short::All(Target::Shadow));
     let listing = Cursor { shadow: Some(1), listing: true, ..filtered(4) };
@@ -181,6 +184,11 @@ fn a_first_page_opens_the_cursor_for_its_kind() {
         (cursor.sweeps, cursor.watermark, cursor.watermark_next),
         (1, Some(Millis(1)), Some(Millis(5)))
     );
+    let mut stirred = Cursor { stirred: true, ..cursor.clone() };
+    fresh(Kind::Changes).open(&mut stirred, Target::Live);
+    assert!(stirred.stirred, "a sweep does not tell what the others have done");
+    fresh(Kind::Listing).open(&mut stirred, Target::Shadow);
+    assert!(!stirred.stirred && stirred.listing);
     fresh(Kind::All).open(&mut cursor, Target::Shadow);
     assert_eq!((cursor.delta_link, cursor.watermark, cursor.shadow), (None, None, Some(1)));
 }
