@@ -16,7 +16,8 @@ pub use hlc::{Hlc, HlcClock, COUNTER_MAX};
 pub use ids::{ChangeSetId, DeviceId, ETag, Key, OpId, Seq};
 pub use patch::{Change, FieldEdit, Reason};
 pub use profile::{
-    is_fixed, Direction, FieldProfile, LeftOut, Profile, Rule, TableProfile, ME, MY_BUSINESS_UNIT,
+    is_fixed, Direction, FieldProfile, LeftOut, Profile, RowsOf, Rule, TableProfile, ViewOf, ME,
+    MY_BUSINESS_UNIT,
 };
 pub use time::{Millis, ServerTime};
 pub use trace::{code_shown, Trace, TraceEvent, TRACE_EVENTS_KEPT_MAX, TRACE_EVENTS_MAX};

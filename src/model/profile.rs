@@ -57,9 +57,9 @@ pub struct TableProfile {
     pub merge: Option<Rule>,
     /// By logical name of the column.
     pub fields: BTreeMap<String, FieldProfile>,
-    /// Which rows go offline: a `$filter`, in which [`ME`] and [`MY_BUSINESS_UNIT`] stand for ids. All when absent.
+    /// Which rows go offline. All when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rows: Option<String>,
+    pub rows: Option<RowsOf>,
     /// Navigation properties of the table: rows come too from which one leads to a row that the `rows` of the other table
     /// keep. Without `rows` here, only those come.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -67,6 +67,24 @@ pub struct TableProfile {
     /// Logical names of the columns that go offline, besides those that always do. All when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub columns: Option<Vec<String>>,
+}
+
+/// What says which rows of a table go offline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "'rows' must be a filter, or name a view as {\"view\":\"...\"}")]
+pub enum RowsOf {
+    /// A `$filter`, in which [`ME`] and [`MY_BUSINESS_UNIT`] stand for ids.
+    Filter(String),
+    /// A view that the server keeps.
+    View(ViewOf),
+}
+
+/// A view of the type that says what goes offline (`querytype` 16).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewOf {
+    /// Its name or its id.
+    pub view: String,
 }
 
 /// In a filter of rows: the id of the user.
@@ -119,11 +137,12 @@ impl Profile {
         listed && self.direction(table, column) != Direction::None
     }
 
-    /// The `rows` of a table as a `$filter`, if they are set.
-    pub fn rows(&self, table: &str, user: Uuid, business_unit: Uuid) -> Option<String> {
-        let filter = self.tables.get(table)?.rows.as_ref()?;
-        let filter = filter.replace(ME, &user.to_string());
-        Some(filter.replace(MY_BUSINESS_UNIT, &business_unit.to_string()))
+    /// The tables whose rows go by a view, each with its name or id.
+    pub fn views(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.tables.iter().filter_map(|(name, set)| match &set.rows {
+            Some(RowsOf::View(of)) => Some((name.as_str(), of.view.as_str())),
+            Some(RowsOf::Filter(_)) | None => None,
+        })
     }
 
     /// What is set and has no effect, since the table has no such column or the column always goes both ways. `left_out`
@@ -131,6 +150,13 @@ impl Profile {
     pub fn problems(&self, schema: &Schema, left_out: &LeftOut) -> Vec<String> {
         let known = self.tables.iter().filter_map(|(name, set)| Some((schema.table(name)?, set)));
         known.flat_map(|(table, set)| set.problems(table, left_out)).collect()
+    }
+}
+
+impl RowsOf {
+    /// The text of a filter for this user, with ids in the place of macros.
+    pub fn filter(text: &str, user: Uuid, business_unit: Uuid) -> String {
+        text.replace(ME, &user.to_string()).replace(MY_BUSINESS_UNIT, &business_unit.to_string())
     }
 }
 
@@ -243,6 +269,7 @@ mod tests {
             ),
             (r#"{"account":{"fields":{"fax":{"direction":"sideways"}}}}"#, "unknown variant `sideways`"),
             (r#"{"account":{"colour":1}}"#, "unknown field `colour`"),
+            (r#"{"account":{"rows":{"query":"x"}}}"#, "'rows' must be a filter, or name a view"),
             (r#"{"account":"#, "EOF while parsing"),
         ] {
             let refusal = read(text).unwrap_err();
@@ -252,11 +279,18 @@ mod tests {
 
     #[test]
     fn rows_are_those_of_the_user_who_asks() {
-        let text = r#"{"account":{"rows":"_ownerid_value eq {me} or _owningbusinessunit_value eq {my-business-unit}"}}"#;
-        let (profile, user, unit) = (read(text).unwrap(), Uuid::from_u128(1), Uuid::from_u128(2));
+        let text = "_ownerid_value eq {me} or _owningbusinessunit_value eq {my-business-unit}";
+        let (user, unit) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let filter = format!("_ownerid_value eq {user} or _owningbusinessunit_value eq {unit}");
-        assert_eq!(profile.rows("account", user, unit), Some(filter));
-        assert_eq!(profile.rows("contact", user, unit), None);
+        assert_eq!(RowsOf::filter(text, user, unit), filter);
+    }
+
+    #[test]
+    fn rows_go_by_a_filter_or_by_a_view() {
+        let text = r#"{"account":{"rows":"name eq 'x'"},"contact":{"rows":{"view":"Mine"}}}"#;
+        let profile = read(text).unwrap();
+        assert_eq!(profile.views().collect::<Vec<_>>(), [("contact", "Mine")]);
+        assert_eq!(read(&serde_json::to_string(&profile).unwrap()).unwrap(), profile);
     }
 
     #[test]

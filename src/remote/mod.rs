@@ -8,6 +8,7 @@ mod definitions;
 mod lists;
 mod query;
 mod stamps;
+mod views;
 
 pub use batch::{request_bytes, RowAnswer, RowCall};
 pub use body::{link_body, list_body, BodyWriter};

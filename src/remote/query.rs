@@ -42,7 +42,7 @@ pub fn sweep_url(
 }
 
 /// The text of a filter as it stands in a URL (RFC 3986, 3.4): whatever could end it is escaped.
-fn encoded(filter: &str) -> String {
+pub(super) fn encoded(filter: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~'(),$:@/*=".contains(&byte);
     let mut url = String::with_capacity(filter.len());
     for byte in filter.bytes() {

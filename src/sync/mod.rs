@@ -24,6 +24,7 @@ mod spoil;
 mod step;
 mod survey;
 mod unclear;
+mod view;
 mod wanted;
 mod wave;
 

@@ -3,7 +3,7 @@
 use super::pull::forget;
 use super::scope::{is_down, pending, scoped};
 use super::step::{decide, Run, Stop};
-use super::wanted::{wanted, Me};
+use super::wanted::{wanted, Me, Views};
 use super::{Phase, Stage};
 use crate::error::Result;
 use crate::journal::{Entry, EntryState};
@@ -14,6 +14,7 @@ use crate::replica::Draft;
 use crate::store::{Durability, Store};
 use crate::sync::reconcile::{Clashed, Decision};
 use flette_odata::edm::{Schema, Table};
+use flette_odata::ordered;
 
 /// The schema is compared with the server's at least this often, milliseconds.
 const CHECK_INTERVAL_MILLIS: i64 = 60 * 60 * 1000;
@@ -37,12 +38,20 @@ pub(super) async fn refresh<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std:
     if schema.tables.is_empty() {
         return Err(Stop::Outcome(Outcome::Retry("the server describes no table in scope".to_owned())));
     }
+    let views = views(run).await?;
     let at = run.at();
-    let profile = &run.config.profile;
+    let profile = (&run.config.profile, &views);
     let conflicts =
         run.replica.transact(at, Durability::Strict, &[], |draft| adopt(draft, &schema, profile, at)).await?;
     run.count(|report| report.conflicts += conflicts);
     Ok(())
+}
+
+/// The views by which the profile chooses rows.
+async fn views<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std::result::Result<Views, Stop> {
+    let wanted: Vec<(&str, &str)> = run.config.profile.views().collect();
+    let found = run.remote.views(&wanted).await.map_err(Stop::Outcome)?;
+    Ok(ordered::map(wanted.into_iter().map(|(table, _)| table.to_owned()).zip(found)))
 }
 
 /// Both tables of a relationship of many to many tell of it.
@@ -73,10 +82,15 @@ fn due<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
 
 /// Takes the schema over, as far as the profile wants it, if it differs. Edits of columns that are gone, or that only come
 /// down now, move to the conflict log; a column that the profile leaves out stays until its edits are settled.
-fn adopt(draft: &mut Draft, schema: &Schema, profile: &Profile, at: Millis) -> Result<u64> {
+fn adopt(
+    draft: &mut Draft,
+    schema: &Schema,
+    (profile, views): (&Profile, &Views),
+    at: Millis,
+) -> Result<u64> {
     draft.record.schema_checked = Some(at);
     let me = Me { user: draft.record.user, business_unit: draft.record.business_unit };
-    draft.record.wanted = Some(wanted(schema, profile, me));
+    draft.record.wanted = Some(wanted(schema, (profile, views), me));
     let scoped = scoped(schema, profile, &pending(draft.state().journal.iter()));
     let was_profiled = draft.record.profiled.is_some() || !draft.record.left_out.columns.is_empty();
     draft.record.left_out = scoped.left_out;

@@ -3,7 +3,8 @@
 //! A relationship is followed from the rows that the other table's own `rows` keep, and no further: a row that only came
 //! because it is related brings no others. So what a table wants never depends on what is here.
 
-use crate::model::{Profile, TableProfile, Wanted};
+use super::view;
+use crate::model::{Profile, RowsOf, TableProfile, Wanted};
 use crate::replica::is_held;
 use flette_odata::edm::{Schema, Table};
 use flette_odata::filter::{parse_filter, print_filter, CompareOp, Filter};
@@ -19,9 +20,16 @@ pub(super) struct Me {
     pub(super) business_unit: Uuid,
 }
 
+/// FetchXML of views by the table whose rows they choose, or why there is none.
+pub(super) type Views = BTreeMap<String, std::result::Result<String, String>>;
+
 /// What is wanted of tables that are not wanted whole. `schema` is the server's, with all columns.
-pub(super) fn wanted(schema: &Schema, profile: &Profile, me: Me) -> BTreeMap<String, Wanted> {
-    let reader = Reader { schema, profile, me };
+pub(super) fn wanted(
+    schema: &Schema,
+    (profile, views): (&Profile, &Views),
+    me: Me,
+) -> BTreeMap<String, Wanted> {
+    let reader = Reader { schema, profile, views, me };
     let tables = profile.tables.iter().filter_map(|(name, set)| Some((schema.table(name)?, set)));
     let mut wanted = BTreeMap::new();
     // Rows that others hold always come whole.
@@ -52,12 +60,13 @@ type Result<T> = std::result::Result<T, String>;
 struct Reader<'a> {
     schema: &'a Schema,
     profile: &'a Profile,
+    views: &'a Views,
     me: Me,
 }
 
 impl Reader<'_> {
     fn wanted(&self, table: &Table, set: &TableProfile) -> Result<Option<Wanted>> {
-        let own = self.own(table, set);
+        let own = self.own(table, set)?;
         let mut filters: Vec<Filter> = Vec::new();
         for name in &set.related {
             filters.push(self.related(table, name)?);
@@ -81,17 +90,29 @@ impl Reader<'_> {
         Ok(Some(Wanted::Rows { filter, looks_at }))
     }
 
-    fn own(&self, table: &Table, set: &TableProfile) -> Own {
+    fn own(&self, table: &Table, set: &TableProfile) -> Result<Own> {
         let name = &table.logical_name;
-        match self.profile.rows(name, self.me.user, self.me.business_unit) {
+        Ok(match &set.rows {
             // What makes no sense here may make sense to the server.
-            Some(text) => {
+            Some(RowsOf::Filter(text)) => {
+                let text = RowsOf::filter(text, self.me.user, self.me.business_unit);
                 let filter = parse_filter(&text, table, self.schema).ok();
                 Own::Some { text, filter }
             }
+            Some(RowsOf::View(_)) => {
+                let of_view = |why: String| format!("the view for the rows of '{name}': {why}");
+                let fetch_xml = match self.views.get(name) {
+                    Some(found) => found.clone().map_err(of_view)?,
+                    None => return Err(of_view("it was not read".to_owned())),
+                };
+                match view::filter(&fetch_xml, table, self.schema, self.me).map_err(of_view)? {
+                    Filter::Always(true) => Own::All,
+                    filter => Own::Some { text: self.print(table, &filter)?, filter: Some(filter) },
+                }
+            }
             None if set.related.is_empty() => Own::All,
             None => Own::None,
-        }
+        })
     }
 
     /// Rows from which a navigation property leads to a row that the other table's `rows` keep.
@@ -123,7 +144,7 @@ impl Reader<'_> {
     fn kept(&self, other: &Table, name: &str) -> Result<Filter> {
         let to = &other.logical_name;
         let Some(set) = self.profile.tables.get(to) else { return Ok(Filter::Always(true)) };
-        match self.own(other, set) {
+        match self.own(other, set)? {
             Own::All => Ok(Filter::Always(true)),
             Own::Some { filter: Some(filter), .. } => Ok(filter),
             Own::None => Err(format!("'{name}' leads to '{to}', of which only related rows are kept")),

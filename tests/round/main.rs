@@ -26,4 +26,5 @@ mod stamps;
 mod station;
 mod support;
 mod trace;
+mod views;
 mod widening;

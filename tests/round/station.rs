@@ -107,6 +107,14 @@ impl Station {
         Station { engine, wire, space, left, store, config }
     }
 
+    /// The same under an offline profile, in JSON.
+    pub fn with_profile(server: &Server, user: &str, tables: &[&str], profile: &str) -> Station {
+        let mut station = Station::new(server, user, tables);
+        station.config.profile = Profile::read(profile, &station.config.tables).unwrap();
+        station.restart();
+        station
+    }
+
     /// Everything in memory is lost; what was committed is read again.
     pub fn restart(&mut self) {
         self.engine = open(&self.store, (&self.wire, &self.left), &self.space, &self.config);

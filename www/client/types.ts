@@ -191,8 +191,11 @@ export interface TableProfile {
   merge?: MergeRule;
   /** By logical name of the column. */
   fields?: Readonly<Record<string, FieldProfile>>;
-  /** Which rows go offline: a `$filter`, in which `{me}` and `{my-business-unit}` stand for ids. Default all. */
-  rows?: string;
+  /**
+   * Which rows go offline: a `$filter`, in which `{me}` and `{my-business-unit}` stand for ids, or the name or id of a view
+   * of `querytype` 16. Default all.
+   */
+  rows?: string | { readonly view: string };
   /**
    * Navigation properties: rows go offline too from which one leads to a row that the other table's `rows` keep. Without
    * `rows` here, only those do.

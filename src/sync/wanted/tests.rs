@@ -8,7 +8,18 @@ fn found(profile: &str) -> BTreeMap<String, Wanted> {
     let profile = Profile::read(profile, &scope).unwrap();
     let mut schema = flette_server::schema::schema();
     schema.tables.retain(|table| scope.contains(&table.logical_name));
-    wanted(&schema, &profile, Me { user: ME, business_unit: UNIT })
+    let views = profile.views().map(|(table, view)| (table.to_owned(), fetch(table, view)));
+    wanted(&schema, (&profile, &views.collect()), Me { user: ME, business_unit: UNIT })
+}
+
+/// The FetchXML of a view, which is known by its only condition.
+fn fetch(table: &str, condition: &str) -> std::result::Result<String, String> {
+    match condition {
+        "" => Err("there is none".to_owned()),
+        condition => Ok(format!(
+            "<fetch><entity name='{table}'><filter><condition {condition}/></filter></entity></fetch>"
+        )),
+    }
 }
 
 /// Of the table `account`: filter and the tables that it looks at.
@@ -86,6 +97,25 @@ fn rows_that_hang_on_kept_rows_are_asked_for_by_a_path() {
         "primarycontactid/contactid ne null",
         &["contact"],
     );
+}
+
+#[test]
+fn rows_of_a_view_are_followed_too() {
+    check(
+        r#"{"account":{"rows":{"view":"attribute='fax' operator='null'"},"related":["contact_customer_accounts"]},
+            "contact":{"rows":{"view":"attribute='ownerid' operator='eq-userid'"}}}"#,
+        &format!("(fax eq null) or contact_customer_accounts/any(x:x/_ownerid_value eq {ME})"),
+        &["contact"],
+    );
+    let unknown = r#"{"account":{"related":["contact_customer_accounts"]},"contact":{"rows":{"view":""}}}"#;
+    for table in ["account", "contact"] {
+        match found(unknown).remove(table) {
+            Some(Wanted::Unknown { why }) => {
+                assert_eq!(why, "The profile: the view for the rows of 'contact': there is none.");
+            }
+            other => panic!("{table}: {other:?}"),
+        }
+    }
 }
 
 #[test]
