@@ -15,7 +15,7 @@ use std::collections::HashMap;
 
 /// Answers a batch. Without `odata.continue-on-error` it stops at the first failure, whose status is then the batch's.
 ///
-/// A batch of reads that the replica cannot answer goes elsewhere as a whole. One that also writes to tables that are
+/// A batch of reads that the replica cannot answer, or that lack rows here, goes elsewhere as a whole. One that also writes to tables that are
 /// offline stays here, so that its writes keep their place behind those that wait; what the replica cannot answer in it
 /// is refused with 501.
 pub(super) async fn answer<S: Store>(
@@ -35,6 +35,7 @@ pub(super) async fn answer<S: Store>(
     let goes_on = Prefer::parse(&request.headers).continue_on_error;
     let mut answers = Vec::new();
     let mut status = 200;
+    let mut lacks = false;
     for item in items {
         let answer = match item {
             BatchItem::Single(part) => match single(replica, part, door, root).await {
@@ -42,7 +43,11 @@ pub(super) async fn answer<S: Store>(
                 Answer::Elsewhere(response) if reads_only && matches!(response.status, 404 | 501) => {
                     return Ok(beyond());
                 }
-                Answer::Here(response) | Answer::Elsewhere(response) => BatchAnswer::Single(response),
+                Answer::Here(response) => BatchAnswer::Single(response),
+                Answer::Elsewhere(response) => {
+                    lacks |= response.headers.get("Flette-Incomplete").is_some();
+                    BatchAnswer::Single(response)
+                }
             },
             BatchItem::ChangeSet(parts) => change_set(replica, &parts, door, root).await,
         };
@@ -61,7 +66,11 @@ pub(super) async fn answer<S: Store>(
     if goes_on {
         response.headers.set("Preference-Applied", "odata.continue-on-error");
     }
-    Ok(Answer::Here(response))
+    // Better answered there, as a list of its own would be; not while anything waits of which the server does not know.
+    Ok(match reads_only && lacks && replica.state().journal.is_empty() {
+        true => Answer::Elsewhere(response),
+        false => Answer::Here(response),
+    })
 }
 
 fn beyond() -> Answer {

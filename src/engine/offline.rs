@@ -84,7 +84,9 @@ fn millis_left(from: u64, done: u64, total: u64, elapsed_millis: i64) -> Option<
 
 /// Rows of a table that have come: of one that is being filled again, those of the new copy.
 fn rows_here(table: &TableState) -> u64 {
-    let filled = if table.cursor.shadow.is_some() { &table.shadow } else { &table.mirror };
+    // A shadow that only lists ids holds no rows.
+    let is_filled = table.cursor.shadow.is_some() && !table.cursor.listing;
+    let filled = if is_filled { &table.shadow } else { &table.mirror };
     count(filled.as_ref().map_or(0, |mirror| mirror.len()))
 }
 

@@ -1,6 +1,7 @@
 //! How many rows there are.
 
 use super::definitions::Part;
+use super::query::encoded;
 use super::{About, Asked, Outcome, Remote};
 use crate::model::Reason;
 use crate::platform::Transport;
@@ -20,12 +21,16 @@ pub enum Counted {
 }
 
 impl<T: Transport> Remote<'_, T> {
-    /// Counts collections, given as table and set name, in order.
+    /// Counts collections, given as set name and filter, in order.
     ///
     /// # Errors
     /// When the answer as a whole says something else, or one of its parts asks to wait.
-    pub async fn counts(&self, sets: &[(&str, &str)]) -> Result<Vec<Counted>, Outcome> {
-        let urls: Vec<String> = sets.iter().map(|(_, set)| format!("{set}/$count")).collect();
+    pub async fn counts(&self, sets: &[(&str, Option<String>)]) -> Result<Vec<Counted>, Outcome> {
+        let url = |(set, filter): &(&str, Option<String>)| match filter {
+            Some(filter) => format!("{set}/$count?$filter={}", encoded(filter)),
+            None => format!("{set}/$count"),
+        };
+        let urls: Vec<String> = sets.iter().map(url).collect();
         let urls: Vec<&String> = urls.iter().collect();
         let mut counted = Vec::with_capacity(urls.len());
         for chunk in urls.chunks(BATCH_PARTS_MAX) {

@@ -3,7 +3,7 @@
 use super::round::hello;
 use super::step::{Run, Stop};
 use super::{schema, Outside, Phase, Progress, Report, Stage, SyncConfig};
-use crate::model::{code_shown, TraceEvent};
+use crate::model::{code_shown, TraceEvent, Wanted};
 use crate::platform::Transport;
 use crate::remote::{Counted, COUNT_MAX};
 use crate::replica::{Replica, Total};
@@ -80,23 +80,20 @@ async fn look<S: Store, T: Transport>(
     run.in_time()?;
     run.progress.set(Some(Stage { phase: Phase::Checks, table: String::new(), done: 0, total: None }));
     let schema = run.schema();
-    let sets: Vec<(&str, &str)> = run
-        .config
-        .tables
-        .iter()
-        .filter_map(|name| Some((name.as_str(), schema.table(name)?.set_name.as_str())))
-        .collect();
+    let known = run.config.tables.iter().filter_map(|name| Some((name, schema.table(name)?)));
+    let (names, sets): (Vec<&String>, Vec<(&str, Option<String>)>) =
+        known.map(|(name, table)| (name, (table.set_name.as_str(), filter_of(run, name)))).unzip();
     let counted = run.remote.counts(&sets).await.map_err(Stop::Outcome)?;
     let mut survey = Survey::default();
-    for ((name, _), counted) in sets.iter().zip(counted) {
+    for (name, counted) in names.into_iter().zip(counted) {
         match counted {
             Counted::Rows(rows) => {
                 let total = Total { rows, exact: rows < COUNT_MAX };
-                survey.totals.insert((*name).to_owned(), total);
+                survey.totals.insert(name.clone(), total);
             }
             Counted::Refused(reason) => {
                 let (status, code) = (reason.status, code_shown(&reason.code));
-                let table = (*name).to_owned();
+                let table = name.clone();
                 run.replica.trace().note(run.at(), &TraceEvent::Refused { table, status, code });
             }
         }
@@ -109,14 +106,22 @@ async fn look<S: Store, T: Transport>(
     Ok(survey)
 }
 
-/// A count stops at [`COUNT_MAX`]. Of tables that have more, the server tells the rows that there are, whoever may see
-/// them: as much as will come at most.
+/// Which rows of a table are wanted.
+fn filter_of<S: Store, T: Transport>(run: &Run<'_, S, T>, name: &str) -> Option<String> {
+    match run.replica.state().record.wanted(name) {
+        Some(Wanted::Rows { filter, .. }) => Some(filter.clone()),
+        Some(Wanted::Unknown { .. }) | None => None,
+    }
+}
+
+/// A count stops at [`COUNT_MAX`]. Of tables that have more, and are wanted whole, the server tells the rows that there are,
+/// whoever may see them: as much as will come at most.
 async fn beyond_count<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     survey: &mut Survey,
 ) -> std::result::Result<(), Stop> {
     let capped = survey.totals.iter().filter(|(_, total)| !total.exact).map(|(name, _)| name.as_str());
-    let capped: Vec<&str> = capped.collect();
+    let capped: Vec<&str> = capped.filter(|name| filter_of(run, name).is_none()).collect();
     if capped.is_empty() {
         return Ok(());
     }

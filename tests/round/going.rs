@@ -252,3 +252,32 @@ fn going_online_says_what_became_of_the_work() {
     assert_eq!(told, [2, 1, 1, 1], "{report}");
     assert!(!is_offline(&station));
 }
+
+#[test]
+fn totals_are_those_of_the_rows_that_the_profile_wants() {
+    let server = filled();
+    let online = server.user("admin");
+    let account = online.create("accounts", r#"{"name":"Of one contact"}"#);
+    let of = format!(r#""parentcustomerid_account@odata.bind":"accounts({account})""#);
+    online.create("contacts", &format!(r#"{{"lastname":"C0",{of}}}"#));
+    let profile =
+        r#"{"account":{"related":["contact_customer_accounts"]},"contact":{"rows":"lastname eq 'C0'"}}"#;
+    let station = Station::with_profile(&server, "demo", &TABLES, profile);
+    let seen: Rc<RefCell<Vec<Value>>> = Rc::default();
+    let (engine, told) = (station.engine.clone(), seen.clone());
+    station.wire.fail(move |_| {
+        told.borrow_mut().push(ask(&engine, Method::Get, "/flette/status")["going_offline"].clone());
+        None
+    });
+    station.post("/flette/go-offline", "");
+    station.wire.heal();
+    assert!(is_offline(&station));
+    let seen = seen.borrow();
+    let first = seen.iter().find(|going| !going["total"].is_null()).unwrap();
+    let total = |name: &str| {
+        let tables = first["tables"].as_array().unwrap();
+        let table = tables.iter().find(|table| table["name"] == name).unwrap();
+        (table["total"].as_u64().unwrap(), table["exact"].as_bool().unwrap())
+    };
+    assert_eq!((total("contact"), total("account")), ((2, true), (1, true)), "{first}");
+}

@@ -236,6 +236,44 @@ fn a_row_outside_is_no_row_that_does_not_exist() {
     assert_eq!(list.headers.get("Flette-Incomplete"), Some("contact"));
 }
 
+/// Two lists in one batch.
+fn batch(device: &Device, first: &str, second: &str) -> Answer {
+    let part = |url: &str| {
+        format!("--b\nContent-Type: application/http\nContent-Transfer-Encoding: binary\n\nGET {url} HTTP/1.1\n\n\n")
+    };
+    let door = Door { root: "/api/data/v9.2/", scope: &device.config.tables, now: device.now() };
+    let mut request = Request::new(Method::Post, "/api/data/v9.2/$batch");
+    request.headers.set("Content-Type", "multipart/mixed;boundary=b");
+    request.body = format!("{}{}--b--\n", part(first), part(second)).into_bytes();
+    pollster::block_on(api::answer(&device.replica, &request, door))
+}
+
+#[test]
+fn a_batch_with_a_list_that_lacks_rows_is_the_servers_while_nothing_waits() {
+    let (server, _, [inside, _]) = world(Kind::Open);
+    let device = Device::with_profile(&server, "demo", SALES);
+    let (accounts, contacts) = ("accounts?$select=name", "contacts?$select=lastname");
+    let here = |first: &str, second: &str| match batch(&device, first, second) {
+        Answer::Here(response) => (true, response),
+        Answer::Elsewhere(response) => (false, response),
+    };
+    assert!(here(accounts, accounts).0);
+    for (first, second) in [(accounts, contacts), (contacts, accounts)] {
+        let (is_here, response) = here(first, second);
+        // Without the server, this is what is here, and it says what it lacks.
+        let body = String::from_utf8_lossy(&response.body).into_owned();
+        assert_eq!(
+            (is_here, response.status, body.contains("Flette-Incomplete: contact")),
+            (false, 200, true)
+        );
+        assert!(body.contains("Inside") && !body.contains("Outside"));
+    }
+    // A row that is here needs no server.
+    assert!(here(accounts, &format!("contacts({inside})?$select=lastname")).0);
+    device.create("account", &[("name", text("New"))]);
+    assert!(here(accounts, contacts).0, "the server does not know of the new account");
+}
+
 #[test]
 fn a_filter_that_the_server_refuses_is_told_and_other_tables_go_on() {
     let (server, online, _) = world(Kind::Open);
