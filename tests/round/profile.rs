@@ -359,3 +359,14 @@ fn a_column_that_is_let_in_again_is_not_shown_empty() {
     assert_eq!(device.text("contact", inside, "fax"), "there");
     assert!(device.replica.state().is_complete("contact"));
 }
+
+#[test]
+fn nothing_is_made_that_points_to_a_row_which_was_deleted_here() {
+    let (server, online, _) = world(Kind::Open);
+    let account = online.create("accounts", r#"{"name":"A"}"#);
+    let device = Device::with_profile(&server, "demo", r#"{"account":{"rows":"name eq 'A'"}}"#);
+    device.delete("account", account);
+    let child = format!(r#"{{"lastname":"C","parentcustomerid_account@odata.bind":"/accounts({account})"}}"#);
+    assert_eq!(here(&device, "POST", "contacts", &child).status, 404);
+    assert_eq!(device.entries().len(), 1);
+}

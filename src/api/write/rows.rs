@@ -148,12 +148,15 @@ fn resolved(draft: &Draft, values: Vec<(String, Value)>) -> Vec<(String, Value)>
     values.into_iter().map(|(name, value)| (name, resolve(value))).collect()
 }
 
-/// Lookups must point to rows that are there, as far as the replica holds every row of the target table.
+/// Lookups must point to rows that are there, as far as the replica holds every row of the target table; and to none that
+/// was deleted here, whatever is missing: what points to it goes with it.
 fn check_targets(draft: &Draft, call: Call<'_>, values: &[(String, Value)]) -> Result<()> {
     for (_, value) in values {
         let Value::Lookup(target) = value else { continue };
         let complete = draft.cursor(&target.table).holds_all() && call.door.covers(&target.table);
-        if complete && draft.row(&Key::new(target.table.clone(), target.id)).is_none() {
+        let key = draft.resolve(&Key::new(target.table.clone(), target.id));
+        let deleted_here = || !draft.entries_of(&key).is_empty() || draft.state().is_gone(&key);
+        if draft.row(&key).is_none() && (complete || deleted_here()) {
             return Err(ODataError::row_not_found(&target.table, target.id).into());
         }
     }
