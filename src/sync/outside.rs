@@ -8,23 +8,18 @@ use super::push::Pass;
 use super::step::{Run, Stop};
 use super::unclear::{resolve, Unclear};
 use crate::error::{Error, Result};
-use crate::model::{Change, Key};
+use crate::model::Key;
 use crate::platform::Transport;
 use crate::replica::{Draft, SegmentBuilder, Target};
 use crate::store::{Durability, Store};
 use flette_odata::edm::Table;
 
-/// Keeps a row with entries that the feed took away. Its entries build upon nothing that is known to stand.
+/// Keeps a row with entries that the feed took away, at the version that they build upon: if it still stands at that one,
+/// they are asked for as they were asked for before.
 ///
 /// # Errors
 /// [`Error::Damaged`] when a value does not fit its column, which decoding should have found.
 pub(super) fn keep(draft: &mut Draft, table: &Table, key: &Key, target: Target) -> Result<()> {
-    for mut entry in draft.entries_of(key) {
-        if !matches!(entry.change, Change::Create(_)) && entry.base.is_some() {
-            entry.base = None;
-            draft.put(entry);
-        }
-    }
     if let Some((row, etag)) = draft.state().mirror_row(key) {
         let mut builder = SegmentBuilder::new(table);
         let wrong = |column: &str| Error::Damaged(format!("column {column} of {}", key.table));

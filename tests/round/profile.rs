@@ -370,3 +370,22 @@ fn nothing_is_made_that_points_to_a_row_which_was_deleted_here() {
     assert_eq!(here(&device, "POST", "contacts", &child).status, 404);
     assert_eq!(device.entries().len(), 1);
 }
+
+#[test]
+fn an_unanswered_edit_of_a_row_that_leaves_as_it_was_goes_again_as_the_same_operation() {
+    let (server, online, [inside, _]) = world(Kind::Open);
+    let mut device = edited_once(&server, inside);
+    let op = device.entries()[0].op;
+    device.restart();
+    device.set_profile(r#"{"contact":{"rows":"jobtitle eq 'Buyer'"}}"#);
+    let pushes = |r: &Request| String::from_utf8_lossy(&r.body).contains("PATCH ");
+    device.wire.fail(move |request| pushes(request).then_some(Fault::LoseRequest));
+    device.round();
+    device.round();
+    let [entry] = device.entries().try_into().unwrap();
+    assert_eq!((entry.op, outside(&device)), (op, 1));
+    device.wire.heal();
+    device.sync();
+    assert_eq!(online.json(&format!("contacts({inside})"))["fax"], "mine");
+    assert_eq!((has(&device, inside), outside(&device), device.conflicts().len()), (false, 0, 0));
+}
