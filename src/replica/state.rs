@@ -65,6 +65,9 @@ pub struct Record {
     /// The profile that the schema was narrowed by; none while that is not done, or was never asked for.
     #[serde(default)]
     pub profiled: Option<Profile>,
+    /// Whether the schema was narrowed but for columns of which edits waited: it is looked at again in every round.
+    #[serde(default)]
+    pub narrowing: bool,
     /// What the schema lacks by it.
     #[serde(default)]
     pub left_out: LeftOut,
@@ -131,6 +134,7 @@ impl Record {
             going_offline: None,
             customizations: Vec::new(),
             profiled: None,
+            narrowing: false,
             left_out: LeftOut::default(),
             wanted: None,
             user: identity.user,

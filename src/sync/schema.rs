@@ -77,7 +77,7 @@ fn due<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
         .as_ref()
         .map_or(run.config.profile.is_empty(), |known| *known == run.config.profile);
     let unknown = state.record.wanted.is_none() && !run.config.profile.is_empty();
-    missing || old || !profiled || unknown
+    missing || old || !profiled || unknown || state.record.narrowing
 }
 
 /// Takes the schema over, as far as the profile wants it, if it differs. Edits of columns that are gone, or that only come
@@ -97,6 +97,7 @@ fn adopt(
     // What is kept for now is looked at again in the next round.
     let all_done = scoped.kept_for_edits == 0 && (was_profiled || !profile.is_empty());
     draft.record.profiled = all_done.then(|| profile.clone());
+    draft.record.narrowing = scoped.kept_for_edits > 0;
     if *draft.schema() == scoped.schema {
         return Ok(0);
     }

@@ -389,3 +389,21 @@ fn an_unanswered_edit_of_a_row_that_leaves_as_it_was_goes_again_as_the_same_oper
     assert_eq!(online.json(&format!("contacts({inside})"))["fax"], "mine");
     assert_eq!((has(&device, inside), outside(&device), device.conflicts().len()), (false, 0, 0));
 }
+
+#[test]
+fn a_profile_that_is_taken_back_before_its_columns_were_gone_leaves_nothing_out() {
+    let (server, _, [inside, _]) = world(Kind::Open);
+    let mut device = Device::synced(&server, "demo");
+    // The server will not take this: longer than the column. So the column stays, and others go.
+    device.edit("contact", inside, &[("telephone1", text(&"9".repeat(200)))]);
+    assert_eq!(device.round().parked, 1);
+    device.restart();
+    device.set_profile(FEW);
+    device.round();
+    assert_eq!(only_there(&device, "GET", "contacts", "").status, 501);
+    device.restart();
+    device.set_profile("{}");
+    device.round();
+    assert_eq!(here(&device, "GET", "contacts", "").status, 200);
+    assert_eq!(here(&device, "GET", &format!("contacts({inside})?$select=fax"), "").status, 200);
+}
