@@ -4,6 +4,7 @@
 mod control;
 mod offline;
 mod parity;
+mod passed;
 mod patience;
 mod views;
 
@@ -148,7 +149,11 @@ impl<P: Platform + 'static> Engine<P> {
         self.replica.calm().await;
         match self.answer(&request).await {
             Answer::Here(response) => response.header(SOURCE_HEADER, "replica"),
-            Answer::Elsewhere(fallback) => self.pass_on(request, fallback).await,
+            Answer::Elsewhere(fallback) => {
+                let answer = self.pass_on(request.clone(), fallback).await;
+                self.learn(&request, &answer).await;
+                answer
+            }
         }
     }
 

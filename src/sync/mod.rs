@@ -11,6 +11,7 @@ mod matrix_tests;
 mod outside;
 mod page;
 mod pages;
+mod passed;
 mod policy;
 mod pull;
 mod push;
@@ -28,6 +29,7 @@ mod view;
 mod wanted;
 mod wave;
 
+pub use passed::{learn, Written};
 pub use policy::Policy;
 pub use reconcile::{reconcile, Clashed, Decision, Incoming, Local};
 pub use round::round;

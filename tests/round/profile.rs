@@ -1,6 +1,7 @@
 //! What a profile takes offline of a table: some rows, some columns; and what becomes of the rest when it changes.
 
-use crate::support::{text, tick, Device, Fault, Server, Wire};
+use crate::station::Station;
+use crate::support::{text, tick, Device, Fault, Server, Wire, TABLES};
 use flette::api::{self, Answer, Door};
 use flette::model::{Clash, Side};
 use flette_odata::{Method, Request, Response, Uuid};
@@ -406,4 +407,34 @@ fn a_profile_that_is_taken_back_before_its_columns_were_gone_leaves_nothing_out(
     device.round();
     assert_eq!(here(&device, "GET", "contacts", "").status, 200);
     assert_eq!(here(&device, "GET", &format!("contacts({inside})?$select=fax"), "").status, 200);
+}
+
+#[test]
+fn who_writes_a_column_that_is_not_kept_here_reads_at_once_what_he_wrote_beside_it() {
+    let (server, online, [inside, elsewhere]) = world(Kind::Open);
+    let station = Station::with_profile(&server, "demo", &TABLES, FEW);
+    station.sync();
+    let path = format!("contacts({inside})");
+    station.patch(&path, r#"{"telephone1":"2","jobtitle":"Boss"}"#);
+    assert_eq!(online.json(&path)["telephone1"], "2", "it went to the server");
+    let offline = |path: &str| {
+        let answer = station.alone(path);
+        (answer.status, String::from_utf8_lossy(&answer.body).contains("Boss"))
+    };
+    assert_eq!(offline(&format!("{path}?$select=jobtitle")), (200, true));
+    // A row that is made so, and one that goes.
+    let made = station.create("contacts", r#"{"lastname":"New","telephone1":"1","jobtitle":"Boss"}"#);
+    assert_eq!(offline(&format!("contacts({made})?$select=jobtitle")), (200, true));
+    assert_eq!(online.json(&format!("contacts({made})"))["telephone1"], "1");
+    let lines = [inside, elsewhere].map(|id| format!("PATCH contacts({id}) HTTP/1.1\nContent-Type: application/json\n\n{{\"telephone1\":\"7\",\"jobtitle\":\"Boss\"}}\n"));
+    let part = |(at, line): (usize, &String)| {
+        format!("--b\nContent-Type: application/http\nContent-Transfer-Encoding: binary\nContent-ID: {at}\n\n{line}\n")
+    };
+    let body = lines.iter().enumerate().map(part).collect::<String>() + "--b--\n";
+    let mut batch = Request::new(Method::Post, format!("{}$batch", station.wire.root()));
+    batch.headers.set("Content-Type", "multipart/mixed;boundary=b");
+    batch.body = body.into_bytes();
+    assert_eq!(pollster::block_on(station.engine.handle(batch)).status, 200);
+    assert_eq!(offline(&format!("contacts({elsewhere})?$select=jobtitle")), (200, true));
+    assert!(station.journal().is_empty());
 }

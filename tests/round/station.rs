@@ -1,7 +1,7 @@
 //! A whole engine of one user on a store that outlives it, with the way to the server, the space on the disk and the
 //! moment of its death in the test's hand.
 
-use crate::support::{chance, Server, Wire};
+use crate::support::{chance, Fault, Server, Wire};
 use flette::engine::{Config, Engine, Identity, Profile};
 use flette::model::Millis;
 use flette::platform::{Platform, Space, Transport, TransportError};
@@ -84,6 +84,10 @@ pub struct Station {
 
 impl Station {
     pub fn new(server: &Server, user: &str, tables: &[&str]) -> Station {
+        Station::with_profile(server, user, tables, "{}")
+    }
+
+    pub fn with_profile(server: &Server, user: &str, tables: &[&str], profile: &str) -> Station {
         let wire = Rc::new(server.user(user));
         let who = wire.json("WhoAmI");
         let id = |name: &str| who[name].as_str().unwrap().parse::<Uuid>().unwrap();
@@ -92,16 +96,10 @@ impl Station {
             business_unit: id("BusinessUnitId"),
             organization: id("OrganizationId"),
         };
-        let tables = tables.iter().map(|name| (*name).to_owned()).collect();
+        let tables: Vec<String> = tables.iter().map(|name| (*name).to_owned()).collect();
+        let profile = Profile::read(profile, &tables).unwrap();
         let database = "station".to_owned();
-        let config = Config {
-            root: server.root(),
-            database,
-            identity,
-            tables,
-            page_size: 10,
-            profile: Profile::default(),
-        };
+        let config = Config { root: server.root(), database, identity, tables, page_size: 10, profile };
         let (store, left, space) = (MemoryStore::new(), Rc::default(), Rc::default());
         let engine = open(&store, (&wire, &left), &space, &config);
         Station { engine, wire, space, left, store, config }
@@ -131,6 +129,14 @@ impl Station {
             request = request.json(body.as_bytes().to_vec());
         }
         pollster::block_on(self.engine.handle(request))
+    }
+
+    /// What the engine answers to a read while the server is out of reach.
+    pub fn alone(&self, path: &str) -> Response {
+        self.wire.fail(|_| Some(Fault::LoseRequest));
+        let answer = self.ask(Method::Get, path, "");
+        self.wire.heal();
+        answer
     }
 
     pub fn get(&self, path: &str) -> Value {

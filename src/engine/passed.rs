@@ -1,0 +1,82 @@
+//! Writes that went to the server past the replica. Whoever wrote reads on here, so what is kept here of the rows is read
+//! anew before he hears that it is done.
+
+use super::{sync, Engine, SOURCE_HEADER};
+use crate::model::Key;
+use crate::platform::Platform;
+use crate::replica::State;
+use crate::sync::Written;
+use flette_odata::batch::{parse_batch, parse_batch_response, BatchAnswer, BatchItem};
+use flette_odata::path::{parse_url, Resource, RowKey};
+use flette_odata::{Headers, Request, Response};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl<P: Platform + 'static> Engine<P> {
+    /// Reads the rows that were written so. What cannot be read now comes in with the next round.
+    pub(super) async fn learn(&self, request: &Request, response: &Response) {
+        if response.headers.get(SOURCE_HEADER) != Some("network") {
+            return;
+        }
+        let mut rows = written(&self.replica.state(), &self.config.root, request, response);
+        let config = self.sync_config();
+        rows.retain(|row| config.tables.contains(&row.key.table) && shows(&self.replica.state(), &row.key));
+        if rows.is_empty() {
+            return;
+        }
+        let now = || self.platform.now();
+        let random = |bytes: &mut [u8]| self.platform.random(bytes);
+        let outside = self.outside(&now, &random);
+        sync::learn(&self.replica, &outside, &config, &self.live.progress, rows).await;
+    }
+}
+
+/// Whether the replica would answer a read of the row.
+fn shows(state: &State, key: &Key) -> bool {
+    state.is_known(key) || state.is_complete(&key.table)
+}
+
+/// Rows that a request wrote, by the answers that it got.
+fn written(state: &State, root: &str, request: &Request, response: &Response) -> Vec<Written> {
+    let of = |request: &Request, response: &Response| {
+        response.is_success().then(|| one(state, root, request, response)).flatten()
+    };
+    if !super::path_of(&request.url).ends_with("/$batch") {
+        return of(request, response).into_iter().collect();
+    }
+    let kind = |headers: &Headers| headers.get("Content-Type").unwrap_or_default().to_owned();
+    let items = parse_batch(&kind(&request.headers), &request.body).unwrap_or_default();
+    let answers = parse_batch_response(&kind(&response.headers), &response.body).unwrap_or_default();
+    let pairs = items.iter().zip(&answers).flat_map(|(item, answer)| match (item, answer) {
+        (BatchItem::Single(part), BatchAnswer::Single(answer)) => vec![(&part.request, answer)],
+        (BatchItem::ChangeSet(parts), BatchAnswer::ChangeSet(answers)) => {
+            parts.iter().zip(answers).map(|(part, (_, answer))| (&part.request, answer)).collect()
+        }
+        // A change set that was refused, and what fits nowhere.
+        (BatchItem::ChangeSet(_), BatchAnswer::Single(_))
+        | (BatchItem::Single(_), BatchAnswer::ChangeSet(_)) => Vec::new(),
+    });
+    // A row that was written twice is read once.
+    let rows = pairs.filter_map(|(request, response)| of(request, response));
+    let mut all: BTreeMap<Key, BTreeSet<String>> = BTreeMap::new();
+    for row in rows {
+        all.entry(row.key).or_default().extend(row.columns);
+    }
+    all.into_iter().map(|(key, columns)| Written { key, columns }).collect()
+}
+
+/// The row that a request names, or that it made.
+fn one(state: &State, root: &str, request: &Request, response: &Response) -> Option<Written> {
+    if request.method == flette_odata::Method::Get {
+        return None;
+    }
+    let row = |url: &str| match parse_url(url, root, &state.schema).ok()?.resource {
+        Resource::Row { table, key: RowKey::Id(id) }
+        | Resource::Property { table, key: RowKey::Id(id), .. }
+        | Resource::Reference { table, key: RowKey::Id(id), .. } => Some(Key::new(table, id)),
+        _ => None,
+    };
+    let key = row(&request.url).or_else(|| row(response.headers.get("OData-EntityId")?))?;
+    let body: BTreeMap<String, serde_json::Value> =
+        flette_odata::json::read(&request.body).unwrap_or_default();
+    Some(Written { key, columns: body.into_keys().collect() })
+}
