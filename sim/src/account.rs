@@ -118,6 +118,8 @@ pub struct Account {
     lost: BTreeMap<Uuid, Option<u64>>,
     /// Values stood there between two looks: the history has gaps.
     gaps: bool,
+    /// Columns that devices write over whatever stands there: by their profiles this device's value wins.
+    insisting: BTreeSet<(usize, String)>,
     /// Whose deletion takes a row along.
     parents: BTreeMap<Uuid, Uuid>,
     ticks: u64,
@@ -166,6 +168,11 @@ impl Account {
         Some(record.deed.clone())
     }
 
+    /// A device's own values win in these columns, now or later.
+    pub fn insists<'c>(&mut self, device: usize, columns: impl Iterator<Item = &'c str>) {
+        self.insisting.extend(columns.map(|column| (device, column.to_owned())));
+    }
+
     /// Somebody online did something.
     pub fn online(&mut self, deed: &Deed, now: i64) {
         if let Deed::Create { row, parent: Some(parent), .. } = deed {
@@ -192,8 +199,15 @@ impl Account {
                 if history.last() == Some(value) {
                     continue;
                 }
-                // The lines of an address are one value: with one of them the others may come back.
-                if history.contains(value) && !column.starts_with("address1_") {
+                // The lines of an address are one value: with one of them the others may come back. What was carried out and
+                // overwritten before its device heard of it cannot be told from what never arrived, and is asked for
+                // once more as far as it wins: by the rule `local` it always does.
+                let insists = || {
+                    let writes = |record: &&Record| record.deed.writes(*id, column, value);
+                    let by = self.records.iter().filter(writes);
+                    by.into_iter().any(|record| self.insisting.contains(&(record.device, column.clone())))
+                };
+                if history.contains(value) && !column.starts_with("address1_") && !insists() {
                     return Err(format!("I-4: {value} of {column} of {id} was applied twice: {history:?}"));
                 }
                 history.push(value.clone());

@@ -5,6 +5,7 @@ use crate::dice::Dice;
 use crate::disk::{Disk, Platter};
 use crate::faults::Faults;
 use crate::net::{Crm, Wire, ROOT};
+use crate::profiles::Profiles;
 use crate::step::{run, yield_now, Task};
 use flette::engine::{Config, Engine, Identity, Profile};
 use flette::model::Millis;
@@ -105,6 +106,8 @@ pub struct Device {
     pub skew_millis: Rc<Cell<i64>>,
     /// What runs.
     pub doing: Vec<Doing>,
+    /// What goes offline, and whose value stands.
+    pub profiles: Profiles,
     engine: Rc<Engine<Desk>>,
     disk: Disk,
     identity: Identity,
@@ -113,6 +116,18 @@ pub struct Device {
     faults: Rc<Faults>,
     dice: Rc<Dice>,
     locks: Rc<RefCell<BTreeSet<String>>>,
+    /// Whether its line is down.
+    cut: Rc<Cell<bool>>,
+}
+
+/// What a device begins with.
+pub struct Begun {
+    /// Its own chance.
+    pub seed: u64,
+    /// What is written on its disk: nothing, if it is new.
+    pub platter: Platter,
+    /// What it is set to.
+    pub profile: Profile,
 }
 
 /// What devices share.
@@ -126,20 +141,21 @@ pub struct Surroundings {
 }
 
 impl Device {
-    /// A device with what is written on its disk: nothing, if it is new.
-    pub fn new(
-        at: usize,
-        identity: Identity,
-        around: &Surroundings,
-        (seed, platter): (u64, Platter),
-    ) -> Option<Device> {
-        let disk = Disk::new(platter, around.faults.clone());
-        let (dice, locks) = (Rc::new(Dice::new(seed)), Rc::default());
-        let skew_millis = Rc::new(Cell::new(0));
+    /// A device of a user. `None` when its engine does not open.
+    pub fn new(at: usize, identity: Identity, around: &Surroundings, begun: Begun) -> Option<Device> {
+        let disk = Disk::new(begun.platter, around.faults.clone());
+        let (dice, locks) = (Rc::new(Dice::new(begun.seed)), Rc::default());
+        let (skew_millis, cut) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
         let (crm, clock, faults) = (around.crm.clone(), around.clock.clone(), around.faults.clone());
         let session = Rc::new(Cell::new(identity.user));
-        let (owner, signed_in) = (identity.user, session.clone());
-        let wire = Wire { crm: crm.clone(), device: at, owner, session: signed_in, faults: faults.clone() };
+        let wire = Wire {
+            crm: crm.clone(),
+            device: at,
+            owner: identity.user,
+            session: session.clone(),
+            faults: faults.clone(),
+            cut: cut.clone(),
+        };
         let desk = Desk {
             disk: disk.clone(),
             wire,
@@ -148,14 +164,15 @@ impl Device {
             dice: dice.clone(),
             locks: Rc::clone(&locks),
         };
-        let engine = open(desk, identity)?;
-        let (user, doing) = (identity.user, Vec::new());
+        let engine = open(desk, identity, begun.profile.clone())?;
+        let (user, doing, profiles) = (identity.user, Vec::new(), Profiles::new(begun.profile));
         Some(Device {
             at,
             user,
             session,
             skew_millis,
             doing,
+            profiles,
             engine,
             disk,
             identity,
@@ -164,6 +181,7 @@ impl Device {
             faults,
             dice,
             locks,
+            cut,
         })
     }
 
@@ -172,8 +190,14 @@ impl Device {
         self.doing.clear();
         self.locks.borrow_mut().clear();
         self.disk = self.disk.reopened();
-        self.engine = open(self.desk(), self.identity)?;
+        self.engine = open(self.desk(), self.identity, self.profiles.now())?;
         Some(())
+    }
+
+    /// Starts again with another profile, as a new version of the worker does. `None` when that fails.
+    pub fn change_profile(&mut self, to: Profile) -> Option<()> {
+        self.profiles.change(to);
+        self.restart()
     }
 
     /// Whose it is, as the engine was told.
@@ -210,7 +234,7 @@ impl Device {
     /// Opens a second context beside the first, on the same disk, and lets the first go on with what it does.
     pub fn second_context(&mut self) -> Option<()> {
         self.disk.close_for(0);
-        self.engine = open(self.desk(), self.identity)?;
+        self.engine = open(self.desk(), self.identity, self.profiles.now())?;
         Some(())
     }
 
@@ -221,6 +245,7 @@ impl Device {
             owner: self.user,
             session: self.session.clone(),
             faults: self.faults.clone(),
+            cut: self.cut.clone(),
         };
         Desk {
             disk: self.disk.clone(),
@@ -249,6 +274,14 @@ impl Device {
         run(Box::pin(async move { engine.handle(request).await }))
     }
 
+    /// The same while the line is down, so that nobody else answers.
+    pub fn ask_alone(&self, request: Request) -> Option<Response> {
+        self.cut.set(true);
+        let answer = self.ask(request);
+        self.cut.set(false);
+        answer
+    }
+
     /// The same for JSON that is read.
     pub fn read(&self, path: &str) -> Option<serde_json::Value> {
         let answer = self.ask(Request::get(path))?;
@@ -262,14 +295,14 @@ impl Device {
     }
 }
 
-fn open(desk: Desk, identity: Identity) -> Option<Rc<Engine<Desk>>> {
+fn open(desk: Desk, identity: Identity, profile: Profile) -> Option<Rc<Engine<Desk>>> {
     let config = Config {
         root: ROOT.to_owned(),
         database: format!("sim-{}", identity.user),
         identity,
         tables: TABLES.map(str::to_owned).to_vec(),
         page_size: PAGE_ROWS,
-        profile: Profile::default(),
+        profile,
     };
     run(Box::pin(Engine::open(desk, config)))?.ok().map(Rc::new)
 }

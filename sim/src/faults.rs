@@ -36,6 +36,7 @@ pub enum Fault {
     StoreClosed,
     Evicted,
     OtherUser,
+    ProfileChanged,
 }
 
 impl std::fmt::Display for Fault {
@@ -93,11 +94,14 @@ const ELSEWHERE: [Fault; 7] = [
     Fault::SecondContext,
 ];
 
+/// What comes in the runs whose seed says so, by dice of its own.
+const CHOSEN: [Fault; 1] = [Fault::ProfileChanged];
+
 impl Fault {
     /// Every fault that can come.
     pub fn all() -> impl Iterator<Item = Fault> {
         let network = ON_REQUEST.into_iter().filter(|fault| *fault != Fault::Status(0));
-        network.chain(ELSEWHERE).chain(SELDOM).chain(STATUSES.map(Fault::Status))
+        network.chain(ELSEWHERE).chain(SELDOM).chain(CHOSEN).chain(STATUSES.map(Fault::Status))
     }
 }
 
@@ -151,6 +155,11 @@ impl Faults {
     pub fn note(&self, fault: Fault) {
         tell(|| format!("fault: {fault}"));
         *self.counts.borrow_mut().entry(fault).or_default() += 1;
+    }
+
+    /// How many faults came so far.
+    pub fn noted(&self) -> u64 {
+        self.counts.borrow().values().sum()
     }
 
     /// How often each fault came.

@@ -11,6 +11,7 @@ pub mod faults;
 pub mod net;
 pub mod overheard;
 pub mod process;
+pub mod profiles;
 pub mod step;
 pub mod tale;
 pub mod template;

@@ -211,6 +211,8 @@ pub struct Wire {
     pub session: Rc<Cell<Uuid>>,
     /// What may go wrong.
     pub faults: Rc<Faults>,
+    /// Whether nothing gets through.
+    pub cut: Rc<Cell<bool>>,
 }
 
 impl Wire {
@@ -293,6 +295,9 @@ impl Wire {
 
 impl Transport for Wire {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        if self.cut.get() {
+            return Err(TransportError::Unreachable("no line".to_owned()));
+        }
         // On the way there: killed here, the server never hears of it.
         yield_now().await;
         let is_feed = request.url.contains("$deltatoken") || request.url.contains("$skiptoken");

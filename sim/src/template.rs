@@ -113,7 +113,7 @@ impl Template {
     /// # Errors
     /// As [`Template::new`].
     pub fn founded(&self) -> Result<Premises, String> {
-        self.premises(&self.founded)
+        self.premises(&self.founded, Profile::Open)
     }
 
     /// What a server has come to, for others to begin with.
@@ -124,17 +124,17 @@ impl Template {
         self.folder.original(premises.image()?)
     }
 
-    /// A server on a copy of its own.
+    /// A server on a copy of its own, with what it offers.
     ///
     /// # Errors
     /// As [`Template::new`].
-    pub fn premises(&self, original: &Original) -> Result<Premises, String> {
+    pub fn premises(&self, original: &Original, kind: Profile) -> Result<Premises, String> {
         let (file, schema) = (self.folder.file(), self.folder.schema.clone());
         std::fs::write(&file, &original.bytes).map_err(|error| error.to_string())?;
         let database = original.open.open_copy(&Location::File(file.clone()));
-        let service = Service::new(database.map_err(|error| error.message)?, Profile::Open);
+        let service = Service::new(database.map_err(|error| error.message)?, kind);
         let (file, backup, copies) = (RefCell::new(file), RefCell::new(None), Cell::new(0));
-        Ok(Premises { schema, service: RefCell::new(Rc::new(service)), file, backup, copies })
+        Ok(Premises { schema, kind, service: RefCell::new(Rc::new(service)), file, backup, copies })
     }
 }
 
@@ -165,6 +165,8 @@ fn is_kept(table: &str, column: &Column) -> bool {
 /// A server and the files it stands on.
 pub struct Premises {
     schema: Arc<Schema>,
+    /// What it offers.
+    kind: Profile,
     service: RefCell<Rc<Service>>,
     file: RefCell<PathBuf>,
     backup: RefCell<Option<PathBuf>>,
@@ -215,7 +217,7 @@ impl Premises {
     /// When that cannot be done.
     pub fn restore(&self) -> Result<(), String> {
         let Some(backup) = self.backup.take() else { return Ok(()) };
-        let service = Service::new(open(&backup, &self.schema)?, Profile::Open);
+        let service = Service::new(open(&backup, &self.schema)?, self.kind);
         service.database().write(|writer| writer.renew_lineage()).map_err(|error| error.message)?;
         drop(self.service.replace(Rc::new(service)));
         remove(&self.file.replace(backup));

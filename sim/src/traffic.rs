@@ -249,7 +249,11 @@ impl Traffic {
             if set == "WhoAmI" {
                 self.aware.insert(device, self.restores);
             }
-            self.pulled.insert((device, set.to_owned()), self.ticks);
+            // An app's own read may be passed on to the server; it tells the replica nothing.
+            let is_pull = request.headers.get("Prefer").is_some_and(|prefer| prefer.contains("maxpagesize"));
+            if is_pull {
+                self.pulled.insert((device, set.to_owned()), self.ticks);
+            }
         }
     }
 

@@ -2,6 +2,8 @@
 
 use super::testimony::holds;
 use super::{is_about, text_of, Account, Deed, Record, Said, Testimony};
+use crate::profiles::Profiles;
+use flette::model::Rule;
 use flette_odata::Uuid;
 use serde_json::Value as Json;
 
@@ -10,31 +12,55 @@ use serde_json::Value as Json;
 const APART_MILLIS: i64 = 60_000;
 
 impl Account {
-    /// Whether of two conflicting values the one won that was written later (I-25), where both times are known and far
-    /// enough apart. `log` is what `GET /flette/conflicts` says.
+    /// Whether of two conflicting values the right one won: by the rule that is set, else the one that was written later
+    /// (I-25), where both times are known and far enough apart. `log` is what `GET /flette/conflicts` says.
     ///
     /// # Errors
     /// The first conflict that was decided wrongly.
-    pub fn judge(&self, device: usize, log: &Json) -> Result<(), String> {
-        // The lines of an address are one value, and have one time.
-        for conflict in fields_of(log).filter(is_single) {
-            let time = |side: &str| self.times.get(&text_of(&conflict[side])?);
-            let (Some(local), Some(server)) = (time("local"), time("server")) else { continue };
-            let later = if local.0 > server.1 + APART_MILLIS {
-                "local"
-            } else if server.0 > local.1 + APART_MILLIS {
-                "server"
-            } else {
-                continue;
-            };
-            if conflict["winner"] != later {
+    pub fn judge(&self, device: usize, log: &Json, profiles: &Profiles) -> Result<(), String> {
+        for conflict in log["conflicts"].as_array().into_iter().flatten() {
+            let text = |name: &str| conflict[name].as_str().unwrap_or_default();
+            let (table, field) = (text("table"), text("field"));
+            if text("kind") == "deleted-here" && profiles.rule(table, None) == Some(Rule::Local) {
                 return Err(format!(
-                    "I-25: {} of {} was written later, and lost on device {device}: {conflict}",
-                    conflict[later], conflict["field"]
+                    "a deletion lost on device {device} although its rule is local: {conflict}"
                 ));
+            }
+            // The lines of an address are one value, and have one time. What waited when a column began to come down only
+            // lost whatever the rule; so did what waited when a column was dropped, where there is no value of the server's.
+            let is_merged = text("kind") == "field" && is_single(&conflict) && !conflict["server"].is_null();
+            if !is_merged || !profiles.always_both_ways(table, field) {
+                continue;
+            }
+            let Some(rule) = profiles.rule(table, Some(field)) else { continue };
+            let right = match rule {
+                Rule::Newest => self.later(conflict),
+                Rule::Local => Some("local"),
+                Rule::Server | Rule::Manual => Some("server"),
+            };
+            if right.is_some_and(|right| conflict["winner"] != right) {
+                let promise = if rule == Rule::Newest { "I-25" } else { "a rule" };
+                return Err(format!(
+                    "{promise}: {rule:?} was to win of {field} of {}, and did not on device {device}: {conflict}",
+                    text("row")
+                ));
+            }
+            if conflict["open"] != (rule == Rule::Manual) {
+                return Err(format!("device {device} leaves the wrong conflicts to a human: {conflict}"));
             }
         }
         Ok(())
+    }
+
+    /// Which side of a conflict was written later, where that is known.
+    fn later(&self, conflict: &Json) -> Option<&'static str> {
+        let time = |side: &str| self.times.get(&text_of(&conflict[side])?);
+        let (local, server) = (time("local")?, time("server")?);
+        match () {
+            () if local.0 > server.1 + APART_MILLIS => Some("local"),
+            () if server.0 > local.1 + APART_MILLIS => Some("server"),
+            () => None,
+        }
     }
 
     /// Whether every acknowledged change of a device can be found again (I-1, I-6). How many were looked for.

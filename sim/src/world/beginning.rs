@@ -1,19 +1,21 @@
 //! What runs begin with: a server with some rows, and devices that have synchronised with it. Nothing goes wrong until
 //! then, so it is done a few times only, and runs begin with a copy.
 
+use super::choices::Choices;
 use super::clocks::Clocks;
 use super::seldom::Premises;
 use super::{Done, World, USERS, WATCHED};
 use crate::account::Account;
 use crate::clock::Clock;
-use crate::device::{Device, Surroundings};
+use crate::device::{Begun, Device, Surroundings};
 use crate::dice::Dice;
 use crate::disk::Platter;
 use crate::faults::{Fault, Faults};
 use crate::net::{Crm, Server};
 use crate::overheard::Overheard;
+use crate::tale::tell;
 use crate::template::{Original, Template};
-use flette::engine::Identity;
+use flette::engine::{Identity, Profile};
 use flette_odata::{Method, Uuid};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,7 +131,8 @@ impl World {
         for (at, name) in USERS.into_iter().enumerate().take(count) {
             let identity = self.identity(name)?;
             let around = self.surroundings();
-            let begun = (self.dice.next(), Platter::default());
+            let begun =
+                Begun { seed: self.dice.next(), platter: Platter::default(), profile: Profile::default() };
             let device = Device::new(at, identity, &around, begun).ok_or("no engine")?;
             let whole = |device: &Device| {
                 let status = device.read("/flette/status");
@@ -178,6 +181,8 @@ impl World {
             clocks: Clocks::default(),
             backup: None,
             overheard: Overheard::default(),
+            choices: Choices::none(),
+            noted: BTreeMap::new(),
         }
     }
 
@@ -201,7 +206,8 @@ impl World {
         let faults = Faults::new(dice.next());
         let customised = ON_CUSTOM_COLUMNS.into_iter().any(|fault| faults.may(fault));
         let begun = beginnings.choose(&dice, customised)?;
-        let (clock, server) = (Clock::at(begun.now), beginnings.template().premises(&begun.server)?);
+        let choices = Choices::of(seed);
+        let server = beginnings.template().premises(&begun.server, choices.kind)?;
         let mut world = World {
             account: begun.account.clone(),
             rows: begun.rows.clone(),
@@ -209,12 +215,17 @@ impl World {
             lasting: begun.lasting.clone(),
             made: begun.made,
             premises: begun.premises,
-            ..World::bare(dice, clock, server, faults)
+            choices,
+            ..World::bare(dice, Clock::at(begun.now), server, faults)
         };
         let devices = world.dice.roll(USERS.len() - 1) + 2;
         for (at, (identity, platter)) in begun.disks.iter().take(devices).enumerate() {
-            let (around, begun) = (world.surroundings(), (world.dice.next(), platter.clone()));
-            world.devices.push(Device::new(at, *identity, &around, begun).ok_or("no engine")?);
+            let (around, profile) = (world.surroundings(), world.choices.profile());
+            tell(|| format!("device {at} has the profile {}", json!(profile)));
+            let begun = Begun { seed: world.dice.next(), platter: platter.clone(), profile };
+            let device = Device::new(at, *identity, &around, begun).ok_or("no engine")?;
+            world.account.insists(at, device.profiles.insists_on());
+            world.devices.push(device);
         }
         Ok(world)
     }

@@ -1,0 +1,57 @@
+//! What a seed says beside what its dice always said. It comes from dice of their own, so that a world in which none of it
+//! is chosen is the one that it was.
+
+use crate::dice::Dice;
+use crate::profiles::{by_chance, changed};
+use flette::engine::Profile;
+use flette_server::api::Profile as Kind;
+
+/// One in so many seeds has devices with offline profiles.
+const PROFILED_SEEDS: usize = 2;
+/// In these, one in so many devices has none.
+const PLAIN_DEVICES: usize = 3;
+/// One in so many of them has a server that does not track changes under a filter, and for nobody who sees but part of
+/// the rows. Seldom, since whoever learns by sweeps is up to date after twenty rounds only.
+const SWEPT_SEEDS: usize = 10;
+/// In half of them profiles change, once in so many steps.
+const STEPS_BETWEEN_PROFILES: usize = 40;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Choices {
+    dice: Dice,
+    profiled: bool,
+    profiles_change: bool,
+    /// What the server offers.
+    pub(super) kind: Kind,
+}
+
+impl Choices {
+    /// None.
+    pub(super) fn none() -> Choices {
+        Choices { dice: Dice::new(0), profiled: false, profiles_change: false, kind: Kind::Open }
+    }
+
+    /// Those of a seed.
+    pub(super) fn of(seed: u64) -> Choices {
+        let dice = Dice::new(seed ^ 0x2545_F491_4F6C_DD1D);
+        let (profiled, swept) = (dice.once_in(PROFILED_SEEDS), dice.once_in(SWEPT_SEEDS));
+        let profiles_change = profiled && dice.once_in(2);
+        let kind = if profiled && swept { Kind::Dataverse } else { Kind::Open };
+        Choices { dice, profiled, profiles_change, kind }
+    }
+
+    /// The profile of a new device.
+    pub(super) fn profile(&self) -> Profile {
+        match self.profiled && !self.dice.once_in(PLAIN_DEVICES) {
+            true => by_chance(&self.dice),
+            false => Profile::default(),
+        }
+    }
+
+    /// What a device's profile is changed to now, if it is.
+    pub(super) fn change(&self, profile: &Profile) -> Option<Profile> {
+        let changes = self.profiles_change && self.dice.once_in(STEPS_BETWEEN_PROFILES);
+        changes.then(|| changed(profile, &self.dice)).filter(|changed| changed != profile)
+    }
+}

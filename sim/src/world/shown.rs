@@ -1,0 +1,270 @@
+//! What a device shows its user under its profile, against what the server shows him.
+
+use super::{Done, World, USERS};
+use crate::account::{text_of, Deed, Seen, Testimony, CHOICE, COLUMNS, WATCHED};
+use crate::device::{Device, SETS, TABLES};
+use crate::faults::Fault;
+use crate::net::ROOT;
+use crate::tale::tell;
+use flette_odata::{Request, Uuid};
+use flette_server::people::user_id;
+use serde_json::{json, Value as Json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Rows by id.
+type Rows = BTreeMap<String, Json>;
+
+/// The table behind a set.
+pub(super) fn table_of(set: &str) -> &'static str {
+    SETS.iter().position(|of| *of == set).map_or("", |at| TABLES[at])
+}
+
+impl World {
+    /// Convergence: a device shows what the server shows its user of what its profile takes offline, but for rows that wait
+    /// for a human. A deletion that waits hides what hangs on its row, too.
+    pub(super) fn agrees(&self, device: &Device, told: &Testimony) -> Done {
+        let (waiting, mut lists) = (told.waiting(), Vec::new());
+        for (set, key, _) in WATCHED {
+            let (mut here, mut there) = self.both(device, set, key)?;
+            self.is_not_denied(device, (set, key), &here, told)?;
+            here.retain(|id, _| !waiting.contains(id));
+            there.retain(|id, _| !waiting.contains(id));
+            lists.push((here, there));
+        }
+        let hidden = hanging_on(told.deleted(), lists.iter().flat_map(|(_, there)| there));
+        for (here, there) in &lists {
+            let gone = |id: &str| hidden.contains(id) && !here.contains_key(id);
+            for id in here.keys().chain(there.keys()).filter(|id| !gone(id)) {
+                if let Some(difference) = difference(here.get(id), there.get(id)) {
+                    return Err(format!("convergence: {id} on device {}: {difference}", device.at));
+                }
+            }
+        }
+        only_waiting_rows_are_outside(device, &waiting)
+    }
+
+    /// The rows of a set: those that a device shows while its line is down, and those that the server shows its user and that
+    /// its profile takes offline. Without what the device does not keep, and without what only goes up: of that it shows what
+    /// was here, whatever the server says.
+    fn both(&self, device: &Device, set: &str, key: &str) -> Result<(Rows, Rows), String> {
+        let (table, profiles, identity) = (table_of(set), &device.profiles, device.identity());
+        let filter = profiles.now().rows(table, identity.user, identity.business_unit);
+        let filter = filter.map(|filter| format!("&$filter={}", in_url(&filter))).unwrap_or_default();
+        let there = self.list(user_of(device.at), &format!("{set}?$orderby={key}{filter}"))?;
+        let there = rows(&there, key);
+        let columns: BTreeSet<&String> =
+            there.values().filter_map(Json::as_object).flatten().map(|(name, _)| name).collect();
+        let kept = |name: &&&String| !name.contains('@') && profiles.keeps(table, name);
+        let kept: Vec<&str> = columns.iter().filter(kept).map(|name| name.as_str()).collect();
+        let whole = columns.iter().all(|name| profiles.keeps(table, name));
+        let select = match (whole, kept.is_empty()) {
+            (true, false) => String::new(),
+            (false, false) => format!("&$select={}", kept.join(",")),
+            (_, true) => format!("&$select={key}"),
+        };
+        let path = format!("{ROOT}{set}?$orderby={key}{select}");
+        let answer = device.ask_alone(Request::get(path)).ok_or("L-2: a list hangs")?;
+        let here: Option<Json> = serde_json::from_slice(&answer.body).ok().filter(|_| answer.status == 200);
+        let here = here.ok_or_else(|| {
+            format!("device {} answers {} when it is to list {set}", device.at, answer.status)
+        })?;
+        let mut both = (rows(&here, key), there);
+        for row in both.0.values_mut().chain(both.1.values_mut()).filter_map(Json::as_object_mut) {
+            row.retain(|name, _| {
+                profiles.follows(table, name) && (name.contains('@') || profiles.keeps(table, name))
+            });
+        }
+        Ok(both)
+    }
+
+    /// What is not here is not said not to be: only the server can tell.
+    fn is_not_denied(
+        &self,
+        device: &Device,
+        (set, key): (&str, &str),
+        here: &Rows,
+        told: &Testimony,
+    ) -> Done {
+        let filtered = device.profiles.now().tables.get(table_of(set)).is_some_and(|set| set.rows.is_some());
+        let deleted = told.deleted();
+        let of_set = |id: &&Uuid| self.accounts.contains(id) == (set == "accounts");
+        let absent = |id: &&Uuid| !here.contains_key(&id.to_string()) && deleted.is_empty();
+        let Some(row) = self.rows.iter().filter(of_set).find(absent).filter(|_| filtered) else {
+            return Ok(());
+        };
+        let answer = device.ask_alone(Request::get(format!("{ROOT}{set}({row})?$select={key}")));
+        match answer.map(|answer| answer.status) {
+            Some(501) => Ok(()),
+            other => Err(format!(
+                "device {} answers {other:?} of {row}, which may be outside of its profile",
+                device.at
+            )),
+        }
+    }
+
+    /// A profile changes on a device now and then.
+    pub(super) fn change_profile(&mut self, at: usize) -> Done {
+        let Some(profile) = self.choices.change(&self.devices[at].profiles.now()) else { return Ok(()) };
+        tell(|| format!("device {at} gets the profile {}", json!(profile)));
+        self.faults.note(Fault::ProfileChanged);
+        self.shared_disk.remove(&at);
+        self.devices[at].change_profile(profile).ok_or("an engine does not open again")?;
+        self.account.insists(at, self.devices[at].profiles.insists_on());
+        Ok(())
+    }
+
+    /// Where a row is read, and which columns are asked for: all of them, unless the device does not keep all.
+    fn place_to_read(&self, at: usize, row: &Uuid) -> (String, Option<Vec<&'static str>>) {
+        let (place, profiles) = (self.place(row), &self.devices[at].profiles);
+        let keeps = |column: &&str| profiles.keeps("contact", column);
+        if self.accounts.contains(row) || COLUMNS.iter().all(|column| keeps(&column)) {
+            return (place, None);
+        }
+        let choice = (self.premises.options > 0).then_some(CHOICE);
+        let shown: Vec<&str> = COLUMNS.into_iter().filter(keeps).chain(choice).collect();
+        (format!("{place}?$select={}", shown.join(",")), Some(shown))
+    }
+
+    /// I-14: what was acknowledged is to be seen at once.
+    pub(super) fn read_back(&self, at: usize, deed: &Deed) -> Done {
+        let (row, values) = match deed {
+            Deed::Create { row, values, .. } | Deed::Edit { row, values } => (row, values.as_slice()),
+            Deed::Delete { row } => (row, [].as_slice()),
+        };
+        let (path, shown) = self.place_to_read(at, row);
+        let values =
+            values.iter().filter(|(column, _)| shown.as_ref().is_none_or(|all| all.contains(column)));
+        let answer = self.devices[at].ask(Request::get(format!("{ROOT}{path}")));
+        let answer = answer.ok_or("L-2: a read hangs")?;
+        // What the replica does not hold in full goes to the server, and is refused when that is out of reach.
+        if answer.headers.get("Flette-Source") != Some("replica") || answer.status == 501 {
+            return Ok(());
+        }
+        let seen: Option<Json> = serde_json::from_slice(&answer.body).ok().filter(|_| answer.status == 200);
+        let Some(seen) = seen else {
+            return match deed {
+                Deed::Delete { .. } => Ok(()),
+                _ => Err(format!(
+                    "I-14: device {at} answers {} and does not show {row}, which it has acknowledged",
+                    answer.status
+                )),
+            };
+        };
+        match values.into_iter().find(|(column, value)| text_of(&seen[*column]).as_ref() != Some(value)) {
+            Some((column, value)) => {
+                Err(format!("I-14: device {at} shows {} and not {value} in {column}", seen[*column]))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// I-13: rows that nobody deletes are never missing, whatever is under way.
+    pub(super) fn lasting_rows_are_there(&self, at: usize) -> Done {
+        let device = &self.devices[at];
+        if !self.dice.once_in(4) || device.user == user_id("anna") || !device.is_own_session() {
+            return Ok(());
+        }
+        for (set, key, _) in WATCHED {
+            let Some(answer) = device.ask(Request::get(format!("{ROOT}{set}?$select={key}"))) else {
+                continue;
+            };
+            let told_incomplete = answer.headers.get("Flette-Incomplete").is_some();
+            let list: Option<Json> = serde_json::from_slice(&answer.body).ok();
+            let Some(list) = list.filter(|_| answer.status == 200 && !told_incomplete) else { continue };
+            let rows = list["value"].as_array().into_iter().flatten();
+            let ids: BTreeSet<&str> = rows.filter_map(|row| row[key].as_str()).collect();
+            let of_set = |id: &&Uuid| self.accounts.contains(id) == (set == "accounts");
+            if let Some(id) =
+                self.lasting.iter().filter(of_set).find(|id| !ids.contains(id.to_string().as_str()))
+            {
+                return Err(format!("I-13: device {at} does not list {id}, which nobody deleted"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a user sees of a row before he changes it, where nothing else goes on at his device.
+    pub(super) fn seen(&self, at: usize, deed: &Deed) -> Option<Seen> {
+        let device = &self.devices[at];
+        if !device.doing.is_empty() || self.shared_disk.contains(&at) {
+            return None;
+        }
+        let (path, _) = self.place_to_read(at, &deed.row());
+        let answer = device.ask(Request::get(format!("{ROOT}{path}")))?;
+        let here = answer.headers.get("Flette-Source") == Some("replica") && answer.status == 200;
+        let row: Json = serde_json::from_slice(&answer.body).ok().filter(|_| here)?;
+        let text = |(name, value): (&String, &Json)| Some((name.clone(), text_of(value)?));
+        Some(row.as_object()?.iter().filter_map(text).collect())
+    }
+}
+
+/// Whose a device is.
+pub(super) fn user_of(at: usize) -> &'static str {
+    USERS[at % USERS.len()]
+}
+
+/// A filter as it stands in a URL.
+fn in_url(filter: &str) -> String {
+    filter.replace(' ', "%20").replace('\'', "%27")
+}
+
+fn rows(list: &Json, key: &str) -> Rows {
+    let all = list["value"].as_array().into_iter().flatten();
+    all.map(|row| (row[key].as_str().unwrap_or_default().to_owned(), row.clone())).collect()
+}
+
+/// Rows that a profile leaves out are kept as long as changes of them wait, and no longer.
+fn only_waiting_rows_are_outside(device: &Device, waiting: &BTreeSet<String>) -> Done {
+    let status = device.read("/flette/status").ok_or("a device does not tell its status")?;
+    let tables = status["tables"].as_array().into_iter().flatten();
+    let outside: u64 = tables.filter_map(|table| table["outside"].as_u64()).sum();
+    match usize::try_from(outside).is_ok_and(|outside| outside <= waiting.len()) {
+        true => Ok(()),
+        false => Err(format!(
+            "device {} keeps {outside} rows outside of its profile, {} wait",
+            device.at,
+            waiting.len()
+        )),
+    }
+}
+
+/// Some rows and those that a lookup leads from to one of them, and so on.
+fn hanging_on<'r>(
+    mut ids: BTreeSet<String>,
+    rows: impl Iterator<Item = (&'r String, &'r Json)> + Clone,
+) -> BTreeSet<String> {
+    let leads = |row: &Json, ids: &BTreeSet<String>| {
+        let mut lookups = row.as_object().into_iter().flatten().filter(|(name, _)| is_lookup(name));
+        lookups.any(|(_, to)| to.as_str().is_some_and(|to| ids.contains(to)))
+    };
+    loop {
+        let more = rows.clone().filter(|(id, row)| !ids.contains(*id) && leads(row, &ids));
+        let more: Vec<String> = more.map(|(id, _)| id.clone()).collect();
+        if more.is_empty() {
+            return ids;
+        }
+        ids.extend(more);
+    }
+}
+
+fn is_lookup(name: &str) -> bool {
+    name.starts_with('_') && name.ends_with("_value")
+}
+
+/// What is different in two rows, here and there.
+fn difference(here: Option<&Json>, there: Option<&Json>) -> Option<String> {
+    match (here.and_then(Json::as_object), there.and_then(Json::as_object)) {
+        (Some(here), Some(there)) => {
+            let mut names: BTreeSet<&String> = here.keys().collect();
+            names.extend(there.keys());
+            let differing = names.into_iter().filter(|name| here.get(*name) != there.get(*name));
+            let list: Vec<String> = differing
+                .map(|name| format!("{name} {:?} here, {:?} there", here.get(name), there.get(name)))
+                .collect();
+            (!list.is_empty()).then(|| list.join(", "))
+        }
+        (Some(_), None) => Some("is only here".to_owned()),
+        (None, Some(_)) => Some("is only there".to_owned()),
+        (None, None) => None,
+    }
+}
