@@ -4,7 +4,8 @@
 use super::choices::Choices;
 use super::clocks::Clocks;
 use super::seldom::Premises;
-use super::{Done, World, USERS, WATCHED};
+use super::shown::user_of;
+use super::{Done, World, DEVICES_MAX, USERS, WATCHED};
 use crate::account::Account;
 use crate::clock::Clock;
 use crate::device::{Begun, Device, Surroundings};
@@ -17,8 +18,10 @@ use crate::tale::tell;
 use crate::template::{Original, Template};
 use flette::engine::{Identity, Profile};
 use flette_odata::{Method, Uuid};
+use flette_server::api::Profile as Kind;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
@@ -28,6 +31,8 @@ const ON_CUSTOM_COLUMNS: [Fault; 3] = [Fault::ColumnDropped, Fault::ColumnRetype
 const BEGINNINGS: usize = 24;
 /// Rounds of a first synchronisation, at most.
 const FIRST_ROUNDS_MAX: usize = 20;
+/// Whence further devices have their chance.
+const MORE_DEVICES: u64 = 0x6A09_E667_F3BC_C908;
 /// Rows that nobody deletes: they must never be missed.
 const LASTING_ROWS: usize = 4;
 /// Other rows, at most.
@@ -44,6 +49,31 @@ pub(super) struct Beginning {
     pub(super) made: usize,
     pub(super) premises: Premises,
     pub(super) disks: Vec<(Identity, Platter)>,
+    /// Those of further devices, made when they are first wanted.
+    more_disks: OnceLock<Result<Vec<(Identity, Platter)>, String>>,
+}
+
+impl Beginning {
+    /// Disks of devices that have synchronised, at least so many of them.
+    fn disks(
+        &self,
+        template: &Template,
+        count: usize,
+    ) -> Result<impl Iterator<Item = &(Identity, Platter)>, String> {
+        let more: &[(Identity, Platter)] = match count > self.disks.len() {
+            true => self.more_disks.get_or_init(|| self.more(template)).as_ref().map_err(String::clone)?,
+            false => &[],
+        };
+        Ok(self.disks.iter().chain(more))
+    }
+
+    fn more(&self, template: &Template) -> Result<Vec<(Identity, Platter)>, String> {
+        let server = template.premises(&self.server, Kind::Open)?;
+        let dice = Dice::new(self.made as u64 ^ MORE_DEVICES);
+        let mut world = World::bare(dice, Clock::at(self.now), server, Faults::new(0));
+        world.first_devices(self.disks.len()..DEVICES_MAX)?;
+        Ok(world.disks())
+    }
 }
 
 /// All of them, made when they are first wanted.
@@ -95,8 +125,8 @@ impl World {
             world.customise()?;
         }
         world.plant()?;
-        world.first_devices(USERS.len())?;
-        let disks = world.devices.iter().map(|device| (device.identity(), device.platter())).collect();
+        world.first_devices(0..USERS.len())?;
+        let disks = world.disks();
         Ok(Beginning {
             server: template.original(world.crm.premises()?)?,
             now: world.clock.now(),
@@ -107,7 +137,12 @@ impl World {
             made: world.made,
             premises: world.premises,
             disks,
+            more_disks: OnceLock::new(),
         })
+    }
+
+    fn disks(&self) -> Vec<(Identity, Platter)> {
+        self.devices.iter().map(|device| (device.identity(), device.platter())).collect()
     }
 
     fn plant(&mut self) -> Done {
@@ -127,9 +162,9 @@ impl World {
     }
 
     /// Devices of the users in turn, with a first synchronisation behind them.
-    fn first_devices(&mut self, count: usize) -> Done {
-        for (at, name) in USERS.into_iter().enumerate().take(count) {
-            let identity = self.identity(name)?;
+    fn first_devices(&mut self, places: Range<usize>) -> Done {
+        for at in places {
+            let identity = self.identity(user_of(at))?;
             let around = self.surroundings();
             let begun =
                 Begun { seed: self.dice.next(), platter: Platter::default(), profile: Profile::default() };
@@ -196,7 +231,7 @@ impl World {
         let mut world = World::bare(dice, clock, server, faults);
         world.plant()?;
         let devices = world.dice.roll(USERS.len() - 1) + 2;
-        world.first_devices(devices)?;
+        world.first_devices(0..devices)?;
         Ok(world)
     }
 
@@ -219,7 +254,9 @@ impl World {
             ..World::bare(dice, Clock::at(begun.now), server, faults)
         };
         let devices = world.dice.roll(USERS.len() - 1) + 2;
-        for (at, (identity, platter)) in begun.disks.iter().take(devices).enumerate() {
+        let devices = world.choices.crowd.unwrap_or(devices);
+        let disks = begun.disks(beginnings.template(), devices)?;
+        for (at, (identity, platter)) in disks.take(devices).enumerate() {
             let (around, profile) = (world.surroundings(), world.choices.profile());
             tell(|| format!("device {at} has the profile {}", json!(profile)));
             let begun = Begun { seed: world.dice.next(), platter: platter.clone(), profile };

@@ -1,6 +1,7 @@
 //! What a seed says beside what its dice always said. It comes from dice of their own, so that a world in which none of it
 //! is chosen is the one that it was.
 
+use super::{DEVICES_MAX, USERS};
 use crate::dice::Dice;
 use crate::profiles::{by_chance, changed};
 use flette::engine::Profile;
@@ -13,6 +14,8 @@ const PLAIN_DEVICES: usize = 3;
 /// One in so many of them has a server that does not track changes under a filter, and for nobody who sees but part of
 /// the rows. Seldom, since whoever learns by sweeps is up to date after twenty rounds only.
 const SWEPT_SEEDS: usize = 10;
+/// One in so many seeds has four to eight devices.
+const CROWDED_SEEDS: usize = 16;
 /// In half of them profiles change, once in so many steps.
 const STEPS_BETWEEN_PROFILES: usize = 40;
 
@@ -24,12 +27,14 @@ pub(super) struct Choices {
     profiles_change: bool,
     /// What the server offers.
     pub(super) kind: Kind,
+    /// How many devices there are, where they are more than two or three.
+    pub(super) crowd: Option<usize>,
 }
 
 impl Choices {
     /// None.
     pub(super) fn none() -> Choices {
-        Choices { dice: Dice::new(0), profiled: false, profiles_change: false, kind: Kind::Open }
+        Choices { dice: Dice::new(0), profiled: false, profiles_change: false, kind: Kind::Open, crowd: None }
     }
 
     /// Those of a seed.
@@ -38,7 +43,9 @@ impl Choices {
         let (profiled, swept) = (dice.once_in(PROFILED_SEEDS), dice.once_in(SWEPT_SEEDS));
         let profiles_change = profiled && dice.once_in(2);
         let kind = if profiled && swept { Kind::Dataverse } else { Kind::Open };
-        Choices { dice, profiled, profiles_change, kind }
+        let more = dice.roll(DEVICES_MAX - USERS.len());
+        let crowd = dice.once_in(CROWDED_SEEDS).then_some(USERS.len() + 1 + more);
+        Choices { dice, profiled, profiles_change, kind, crowd }
     }
 
     /// The profile of a new device.

@@ -40,6 +40,10 @@ const STEPS_MAX: usize = 160;
 const PASSES_MAX: usize = 12;
 /// Whose devices these are, in turn. The third one sees her own rows and those of her unit.
 const USERS: [&str; 3] = ["demo", "admin", "anna"];
+/// Devices of one run, at most.
+const DEVICES_MAX: usize = 8;
+/// Whose the further ones are, where there are more than three. Ola, too, sees only part of the rows.
+const FURTHER_USERS: [&str; DEVICES_MAX - USERS.len()] = ["demo", "ola", "anna", "admin", "ola"];
 
 /// What a run came to.
 #[derive(Debug, Default)]
