@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Columns that are written, all of them text, and each value only once.
 pub const COLUMNS: [&str; 5] = ["lastname", "telephone1", "jobtitle", "address1_city", "address1_line1"];
 
-/// A custom column that comes and goes.
-pub const MEMO: &str = "new_memo";
+/// A custom column that comes and goes, by the names that it is given one after the other.
+pub const MEMOS: [&str; 3] = ["new_memo", "new_note", "new_remark"];
 
 /// A custom choice whose options come to an end. Each is chosen once.
 pub const CHOICE: &str = "new_choice";
@@ -179,6 +179,13 @@ impl Account {
             self.parents.insert(*row, *parent);
         }
         self.times.extend(deed.values().iter().map(|(_, value)| (value.clone(), (now, now))));
+    }
+
+    /// A value was written once more by somebody else, under another name.
+    pub fn copied(&mut self, value: &str, now: i64) {
+        if let Some((_, to)) = self.times.get_mut(value) {
+            *to = now;
+        }
     }
 
     /// Looks at all rows of the server.

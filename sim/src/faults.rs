@@ -37,6 +37,7 @@ pub enum Fault {
     Evicted,
     OtherUser,
     ProfileChanged,
+    ColumnRenamed,
 }
 
 impl std::fmt::Display for Fault {
@@ -80,8 +81,13 @@ pub const SELDOM: [Fault; 11] = [
 ];
 
 /// Of these, what happens to the schema.
-const SCHEMA: [Fault; 4] =
-    [Fault::ColumnDropped, Fault::ColumnAdded, Fault::ColumnRetyped, Fault::OptionRemoved];
+const SCHEMA: [Fault; 5] = [
+    Fault::ColumnDropped,
+    Fault::ColumnAdded,
+    Fault::ColumnRetyped,
+    Fault::OptionRemoved,
+    Fault::ColumnRenamed,
+];
 
 /// Faults of the disk, the feed and the device.
 const ELSEWHERE: [Fault; 7] = [
@@ -95,7 +101,7 @@ const ELSEWHERE: [Fault; 7] = [
 ];
 
 /// What comes in the runs whose seed says so, by dice of its own.
-const CHOSEN: [Fault; 1] = [Fault::ProfileChanged];
+const CHOSEN: [Fault; 2] = [Fault::ProfileChanged, Fault::ColumnRenamed];
 
 impl Fault {
     /// Every fault that can come.
@@ -138,6 +144,12 @@ impl Faults {
     /// The same without some of what seldom happens.
     pub fn without(mut self, left_out: &[Fault]) -> Faults {
         self.seldom.retain(|fault| !left_out.contains(fault));
+        self
+    }
+
+    /// The same with more that seldom happens.
+    pub fn with(mut self, more: Option<Fault>) -> Faults {
+        self.seldom.extend(more);
         self
     }
 

@@ -1,7 +1,7 @@
 //! Offline profiles of devices: what is set, and what follows from it for what a device shows and logs. Knows the settings
 //! only, nothing of how an engine heeds them.
 
-use crate::account::{CHOICE, MEMO};
+use crate::account::{CHOICE, MEMOS};
 use crate::dice::Dice;
 use flette::model::{Direction, Profile, Rule};
 use serde_json::{json, Map, Value as Json};
@@ -19,12 +19,14 @@ const ROWS: [(&str, &str); 6] = [
 const RULED: [(&str, &str); 4] =
     [("account", "name"), ("contact", "lastname"), ("contact", "telephone1"), ("contact", "jobtitle")];
 /// Columns that people write, each value once, by table.
-const WRITTEN: [(&str, &str); 6] = [
+const WRITTEN: [(&str, &str); 8] = [
     ("account", "name"),
     ("contact", "lastname"),
     ("contact", "telephone1"),
     ("contact", "jobtitle"),
-    ("contact", MEMO),
+    ("contact", MEMOS[0]),
+    ("contact", MEMOS[1]),
+    ("contact", MEMOS[2]),
     ("contact", CHOICE),
 ];
 const RULES: [&str; 4] = ["newest", "server", "local", "manual"];

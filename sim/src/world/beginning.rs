@@ -26,7 +26,8 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 
 /// What goes wrong with custom columns that are there.
-const ON_CUSTOM_COLUMNS: [Fault; 3] = [Fault::ColumnDropped, Fault::ColumnRetyped, Fault::OptionRemoved];
+const ON_CUSTOM_COLUMNS: [Fault; 4] =
+    [Fault::ColumnDropped, Fault::ColumnRetyped, Fault::ColumnRenamed, Fault::OptionRemoved];
 /// Different beginnings: half of them without custom columns, half of them with some.
 const BEGINNINGS: usize = 24;
 /// Rounds of a first synchronisation, at most.
@@ -238,10 +239,10 @@ impl World {
     /// The world of a seed, as it is before anything goes wrong.
     pub(super) fn new(seed: u64, beginnings: &Beginnings) -> Result<World, String> {
         let dice = Dice::new(seed);
-        let faults = Faults::new(dice.next());
+        let choices = Choices::of(seed);
+        let faults = Faults::new(dice.next()).with(choices.renames.then_some(Fault::ColumnRenamed));
         let customised = ON_CUSTOM_COLUMNS.into_iter().any(|fault| faults.may(fault));
         let begun = beginnings.choose(&dice, customised)?;
-        let choices = Choices::of(seed);
         let server = beginnings.template().premises(&begun.server, choices.kind)?;
         let mut world = World {
             account: begun.account.clone(),

@@ -16,6 +16,8 @@ const PLAIN_DEVICES: usize = 3;
 const SWEPT_SEEDS: usize = 10;
 /// One in so many seeds has four to eight devices.
 const CROWDED_SEEDS: usize = 16;
+/// In one of so many seeds a column is given another name now and then.
+const RENAMING_SEEDS: usize = 8;
 /// In half of them profiles change, once in so many steps.
 const STEPS_BETWEEN_PROFILES: usize = 40;
 
@@ -29,12 +31,21 @@ pub(super) struct Choices {
     pub(super) kind: Kind,
     /// How many devices there are, where they are more than two or three.
     pub(super) crowd: Option<usize>,
+    /// Whether a column is given other names.
+    pub(super) renames: bool,
 }
 
 impl Choices {
     /// None.
     pub(super) fn none() -> Choices {
-        Choices { dice: Dice::new(0), profiled: false, profiles_change: false, kind: Kind::Open, crowd: None }
+        Choices {
+            dice: Dice::new(0),
+            profiled: false,
+            profiles_change: false,
+            kind: Kind::Open,
+            crowd: None,
+            renames: false,
+        }
     }
 
     /// Those of a seed.
@@ -45,7 +56,8 @@ impl Choices {
         let kind = if profiled && swept { Kind::Dataverse } else { Kind::Open };
         let more = dice.roll(DEVICES_MAX - USERS.len());
         let crowd = dice.once_in(CROWDED_SEEDS).then_some(USERS.len() + 1 + more);
-        Choices { dice, profiled, profiles_change, kind, crowd }
+        let renames = dice.once_in(RENAMING_SEEDS);
+        Choices { dice, profiled, profiles_change, kind, crowd, renames }
     }
 
     /// The profile of a new device.

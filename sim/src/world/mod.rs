@@ -9,9 +9,7 @@ mod settle;
 mod shown;
 mod users;
 
-use crate::account::{
-    is_about, text_of, Account, Deed, Said, Seen, Snapshot, CHOICE, COLUMNS, MEMO, WATCHED,
-};
+use crate::account::{is_about, text_of, Account, Deed, Said, Seen, Snapshot, CHOICE, COLUMNS, WATCHED};
 use crate::clock::Clock;
 use crate::device::{Device, What, SETS};
 use crate::dice::Dice;
@@ -355,7 +353,7 @@ impl World {
         let mut rows = BTreeMap::new();
         for (set, key, name) in WATCHED {
             let mut columns = if set == "accounts" { vec![name] } else { COLUMNS.to_vec() };
-            columns.extend((set == "contacts" && self.premises.memo).then_some(MEMO));
+            columns.extend((set == "contacts" && self.premises.memo).then_some(self.premises.memo_name()));
             columns.extend((set == "contacts" && self.premises.options > 0).then_some(CHOICE));
             let list = self.list("admin", &format!("{set}?$select={key},{}", columns.join(",")))?;
             for row in list["value"].as_array().into_iter().flatten() {

@@ -1,7 +1,7 @@
 //! What seldom happens: to the server's database, schema and rights, and to a device's disk and session.
 
 use super::{Done, World, USERS};
-use crate::account::{CHOICE, MEMO};
+use crate::account::{CHOICE, MEMOS};
 use crate::faults::Fault;
 use crate::tale::tell;
 use flette_odata::Method;
@@ -10,6 +10,8 @@ use serde_json::{json, Value as Json};
 
 /// Where the custom column is made.
 const ATTRIBUTES: &str = "EntityDefinitions(LogicalName='contact')/Attributes";
+/// The custom column by the names that it is given, as whoever makes it spells them.
+const SPELT: [&str; MEMOS.len()] = ["new_Memo", "new_Note", "new_Remark"];
 /// Options of the custom choice.
 const OPTIONS: usize = 40;
 /// The number of the first one.
@@ -28,6 +30,8 @@ pub(super) struct Premises {
     pub(super) memo: bool,
     /// It is there, and takes numbers.
     retyped: bool,
+    /// How often it was given another name.
+    renamed: usize,
     /// How many options the custom choice began with; none without it.
     pub(super) options: usize,
     /// How many of them were chosen so far.
@@ -37,6 +41,11 @@ pub(super) struct Premises {
 }
 
 impl Premises {
+    /// The name of the custom column now.
+    pub(super) fn memo_name(&self) -> &'static str {
+        MEMOS[self.renamed]
+    }
+
     /// An option that nobody chose before.
     pub(super) fn next_option(&mut self) -> Option<String> {
         let next = (self.chosen < self.options).then(|| option(self.chosen));
@@ -63,6 +72,7 @@ impl World {
             Fault::ColumnDropped => self.premises.memo && self.drop_column()?,
             Fault::ColumnAdded => !self.premises.memo && !self.premises.retyped && self.add_column()?,
             Fault::ColumnRetyped => self.retype_column()?,
+            Fault::ColumnRenamed => self.rename_column()?,
             Fault::OptionRemoved => self.remove_option()?,
             // Not shown again: what was read in between outside of the feed would stay hidden.
             Fault::Masked => !self.premises.masked && self.mask()?,
@@ -161,14 +171,14 @@ impl World {
     }
 
     fn make_column(&self, mut body: Json) -> Result<bool, String> {
-        body["SchemaName"] = json!("new_Memo");
+        body["SchemaName"] = json!(SPELT[self.premises.renamed]);
         body["DisplayName"] = label("Memo");
         body["RequiredLevel"] = json!({"Value": "None", "CanBeChanged": true});
         self.online(Method::Post, ATTRIBUTES, body)
     }
 
     fn drop_column(&mut self) -> Result<bool, String> {
-        let path = format!("{ATTRIBUTES}(LogicalName='{MEMO}')");
+        let path = attribute(self.premises.memo_name());
         let dropped = self.online(Method::Delete, &path, Json::Null)?;
         self.premises.memo &= !dropped;
         self.premises.retyped &= !dropped;
@@ -192,6 +202,28 @@ impl World {
         Ok(self.premises.retyped)
     }
 
+    /// The column is made under another name, its values are copied, and then it goes: as an administrator gives it that name.
+    fn rename_column(&mut self) -> Result<bool, String> {
+        let before = self.premises;
+        let old = before.memo_name();
+        if !before.memo || before.renamed + 1 == MEMOS.len() {
+            return Ok(false);
+        }
+        self.premises.renamed += 1;
+        if !self.add_column()? {
+            self.premises = before;
+            return Ok(false);
+        }
+        let new = self.premises.memo_name();
+        let list = self.list("admin", &format!("contacts?$select=contactid,{old}"))?;
+        for row in list["value"].as_array().into_iter().flatten() {
+            let (Some(id), Some(value)) = (row["contactid"].as_str(), row[old].as_str()) else { continue };
+            self.online(Method::Patch, &format!("contacts({id})"), json!({new: value}))?;
+            self.account.copied(value, self.clock.now());
+        }
+        self.online(Method::Delete, &attribute(old), Json::Null)
+    }
+
     /// An option that was chosen a short while ago is no option any more.
     fn remove_option(&mut self) -> Result<bool, String> {
         let chosen = self.premises.chosen;
@@ -208,7 +240,7 @@ impl World {
     }
 
     fn mask(&mut self) -> Result<bool, String> {
-        let path = format!("{ATTRIBUTES}(LogicalName='{MASKED}')");
+        let path = attribute(MASKED);
         self.premises.masked = true;
         self.online(Method::Patch, &path, json!({"IsSecured": true}))
     }
@@ -225,6 +257,10 @@ impl World {
             }
         }
     }
+}
+
+fn attribute(name: &str) -> String {
+    format!("{ATTRIBUTES}(LogicalName='{name}')")
 }
 
 fn label(text: &str) -> Json {

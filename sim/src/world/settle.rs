@@ -2,7 +2,7 @@
 
 use super::seldom::MASKED;
 use super::{Done, Outcome, World, PASSES_MAX};
-use crate::account::{Testimony, COLUMNS, MEMO};
+use crate::account::{Testimony, COLUMNS, MEMOS};
 use crate::device::Device;
 use crate::net::ROOT;
 use crate::tale::tell;
@@ -116,12 +116,14 @@ impl World {
             tell(|| format!("in the end device {at} holds {}", told.export));
             self.account.judge(at, &log, &device.profiles)?;
             self.account.are_conflicts(at, &log)?;
+            let going: Vec<&str> = MEMOS.into_iter().chain([MASKED]).collect();
             if !self.evicted.contains(&at) {
                 // What others write into a column that only goes up counts for nothing here.
-                let but = device.profiles.one_way().into_iter().chain([MEMO, MASKED]);
-                self.account.nothing_unseen_was_overwritten(at, &log, &but.collect::<Vec<_>>())?;
+                let but: Vec<&str> =
+                    device.profiles.one_way().into_iter().chain(going.iter().copied()).collect();
+                self.account.nothing_unseen_was_overwritten(at, &log, &but)?;
             }
-            self.account.sets_are_whole(at, &told, &[MEMO, MASKED])?;
+            self.account.sets_are_whole(at, &told, &going)?;
             self.agrees(device, &told)?;
             let conflicts = told.export["conflicts"].as_array().map_or(0, Vec::len);
             outcome.conflicts += conflicts as u64;

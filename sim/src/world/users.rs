@@ -1,7 +1,7 @@
 //! What users do, at their devices and online.
 
 use super::{Done, World, USERS};
-use crate::account::{Deed, CHOICE, COLUMNS, MEMO};
+use crate::account::{Deed, CHOICE, COLUMNS};
 use crate::faults::Fault;
 use crate::net::ROOT;
 use crate::tale::tell;
@@ -93,7 +93,7 @@ impl World {
                     }
                 }
                 if self.faults.schema_moves() && self.dice.once_in(3) {
-                    values.push((MEMO, self.value()));
+                    values.push((self.premises.memo_name(), self.value()));
                 }
                 if self.faults.may(Fault::OptionRemoved) && self.dice.once_in(2) {
                     values.extend(self.premises.next_option().map(|option| (CHOICE, option)));
