@@ -3,7 +3,7 @@
 
 use crate::account::{CHOICE, MEMOS};
 use crate::dice::Dice;
-use flette::model::{Direction, Profile, Rule};
+use flette::model::{Direction, Profile, RowsOf, Rule};
 use serde_json::{json, Map, Value as Json};
 
 /// Filters of rows, by table: by owner, and by what people change, so that rows enter and leave while edits of them wait.
@@ -148,8 +148,11 @@ pub fn changed(profile: &Profile, dice: &Dice) -> Profile {
         2 => {
             let Some((table, rows)) = dice.pick(&ROWS) else { return next };
             let set = next.tables.entry((*table).to_owned()).or_default();
-            set.rows =
-                Some(set.rows.take().map_or((*rows).to_owned(), |old| format!("({old}) and ({rows})")));
+            let narrower = match set.rows.take() {
+                Some(RowsOf::Filter(old)) => format!("({old}) and ({rows})"),
+                Some(RowsOf::View(_)) | None => (*rows).to_owned(),
+            };
+            set.rows = Some(RowsOf::Filter(narrower));
             next
         }
         _ => {

@@ -6,6 +6,7 @@ use crate::device::{Device, SETS, TABLES};
 use crate::faults::Fault;
 use crate::net::ROOT;
 use crate::tale::tell;
+use flette::model::RowsOf;
 use flette_odata::{Request, Uuid};
 use flette_server::people::user_id;
 use serde_json::{json, Value as Json};
@@ -48,8 +49,13 @@ impl World {
     /// was here, whatever the server says.
     fn both(&self, device: &Device, set: &str, key: &str) -> Result<(Rows, Rows), String> {
         let (table, profiles, identity) = (table_of(set), &device.profiles, device.identity());
-        let filter = profiles.now().rows(table, identity.user, identity.business_unit);
-        let filter = filter.map(|filter| format!("&$filter={}", in_url(&filter))).unwrap_or_default();
+        let filter = match profiles.now().tables.remove(table).and_then(|set| set.rows) {
+            Some(RowsOf::Filter(text)) => {
+                let text = RowsOf::filter(&text, identity.user, identity.business_unit);
+                format!("&$filter={}", in_url(&text))
+            }
+            Some(RowsOf::View(_)) | None => String::new(),
+        };
         let there = self.list(user_of(device.at), &format!("{set}?$orderby={key}{filter}"))?;
         let there = rows(&there, key);
         let columns: BTreeSet<&String> =
@@ -117,7 +123,7 @@ impl World {
     fn place_to_read(&self, at: usize, row: &Uuid) -> (String, Option<Vec<&'static str>>) {
         let (place, profiles) = (self.place(row), &self.devices[at].profiles);
         let keeps = |column: &&str| profiles.keeps("contact", column);
-        if self.accounts.contains(row) || COLUMNS.iter().all(|column| keeps(&column)) {
+        if self.accounts.contains(row) || COLUMNS.iter().all(&keeps) {
             return (place, None);
         }
         let choice = (self.premises.options > 0).then_some(CHOICE);
