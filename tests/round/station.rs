@@ -87,6 +87,7 @@ impl Station {
         Station::with_profile(server, user, tables, "{}")
     }
 
+    /// The same under an offline profile, in JSON.
     pub fn with_profile(server: &Server, user: &str, tables: &[&str], profile: &str) -> Station {
         let wire = Rc::new(server.user(user));
         let who = wire.json("WhoAmI");
@@ -103,14 +104,6 @@ impl Station {
         let (store, left, space) = (MemoryStore::new(), Rc::default(), Rc::default());
         let engine = open(&store, (&wire, &left), &space, &config);
         Station { engine, wire, space, left, store, config }
-    }
-
-    /// The same under an offline profile, in JSON.
-    pub fn with_profile(server: &Server, user: &str, tables: &[&str], profile: &str) -> Station {
-        let mut station = Station::new(server, user, tables);
-        station.config.profile = Profile::read(profile, &station.config.tables).unwrap();
-        station.restart();
-        station
     }
 
     /// Everything in memory is lost; what was committed is read again.
