@@ -68,6 +68,9 @@ pub struct Record {
     /// Whether the schema was narrowed but for columns of which edits waited: it is looked at again in every round.
     #[serde(default)]
     pub narrowing: bool,
+    /// Columns that the profile lets up only, by table: of them the mirror has what was here.
+    #[serde(default)]
+    pub up: BTreeMap<String, BTreeSet<String>>,
     /// What the schema lacks by it.
     #[serde(default)]
     pub left_out: LeftOut,
@@ -135,6 +138,7 @@ impl Record {
             customizations: Vec::new(),
             profiled: None,
             narrowing: false,
+            up: BTreeMap::new(),
             left_out: LeftOut::default(),
             wanted: None,
             user: identity.user,

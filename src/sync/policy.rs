@@ -57,6 +57,11 @@ impl Policy {
         self.up.get(table).is_some_and(|columns| columns.contains(column))
     }
 
+    /// All such columns, by table.
+    pub(super) fn all_up(&self) -> &BTreeMap<String, BTreeSet<String>> {
+        &self.up
+    }
+
     /// Whether a table has such columns.
     pub(super) fn has_up(&self, table: &str) -> bool {
         self.up.contains_key(table)

@@ -1,5 +1,6 @@
 //! Learns tables and columns from the server's metadata, before any row.
 
+use super::policy::Policy;
 use super::pull::forget;
 use super::scope::{is_down, pending, scoped};
 use super::step::{decide, Run, Stop};
@@ -15,6 +16,7 @@ use crate::store::{Durability, Store};
 use crate::sync::reconcile::{Clashed, Decision};
 use flette_odata::edm::{Schema, Table};
 use flette_odata::ordered;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The schema is compared with the server's at least this often, milliseconds.
 const CHECK_INTERVAL_MILLIS: i64 = 60 * 60 * 1000;
@@ -98,6 +100,7 @@ fn adopt(
     let all_done = scoped.kept_for_edits == 0 && (was_profiled || !profile.is_empty());
     draft.record.profiled = all_done.then(|| profile.clone());
     draft.record.narrowing = scoped.kept_for_edits > 0;
+    read_anew(draft, Policy::of(profile).all_up());
     if *draft.schema() == scoped.schema {
         return Ok(0);
     }
@@ -116,6 +119,17 @@ fn adopt(
         }
     }
     Ok(conflicts)
+}
+
+/// What the server said of columns that only went up was not taken over, and no row's version tells: where one goes down again,
+/// the rows of its table are read anew.
+fn read_anew(draft: &mut Draft, up: &BTreeMap<String, BTreeSet<String>>) {
+    let before = std::mem::replace(&mut draft.record.up, up.clone());
+    for (name, columns) in before {
+        if up.get(&name).is_none_or(|now| !columns.is_subset(now)) {
+            forget(draft, &name, None);
+        }
+    }
 }
 
 /// Tables with a column that was dropped and made again under its name: no row's version tells that its values went with

@@ -6,6 +6,7 @@ use flette::api::{self, Answer, Door};
 use flette::model::{Clash, Side};
 use flette_odata::{Method, Request, Response, Uuid};
 use flette_server::api::Profile as Kind;
+use serde_json::Value;
 
 const SALES: &str = r#"{"contact":{"rows":"jobtitle eq 'Sales & more'"}}"#;
 const SOLD: &str = r#"{"jobtitle":"Sales & more"}"#;
@@ -437,4 +438,24 @@ fn who_writes_a_column_that_is_not_kept_here_reads_at_once_what_he_wrote_beside_
     assert_eq!(pollster::block_on(station.engine.handle(batch)).status, 200);
     assert_eq!(offline(&format!("contacts({elsewhere})?$select=jobtitle")), (200, true));
     assert!(station.journal().is_empty());
+}
+
+#[test]
+fn a_column_that_only_went_up_shows_what_the_server_has_when_it_goes_down_again() {
+    for (kind, filter) in [(Kind::Open, ""), (Kind::Dataverse, r#""rows":"jobtitle eq 'Sales & more'","#)] {
+        let (server, online, [inside, _]) = world(kind);
+        let profile = format!(r#"{{"contact":{{{filter}"fields":{{"fax":{{"direction":"up"}}}}}}}}"#);
+        let mut device = Device::with_profile(&server, "demo", &profile);
+        online.patch("contacts", inside, r#"{"fax":"theirs"}"#);
+        device.sync();
+        let fax = |device: &Device| {
+            let answer = here(device, "GET", &format!("contacts({inside})?$select=fax"), "");
+            serde_json::from_slice::<Value>(&answer.body).unwrap()["fax"].clone()
+        };
+        assert_eq!(fax(&device), Value::Null, "{kind:?}");
+        device.restart();
+        device.set_profile("{}");
+        device.sync();
+        assert_eq!(fax(&device), "theirs", "{kind:?}");
+    }
 }
