@@ -268,6 +268,11 @@ impl Device {
         self.doing.iter().any(|doing| doing.what == What::Round)
     }
 
+    /// Whether a change by the user is under way.
+    pub fn is_changing(&self) -> bool {
+        self.doing.iter().any(|doing| matches!(doing.what, What::Changes(..)))
+    }
+
     /// Asks at the front door and waits for the answer; whatever else runs stands still meanwhile.
     pub fn ask(&self, request: Request) -> Option<Response> {
         let engine = self.engine.clone();

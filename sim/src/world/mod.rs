@@ -322,6 +322,10 @@ impl World {
                 let skews = [0, HOUR, -HOUR, 24 * HOUR, -24 * HOUR, 87_600 * HOUR, -87_600 * HOUR, 1500];
                 self.faults.note(Fault::ClockJumped);
                 self.clocks.jumps(at);
+                if self.devices[at].is_changing() {
+                    // What began before may be stamped only now.
+                    self.clocks.stamps(at);
+                }
                 self.devices[at].skew_millis.set(self.dice.pick(&skews).copied().unwrap_or(0));
             }
             _ => {
