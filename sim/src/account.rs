@@ -188,6 +188,37 @@ impl Account {
         }
     }
 
+    /// A user made a new row of his device one with another: what he did to the first he did to the second. `now` as in
+    /// [`Account::end`]: that is when he says so of the second.
+    pub fn merged(&mut self, device: usize, (here, there): (Uuid, Uuid), now: Option<i64>) {
+        self.ticks += 1;
+        for record in self.records.iter_mut().filter(|record| record.device == device) {
+            if let Deed::Create { parent: Some(parent), row, .. } = &mut record.deed {
+                if *parent == here {
+                    *parent = there;
+                    self.parents.insert(*row, there);
+                }
+            }
+            if record.deed.row() != here {
+                continue;
+            }
+            record.deed = match std::mem::replace(&mut record.deed, Deed::Delete { row: there }) {
+                Deed::Create { values, .. } | Deed::Edit { values, .. } => Deed::Edit { row: there, values },
+                Deed::Delete { .. } => Deed::Delete { row: there },
+            };
+            // What he wrote upon is another row, and he writes it now; and it is sent by itself.
+            (record.seen, record.set) = (None, None);
+            (record.begun, record.ended) = (self.ticks, record.ended.map(|_| self.ticks));
+            for (_, value) in record.deed.values() {
+                match (self.times.get_mut(value), now) {
+                    (Some((_, to)), Some(now)) => *to = now,
+                    (Some(_), None) => drop(self.times.remove(value)),
+                    (None, _) => {}
+                }
+            }
+        }
+    }
+
     /// Looks at all rows of the server.
     ///
     /// # Errors

@@ -38,6 +38,7 @@ pub enum Fault {
     OtherUser,
     ProfileChanged,
     ColumnRenamed,
+    Merged,
 }
 
 impl std::fmt::Display for Fault {
@@ -101,7 +102,7 @@ const ELSEWHERE: [Fault; 7] = [
 ];
 
 /// What comes in the runs whose seed says so, by dice of its own.
-const CHOSEN: [Fault; 2] = [Fault::ProfileChanged, Fault::ColumnRenamed];
+const CHOSEN: [Fault; 3] = [Fault::ProfileChanged, Fault::ColumnRenamed, Fault::Merged];
 
 impl Fault {
     /// Every fault that can come.

@@ -17,7 +17,8 @@ const FOUNDED_MILLIS: i64 = 1_773_000_000_000;
 /// A folder whose files are in memory, where there is one: commits of the server then need not wait for a disk.
 const IN_MEMORY: &str = "/dev/shm";
 /// Columns that the tables of devices have, beside those that every row needs.
-const KEPT: [&str; 11] = [
+const KEPT: [&str; 12] = [
+    "accountnumber",
     "domainname",
     "emailaddress1",
     "exchangerate",

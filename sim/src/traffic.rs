@@ -29,6 +29,8 @@ pub struct Traffic {
     pointed_to: BTreeSet<(usize, Uuid)>,
     /// Rows that a device asked to make.
     made: BTreeSet<(usize, Uuid)>,
+    /// Ids that mean another row at a device: no request of it names them.
+    merged: BTreeSet<(usize, Uuid)>,
     /// Rows that a user makes in one change set, and those that he deletes.
     planned: Vec<(usize, BTreeSet<Uuid>)>,
     deleted: BTreeSet<(usize, Uuid)>,
@@ -51,6 +53,12 @@ impl Traffic {
     /// A user writes columns of a row at a device.
     pub fn writes<'c>(&mut self, device: usize, row: Uuid, columns: impl Iterator<Item = &'c str>) {
         self.written.extend(columns.map(|column| (device, row, column.to_owned())));
+    }
+
+    /// A user made a new row of his device one with another.
+    pub fn merges(&mut self, device: usize, here: Uuid, there: Uuid, columns: &[&str]) {
+        self.writes(device, there, columns.iter().copied());
+        self.merged.insert((device, here));
     }
 
     /// A user does several things at once, or a single one.
@@ -133,6 +141,11 @@ impl Traffic {
             return Err(format!("I-7: {} {url} overwrites whatever stands there", request.method.as_str()));
         }
         let body: Json = serde_json::from_slice(&request.body).unwrap_or_default();
+        let text = || format!("{url} {}", String::from_utf8_lossy(&request.body));
+        let mut merged = self.merged.iter().filter(|(of, _)| *of == device);
+        if let Some((_, id)) = merged.find(|(_, id)| text().contains(&id.to_string())) {
+            return Err(format!("I-15: device {device} names {id}, which only it knows: {url}"));
+        }
         let members = body.as_object().into_iter().flatten();
         let binds = members.clone().filter(|(name, _)| name.ends_with("@odata.bind"));
         for to in binds.filter_map(|(_, value)| row_of(value.as_str()?)) {

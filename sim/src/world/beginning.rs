@@ -3,6 +3,7 @@
 
 use super::choices::Choices;
 use super::clocks::Clocks;
+use super::merged::Merged;
 use super::seldom::Premises;
 use super::shown::user_of;
 use super::{Done, World, DEVICES_MAX, USERS, WATCHED};
@@ -219,6 +220,8 @@ impl World {
             overheard: Overheard::default(),
             choices: Choices::none(),
             noted: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            merged: Merged::default(),
         }
     }
 

@@ -5,8 +5,12 @@ use super::{DEVICES_MAX, USERS};
 use crate::dice::Dice;
 use crate::profiles::{by_chance, changed};
 use flette::engine::Profile;
+use flette_odata::Uuid;
 use flette_server::api::Profile as Kind;
 
+/// Whence the dice are: those of profiles, and those of everything else.
+const OF_PROFILES: u64 = 0x2545_F491_4F6C_DD1D;
+const OF_OTHERS: u64 = 0x3C6E_F372_FE94_F82B;
 /// One in so many seeds has devices with offline profiles.
 const PROFILED_SEEDS: usize = 2;
 /// In these, one in so many devices has none.
@@ -18,13 +22,17 @@ const SWEPT_SEEDS: usize = 10;
 const CROWDED_SEEDS: usize = 16;
 /// In one of so many seeds a column is given another name now and then.
 const RENAMING_SEEDS: usize = 8;
+/// In one of so many seeds new accounts have numbers, and users merge those whose number is taken, once in so many steps.
+const MERGING_SEEDS: usize = 8;
+const STEPS_BETWEEN_MERGES: usize = 2;
 /// In half of them profiles change, once in so many steps.
 const STEPS_BETWEEN_PROFILES: usize = 40;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Choices {
-    dice: Dice,
+    profiles: Dice,
+    others: Dice,
     profiled: bool,
     profiles_change: bool,
     /// What the server offers.
@@ -33,44 +41,58 @@ pub(super) struct Choices {
     pub(super) crowd: Option<usize>,
     /// Whether a column is given other names.
     pub(super) renames: bool,
+    /// Whether new accounts have numbers, and some the same.
+    merges: bool,
 }
 
 impl Choices {
     /// None.
     pub(super) fn none() -> Choices {
         Choices {
-            dice: Dice::new(0),
+            profiles: Dice::new(0),
+            others: Dice::new(0),
             profiled: false,
             profiles_change: false,
             kind: Kind::Open,
             crowd: None,
             renames: false,
+            merges: false,
         }
     }
 
     /// Those of a seed.
     pub(super) fn of(seed: u64) -> Choices {
-        let dice = Dice::new(seed ^ 0x2545_F491_4F6C_DD1D);
-        let (profiled, swept) = (dice.once_in(PROFILED_SEEDS), dice.once_in(SWEPT_SEEDS));
-        let profiles_change = profiled && dice.once_in(2);
+        let (profiles, others) = (Dice::new(seed ^ OF_PROFILES), Dice::new(seed ^ OF_OTHERS));
+        let (profiled, swept) = (profiles.once_in(PROFILED_SEEDS), profiles.once_in(SWEPT_SEEDS));
+        let profiles_change = profiled && profiles.once_in(2);
         let kind = if profiled && swept { Kind::Dataverse } else { Kind::Open };
-        let more = dice.roll(DEVICES_MAX - USERS.len());
-        let crowd = dice.once_in(CROWDED_SEEDS).then_some(USERS.len() + 1 + more);
-        let renames = dice.once_in(RENAMING_SEEDS);
-        Choices { dice, profiled, profiles_change, kind, crowd, renames }
+        let more = others.roll(DEVICES_MAX - USERS.len());
+        let crowd = others.once_in(CROWDED_SEEDS).then_some(USERS.len() + 1 + more);
+        let (renames, merges) = (others.once_in(RENAMING_SEEDS), others.once_in(MERGING_SEEDS));
+        Choices { profiles, others, profiled, profiles_change, kind, crowd, renames, merges }
     }
 
     /// The profile of a new device.
     pub(super) fn profile(&self) -> Profile {
-        match self.profiled && !self.dice.once_in(PLAIN_DEVICES) {
-            true => by_chance(&self.dice),
+        match self.profiled && !self.profiles.once_in(PLAIN_DEVICES) {
+            true => by_chance(&self.profiles),
             false => Profile::default(),
         }
     }
 
+    /// Whether a new account has a number, and if it has, which of these rows somebody else gives it to at the same time.
+    pub(super) fn number(&self, rows: &[Uuid]) -> Option<Option<Uuid>> {
+        self.merges.then(|| self.others.pick(rows).copied().filter(|_| !self.others.once_in(4)))
+    }
+
+    /// Whether a user merges something now.
+    pub(super) fn merges_now(&self) -> bool {
+        self.merges && self.others.once_in(STEPS_BETWEEN_MERGES)
+    }
+
     /// What a device's profile is changed to now, if it is.
     pub(super) fn change(&self, profile: &Profile) -> Option<Profile> {
-        let changes = self.profiles_change && self.dice.once_in(STEPS_BETWEEN_PROFILES);
-        changes.then(|| changed(profile, &self.dice)).filter(|changed| changed != profile)
+        let changes = self.profiles_change && self.profiles.once_in(STEPS_BETWEEN_PROFILES);
+        changes.then(|| changed(profile, &self.profiles)).filter(|changed| changed != profile)
     }
 }

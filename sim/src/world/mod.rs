@@ -4,6 +4,7 @@ mod beginning;
 mod choices;
 mod clocks;
 mod elsewhere;
+mod merged;
 mod seldom;
 mod settle;
 mod shown;
@@ -26,6 +27,7 @@ use flette_odata::batch::{parse_batch_response, BatchAnswer};
 use flette_odata::time::parse_datetime;
 use flette_odata::{Method, Request, Response, Uuid};
 use flette_server::people::user_id;
+use merged::Merged;
 use seldom::Premises;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,6 +91,9 @@ struct World {
     choices: Choices,
     /// How many faults had come when a change began, by its place in the account.
     noted: BTreeMap<usize, u64>,
+    /// Numbers of accounts.
+    numbers: BTreeMap<Uuid, String>,
+    merged: Merged,
 }
 
 type Done = Result<(), String>;
@@ -176,6 +181,7 @@ impl World {
         }
         self.watch()?;
         self.seldom(at)?;
+        self.merge_duplicate(at)?;
         self.change_profile(at)
     }
 
@@ -258,14 +264,18 @@ impl World {
     }
 
     fn change(&mut self, at: usize) -> Done {
-        let deeds = self.deeds();
-        tell(|| format!("device {at} begins {deeds:?}"));
+        let mut asked = self.deeds();
+        let mut rows = BTreeSet::new();
+        asked.retain(|deed| rows.insert(self.merged.row(at, deed.row())));
+        tell(|| format!("device {at} begins {asked:?}"));
+        let meant = |deed: &Deed| deed.clone().meant(&self.merged, at);
+        let deeds: Vec<Deed> = asked.iter().map(meant).collect();
         for deed in &deeds {
             let columns = deed.values().iter().map(|(column, _)| *column);
             self.crm.traffic.borrow_mut().writes(at, deed.row(), columns);
         }
         self.clocks.stamps(at);
-        let requests: Vec<Request> = deeds.iter().map(|deed| self.user_request(deed)).collect();
+        let requests: Vec<Request> = asked.iter().map(|deed| self.user_request(deed)).collect();
         let count = requests.len();
         let request = together(requests).ok_or("no request")?;
         let seen: Vec<Option<Seen>> = deeds.iter().map(|deed| self.seen(at, deed)).collect();

@@ -85,6 +85,7 @@ impl World {
                 self.shared_disk.remove(&at);
                 self.devices[at].evict().ok_or("an engine does not open again")?;
                 self.account.evicted(at);
+                self.merged.forget(at);
                 self.evicted.insert(at);
                 self.stamped.remove(&at);
                 self.clocks.forgets(at);

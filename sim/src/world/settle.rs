@@ -31,6 +31,7 @@ impl World {
             let mut all_synced = true;
             for at in 0..self.devices.len() {
                 self.clock.advance(1000);
+                all_synced &= !self.merge_duplicate(at)?;
                 let report = self.devices[at].round().ok_or("L-2: a round hangs")?;
                 all_synced &= report["ok"] == true;
                 self.remember(report["pushed"].as_u64().unwrap_or(0) + 7);

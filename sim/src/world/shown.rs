@@ -41,6 +41,7 @@ impl World {
                 }
             }
         }
+        self.either_id_means_the_row(device)?;
         only_waiting_rows_are_outside(device, &waiting)
     }
 
@@ -94,7 +95,8 @@ impl World {
         let filtered = device.profiles.now().tables.get(table_of(set)).is_some_and(|set| set.rows.is_some());
         let deleted = told.deleted();
         let of_set = |id: &&Uuid| self.accounts.contains(id) == (set == "accounts");
-        let absent = |id: &&Uuid| !here.contains_key(&id.to_string()) && deleted.is_empty();
+        let meant = |id: &Uuid| self.merged.row(device.at, *id).to_string();
+        let absent = |id: &&Uuid| !here.contains_key(&meant(id)) && deleted.is_empty();
         let Some(row) = self.rows.iter().filter(of_set).find(absent).filter(|_| filtered) else {
             return Ok(());
         };
@@ -121,6 +123,8 @@ impl World {
 
     /// Where a row is read, and which columns are asked for: all of them, unless the device does not keep all.
     fn place_to_read(&self, at: usize, row: &Uuid) -> (String, Option<Vec<&'static str>>) {
+        // Of a row that another was merged into, by the id of that one.
+        let row = &self.merged.made_here(at, *row).unwrap_or(*row);
         let (place, profiles) = (self.place(row), &self.devices[at].profiles);
         let keeps = |column: &&str| profiles.keeps("contact", column);
         if self.accounts.contains(row) || COLUMNS.iter().all(&keeps) {

@@ -1,5 +1,6 @@
 //! What users do, at their devices and online.
 
+use super::merged::NUMBER;
 use super::{Done, World, USERS};
 use crate::account::{Deed, CHOICE, COLUMNS};
 use crate::faults::Fault;
@@ -75,6 +76,7 @@ impl World {
                 let id = self.new_id();
                 self.rows.push(id);
                 self.accounts.push(id);
+                self.give_number(id);
                 Deed::Create { row: id, values: vec![("name", self.value())], parent: None }
             }
             0..=1 => {
@@ -120,6 +122,8 @@ impl World {
                 let mut body = body(values);
                 if self.accounts.contains(row) {
                     body.insert("accountid".to_owned(), json!(row));
+                    let number = self.numbers.get(row);
+                    body.extend(number.map(|number| (NUMBER.to_owned(), json!(number))));
                     return (Method::Post, "accounts".to_owned(), Json::Object(body));
                 }
                 body.insert("contactid".to_owned(), json!(row));
