@@ -239,12 +239,9 @@ impl Account {
                 }
                 // The lines of an address are one value: with one of them the others may come back. What was carried out and
                 // overwritten before its device heard of it cannot be told from what never arrived, and is asked for
-                // once more as far as it wins: by the rule `local` it always does.
-                let insists = || {
-                    let writes = |record: &&Record| record.deed.writes(*id, column, value);
-                    let by = self.records.iter().filter(writes);
-                    by.into_iter().any(|record| self.insisting.contains(&(record.device, column.clone())))
-                };
+                // once more as far as it wins: by the rule `local` it always does, and against what another device put in
+                // its place by that rule, as that may be the older one.
+                let insists = || self.insisting.iter().any(|(_, insisted)| insisted == column);
                 if history.contains(value) && !column.starts_with("address1_") && !insists() {
                     return Err(format!("I-4: {value} of {column} of {id} was applied twice: {history:?}"));
                 }

@@ -149,14 +149,12 @@ async fn finish<S: Store, T: Transport>(
     let sums = run
         .replica
         .transact(run.at(), Durability::Strict, &[name], |draft| {
-            let mut cursor = draft.cursor(name);
             let state = draft.state();
             // Seen by the newest state: another context may have gone on.
             if !missing(state, name).is_some_and(|missing| missing.is_empty()) {
                 return Ok(None);
             }
-            cursor.outside.clear();
-            draft.set_cursor(name, cursor);
+            outside::retain_told(draft, name);
             let gone = unlisted(state, name);
             draft.note(TraceEvent::Compared { table: name.to_owned(), gone: gone.len() });
             if !gone.is_empty() {

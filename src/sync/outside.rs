@@ -5,7 +5,7 @@
 //! like any other answer, and the changes are sent or logged. After that it goes.
 
 use super::push::Pass;
-use super::step::{Run, Stop};
+use super::step::{Run, Stop, Told};
 use super::unclear::{resolve, Unclear};
 use crate::error::{Error, Result};
 use crate::model::Key;
@@ -39,6 +39,23 @@ pub(super) fn until_told(draft: &mut Draft, key: &Key) {
     if cursor.filter.is_some() && cursor.outside.insert(key.id) {
         draft.set_cursor(&key.table, cursor);
     }
+}
+
+/// Whether a row that was read by its id is in no page so far: it was made here, and need not pass its table's filter.
+pub(super) fn is_unheard_of(draft: &Draft, (key, told): &Told) -> bool {
+    let state = draft.state();
+    let Some(table) = state.tables.get(&key.table) else { return false };
+    let known = table.mirror.iter().chain(&table.shadow).any(|rows| rows.contains(key.id));
+    told.is_some() && !known
+}
+
+/// The shadow is about to take its place. What is in it and was not told by its pages was sent meanwhile: such a row is outside
+/// until the next pull tells of it; all others are looked at anew.
+pub(super) fn retain_told(draft: &mut Draft, table: &str) {
+    let mut cursor = draft.cursor(table);
+    let shadow = draft.state().tables.get(table).and_then(|table| table.shadow.as_ref());
+    cursor.outside.retain(|id| shadow.is_some_and(|shadow| shadow.contains(*id)));
+    draft.set_cursor(table, cursor);
 }
 
 /// Reads rows that the feed took away, to find out what became of them.

@@ -213,7 +213,7 @@ fn take_over(draft: &mut Draft, part: &Part, page: Page, policy: &super::Policy)
     draft.set_cursor(name, cursor);
     let page = carried(draft, part.table, page, policy);
     let mut cursor = draft.cursor(name);
-    if part.target == Target::Live && !cursor.outside.is_empty() {
+    if !cursor.outside.is_empty() {
         for id in page.items().filter_map(told_id) {
             cursor.outside.remove(&id);
         }

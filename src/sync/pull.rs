@@ -343,10 +343,8 @@ async fn swap<S: Store, T: Transport>(run: &Run<'_, S, T>, table: &Table) -> std
             let state = draft.state();
             let keys: Vec<Key> = state.journal.keys_of(name).cloned().collect();
             let (mut conflicts, mut merges, mut outside) = (0, 0, Vec::new());
-            let mut cursor = draft.cursor(name);
-            let filtered = cursor.filter.is_some();
-            cursor.outside.clear();
-            draft.set_cursor(name, cursor);
+            let filtered = draft.cursor(name).filter.is_some();
+            outside::retain_told(draft, name);
             for key in keys {
                 let entries = draft.entries_of(&key);
                 let known = state.mirror_row(&key).map(|(row, _)| row);

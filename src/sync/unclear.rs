@@ -2,6 +2,7 @@
 //! next wave.
 
 use super::held::{self, tell};
+use super::outside;
 use super::push::Pass;
 use super::reconcile::{is_foreign, is_sent, reconcile, Incoming, Local};
 use super::step::{decide, merged, mirror, park, Run, Stop, Told};
@@ -167,7 +168,10 @@ fn learn(
             Outcome::Resolve(_) | Outcome::Retry(_) | Outcome::Hold(_) => {}
         }
     }
+    let new: Vec<Key> =
+        told.iter().filter(|told| outside::is_unheard_of(draft, told)).map(|told| told.0.clone()).collect();
     mirror(draft, &told)?;
+    new.iter().for_each(|key| outside::until_told(draft, key));
     Ok(sums)
 }
 
