@@ -15,9 +15,9 @@ use std::collections::HashMap;
 
 /// Answers a batch. Without `odata.continue-on-error` it stops at the first failure, whose status is then the batch's.
 ///
-/// A batch of reads that the replica cannot answer, or that lack rows here, goes elsewhere as a whole. One that also writes to tables that are
-/// offline stays here, so that its writes keep their place behind those that wait; what the replica cannot answer in it
-/// is refused with 501.
+/// A batch of reads that the replica cannot answer, or that lack rows here, goes elsewhere as a whole. One that also
+/// writes to tables that are offline stays here, so that its writes keep their place behind those that wait; what the
+/// replica cannot answer in it is refused with 501.
 pub(super) async fn answer<S: Store>(
     replica: &Replica<S>,
     request: &Request,
