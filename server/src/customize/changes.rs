@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 /// Notes which definitions `after` has changed, added and lost.
 pub(super) fn note(writer: &Writer, before: &Schema, after: &Schema, now: i64) -> Result<()> {
-    let (old, new) = (definitions(before), definitions(after));
+    let (old, new) = (definitions(before, after), definitions(after, before));
     let changed = new.iter().filter(|(id, definition)| old.get(*id) != Some(definition));
     let gone = old.iter().filter(|(id, _)| !new.contains_key(*id));
     let all: Vec<(Uuid, Kind, bool)> = changed
@@ -25,11 +25,13 @@ pub(super) fn note(writer: &Writer, before: &Schema, after: &Schema, now: i64) -
     writer.note_definitions(&all, now)
 }
 
-/// Every definition of a schema by its id, with a text that differs when it does. A table's does not hold its columns.
-fn definitions(schema: &Schema) -> BTreeMap<Uuid, (Kind, String)> {
+/// Every definition of a schema by its id, but for those of tables that are the same in the `other`, with a text that
+/// differs when it does. A table's does not hold its columns.
+fn definitions(schema: &Schema, other: &Schema) -> BTreeMap<Uuid, (Kind, String)> {
     let text = |value: &dyn std::fmt::Debug| format!("{value:?}");
     let mut all = BTreeMap::new();
-    for table in &schema.tables {
+    let differs = |table: &&Table| other.table(&table.logical_name) != Some(table);
+    for table in schema.tables.iter().filter(differs) {
         let head = Table { columns: Vec::new(), keys: Vec::new(), ..table.clone() };
         all.insert(table.metadata_id, (Kind::Entity, text(&head)));
         for column in &table.columns {

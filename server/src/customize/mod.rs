@@ -128,7 +128,7 @@ fn change(writer: &Writer, now: i64, decide: impl FnOnce(&mut Draft) -> Result<(
             }
         }
     }
-    writer.save_schema(&schema)?;
+    writer.replace_schema(&before, &schema)?;
     changes::note(writer, &before, &schema, now)?;
     leftovers::remove(writer, &before, &schema, now)?;
     show::follow(writer, &before, &schema, now)

@@ -95,8 +95,18 @@ impl Writer<'_> {
     /// # Errors
     /// 500 when a column would have to hold another kind of value than it does; nothing may be kept then.
     pub fn save_schema(&self, new: &Schema) -> Result<()> {
-        let old = self.stored_schema()?;
-        layout::drop_views(self, &old)?;
+        self.replace_schema(&self.stored_schema()?, new)
+    }
+
+    /// [`Writer::save_schema`], where the schema as it is stored was read in this transaction.
+    ///
+    /// # Errors
+    /// As [`Writer::save_schema`].
+    pub(crate) fn replace_schema(&self, old: &Schema, new: &Schema) -> Result<()> {
+        let views_change = layout::views_depend_on(old, new);
+        if views_change {
+            layout::drop_views(self, old)?;
+        }
         for table in old.tables.iter().filter(|table| new.table(&table.logical_name).is_none()) {
             self.remove_definition(table)?;
         }
@@ -106,8 +116,14 @@ impl Writer<'_> {
                 before => self.put(table, before, None)?,
             }
         }
-        self.put_rest(new)?;
-        self.finish()
+        let rest = |schema: &Schema| Schema { tables: Vec::new(), ..schema.clone() };
+        if rest(old) != rest(new) {
+            self.put_rest(new)?;
+        }
+        if views_change {
+            layout::create_views(self, new)?;
+        }
+        self.raise_schema_version()
     }
 
     /// Creates a table, or makes the one of the same name what is given. See [`Writer::save_schema`].
@@ -116,9 +132,12 @@ impl Writer<'_> {
     /// As [`Writer::save_schema`].
     pub fn save_table(&self, table: &Table) -> Result<()> {
         let stored = self.stored_schema()?;
-        layout::drop_views(self, &stored)?;
-        self.put(table, stored.table(&table.logical_name), None)?;
-        self.finish()
+        let mut new = stored.clone();
+        match new.tables.iter_mut().find(|known| known.logical_name == table.logical_name) {
+            Some(known) => known.clone_from(table),
+            None => new.tables.push(table.clone()),
+        }
+        self.replace_schema(&stored, &new)
     }
 
     /// Drops a table with its rows.
@@ -127,11 +146,9 @@ impl Writer<'_> {
     /// 500 when the database fails.
     pub fn drop_table(&self, logical_name: &str) -> Result<()> {
         let stored = self.stored_schema()?;
-        layout::drop_views(self, &stored)?;
-        if let Some(table) = stored.table(logical_name) {
-            self.remove_definition(table)?;
-        }
-        self.finish()
+        let mut new = stored.clone();
+        new.tables.retain(|table| table.logical_name != logical_name);
+        self.replace_schema(&stored, &new)
     }
 
     fn remove_definition(&self, table: &Table) -> Result<()> {
@@ -182,12 +199,7 @@ impl Writer<'_> {
         self.execute(&insert).map(drop)
     }
 
-    /// Sets the views up again and lets others know that the schema changed.
-    fn finish(&self) -> Result<()> {
-        layout::create_views(self, &self.stored_schema()?)?;
-        self.raise_schema_version()
-    }
-
+    /// Lets others know that the schema changed.
     fn raise_schema_version(&self) -> Result<()> {
         let version = self.fact(Fact::SchemaVersion)?;
         let next = parse_version(version.as_deref()) + 1;
@@ -244,7 +256,8 @@ pub(super) fn merge(writer: &Writer, own: &Schema) -> Result<()> {
         }
     }
     writer.put_rest(&rest)?;
-    writer.finish()?;
+    layout::create_views(writer, &writer.stored_schema()?)?;
+    writer.raise_schema_version()?;
     // What a newer server brings is noted nowhere: who knows an older schema reads it all anew.
     let version = writer.fact(Fact::SchemaVersion)?.unwrap_or_default();
     writer.set_fact(Fact::DefinitionFloor, &version)

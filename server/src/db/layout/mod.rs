@@ -7,7 +7,7 @@ pub(super) use own::{
     create_own, COUNTER, CREDENTIAL, CURRENT_XACT, DEFINITION, DEFINITION_CHANGE, META, RECEIPT, SESSION,
     TOMBSTONE, VERSIONS,
 };
-pub(super) use union::{create_views, drop_views};
+pub(super) use union::{create_views, drop_views, views_depend_on};
 
 use super::driver::{DECIMAL, TEXT};
 use super::{name, Dialect, Reader, Storage, Writer};

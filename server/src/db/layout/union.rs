@@ -11,6 +11,14 @@ fn members<'s>(schema: &'s Schema, union: &'s Table) -> impl Iterator<Item = &'s
     schema.tables.iter().filter(|table| union.activity && table.activity && !table.union)
 }
 
+/// Whether any table that a view stands on, or is, differs between two schemas.
+pub(in crate::db) fn views_depend_on(old: &Schema, new: &Schema) -> bool {
+    fn concerned(schema: &Schema) -> impl Iterator<Item = &Table> {
+        schema.tables.iter().filter(|table| table.union || table.activity)
+    }
+    !concerned(old).eq(concerned(new))
+}
+
 /// Takes the views of a schema down.
 pub(in crate::db) fn drop_views(writer: &Writer, schema: &Schema) -> Result<()> {
     let mut unions = schema.tables.iter().filter(|table| table.union);
