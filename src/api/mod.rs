@@ -150,6 +150,13 @@ fn offline_error(schema: &Schema, error: ODataError) -> ODataError {
     }
 }
 
+/// The row may well be there: "not found" would be a guess.
+fn not_synced_yet(table: &str) -> ODataError {
+    ODataError::not_implemented(format!(
+        "The row of '{table}' was not synchronised yet and is not available offline."
+    ))
+}
+
 fn not_synced() -> ODataError {
     ODataError::not_implemented("Nothing has been synchronised yet, so nothing is available offline.")
 }
@@ -190,7 +197,7 @@ fn not_here(
             let missing = !is_complete(state, table) && !known(&Key::new(table.clone(), *id));
             missing.then(|| match state.is_narrow(table) {
                 true => scope::outside(table),
-                false => ODataError::row_not_found(table, *id),
+                false => not_synced_yet(table),
             })
         }),
         write => write::not_here(state, write, door, known),

@@ -1,7 +1,7 @@
 //! Names of rows that say nothing by themselves, as the replica knows them.
 
 use super::scope::explained;
-use super::{is_complete, table_not_here, Door};
+use super::{is_complete, not_synced_yet, table_not_here, Door};
 use crate::model::Key;
 use crate::replica::{SeenRow, State};
 use flette_odata::alike::all_equal;
@@ -96,9 +96,7 @@ impl KnownNames<'_> {
                 self.denied.set(true);
                 ODataError::row_not_found(name, id)
             }
-            false => ODataError::not_implemented(format!(
-                "The row of '{name}' was not synchronised yet and is not available offline."
-            )),
+            false => not_synced_yet(name),
         })
     }
 }

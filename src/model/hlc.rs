@@ -1,7 +1,8 @@
 //! Hybrid logical clock: stamps of local edits that never run backwards, on corrected wall-clock time.
 //!
-//! After Kulkarni et al., "Logical Physical Clocks" (2014), without the receive rule: stamps of other devices never
-//! travel to this one, only server times do, and these correct the wall clock by an offset instead.
+//! After Kulkarni et al., "Logical Physical Clocks" (2014). Stamps of other devices do not all travel to this one, but no
+//! server shows what was edited later than its `Date`: their receive rule holds for that. Beyond it, server times
+//! correct the wall clock by an offset.
 
 use super::{DeviceId, Millis};
 use serde::{Deserialize, Serialize};
@@ -38,7 +39,7 @@ struct Sample {
 pub struct HlcClock {
     last: Hlc,
     samples: Vec<Sample>,
-    /// The server's latest `Date`, if it ever gave one.
+    /// The server's `Date` when it was last heard, if it ever gave one.
     #[serde(default)]
     heard: Option<Millis>,
 }
@@ -54,9 +55,11 @@ impl HlcClock {
         self.last.device
     }
 
-    /// A stamp later than every stamp given before, at the corrected time of `now` unless that lies behind.
+    /// A stamp later than every stamp given before and than all that the server has shown, at the corrected time of
+    /// `now` unless that lies behind.
     pub fn stamp(&mut self, now: Millis) -> Hlc {
-        let wall = self.corrected(now);
+        let shown = self.heard.map_or(Millis(i64::MIN), |Millis(heard)| Millis(heard.saturating_add(999)));
+        let wall = self.corrected(now).max(shown);
         let last = self.last;
         let (wall, counter) = if wall > last.wall {
             (wall, 0)
@@ -73,6 +76,11 @@ impl HlcClock {
     /// that clock is not known. Never before the last `Date`, however the device's clock was set since.
     pub fn latest(&self, now: Millis) -> Option<Millis> {
         self.heard.map(|heard| heard.max(self.corrected(now)))
+    }
+
+    /// Learns from a `Date` (whole seconds) that came with rows: they were edited until the end of that second.
+    pub fn hear(&mut self, server_date: Millis) {
+        self.heard = Some(server_date);
     }
 
     /// Device time `now` corrected to the server's.
@@ -92,7 +100,7 @@ impl HlcClock {
         if round_trip_millis < 0 {
             return;
         }
-        self.heard = self.heard.max(Some(server_date));
+        self.hear(server_date);
         let middle = sent.0.saturating_add(round_trip_millis / 2);
         let offset_millis = server_date.0.saturating_add(500).saturating_sub(middle);
         // Half a second is the resolution of `Date`: what lies within it is noise, and would make good clocks worse.
@@ -162,6 +170,20 @@ mod tests {
         assert_eq!(clock.latest(Millis(day + 5)), Some(Millis(50_500)));
         // Set back by a day: the server's clock was not.
         assert_eq!(clock.latest(Millis(5)), Some(Millis(50_000)));
+    }
+
+    #[test]
+    fn what_is_made_of_what_was_shown_is_stamped_after_it() {
+        let mut clock = HlcClock::new(DeviceId(1));
+        clock.measure(Millis(50_000), Millis(50_010), Millis(50_000));
+        clock.hear(Millis(53_000));
+        // Set back since, which nothing told yet.
+        assert_eq!(clock.stamp(Millis(20_000)).wall, Millis(53_999));
+        assert_eq!(clock.stamp(Millis(54_000)).wall, Millis(54_000));
+        // A server that was wrong and was set right is believed.
+        clock.hear(Millis(9_000_000));
+        clock.hear(Millis(60_000));
+        assert_eq!(clock.stamp(Millis(61_000)).wall, Millis(61_000));
     }
 
     use proptest::prelude::*;

@@ -97,6 +97,7 @@ impl<T: Transport> Remote<'_, T> {
                 })
             }
         };
+        self.heard.set(exchange.server_date());
         if answers.len() != count {
             return Err(Outcome::Retry("answers are missing in the batch".to_owned()));
         }

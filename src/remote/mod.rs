@@ -86,6 +86,8 @@ pub struct Remote<'a, T: Transport> {
     now: &'a dyn Fn() -> Millis,
     /// Server time minus device time, for a `Retry-After` that is a date.
     offset_millis: Cell<i64>,
+    /// The `Date` of the latest rows.
+    heard: Cell<Option<Millis>>,
     answered: Cell<bool>,
     keeps_stamps: Cell<bool>,
     /// Who is named in requests to servers that refuse what is meant for another user.
@@ -102,12 +104,18 @@ impl<'a, T: Transport> Remote<'a, T> {
         trace: &'a Trace,
     ) -> Remote<'a, T> {
         let (offset_millis, answered, keeps_stamps) = (Cell::new(0), Cell::new(false), Cell::new(false));
-        Remote { transport, root, now, offset_millis, answered, keeps_stamps, named: Cell::new(None), trace }
+        let (heard, named) = (Cell::new(None), Cell::new(None));
+        Remote { transport, root, now, offset_millis, heard, answered, keeps_stamps, named, trace }
     }
 
     /// API root, ending in `/`.
     pub fn root(&self) -> &str {
         self.root
+    }
+
+    /// The server's clock when it last showed rows.
+    pub fn heard(&self) -> Option<Millis> {
+        self.heard.get()
     }
 
     /// Whether any answer came so far, whatever it was.
@@ -197,7 +205,11 @@ impl<'a, T: Transport> Remote<'a, T> {
         let request = Request::get(page.url.clone()).header("Prefer", prefer);
         let exchange = self.exchange(request, About::Alone(&page.table)).await;
         let date = exchange.server_date();
-        (self.read(page.asked, exchange), date)
+        let read = self.read(page.asked, exchange);
+        if matches!(read, Read::Body(_)) {
+            self.heard.set(date);
+        }
+        (read, date)
     }
 }
 

@@ -263,6 +263,13 @@ impl<'a> Draft<'a> {
         self.effects.entries.insert(seq, Some(entry));
     }
 
+    /// The server's clock when it showed what is taken over here: what is made of it comes later.
+    pub fn hear(&mut self, date: Option<Millis>) {
+        if let Some(date) = date {
+            self.record.clock.hear(date);
+        }
+    }
+
     /// A stamp later than all before.
     pub fn stamp(&mut self) -> Hlc {
         self.record.clock.stamp(self.now)

@@ -178,6 +178,19 @@ impl<S: Store> Replica<S> {
         Ok(read)
     }
 
+    /// Reads everything again if another context has written since. Not while this one writes, which tells it anyway.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn catch_up(&self) -> Result<()> {
+        let Some(_guard) = self.commits.try_lock() else { return Ok(()) };
+        let known = self.state.borrow().revision;
+        if self.store.revision().await? != known {
+            self.reload().await?;
+        }
+        Ok(())
+    }
+
     /// Comes back when every transaction that had begun is over.
     pub async fn calm(&self) {
         drop(self.commits.lock().await);

@@ -64,6 +64,7 @@ pub(super) async fn commit<S: Store, T: Transport>(
                 if run.progress.is_overtaken(moment) {
                     return Ok(Taken::Overtaken);
                 }
+                draft.hear(run.remote.heard());
                 let page = match decoded.take() {
                     Some(page) => page,
                     None => spoil::read(body, table)

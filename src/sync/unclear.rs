@@ -78,6 +78,7 @@ pub(super) async fn resolve<S: Store, T: Transport>(
         let sums = run
             .replica
             .transact(run.at(), Durability::Strict, &tables, |draft| {
+                draft.hear(run.remote.heard());
                 learn(draft, &schema, &answered, &sets, &run.policy)
             })
             .await?;

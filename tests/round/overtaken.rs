@@ -1,6 +1,7 @@
 //! Rows that change while all rows of their table are read, and writes that overtake a page.
 
-use crate::support::{chance, text, tick, Device, Fault, Server, Wire};
+use crate::station::Station;
+use crate::support::{chance, text, tick, Device, Fault, Server, Wire, TABLES};
 use flette::model::Clash;
 use flette::platform::{Transport, TransportError};
 use flette::sync::{round, Outside, Progress};
@@ -123,4 +124,35 @@ fn a_page_that_was_overtaken_by_a_write_of_the_user_is_asked_for_again() {
     let report = pollster::block_on(round(&device.replica, &outside, &device.config, &progress));
     assert!(report.ok && wire.done.get(), "{report:?}");
     assert_eq!(device.text("contact", id, "telephone1"), "passed on");
+}
+
+#[test]
+fn of_a_row_that_the_first_pull_has_not_come_to_nobody_says_that_there_is_none() {
+    let server = Server::start();
+    let ids = contacts(&server.user("admin"));
+    let station = Station::new(&server, "demo", &TABLES);
+    station.wire.fail(|request| {
+        let later = request.url.contains("/contacts?") && request.url.contains("skiptoken");
+        later.then_some(Fault::LoseRequest)
+    });
+    station.post("/flette/sync", "");
+    station.wire.heal();
+    let status = |id: Uuid| station.alone(&format!("contacts({id})")).status;
+    assert_eq!((status(ids[0]), status(ids[119])), (200, 501));
+    station.sync();
+    assert_eq!((status(ids[119]), status(Uuid::from_u128(7))), (200, 404));
+}
+
+#[test]
+fn what_another_context_sent_is_told_by_the_status_of_this_one() {
+    let server = Server::start();
+    let station = Station::new(&server, "demo", &TABLES);
+    station.sync();
+    let other = station.twin();
+    let synced = |station: &Station| station.get("/flette/status")["synced"] == true;
+    assert!(synced(&station) && synced(&other));
+    other.create("accounts", r#"{"name":"Made there"}"#);
+    assert!(!synced(&station) && station.get("/flette/status")["pending"] == 1);
+    other.sync();
+    assert!(synced(&station) && synced(&other));
 }

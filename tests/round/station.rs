@@ -111,6 +111,14 @@ impl Station {
         self.engine = open(&self.store, (&self.wire, &self.left), &self.space, &self.config);
     }
 
+    /// Another context on the same store, as it reads it now.
+    pub fn twin(&self) -> Station {
+        let (store, config, wire) = (self.store.clone(), self.config.clone(), self.wire.clone());
+        let (left, space) = (Rc::default(), self.space.clone());
+        let engine = open(&store, (&wire, &left), &space, &config);
+        Station { engine, wire, space, left, store, config }
+    }
+
     /// What the engine answers: below the API's root, or, with a leading slash, on its own origin.
     pub fn ask(&self, method: Method, path: &str, body: &str) -> Response {
         let url = match path.starts_with('/') {
