@@ -1,4 +1,5 @@
-//! Reads the pages of one pull, each next one while the one before is taken over.
+//! Reads the pages of one pull, each next one while the one before is taken over; the first one may have been asked for
+//! before.
 
 use super::cursor::Fresh;
 use super::outside;
@@ -11,7 +12,8 @@ use crate::remote::{Asked, Outcome, PageCall, Read};
 use crate::replica::{next_link_ahead, Target};
 use crate::store::Store;
 use flette_odata::edm::Table;
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
+use std::collections::BTreeMap;
 
 /// How often a page is asked for once more because users' writes were passed on to the server meanwhile.
 const OVERTAKEN_MAX: u32 = 5;
@@ -26,9 +28,12 @@ pub(super) async fn pages<S: Store, T: Transport>(
     table: &Table,
     first: PageCall,
     target: Target,
-    mut fresh: Option<Fresh>,
+    (mut fresh, asked): (Option<Fresh>, Option<Reply>),
 ) -> std::result::Result<Option<Outcome>, Stop> {
-    let (Reply { mut call, mut moment, mut read }, date) = ask(run, first).await;
+    let (Reply { mut call, mut moment, mut read }, date) = match asked.filter(|reply| reply.call == first) {
+        Some(reply) => (reply, None),
+        None => ask(run, first).await,
+    };
     let now = run.at();
     let corrected = || run.replica.state().record.clock.corrected(now);
     if let Some(fresh) = &mut fresh {
@@ -76,11 +81,20 @@ pub(super) async fn pages<S: Store, T: Transport>(
 }
 
 /// A page that was asked for.
-struct Reply {
+pub(super) struct Reply {
     call: PageCall,
     /// When it was asked for, as writes count that are passed on.
     moment: u64,
     read: Read,
+}
+
+/// The first pages of several tables at once, by the table.
+pub(super) async fn ask_all<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    calls: Vec<PageCall>,
+) -> BTreeMap<String, Reply> {
+    let replies = join_all(calls.into_iter().map(|call| ask(run, call))).await;
+    replies.into_iter().map(|(reply, _)| (reply.call.table.clone(), reply)).collect()
 }
 
 async fn ask<S: Store, T: Transport>(run: &Run<'_, S, T>, call: PageCall) -> (Reply, Option<Millis>) {

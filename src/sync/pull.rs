@@ -4,11 +4,12 @@
 //! from the last committed page. A table's first pull fills what is read; a later full one fills a shadow that takes
 //! its place at the end, so that nobody sees an empty or half table.
 
-use super::cursor::{asks_again, begin, may_track, Begin, Fresh, Kind};
+use super::ahead::{is_told, page_call, pull_tables};
+use super::cursor::{asks_again, begin, Begin, Fresh, Kind};
 use super::held;
 use super::listing;
 use super::outside;
-use super::pages::pages;
+use super::pages::{pages, Reply};
 use super::push::Pass;
 use super::reconcile::{reconcile, Incoming, Local};
 use super::related;
@@ -17,7 +18,7 @@ use super::unclear::{resolve, Unclear};
 use crate::journal::Reason;
 use crate::model::{code_shown, ETag, Key, Millis, TraceEvent, Wanted};
 use crate::platform::Transport;
-use crate::remote::{Asked, Outcome, PageCall, Resolve};
+use crate::remote::{Outcome, PageCall, Resolve};
 use crate::replica::{is_held, Cursor, Draft, Feed, State, Target};
 use crate::store::{Durability, Store};
 use flette_odata::edm::Table;
@@ -36,16 +37,21 @@ const STIRS_MAX: u32 = 3;
 /// # Errors
 /// Why it ended early. A table that the server refuses is told as a problem and does not stop the others.
 pub(super) async fn pull<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std::result::Result<bool, Stop> {
-    let mut whole = true;
-    for name in order(run) {
-        whole &= pull_table(run, &name).await?;
+    let order = order(run);
+    let (parties, others): (Vec<String>, Vec<String>) =
+        order.into_iter().partition(|name| name == PARTY_TABLE);
+    let mut whole = pull_tables(run, &parties).await?;
+    let before = run.pulled();
+    whole &= pull_tables(run, &others).await?;
+    // An activity may have changed after its parties were read.
+    if run.pulled() > before && is_told(run, PARTY_TABLE) {
+        whole &= pull_tables(run, &parties).await?;
     }
     // Rows that came in may have stirred tables that were pulled before them.
     for _ in 0..STIRS_MAX {
-        let stirred: Vec<String> = order(run).into_iter().filter(|name| is_stirred(run, name)).collect();
-        for name in &stirred {
-            whole &= pull_table(run, name).await?;
-        }
+        let tables = self::order(run).into_iter();
+        let stirred: Vec<String> = tables.filter(|name| is_stirred(run, name)).collect();
+        whole &= pull_tables(run, &stirred).await?;
     }
     Ok(whole && !run.config.tables.iter().any(|name| is_stirred(run, name)))
 }
@@ -58,17 +64,18 @@ fn is_stirred<S: Store, T: Transport>(run: &Run<'_, S, T>, name: &str) -> bool {
         && matches!(state.record.wanted(name), Some(Wanted::Rows { .. }))
 }
 
-/// Pulls one table; tells whether all of it is in.
-async fn pull_table<S: Store, T: Transport>(
+/// Pulls one table; tells whether all of it is in. `asked`: what may be its first page.
+pub(super) async fn pull_table<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     name: &str,
+    mut asked: Option<Reply>,
 ) -> std::result::Result<bool, Stop> {
     let schema = run.schema();
     let Some(table) = schema.table(name) else { return Ok(false) };
     let mut ended = End::Again;
     for nth in 0..RESTARTS_MAX {
         run.in_time()?;
-        ended = match from_where_it_stands(run, table).await? {
+        ended = match from_where_it_stands(run, table, asked.take()).await? {
             // Filled by an earlier round: what was pushed since need not be in it, nor what others did since.
             End::Swapped if nth == 0 => End::Again,
             End::Swapped => End::Whole,
@@ -120,6 +127,7 @@ enum End {
 async fn from_where_it_stands<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     table: &Table,
+    asked: Option<Reply>,
 ) -> std::result::Result<End, Stop> {
     let name = &table.logical_name;
     let cursor = run.replica.state().tables.get(name).map(|t| t.cursor.clone()).unwrap_or_default();
@@ -150,26 +158,15 @@ async fn from_where_it_stands<S: Store, T: Transport>(
             Ok(End::Again)
         }
         Begin::Page { url, kind, target, fresh } => {
-            let call = PageCall {
-                table: name.clone(),
-                url,
-                asked: if fresh.is_some() { Asked::Read } else { Asked::Link },
-                // A row that comes or goes without being changed is in no feed of changes.
-                track_changes: kind == Kind::All
-                    && table.change_tracking
-                    && may_track(&cursor)
-                    && !looks_beyond,
-                rows_max: run.config.page_size,
-                merged: cursor.complete && target == Target::Live,
-            };
+            let call = page_call(run, table, &cursor, ((url, kind, target), fresh.is_some()), looks_beyond);
             let fresh = fresh.map(|columns| Fresh { columns, filter, kind, at: Millis(0) });
-            read_on(run, table, (&cursor, kind, target), (call, fresh)).await
+            read_on(run, table, (&cursor, kind, target), (call, fresh, asked)).await
         }
     }
 }
 
 /// Which rows of a table are asked for, and whether rows of others decide about them; `Err` says why that is not known.
-fn wanted_rows(
+pub(super) fn wanted_rows(
     wanted: Option<&Wanted>,
     cursor: &Cursor,
 ) -> std::result::Result<(Option<String>, bool), String> {
@@ -187,11 +184,11 @@ async fn read_on<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     table: &Table,
     (cursor, kind, target): (&Cursor, Kind, Target),
-    (call, fresh): (PageCall, Option<Fresh>),
+    (call, fresh, asked): (PageCall, Option<Fresh>, Option<Reply>),
 ) -> std::result::Result<End, Stop> {
     let tracked = call.track_changes;
     let listed = (kind == Kind::Listing).then(|| listing::listed(table));
-    match pages(run, listed.as_ref().unwrap_or(table), call, target, fresh).await? {
+    match pages(run, listed.as_ref().unwrap_or(table), call, target, (fresh, asked)).await? {
         None if target == Target::Shadow => Ok(End::Again),
         None => {
             // A read that went on was begun before what was sent last: it need not have told of that.

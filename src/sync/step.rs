@@ -170,6 +170,11 @@ impl<'a, S: Store, T: Transport> Run<'a, S, T> {
         self.replica.state().schema.clone()
     }
 
+    /// Rows that came in so far.
+    pub(super) fn pulled(&self) -> u64 {
+        self.report.borrow().pulled
+    }
+
     pub(super) fn count(&self, change: impl FnOnce(&mut Report)) {
         change(&mut self.report.borrow_mut());
     }

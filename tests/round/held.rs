@@ -4,6 +4,7 @@ use crate::several::{ask, shown, stripped, tell};
 use crate::support::{Device, Fault, Server};
 use flette_odata::{Method, Request, Uuid};
 use serde_json::Value as Json;
+use std::cell::Cell;
 
 fn id(n: u32) -> String {
     format!("00000000-0000-4000-8000-{n:012}")
@@ -352,4 +353,25 @@ fn held_rows_that_cannot_be_followed_are_pulled_whole() {
     assert!(device.entries().is_empty());
     assert_eq!(shown_parties(&device, &id(30)), online_parties(&server, &id(30)));
     assert_eq!((shown_pairs(&device).len(), online_pairs(&server).len()), (1, 1));
+}
+
+#[test]
+fn an_activity_that_changes_during_a_pull_is_not_here_without_its_new_parties() {
+    let server = Server::start();
+    with_rows(&server);
+    let device = Device::with_all_tables(&server, "demo");
+    let online = server.user("demo");
+    let new = format!(r#"{{"value":[{}]}}"#, party("partyid_contact", &format!("contacts({})", id(21)), 2));
+    let path = format!("emails({})/email_activity_parties", id(30));
+    // The parties were asked for before.
+    let done = Cell::new(false);
+    device.wire.fail(move |request| {
+        if request.url.contains("/contacts?") && request.url.contains("deltatoken") && !done.replace(true) {
+            assert_eq!(online.ask(Method::Put, &path, &new).status, 204);
+        }
+        None
+    });
+    device.sync();
+    assert_eq!(shown_parties(&device, &id(30)), online_parties(&server, &id(30)));
+    assert_eq!(shown_parties(&device, &id(30)).len(), 1);
 }

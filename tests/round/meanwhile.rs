@@ -199,7 +199,8 @@ fn what_an_earlier_round_left_of_a_delta_is_finished_and_the_table_asked_once_mo
     for name in ["One", "Two", "Three"] {
         online.create("accounts", &format!(r#"{{"name":"{name}"}}"#));
     }
-    stopped_round(&device, "/accounts?", "$skiptoken");
+    // When the second page is asked for the first one is being taken over.
+    stopped_round(&device, "$skiptoken", "/contacts?");
     assert!(device.replica.state().tables["account"].cursor.next_link.is_some());
     let late = online.create("accounts", r#"{"name":"Late"}"#);
     device.edit("account", edited, &[("name", text("New"))]);
@@ -265,4 +266,53 @@ fn what_was_sent_along_with_what_stands_there_is_not_sent_again_though_it_was_ta
     let row = online.json(&format!("accounts({id})"));
     assert_eq!((row["name"].as_str(), row["telephone1"].as_str()), (Some("New"), None));
     assert_eq!(device.text("account", id, "telephone1"), "");
+}
+
+/// Answers a delta only after others had the time to be asked for, and counts how many are on their way.
+struct Slow<'a> {
+    wire: &'a Wire,
+    on_their_way: Cell<u32>,
+    most: Cell<u32>,
+}
+
+impl Transport for Slow<'_> {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        if !request.url.contains("deltatoken") {
+            return self.wire.send(request).await;
+        }
+        self.on_their_way.set(self.on_their_way.get() + 1);
+        self.most.set(self.most.get().max(self.on_their_way.get()));
+        let mut asked = false;
+        std::future::poll_fn(|context| {
+            context.waker().wake_by_ref();
+            if std::mem::replace(&mut asked, true) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+        self.on_their_way.set(self.on_their_way.get() - 1);
+        self.wire.send(request).await
+    }
+}
+
+#[test]
+fn what_changed_is_asked_of_several_tables_at_once() {
+    let server = Server::start();
+    let device = Device::with_all_tables(&server, "demo");
+    let online = server.user("admin");
+    let made: Vec<Uuid> = ["accounts", "contacts"]
+        .iter()
+        .zip([r#"{"name":"There"}"#, r#"{"lastname":"There"}"#])
+        .map(|(set, body)| online.create(set, body))
+        .collect();
+    let slow = Slow { wire: &device.wire, on_their_way: Cell::new(0), most: Cell::new(0) };
+    let (now, random) = (|| device.now(), chance());
+    let outside = Outside { transport: &slow, now: &now, random: &random };
+    let report = pollster::block_on(round(&device.replica, &outside, &device.config, &Progress::default()));
+    assert!(report.ok, "{report:?}");
+    assert_eq!(device.text("account", made[0], "name"), "There");
+    assert_eq!(device.text("contact", made[1], "lastname"), "There");
+    assert_eq!((slow.most.get(), slow.on_their_way.get()), (4, 0));
 }
