@@ -66,13 +66,15 @@ pub enum Bug {
     FutureStamp,
     /// A column that is hidden from somebody keeps the value that he saw.
     MaskedFieldKept,
+    /// Lookups keep the ids that only this device knows.
+    LocalIdSent,
     /// The changes of a change set are sent one by one.
     ChangeSetTorn,
 }
 
 impl Bug {
     /// Every bug with its number in the catalogue and its name.
-    pub const ALL: [(u8, &'static str, Bug); 32] = [
+    pub const ALL: [(u8, &'static str, Bug); 33] = [
         (1, "answer-before-durable", Bug::AnswerBeforeDurable),
         (2, "token-before-rows", Bug::TokenBeforeRows),
         (3, "receipt-apart", Bug::ReceiptApart),
@@ -104,6 +106,7 @@ impl Bug {
         (33, "synced-too-early", Bug::SyncedTooEarly),
         (34, "future-stamp", Bug::FutureStamp),
         (35, "masked-field-kept", Bug::MaskedFieldKept),
+        (36, "local-id-sent", Bug::LocalIdSent),
         (37, "change-set-torn", Bug::ChangeSetTorn),
     ];
 

@@ -5,7 +5,8 @@ use crate::error::{Error, Result};
 use crate::journal::{Entry, EntryState};
 use crate::mirror::{Merged, MirrorTable, Segment, SegmentBuilder};
 use crate::model::{
-    Change, ChangeSetId, Conflict, ETag, FieldEdit, Hlc, Key, Millis, OpId, Row, Seq, TraceEvent,
+    planted, Bug, Change, ChangeSetId, Conflict, ETag, EntityRef, FieldEdit, Hlc, Key, Millis, OpId, Row,
+    Seq, TraceEvent,
 };
 use flette_odata::edm::Schema;
 use flette_odata::ordered;
@@ -142,6 +143,14 @@ impl<'a> Draft<'a> {
     /// The key under which the replica keeps a row.
     pub fn resolve(&self, key: &Key) -> Key {
         Key::new(key.table.clone(), self.state.id_map.resolve(key))
+    }
+
+    /// The id under which the server knows the row that a lookup points to.
+    pub fn target(&self, to: &EntityRef) -> Uuid {
+        match planted(Bug::LocalIdSent) {
+            true => to.id,
+            false => self.resolve(&Key::new(to.table.clone(), to.id)).id,
+        }
     }
 
     /// Notes that the server keeps a row under another id than the one it was made with here.

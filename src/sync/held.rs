@@ -112,7 +112,7 @@ fn parties(
     requests: &[&RowRequest],
 ) -> std::result::Result<Vec<Vec<u8>>, Reason> {
     let table = schema.table(PARTY_TABLE).ok_or_else(|| missing("The table of parties"))?;
-    let resolve = |to: &EntityRef| draft.resolve(&Key::new(to.table.clone(), to.id)).id;
+    let resolve = |to: &EntityRef| draft.target(to);
     let writer = BodyWriter { schema, table, resolve: &resolve, edited: Stamps::default() };
     let added: Vec<(Uuid, &Row)> = requests
         .iter()

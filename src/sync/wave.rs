@@ -410,7 +410,7 @@ fn call(
             message: format!("Table '{}' is not in the offline scope.", key.table),
         });
     };
-    let resolve = |to: &EntityRef| draft.resolve(&Key::new(to.table.clone(), to.id)).id;
+    let resolve = |to: &EntityRef| draft.target(to);
     let edited = if limits.stamped { edited(draft, request) } else { Stamps::default() };
     let writer = BodyWriter { schema: &schema, table, resolve: &resolve, edited };
     Ok(match (&request.change, request.base.clone()) {

@@ -140,7 +140,7 @@ fn check_alike(
 fn resolved(draft: &Draft, values: Vec<(String, Value)>) -> Vec<(String, Value)> {
     let resolve = |value: Value| match value {
         Value::Lookup(to) => {
-            let id = draft.resolve(&Key::new(to.table.clone(), to.id)).id;
+            let id = draft.target(&to);
             Value::Lookup(EntityRef { table: to.table, id })
         }
         other => other,
