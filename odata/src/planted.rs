@@ -32,6 +32,8 @@ pub enum Bug {
     SignInUsesUpAttempts,
     /// The last row of a page is lost.
     PageBorderSkipped,
+    /// The feed takes a transaction for told that began before others and is committed after them (PostgreSQL only).
+    CommitsOutOfOrder,
     /// Commits do not look whether somebody else has written.
     NoFencing,
     /// The clock forgets its last stamp and what it measured.
@@ -74,7 +76,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every bug with its number in the catalogue and its name.
-    pub const ALL: [(u8, &'static str, Bug); 33] = [
+    pub const ALL: [(u8, &'static str, Bug); 34] = [
         (1, "answer-before-durable", Bug::AnswerBeforeDurable),
         (2, "token-before-rows", Bug::TokenBeforeRows),
         (3, "receipt-apart", Bug::ReceiptApart),
@@ -89,6 +91,7 @@ impl Bug {
         (12, "parked-is-dropped", Bug::ParkedIsDropped),
         (13, "sign-in-uses-up-attempts", Bug::SignInUsesUpAttempts),
         (14, "page-border-skipped", Bug::PageBorderSkipped),
+        (15, "commits-out-of-order", Bug::CommitsOutOfOrder),
         (16, "no-fencing", Bug::NoFencing),
         (17, "clock-not-stored", Bug::ClockNotStored),
         (18, "removal-not-sent", Bug::RemovalNotSent),
@@ -112,6 +115,9 @@ impl Bug {
 
     /// Those that show in values only: both doors' tests hunt them, as the simulation's values are plain.
     pub const OF_VALUES: [Bug; 2] = [Bug::DecimalThroughFloat, Bug::OtherCaseRules];
+
+    /// Those of what the simulation does without: PostgreSQL. The tests of it hunt them.
+    pub const OF_THE_GROUND: [Bug; 1] = [Bug::CommitsOutOfOrder];
 }
 
 /// Whether a bug is planted in this thread. Never, without the feature.
