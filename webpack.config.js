@@ -66,7 +66,8 @@ function worker() {
   });
 }
 
-function page(mode) {
+/** The site, in `dist/`; with a planted bug it goes elsewhere, so that nobody takes it for the product. */
+function page(mode, planted) {
   const withWorker = existsSync(ENGINE);
   if (!withWorker) console.warn("webpack: the engine is not built (target/wasm-bindgen): no worker.js");
   return {
@@ -74,7 +75,7 @@ function page(mode) {
     name: "page",
     entry: { app: at("www/app/main.tsx") },
     output: {
-      path: at("dist"),
+      path: at(planted ? "target/planted-site" : "dist"),
       publicPath: "/",
       filename: "[name].[contenthash].js",
       cssFilename: "[name].[contenthash].css",
@@ -92,6 +93,7 @@ function page(mode) {
     plugins: [
       // A classic worker script has no import.meta; the path of this machine must not stand in it either.
       new webpack.DefinePlugin({ "import.meta.url": "self.location.href" }),
+      new webpack.DefinePlugin({ PLANTED_TAKE_OVER: JSON.stringify(planted === "worker-takes-over") }),
       new CopyPlugin({
         patterns: [
           { from: at("www/app/static"), to: "." },
@@ -115,4 +117,6 @@ function library(mode) {
   };
 }
 
-export default (_env, { mode = "production" }) => [page(mode), library(mode)];
+/** `webpack --env planted=worker-takes-over` plants a bug (docs/reliability.md). */
+export default ({ planted }, { mode = "production" }) =>
+  planted ? page(mode, planted) : [page(mode), library(mode)];

@@ -11,6 +11,8 @@ import { serveShell } from "./shell.ts";
 import { isSameUser, learn, signIn, who } from "./user.ts";
 
 declare const self: ServiceWorkerGlobalScope;
+/** A bug planted on purpose, to see whether tests catch it: `false` in every build that is not made for that. */
+declare const PLANTED_TAKE_OVER: boolean;
 
 const CONTROL_ROOT = "/flette/";
 /** Control requests that run a round. */
@@ -42,6 +44,7 @@ serveShell();
 
 self.addEventListener("install", () => {
   first = self.registration.active === null;
+  if (PLANTED_TAKE_OVER) self.skipWaiting();
 });
 
 self.addEventListener("activate", (event) => {
