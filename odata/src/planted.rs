@@ -42,6 +42,8 @@ pub enum Bug {
     RemovalNotSent,
     /// Whoever is signed in, the journal is sent.
     OtherUserPushes,
+    /// A handle to the database that the browser has closed is used again.
+    ClosedHandleKept,
     /// A full disk is taken for a commit.
     QuotaSwallowed,
     /// A resync is shown half-way.
@@ -76,7 +78,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every bug with its number in the catalogue and its name.
-    pub const ALL: [(u8, &'static str, Bug); 34] = [
+    pub const ALL: [(u8, &'static str, Bug); 35] = [
         (1, "answer-before-durable", Bug::AnswerBeforeDurable),
         (2, "token-before-rows", Bug::TokenBeforeRows),
         (3, "receipt-apart", Bug::ReceiptApart),
@@ -96,6 +98,7 @@ impl Bug {
         (17, "clock-not-stored", Bug::ClockNotStored),
         (18, "removal-not-sent", Bug::RemovalNotSent),
         (19, "other-user-pushes", Bug::OtherUserPushes),
+        (20, "closed-handle-kept", Bug::ClosedHandleKept),
         (21, "quota-swallowed", Bug::QuotaSwallowed),
         (22, "shadow-shown", Bug::ShadowShown),
         (23, "lineage-ignored", Bug::LineageIgnored),
@@ -116,8 +119,8 @@ impl Bug {
     /// Those that show in values only: both doors' tests hunt them, as the simulation's values are plain.
     pub const OF_VALUES: [Bug; 2] = [Bug::DecimalThroughFloat, Bug::OtherCaseRules];
 
-    /// Those of what the simulation does without: PostgreSQL. The tests of it hunt them.
-    pub const OF_THE_GROUND: [Bug; 1] = [Bug::CommitsOutOfOrder];
+    /// Those of what the simulation does without: PostgreSQL, and a browser. The tests of each hunt them.
+    pub const OF_THE_GROUND: [Bug; 2] = [Bug::CommitsOutOfOrder, Bug::ClosedHandleKept];
 }
 
 /// Whether a bug is planted in this thread. Never, without the feature.

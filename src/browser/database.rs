@@ -5,6 +5,7 @@ use super::commit::Outcome;
 use super::connection::{self, Connection, Link};
 use super::trouble::Trouble;
 use super::{random, timer};
+use crate::model::{planted, Bug};
 use crate::store::ledger::{Ledger, Nonce};
 use crate::store::{Batch, KeyRange, Pair, Revision, Store, StoreError, Table};
 use std::cell::{Cell, RefCell};
@@ -91,6 +92,7 @@ impl Handle {
             };
             match work(&connection, reruns).await {
                 Ok(result) => return Ok(result),
+                Err(Trouble::Lost) if planted(Bug::ClosedHandleKept) => {}
                 Err(Trouble::Lost) => self.forget(&connection),
                 Err(Trouble::Final(error)) => return Err(error),
             }
@@ -127,6 +129,7 @@ impl Handle {
         let connection = self.connection.borrow().clone();
         match connection.as_ref().map(|connection| connection.link()) {
             Some(Link::Open) => Ok(connection),
+            Some(Link::Lost) if planted(Bug::ClosedHandleKept) => Ok(connection),
             Some(Link::Lost) | None => Ok(None),
             Some(Link::GaveWay) => {
                 self.close();

@@ -119,22 +119,22 @@ extern "C" {
     #[wasm_bindgen(js_name = databaseExists, catch)]
     async fn database_exists(name: &str) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_name = loseOutcomes)]
-    fn lose_outcomes(count: u32) -> JsValue;
+    pub(super) fn lose_outcomes(count: u32) -> JsValue;
     #[wasm_bindgen(js_name = abortCommits)]
-    fn abort_commits(count: u32, exception: &str) -> JsValue;
+    pub(super) fn abort_commits(count: u32, exception: &str) -> JsValue;
     #[wasm_bindgen(js_name = refuseTransactions)]
-    fn refuse_transactions(count: u32) -> JsValue;
+    pub(super) fn refuse_transactions(count: u32) -> JsValue;
     #[wasm_bindgen(js_name = hangOpen)]
     fn hang_open(count: u32) -> JsValue;
     #[wasm_bindgen(js_name = watchDurability)]
     fn watch_durability(seen: &js_sys::Array) -> JsValue;
     #[wasm_bindgen(js_name = fireClose)]
-    fn fire_close(count: u32) -> JsValue;
+    pub(super) fn fire_close(count: u32) -> JsValue;
     fn undo(fault: &JsValue);
 }
 
 /// A fault that ends with the scope.
-struct Fault(JsValue);
+pub(super) struct Fault(pub(super) JsValue);
 
 impl Drop for Fault {
     fn drop(&mut self) {
@@ -142,15 +142,15 @@ impl Drop for Fault {
     }
 }
 
-fn name() -> String {
+pub(super) fn name() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-async fn open(name: &str) -> IndexedDbStore {
+pub(super) async fn open(name: &str) -> IndexedDbStore {
     IndexedDbStore::open(name).await.expect("a database")
 }
 
-fn batch(expected: u64, value: &[u8]) -> Batch {
+pub(super) fn batch(expected: u64, value: &[u8]) -> Batch {
     let put = Write::Put { table: Table::Journal, key: b"k".to_vec(), value: value.to_vec() };
     Batch { expected: Revision(expected), durability: Durability::Strict, writes: vec![put] }
 }

@@ -1,6 +1,7 @@
 //! Tests of the browser platform, run in a real browser's service worker.
 #![cfg(target_arch = "wasm32")]
 
+mod chance;
 mod locks;
 mod lost;
 mod stores;
