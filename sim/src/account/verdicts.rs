@@ -63,11 +63,17 @@ impl Account {
         }
     }
 
-    /// Whether every acknowledged change of a device can be found again (I-1, I-6). How many were looked for.
+    /// Whether every acknowledged change of a device can be found again (I-1, I-6). How many were looked for. `shown`: the
+    /// server shows its user a row. One that is out of his sight by now is gone for him, and the server says so of it.
     ///
     /// # Errors
     /// The first one that went without a trace.
-    pub fn settle(&self, device: usize, told: &Testimony) -> Result<usize, String> {
+    pub fn settle(
+        &self,
+        device: usize,
+        told: &Testimony,
+        shown: &dyn Fn(Uuid) -> bool,
+    ) -> Result<usize, String> {
         let mut looked_for = 0;
         let own = || self.records.iter().filter(|record| record.device == device);
         for record in own().filter(|record| record.said == Said::Done) {
@@ -76,7 +82,7 @@ impl Account {
             if let Deed::Delete { .. } = record.deed {
                 let went = self.gone.contains(&row) || self.gone_before.contains(&row);
                 let stands = self.known.contains(&row) && !went && !self.was_not_there(record);
-                if stands && !told.mentions(row, None) {
+                if stands && !told.mentions(row, None) && shown(row) {
                     return Err(format!(
                         "I-6: the deletion of {row} by device {device} went without a trace"
                     ));

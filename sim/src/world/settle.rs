@@ -112,7 +112,7 @@ impl World {
         for at in 0..self.devices.len() {
             let device = &self.devices[at];
             let told = testimony(device).ok_or("a device does not tell its journal")?;
-            outcome.changes += self.account.settle(at, &told)? as u64;
+            outcome.changes += self.account.settle(at, &told, &|row| self.shows(device, row))? as u64;
             let log = device.read("/flette/conflicts").ok_or("a device does not tell its conflicts")?;
             tell(|| format!("in the end device {at} holds {}", told.export));
             self.account.judge(at, &log, &device.profiles)?;

@@ -45,6 +45,12 @@ impl World {
         only_waiting_rows_are_outside(device, &waiting)
     }
 
+    /// Whether the server shows a row to the user of a device.
+    pub(super) fn shows(&self, device: &Device, row: Uuid) -> bool {
+        let request = Request::get(format!("{ROOT}{}", self.place(&row)));
+        self.crm.answer(device.user, &request).status == 200
+    }
+
     /// The rows of a set: those that a device shows while its line is down, and those that the server shows its user and that
     /// its profile takes offline. Without what the device does not keep, and without what only goes up: of that it shows what
     /// was here, whatever the server says.
