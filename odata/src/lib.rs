@@ -6,6 +6,7 @@
 pub mod alike;
 pub mod answer;
 pub mod batch;
+pub mod changes_only;
 pub mod collate;
 pub mod condition;
 pub mod decimal;

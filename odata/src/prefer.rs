@@ -4,6 +4,7 @@
 //! Preferences that are unknown or malformed are ignored, as the RFC demands; `Preference-Applied` tells what
 //! counted.
 
+use crate::changes_only;
 use crate::http::Headers;
 
 /// What the client prefers. Defaults are those of a request without the header.
@@ -11,6 +12,9 @@ use crate::http::Headers;
 pub struct Prefer {
     /// `return=representation`: answer a write with the row.
     pub representation: bool,
+    /// `flette.changes-only`: of the row only what differs from the version that an update named; see
+    /// [`crate::changes_only`]. Told by who applies it, not by [`Prefer::applied`].
+    pub changes_only: bool,
     /// `odata.maxpagesize`: most rows in one page, at least 1. The service's own limit is not applied here.
     pub page_size_max: Option<u32>,
     /// `odata.track-changes`: answer with a delta link.
@@ -118,6 +122,7 @@ impl Prefer {
             "maxpagesize" => self.page_size_max = value.parse().ok().filter(|size| *size > 0),
             "track-changes" => self.track_changes = switched_on,
             "continue-on-error" => self.continue_on_error = switched_on,
+            changes_only::PREFERENCE => self.changes_only = switched_on,
             "include-annotations" => self.annotations = Annotations::parse(value),
             _ => {}
         }
@@ -147,7 +152,7 @@ impl Prefer {
 }
 
 /// Splits at commas outside quotes. An unclosed quote runs to the end.
-fn split_list(header: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn split_list(header: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(header);
     std::iter::from_fn(move || {
         let text = rest?;
@@ -172,7 +177,7 @@ fn split_list(header: &str) -> impl Iterator<Item = &str> {
 
 /// `name=value; parameters` as lower-case name and value without quotes; parameters mean nothing to this
 /// service.
-fn name_and_value(preference: &str) -> (String, String) {
+pub(crate) fn name_and_value(preference: &str) -> (String, String) {
     let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
     let name = name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let value = value.trim();

@@ -4,6 +4,7 @@ use super::{classify, link_body, row_url, About, Asked, Outcome, Remote, LOOKUP_
 use crate::model::{planted, Bug, ETag, Hlc, Key, Millis, OpId};
 use crate::platform::Transport;
 use flette_odata::batch::{parse_batch_response, write_batch_request, BatchAnswer, BatchItem, Part};
+use flette_odata::changes_only;
 use flette_odata::edm::Table;
 use flette_odata::time::format_http_date;
 use flette_odata::{Method, Request, Response};
@@ -24,7 +25,7 @@ pub enum RowCall {
     /// A new row under an id of our own; refused when the id is taken.
     Create { key: Key, op: OpId, at: Hlc, body: Vec<u8> },
     /// Changed columns; refused unless the row is still at `base`.
-    Update { key: Key, op: OpId, at: Hlc, base: ETag, body: Vec<u8> },
+    Update { key: Key, op: OpId, at: Hlc, base: ETag, body: Vec<u8>, reply: Reply },
     /// Deletion; refused unless the row is still at `base`.
     Delete { key: Key, op: OpId, at: Hlc, base: ETag },
     /// New rows in place of all in a collection of the row; refused unless the row is still at `base`.
@@ -35,6 +36,15 @@ pub enum RowCall {
     Part { key: Key, op: OpId, at: Hlc, collection: String, other: Uuid },
     /// Rows of the table that goes with the call, below the root. `key` is the row that they belong to.
     List { key: Key, url: String },
+}
+
+/// What an update is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// The row.
+    Row,
+    /// What of the row differs from the version that the update names. A server may answer with the row all the same.
+    Changes,
 }
 
 impl RowCall {
@@ -90,8 +100,10 @@ impl RowCall {
                 .header("Repeatability-Request-ID", op.0.to_string())
                 .header("Repeatability-First-Sent", format_http_date(at.wall.0))
         };
-        let representation =
-            |request: Request| request.header("Prefer", format!("return=representation,{LOOKUP_ANNOTATION}"));
+        let told_by = |request: Request, how: &str| {
+            request.header("Prefer", format!("return=representation,{how}{LOOKUP_ANNOTATION}"))
+        };
+        let representation = |request: Request| told_by(request, "");
         match self {
             RowCall::Read { .. } => Request::get(url).header("Prefer", annotations),
             RowCall::Create { op, at, body, .. } => {
@@ -99,9 +111,14 @@ impl RowCall {
                     Request::new(Method::Patch, url).json(body.clone()).header("If-None-Match", "*");
                 repeatable(representation(request), op, at)
             }
-            RowCall::Update { op, at, base, body, .. } => {
+            RowCall::Update { op, at, base, body, reply, .. } => {
                 let request = Request::new(Method::Patch, url).json(body.clone());
-                repeatable(representation(request.header("If-Match", base.0.clone())), op, at)
+                let request = request.header("If-Match", base.0.clone());
+                let request = match reply {
+                    Reply::Row => representation(request),
+                    Reply::Changes => told_by(request, &format!("{},", changes_only::PREFERENCE)),
+                };
+                repeatable(request, op, at)
             }
             RowCall::Delete { op, at, base, .. } => {
                 repeatable(Request::new(Method::Delete, url).header("If-Match", base.0.clone()), op, at)
@@ -148,6 +165,8 @@ pub struct RowAnswer {
     pub outcome: Outcome,
     /// The row's representation, where there is one.
     pub body: Vec<u8>,
+    /// What of the row it is.
+    pub tells: Reply,
 }
 
 /// Several requests that succeed or fail together, or a single one.
@@ -189,7 +208,7 @@ impl<T: Transport> Remote<'_, T> {
 
 /// For [`Bug::LoginPageIsSuccess`].
 fn all_done(groups: &[Group<'_>]) -> Vec<Vec<RowAnswer>> {
-    let done = RowAnswer { outcome: Outcome::Done, body: Vec::new() };
+    let done = RowAnswer { outcome: Outcome::Done, body: Vec::new(), tells: Reply::Row };
     groups.iter().map(|group| vec![done.clone(); group.len()]).collect()
 }
 
@@ -275,7 +294,8 @@ fn row_answer(
 ) -> (RowAnswer, Option<Uuid>) {
     let Some(response) = response else { return (lost(), None) };
     let outcome = classify(call.asked(alone), Ok(response), now);
-    let answer = RowAnswer { outcome, body: response.body.clone() };
+    let tells = if changes_only::is_applied(&response.headers) { Reply::Changes } else { Reply::Row };
+    let answer = RowAnswer { outcome, body: response.body.clone(), tells };
     if answer.outcome != Outcome::Done || answer.body.is_empty() || planted(Bug::PartsByPosition) {
         return (answer, None);
     }
@@ -291,7 +311,8 @@ fn row_answer(
 }
 
 fn lost() -> RowAnswer {
-    RowAnswer { outcome: Outcome::Retry("the answer is missing in the batch".to_owned()), body: Vec::new() }
+    let outcome = Outcome::Retry("the answer is missing in the batch".to_owned());
+    RowAnswer { outcome, body: Vec::new(), tells: Reply::Row }
 }
 
 /// Keeps only answers that name their row.
@@ -359,6 +380,7 @@ mod tests {
             at: Hlc { wall: Millis(0), counter: 0, device: DeviceId(1) },
             base: ETag("W/\"1\"".to_owned()),
             body: b"{}".to_vec(),
+            reply: Reply::Row,
         }
     }
 

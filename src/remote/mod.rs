@@ -10,7 +10,7 @@ mod query;
 mod stamps;
 mod views;
 
-pub use batch::{request_bytes, RowAnswer, RowCall};
+pub use batch::{request_bytes, Reply, RowAnswer, RowCall};
 pub use body::{link_body, list_body, BodyWriter};
 pub use classify::{classify, Asked, Hold, Outcome, Resolve};
 pub use counts::{Counted, COUNT_MAX};
@@ -21,6 +21,7 @@ pub use stamps::{stamps_of_row, stamps_of_rows};
 
 use crate::model::{Millis, Trace, TraceEvent};
 use crate::platform::{Transport, TransportError};
+use flette_odata::changes_only;
 use flette_odata::same_user;
 use flette_odata::stamps::EXTENSIONS_HEADER;
 use flette_odata::time::parse_http_date;
@@ -90,6 +91,7 @@ pub struct Remote<'a, T: Transport> {
     heard: Cell<Option<Millis>>,
     answered: Cell<bool>,
     keeps_stamps: Cell<bool>,
+    tells_changes: Cell<bool>,
     /// Who is named in requests to servers that refuse what is meant for another user.
     named: Cell<Option<Uuid>>,
     trace: &'a Trace,
@@ -103,9 +105,21 @@ impl<'a, T: Transport> Remote<'a, T> {
         now: &'a dyn Fn() -> Millis,
         trace: &'a Trace,
     ) -> Remote<'a, T> {
-        let (offset_millis, answered, keeps_stamps) = (Cell::new(0), Cell::new(false), Cell::new(false));
-        let (heard, named) = (Cell::new(None), Cell::new(None));
-        Remote { transport, root, now, offset_millis, heard, answered, keeps_stamps, named, trace }
+        let no = || Cell::new(false);
+        let (answered, keeps_stamps, tells_changes) = (no(), no(), no());
+        let (offset_millis, heard, named) = (Cell::new(0), Cell::new(None), Cell::new(None));
+        Remote {
+            transport,
+            root,
+            now,
+            offset_millis,
+            heard,
+            answered,
+            keeps_stamps,
+            tells_changes,
+            named,
+            trace,
+        }
     }
 
     /// API root, ending in `/`.
@@ -126,6 +140,11 @@ impl<'a, T: Transport> Remote<'a, T> {
     /// Whether the server has said that it keeps, tells and takes the time of each field's last edit.
     pub fn keeps_stamps(&self) -> bool {
         self.keeps_stamps.get()
+    }
+
+    /// Whether the server has said that it can answer an update with what differs from the version that it names.
+    pub fn tells_changes(&self) -> bool {
+        self.tells_changes.get()
     }
 
     /// What to ask for beside values, where rows are merged.
@@ -182,6 +201,7 @@ impl<'a, T: Transport> Remote<'a, T> {
                 let extensions = response.headers.get(EXTENSIONS_HEADER).unwrap_or_default();
                 let announced = |name: &str| extensions.split(',').any(|known| known.trim() == name);
                 self.keeps_stamps.set(announced(FIELD_STAMPS));
+                self.tells_changes.set(announced(changes_only::NAME));
                 let caller = caller(response);
                 // Whoever it is now: a cookie may be another user's from one request to the next.
                 let user = caller.as_ref().ok().map(|caller| caller.user);

@@ -4,6 +4,8 @@
 //! step is one transaction that makes sense alone: a round may be killed at any await and is taken up by the next one.
 
 mod ahead;
+mod answered;
+mod changes;
 mod cursor;
 mod held;
 mod listing;

@@ -4,21 +4,20 @@
 //! over all its answers. A row that is refused or that fails is set aside; nothing else waits for it but what depends
 //! on it.
 
-use super::held::{self, tell};
-use super::outside;
-use super::settle::settle;
-use super::step::{decide, mirror, park, words, Run, Stop};
-use super::unclear::{boundary, representation, resolve, Unclear};
+use super::answered::{take_over, Answered};
+use super::changes::ask_for_changes;
+use super::held;
+use super::step::{park, words, Run, Stop};
+use super::unclear::{boundary, resolve, Unclear};
 use super::wave::{take, Limits, Ready, Wave};
 use super::{Phase, Stage};
-use crate::error::Result;
 use crate::journal::{EntryState, Reason};
-use crate::model::{planted, Bug, Change, Key, Seq, TraceEvent};
+use crate::model::{planted, Bug, Key, Seq};
 use crate::platform::Transport;
-use crate::remote::{Hold, Outcome, Resolve, RowAnswer, RowCall};
-use crate::replica::Draft;
+use crate::remote::{Hold, Outcome, Reply, Resolve, RowAnswer, RowCall};
 use crate::store::{Durability, Store};
 use flette_odata::edm::{Schema, Table};
+use flette_odata::ordered;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the pushes of one round remember.
@@ -45,7 +44,11 @@ pub(super) async fn push<S: Store, T: Transport>(
         let wave = run
             .replica
             .transact(run.at(), Durability::Strict, &held_tables(run), |draft| {
-                take(draft, &pass.waiting, pass.limits)
+                let mut wave = take(draft, &pass.waiting, pass.limits)?;
+                if run.remote.tells_changes() {
+                    ask_for_changes(draft, &mut wave, &run.policy);
+                }
+                Ok(wave)
             })
             .await?;
         run.count(|report| report.parked += wave.parked);
@@ -105,17 +108,17 @@ async fn send<S: Store, T: Transport>(
         .zip(own)
         .zip(reads)
         .map(|((ready, answer), reads)| Answered {
-            ready,
+            ready: ready.clone(),
             answer,
             reads: reads.into_iter().zip(read.by_ref()).collect(),
         })
         .collect();
     let policy = &run.policy;
+    let tables = ordered::set(held_tables(run).into_iter().chain(tables_of_changes(&answered)));
+    let tables: Vec<&str> = tables.into_iter().collect();
     let sums = run
         .replica
-        .transact(run.at(), Durability::Strict, &held_tables(run), |draft| {
-            take_over(draft, &schema, &answered, policy)
-        })
+        .transact(run.at(), Durability::Strict, &tables, |draft| take_over(draft, &schema, &answered, policy))
         .await?;
     pass.sent += sums.done;
     run.count(|report| {
@@ -126,7 +129,9 @@ async fn send<S: Store, T: Transport>(
         run.problem(format!("an answer about a row of {} could not be read", key.table));
         pass.waiting.insert(key.clone());
     }
-    after(run, pass, answered)
+    let mut unclear = after(run, pass, answered)?;
+    unclear.extend(sums.unfounded.into_iter().map(Unclear::from));
+    Ok(unclear)
 }
 
 /// What the answers say beyond what was taken over: rows to read, rows to leave alone, and reasons to stop.
@@ -205,131 +210,6 @@ async fn give_up<S: Store, T: Transport>(run: &Run<'_, S, T>, wave: &Wave) -> st
     Ok(())
 }
 
-/// A request with all that was answered to it.
-struct Answered<'w> {
-    ready: &'w Ready,
-    answer: RowAnswer,
-    /// What was read after it.
-    reads: Vec<(RowCall, RowAnswer)>,
-}
-
-/// What a transaction over answers came to.
-#[derive(Debug, Default)]
-struct Sums {
-    done: u64,
-    parked: u64,
-    /// Done, but the row in the answer does not fit the schema known here, or was not read.
-    unreadable: Vec<Key>,
-}
-
-fn take_over(
-    draft: &mut Draft,
-    schema: &Schema,
-    answered: &[Answered],
-    policy: &super::Policy,
-) -> Result<Sums> {
-    let (mut sums, mut told) = (Sums::default(), Vec::new());
-    for Answered { ready, answer, reads } in answered {
-        let (request, key) = (&ready.request, &ready.request.key);
-        if answer.outcome != Outcome::Done && ready.is_create() {
-            unsend(draft, &ready.held_seqs());
-        }
-        match &answer.outcome {
-            Outcome::Done => {
-                let entries = draft.entries_of(key);
-                draft.note(TraceEvent::Accepted {
-                    op: request.op,
-                    table: key.table.clone(),
-                    kind: request.change.kind(),
-                });
-                if ready.is_held() {
-                    sums.done += 1;
-                } else if matches!(request.change, Change::Delete) {
-                    entries.iter().for_each(|entry| draft.remove(entry.seq));
-                    release(draft, key);
-                    tell(&mut told, key.clone(), None);
-                    sums.done += 1;
-                } else if let Some((table, row, etag)) = representation(schema, key, &answer.body) {
-                    let decision = settle(table, request, &entries, &row, &etag);
-                    decide(draft, &entries, decision, false);
-                    let known = draft.state().mirror_row(key).map(|(row, _)| row);
-                    let mut row = row;
-                    policy.carry(&key.table, (&mut row, known.as_ref()), &|name, _| {
-                        says(&request.change, name)
-                    });
-                    tell(&mut told, key.clone(), (!is_gone_since(ready, reads)).then_some((row, etag)));
-                    outside::until_told(draft, key);
-                    sums.done += 1;
-                } else if !answer.body.is_empty() {
-                    sums.unreadable.push(key.clone());
-                } else if planted(Bug::LoginPageIsSuccess) {
-                    request.seqs.iter().for_each(|seq| draft.remove(*seq));
-                }
-                if !held::settle(draft, ready, reads, (policy, &mut told))? {
-                    sums.unreadable.extend(ready.held.first().map(|held| held.key.clone()));
-                }
-                draft.record.pull_due = true;
-            }
-            Outcome::Park(reason) | Outcome::Resolve(Resolve::TooLarge(reason)) => {
-                sums.parked += park(draft, &ready.seqs(), reason);
-            }
-            // One of the rows that are spoken of is gone.
-            Outcome::Resolve(Resolve::Gone(reason) | Resolve::Exists(reason)) if ready.is_held() => {
-                sums.parked += park(draft, &ready.seqs(), reason);
-            }
-            Outcome::Resolve(Resolve::Changed(_)) if ready.is_held() => unsend(draft, &ready.seqs()),
-            Outcome::Resolve(Resolve::Changed(_)) if planted(Bug::ConflictIsSuccess) => {
-                request.seqs.iter().for_each(|seq| draft.remove(*seq));
-            }
-            // Sent for the first time, so what stands under its id was not made by it: a human decides.
-            Outcome::Resolve(Resolve::Exists(reason)) if ready.first => {
-                sums.parked += park(draft, &request.seqs, reason);
-            }
-            // Another row of its change set has changed: none of the set was applied, and all of it goes again.
-            Outcome::Resolve(Resolve::Changed(_)) if ready.is_create() && ready.first => {
-                unsend(draft, &request.seqs);
-            }
-            Outcome::Resolve(
-                Resolve::Changed(_) | Resolve::Gone(_) | Resolve::Exists(_) | Resolve::Expired,
-            )
-            | Outcome::Retry(_)
-            | Outcome::Hold(_) => {}
-        }
-    }
-    mirror(draft, &told)?;
-    Ok(sums)
-}
-
-/// Whether a row that a receipt tells of is not there any more: the feed may have told so before, and does not again.
-fn is_gone_since(ready: &Ready, reads: &[(RowCall, RowAnswer)]) -> bool {
-    let gone = |answer: &RowAnswer| matches!(answer.outcome, Outcome::Resolve(Resolve::Gone(_)));
-    let row = |call: &RowCall| matches!(call, RowCall::Read { key } if *key == ready.request.key);
-    ready.is_create() && reads.iter().any(|(call, answer)| row(call) && gone(answer))
-}
-
-/// Whether a request gave a column a value.
-fn says(change: &Change, name: &str) -> bool {
-    match change {
-        Change::Create(row) => row.contains_key(name),
-        Change::Update(edits) => edits.iter().any(|edit| edit.name == name),
-        Change::Delete => false,
-    }
-}
-
-/// What a row held goes with it.
-fn release(draft: &mut Draft, holder: &Key) {
-    for held in draft.held_by(holder) {
-        draft.entries_of(&held).iter().for_each(|entry| draft.remove(entry.seq));
-    }
-}
-
-fn unsend(draft: &mut Draft, seqs: &[Seq]) {
-    for mut entry in seqs.iter().filter_map(|seq| draft.entry(*seq)).collect::<Vec<_>>() {
-        entry.state = EntryState::Waiting;
-        draft.put(entry);
-    }
-}
-
 /// Tables that have to be in memory to send and settle what rows hold: theirs, and those of the rows; and tables with
 /// columns that only go up.
 fn held_tables<'r, S: Store, T: Transport>(run: &'r Run<'_, S, T>) -> Vec<&'r str> {
@@ -342,6 +222,12 @@ fn held_tables<'r, S: Store, T: Transport>(run: &'r Run<'_, S, T>) -> Vec<&'r st
     };
     let needed = |name: &&String| run.policy.has_up(name) || held(name);
     run.config.tables.iter().filter(needed).map(String::as_str).collect()
+}
+
+/// Tables of which rows are needed to make sense of the answers.
+fn tables_of_changes<'w>(answered: &'w [Answered]) -> impl Iterator<Item = &'w str> {
+    let told = answered.iter().filter(|answered| answered.answer.tells == Reply::Changes);
+    told.map(|answered| answered.ready.request.key.table.as_str())
 }
 
 /// The table whose rows a call reads after a request.

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::journal::{plan, Entry, EntryState, Reason, RowRequest, Unit};
 use crate::model::{planted, Bug};
 use crate::model::{Change, ETag, EntityRef, FieldEdit, Hlc, Key, OpId, Seq, Value};
-use crate::remote::{request_bytes, BodyWriter, RowCall};
+use crate::remote::{request_bytes, BodyWriter, Reply, RowCall};
 use crate::replica::{is_held, Draft};
 use flette_odata::ordered;
 use flette_odata::stamps::Stamps;
@@ -429,7 +429,8 @@ fn call(
                 true => &whole_row(draft, &key, edits),
                 false => edits,
             };
-            writer.update(edits)?.map(|body| RowCall::Update { key, op, at, base, body })
+            let update = |body| RowCall::Update { key, op, at, base, body, reply: Reply::Row };
+            writer.update(edits)?.map(update)
         }
         (Change::Delete, Some(base)) => Some(RowCall::Delete { key, op, at, base }),
         (Change::Update(_) | Change::Delete, None) => None,

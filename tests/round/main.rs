@@ -4,6 +4,7 @@
 
 mod amounts;
 mod chance;
+mod changes;
 mod closed;
 mod doors;
 mod faults;

@@ -321,6 +321,14 @@ impl Device {
         self.replica = open(&self.store, self.user, self.business_unit);
     }
 
+    /// Another device program on the same store, with a way to the server of its own.
+    pub fn another(&self, server: &Server, user: &str) -> Device {
+        let (wire, config, store) = (server.user(user), self.config.clone(), self.store.clone());
+        let clock_error_millis = self.clock_error_millis.clone();
+        let (user, business_unit) = (self.user, self.business_unit);
+        Device { replica: self.twin(), wire, config, clock_error_millis, store, user, business_unit }
+    }
+
     /// Another context on the same store, as it reads it now.
     pub fn twin(&self) -> Replica<MemoryStore> {
         open(&self.store, self.user, self.business_unit)

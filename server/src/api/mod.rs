@@ -36,7 +36,7 @@ use std::sync::Arc;
 /// Header of `WhoAmI` that names the database's lineage.
 pub const LINEAGE_HEADER: &str = "Flette-Lineage";
 /// What this server can beyond Dataverse.
-const EXTENSIONS: &str = "field-stamps, repeatable-requests, same-user";
+const EXTENSIONS: &str = "changes-only, field-stamps, repeatable-requests, same-user";
 
 /// Whose rules the server follows where the two differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]

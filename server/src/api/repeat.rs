@@ -4,6 +4,7 @@ use super::write::Effect;
 use super::Call;
 use crate::db::receipts::{Receipt, RECEIPT_DAYS};
 use crate::db::Writer;
+use flette_odata::changes_only;
 use flette_odata::condition::Condition;
 use flette_odata::error::Result;
 use flette_odata::planted::{planted, Bug};
@@ -114,7 +115,7 @@ impl Repeatable {
 }
 
 /// What makes a request the same as another; `actor` acts for the user. Scheme and host do not count: behind a proxy they
-/// differ.
+/// differ. Nor does it whether the answer may tell changes only: that depends on what the client still knows of the row.
 fn fingerprint(request: &Request, actor: Option<Uuid>) -> Vec<u8> {
     let url = match request.url.split_once("://") {
         Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
@@ -122,12 +123,19 @@ fn fingerprint(request: &Request, actor: Option<Uuid>) -> Vec<u8> {
     };
     let mut hash = Sha256::new();
     hash.update(request.method.as_str());
-    for part in std::iter::once(url)
-        .chain(DECISIVE.iter().flat_map(|name| std::iter::once(*name).chain(request.headers.all(name))))
-    {
+    let mut add = |part: &str| {
         // The length parts one piece from the next.
         hash.update(part.len().to_le_bytes());
         hash.update(part);
+    };
+    add(url);
+    for name in DECISIVE {
+        add(name);
+        let values = request.headers.all(name);
+        match name {
+            "Prefer" => values.filter_map(changes_only::without).for_each(|value| add(&value)),
+            _ => values.for_each(&mut add),
+        }
     }
     hash.update(&request.body);
     if let Some(actor) = actor {

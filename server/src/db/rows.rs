@@ -65,6 +65,18 @@ impl Reader<'_> {
         })
     }
 
+    /// Some columns of a row, in sight or not.
+    pub fn part_of_row(&self, table: &Table, id: Uuid, columns: &[&Column]) -> Result<Option<Row>> {
+        let projection = Projection::new(columns.iter().copied());
+        let mut query = Query::select();
+        projection.select(&mut query);
+        query.from(name(&table.logical_name)).and_where(key_is(table, id));
+        self.first(&query, |row| {
+            let named = columns.iter().enumerate();
+            named.map(|(at, c)| (c.logical_name.clone(), projection.value(row, at))).collect()
+        })
+    }
+
     /// Whether a row exists and is in sight.
     pub fn is_seen(&self, table: &Table, id: Uuid, sight: &Sight) -> Result<bool> {
         let mut query = Query::select();

@@ -26,5 +26,6 @@ mod signing_in;
 mod site;
 mod stamping;
 pub mod support;
+mod telling_changes;
 mod tracking;
 mod writing;

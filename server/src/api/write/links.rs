@@ -42,7 +42,7 @@ pub(super) fn set_reference(
     };
     let values = vec![(column.logical_name.clone(), value)];
     check_writable(table, &values, WriteKind::Update)?;
-    change(writer, call, (table, id), &current, Edit::of(values))
+    change(writer, call, (table, id), &current, Edit::of(values)).map(drop)
 }
 
 /// Makes or removes a pair of rows, both of which the caller must see. Done twice, it is done once.

@@ -1,6 +1,7 @@
 //! Writes: create, update, upsert, delete with its cascades, links. Each runs inside one transaction of its
 //! caller.
 
+mod changes;
 mod delete;
 mod duplicates;
 mod links;
@@ -110,10 +111,15 @@ fn may_customise(call: &Call) -> Result<()> {
 }
 
 /// What became of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Made {
     Created,
     Updated,
+    /// From the version that the request named, by writing these columns.
+    UpdatedFrom {
+        before: Row,
+        columns: Vec<String>,
+    },
 }
 
 /// A table, and the alternate key by which the request names a row of it.
@@ -151,16 +157,15 @@ fn written(
 ) -> Result<Effect> {
     let table = named.table;
     let response = if prefer.representation {
-        let stored = writer.row(table, id, &Sight::Everything)?;
-        let stored = stored.ok_or_else(|| ODataError::row_not_found(&table.logical_name, id))?;
-        let stored = Stored { etag: stored.etag(), row: stored.row };
-        let source = Rows::new(writer, call);
-        let body = entity(&source, call.root, table, &stored, (query, prefer))?;
-        let status = match made {
-            Made::Created => 201,
-            Made::Updated => 200,
-        };
-        applied(Response::json(status, body).header("ETag", stored.etag), prefer)
+        match made {
+            Made::UpdatedFrom { before, columns } if changes::may_tell(table, query, prefer) => {
+                changes::respond(writer, call, (table, id), (before, &columns), prefer)?
+            }
+            Made::Created => represented(writer, call, (table, id), (query, prefer), 201)?,
+            Made::Updated | Made::UpdatedFrom { .. } => {
+                represented(writer, call, (table, id), (query, prefer), 200)?
+            }
+        }
     } else {
         let url = match &named.url_key {
             Some(key) => format!("{}{}({key})", call.root, table.set_name),
@@ -169,6 +174,22 @@ fn written(
         Response::empty(204).header("OData-EntityId", url)
     };
     Ok(Effect { response, row: Some(reference(table, id)) })
+}
+
+/// The row as it is now.
+fn represented(
+    writer: &Writer,
+    call: &Call,
+    (table, id): (&Table, Uuid),
+    (query, prefer): (&Query, &Prefer),
+    status: u16,
+) -> Result<Response> {
+    let stored = writer.row(table, id, &Sight::Everything)?;
+    let stored = stored.ok_or_else(|| ODataError::row_not_found(&table.logical_name, id))?;
+    let stored = Stored { etag: stored.etag(), row: stored.row };
+    let source = Rows::new(writer, call);
+    let body = entity(&source, call.root, table, &stored, (query, prefer))?;
+    Ok(applied(Response::json(status, body).header("ETag", stored.etag), prefer))
 }
 
 /// Changes columns of a row the way a `PATCH` with `If-Match: *` does; for imports.
@@ -183,7 +204,7 @@ pub fn update_row(
     values: Vec<(String, Value)>,
 ) -> Result<()> {
     let current = existing(writer, call, table, id, &Condition::IfMatchAny)?;
-    change(writer, call, (table, id), &current, Edit::of(values))
+    change(writer, call, (table, id), &current, Edit::of(values)).map(drop)
 }
 
 /// Creates a row of `owner` whose lookups may point to rows that come later; `finish` has the last word on

@@ -3,7 +3,7 @@
 use super::related::create;
 use super::{duplicates, money, Made};
 use crate::api::{find, rights, table_for, Call};
-use crate::db::rows::{lookup_id, Sight, Stored, OWNING_UNIT};
+use crate::db::rows::{lookup_id, Sight, Stored, OWNING_UNIT, VERSION};
 use crate::db::Writer;
 use crate::rights::{is_party, Verb, OWNER};
 use flette_odata::alike;
@@ -43,7 +43,8 @@ impl Edit {
     }
 }
 
-/// Changes the row, or makes it where there is none.
+/// Changes the row, or makes it where there is none. A version that the condition names comes back, so that the answer can
+/// be compared with it.
 pub(super) fn upsert(
     writer: &Writer,
     call: &Call,
@@ -57,8 +58,11 @@ pub(super) fn upsert(
         Some(stored) => {
             check_write(table, &write, WriteKind::Update)?;
             let edit = Edit { values: write.values, stamps: write.stamps };
-            change(writer, call, (table, id), &stored, edit)?;
-            Ok(Made::Updated)
+            let columns = change(writer, call, (table, id), &stored, edit)?;
+            Ok(match condition {
+                Condition::IfMatch(_) => Made::UpdatedFrom { before: stored.row, columns },
+                _ => Made::Updated,
+            })
         }
         None => {
             // The id may belong to a row out of the caller's sight. Only a create-only request is told that
@@ -106,14 +110,14 @@ pub(super) fn insert(writer: &Writer, call: &Call, (table, id): (&Table, Uuid), 
     writer.set_stamps(table, id, &Stamps::created(&edit.stamps, &given, call.now))
 }
 
-/// Changes a row that is in sight.
+/// Changes a row that is in sight; gives the columns that it wrote.
 pub(super) fn change(
     writer: &Writer,
     call: &Call,
     (table, id): (&Table, Uuid),
     current: &Stored,
     edit: Edit,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     if !table.writable {
         return Err(ODataError::method_not_allowed("PATCH", &table.set_name));
     }
@@ -171,17 +175,17 @@ pub(super) fn store(
     current: &Stored,
     changes: Vec<(String, Value)>,
 ) -> Result<()> {
-    store_told(writer, call, (table, id), current, (changes, Told::default()))
+    store_told(writer, call, (table, id), current, (changes, Told::default())).map(drop)
 }
 
-/// Stores changes with who and when; see [`Stamps`] for the time of each column.
+/// Stores changes with who and when; see [`Stamps`] for the time of each column. Gives the columns that it wrote.
 fn store_told(
     writer: &Writer,
     call: &Call,
     (table, id): (&Table, Uuid),
     current: &Stored,
     (mut changes, told): (Vec<(String, Value)>, Told),
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let by_people = |name: &str| table.column(name).is_some_and(|column| column.valid_for_update);
     let changed: Vec<String> =
         changes.iter().map(|(name, _)| name.clone()).filter(|name| by_people(name)).collect();
@@ -192,12 +196,13 @@ fn store_told(
         changes.push(("modifiedonbehalfby".to_owned(), actor(call)));
     }
     writer.update(table, current, id, &changes, call.now)?;
-    if changed.is_empty() && told.stamps.is_empty() {
-        return Ok(());
+    if !changed.is_empty() || !told.stamps.is_empty() {
+        let mut stamps = writer.stamps(table, id)?;
+        stamps.update(told.stamps, told.given, &changed, call.now);
+        writer.set_stamps(table, id, &stamps)?;
     }
-    let mut stamps = writer.stamps(table, id)?;
-    stamps.update(told.stamps, told.given, &changed, call.now);
-    writer.set_stamps(table, id, &stamps)
+    let written = changes.into_iter().map(|(name, _)| name);
+    Ok(written.chain([VERSION.to_owned()]).collect())
 }
 
 /// Who writes in the name of the caller; null when the caller does.

@@ -1,0 +1,195 @@
+//! What the answers to a wave leave of it, inside one transaction.
+
+use super::changes::{changes, upon};
+use super::held::{self, tell};
+use super::outside;
+use super::settle::settle;
+use super::step::{decide, mirror, park, Told};
+use super::unclear::representation;
+use super::wave::Ready;
+use super::Policy;
+use crate::error::Result;
+use crate::journal::EntryState;
+use crate::model::{planted, Bug, Change, ETag, Key, Row, Seq, TraceEvent};
+use crate::remote::{Outcome, Reply, Resolve, RowAnswer, RowCall};
+use crate::replica::Draft;
+use flette_odata::edm::{Schema, Table};
+
+/// A request with all that was answered to it.
+pub(super) struct Answered {
+    pub(super) ready: Ready,
+    pub(super) answer: RowAnswer,
+    /// What was read after it.
+    pub(super) reads: Vec<(RowCall, RowAnswer)>,
+}
+
+/// What a transaction over answers came to.
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    pub(super) done: u64,
+    pub(super) parked: u64,
+    /// Done, but the row in the answer does not fit the schema known here, or was not read.
+    pub(super) unreadable: Vec<Key>,
+    /// Done, but told by a version that is not here: to be read.
+    pub(super) unfounded: Vec<Key>,
+}
+
+/// Takes the answers over.
+///
+/// # Errors
+/// As [`mirror`].
+pub(super) fn take_over(
+    draft: &mut Draft,
+    schema: &Schema,
+    answered: &[Answered],
+    policy: &Policy,
+) -> Result<Sums> {
+    let (mut sums, mut told) = (Sums::default(), Vec::new());
+    for answered @ Answered { ready, answer, .. } in answered {
+        let request = &ready.request;
+        if answer.outcome != Outcome::Done && ready.is_create() {
+            unsend(draft, &ready.held_seqs());
+        }
+        match &answer.outcome {
+            Outcome::Done => accepted(draft, schema, answered, (policy, &mut told), &mut sums)?,
+            Outcome::Park(reason) | Outcome::Resolve(Resolve::TooLarge(reason)) => {
+                sums.parked += park(draft, &ready.seqs(), reason);
+            }
+            // One of the rows that are spoken of is gone.
+            Outcome::Resolve(Resolve::Gone(reason) | Resolve::Exists(reason)) if ready.is_held() => {
+                sums.parked += park(draft, &ready.seqs(), reason);
+            }
+            Outcome::Resolve(Resolve::Changed(_)) if ready.is_held() => unsend(draft, &ready.seqs()),
+            Outcome::Resolve(Resolve::Changed(_)) if planted(Bug::ConflictIsSuccess) => {
+                request.seqs.iter().for_each(|seq| draft.remove(*seq));
+            }
+            // Sent for the first time, so what stands under its id was not made by it: a human decides.
+            Outcome::Resolve(Resolve::Exists(reason)) if ready.first => {
+                sums.parked += park(draft, &request.seqs, reason);
+            }
+            // Another row of its change set has changed: none of the set was applied, and all of it goes again.
+            Outcome::Resolve(Resolve::Changed(_)) if ready.is_create() && ready.first => {
+                unsend(draft, &request.seqs);
+            }
+            Outcome::Resolve(
+                Resolve::Changed(_) | Resolve::Gone(_) | Resolve::Exists(_) | Resolve::Expired,
+            )
+            | Outcome::Retry(_)
+            | Outcome::Hold(_) => {}
+        }
+    }
+    mirror(draft, &told)?;
+    Ok(sums)
+}
+
+/// Settles the entries of a request that was carried out.
+fn accepted(
+    draft: &mut Draft,
+    schema: &Schema,
+    Answered { ready, answer, reads }: &Answered,
+    (policy, told): (&Policy, &mut Vec<Told>),
+    sums: &mut Sums,
+) -> Result<()> {
+    let (request, key) = (&ready.request, &ready.request.key);
+    let entries = draft.entries_of(key);
+    draft.note(TraceEvent::Accepted {
+        op: request.op,
+        table: key.table.clone(),
+        kind: request.change.kind(),
+    });
+    if ready.is_held() {
+        sums.done += 1;
+    } else if matches!(request.change, Change::Delete) {
+        entries.iter().for_each(|entry| draft.remove(entry.seq));
+        release(draft, key);
+        tell(told, key.clone(), None);
+        sums.done += 1;
+    } else {
+        match heard(draft, schema, ready, answer) {
+            Heard::Row { table, mut row, etag } => {
+                let decision = settle(table, request, &entries, &row, &etag);
+                decide(draft, &entries, decision, false);
+                let known = || draft.state().mirror_row(key).map(|(row, _)| row);
+                let known = policy.has_up(&key.table).then(known).flatten();
+                policy.carry(&key.table, (&mut row, known.as_ref()), &|name, _| says(&request.change, name));
+                tell(told, key.clone(), (!is_gone_since(ready, reads)).then_some((row, etag)));
+                outside::until_told(draft, key);
+                sums.done += 1;
+            }
+            Heard::Unfounded => sums.unfounded.push(key.clone()),
+            Heard::Unreadable => sums.unreadable.push(key.clone()),
+            Heard::Nothing if planted(Bug::LoginPageIsSuccess) => {
+                request.seqs.iter().for_each(|seq| draft.remove(*seq));
+            }
+            Heard::Nothing => {}
+        }
+    }
+    if !held::settle(draft, ready, reads, (policy, told))? {
+        sums.unreadable.extend(ready.held.first().map(|held| held.key.clone()));
+    }
+    draft.record.pull_due = true;
+    Ok(())
+}
+
+/// What a success tells of its row.
+enum Heard<'s> {
+    Row {
+        table: &'s Table,
+        row: Row,
+        etag: ETag,
+    },
+    /// Changes of a version that is not here.
+    Unfounded,
+    Unreadable,
+    Nothing,
+}
+
+fn heard<'s>(draft: &Draft, schema: &'s Schema, ready: &Ready, answer: &RowAnswer) -> Heard<'s> {
+    let key = &ready.request.key;
+    match (answer.tells, &ready.call) {
+        _ if answer.body.is_empty() => Heard::Nothing,
+        (Reply::Changes, RowCall::Update { base, .. }) => match changes(schema, key, &answer.body) {
+            Some((table, changed, etag)) => match upon(draft.state().mirror_row(key), base, table, changed) {
+                Some(row) => Heard::Row { table, row, etag },
+                None => Heard::Unfounded,
+            },
+            None => Heard::Unreadable,
+        },
+        // Nobody else was asked like that.
+        (Reply::Changes, _) => Heard::Unfounded,
+        (Reply::Row, _) => match representation(schema, key, &answer.body) {
+            Some((table, row, etag)) => Heard::Row { table, row, etag },
+            None => Heard::Unreadable,
+        },
+    }
+}
+
+/// Whether a row that a receipt tells of is not there any more: the feed may have told so before, and does not again.
+fn is_gone_since(ready: &Ready, reads: &[(RowCall, RowAnswer)]) -> bool {
+    let gone = |answer: &RowAnswer| matches!(answer.outcome, Outcome::Resolve(Resolve::Gone(_)));
+    let row = |call: &RowCall| matches!(call, RowCall::Read { key } if *key == ready.request.key);
+    ready.is_create() && reads.iter().any(|(call, answer)| row(call) && gone(answer))
+}
+
+/// Whether a request gave a column a value.
+fn says(change: &Change, name: &str) -> bool {
+    match change {
+        Change::Create(row) => row.contains_key(name),
+        Change::Update(edits) => edits.iter().any(|edit| edit.name == name),
+        Change::Delete => false,
+    }
+}
+
+/// What a row held goes with it.
+fn release(draft: &mut Draft, holder: &Key) {
+    for held in draft.held_by(holder) {
+        draft.entries_of(&held).iter().for_each(|entry| draft.remove(entry.seq));
+    }
+}
+
+fn unsend(draft: &mut Draft, seqs: &[Seq]) {
+    for mut entry in seqs.iter().filter_map(|seq| draft.entry(*seq)).collect::<Vec<_>>() {
+        entry.state = EntryState::Waiting;
+        draft.put(entry);
+    }
+}
