@@ -24,6 +24,9 @@ pub fn settle(table: &Table, request: &RowRequest, entries: &[Entry], row: &Row,
             ..(*first).clone()
         });
     }
+    if later.is_empty() {
+        return decision;
+    }
     let mut standing = row.clone();
     for edit in decision.keep.iter().flat_map(|entry| edits(&entry.change)) {
         standing.insert(edit.name.clone(), edit.new.clone());
