@@ -1,8 +1,9 @@
 //! Sends what the journal holds, in waves: what depends on a new row goes only after that row stands.
 //!
 //! Each wave is one batch: entries are marked as sent, durably, before the first byte leaves; one transaction takes
-//! over all its answers. A row that is refused or that fails is set aside; nothing else waits for it but what depends
-//! on it.
+//! over all its answers. While a wave is under way the answers to the one before are taken over, and then the next one is
+//! chosen: so no more than two are marked and not settled. A row that is refused or that fails is set aside; nothing else
+//! waits for it but what depends on it.
 
 use super::answered::{take_over, Answered};
 use super::changes::ask_for_changes;
@@ -18,7 +19,9 @@ use crate::remote::{Hold, Outcome, Reply, Resolve, RowAnswer, RowCall};
 use crate::store::{Durability, Store};
 use flette_odata::edm::{Schema, Table};
 use flette_odata::ordered;
+use futures_util::future::join;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// What the pushes of one round remember.
 #[derive(Default)]
@@ -38,43 +41,117 @@ pub(super) async fn push<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     pass: &mut Pass,
 ) -> std::result::Result<(), Stop> {
+    let (mut wave, mut before) = (Wave::default(), None);
     loop {
-        run.in_time()?;
-        pass.limits.stamped = run.remote.keeps_stamps();
-        let wave = run
-            .replica
-            .transact(run.at(), Durability::Strict, &held_tables(run), |draft| {
-                let mut wave = take(draft, &pass.waiting, pass.limits)?;
-                if run.remote.tells_changes() {
-                    ask_for_changes(draft, &mut wave, &run.policy);
-                }
-                Ok(wave)
-            })
-            .await?;
-        run.count(|report| report.parked += wave.parked);
-        if wave.is_empty() {
-            return Ok(());
+        match step(run, pass, wave, &mut before).await {
+            Ok(Some(next)) => wave = next,
+            Ok(None) => return Ok(()),
+            Err(stop) => {
+                // What was answered is taken over, whatever stops the rest. The first reason counts.
+                drop(settle(run, pass, before).await);
+                return Err(stop);
+            }
         }
+    }
+}
+
+/// A wave that was answered, and is to be taken over.
+struct Sent {
+    /// By which it was sent.
+    schema: Rc<Schema>,
+    answered: Vec<Answered>,
+}
+
+/// Sends a wave. While it is under way the answers to the one `before` are taken over, whose place it takes then, and the
+/// next one is chosen. `None`: nothing is left.
+async fn step<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    pass: &mut Pass,
+    wave: Wave,
+    before: &mut Option<Sent>,
+) -> std::result::Result<Option<Wave>, Stop> {
+    run.in_time()?;
+    let earlier = before.take();
+    let (sent, prepared) = join(send(run, &wave), prepare(run, pass, earlier, &wave)).await;
+    let refused = match sent {
+        Ok(sent) => {
+            *before = sent;
+            None
+        }
+        Err(outcome) => Some(outcome),
+    };
+    let (mut unclear, mut next) = prepared?;
+    if let Some(outcome) = refused {
+        give_way(run, pass, &wave, outcome).await?;
+        // It may be too much, too. It stays marked, and is chosen anew.
+        next = Wave::default();
+    }
+    unclear.extend(wave.unknown.into_iter().map(Unclear::from));
+    resolve(run, pass, unclear).await?;
+    if next.is_empty() && before.is_none() {
+        next = choose(run, pass, &BTreeSet::new()).await?;
+        if next.is_empty() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(next))
+}
+
+/// Takes the answers to a wave over and chooses the one after `under_way`; gives the rows that have to be read.
+async fn prepare<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    pass: &mut Pass,
+    sent: Option<Sent>,
+    under_way: &Wave,
+) -> std::result::Result<(Vec<Unclear>, Wave), Stop> {
+    let unclear = settle(run, pass, sent).await?;
+    let mut waiting: BTreeSet<Key> = ordered::set(unclear.iter().map(|row| row.key.clone()));
+    waiting.extend(under_way.rows().cloned());
+    let next = choose(run, pass, &waiting).await?;
+    Ok((unclear, next))
+}
+
+/// Chooses what goes next and marks it as sent, durably. Rows of which an answer is awaited wait, and so does what depends on
+/// them.
+async fn choose<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    pass: &mut Pass,
+    awaited: &BTreeSet<Key>,
+) -> std::result::Result<Wave, Stop> {
+    pass.limits.stamped = run.remote.keeps_stamps();
+    let waiting = ordered::set(awaited.union(&pass.waiting).cloned());
+    let wave = run
+        .replica
+        .transact(run.at(), Durability::Strict, &held_tables(run), |draft| {
+            let mut wave = take(draft, &waiting, pass.limits)?;
+            if run.remote.tells_changes() {
+                ask_for_changes(draft, &mut wave, &run.policy);
+            }
+            Ok(wave)
+        })
+        .await?;
+    run.count(|report| report.parked += wave.parked);
+    if !wave.is_empty() {
         run.progress.set(Some(Stage {
             phase: Phase::Push,
             table: String::new(),
             done: pass.sent,
             total: Some(pass.sent + wave.left),
         }));
-        let mut unclear: Vec<Unclear> = wave.unknown.iter().cloned().map(Unclear::from).collect();
-        unclear.extend(send(run, pass, &wave).await?);
-        resolve(run, pass, unclear).await?;
     }
+    Ok(wave)
 }
 
-/// Sends a wave and takes over its answers; gives the rows that have to be read.
+/// Sends a wave, if there is anything in it.
+///
+/// # Errors
+/// What became of the batch as a whole.
 async fn send<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
-    pass: &mut Pass,
     wave: &Wave,
-) -> std::result::Result<Vec<Unclear>, Stop> {
+) -> std::result::Result<Option<Sent>, Outcome> {
     if wave.units.is_empty() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let schema = run.schema();
     let groups = wave.units.iter().map(|unit| unit.iter().filter_map(|r| with_table(&schema, r)).collect());
@@ -85,34 +162,26 @@ async fn send<S: Store, T: Transport>(
     groups.extend(lists.flat_map(|(ready, reads)| {
         reads.iter().filter_map(|read| Some(vec![(read, table_of(&schema, ready, read)?)]))
     }));
-    let mut answers = match run.remote.batch(&groups, boundary(run)).await {
-        Ok(answers) => answers.into_iter(),
-        Err(Outcome::Resolve(Resolve::TooLarge(reason))) => {
-            return smaller(run, pass, wave, reason).await.map(|()| Vec::new());
-        }
-        // One request that breaks the batch must not hold up the others: it is found by halving.
-        Err(Outcome::Park(reason)) if reason.status == 400 => {
-            return smaller(run, pass, wave, reason).await.map(|()| Vec::new());
-        }
-        Err(Outcome::Hold(Hold::SignedOut)) if planted(Bug::SignInUsesUpAttempts) => {
-            return give_up(run, wave).await.map(|()| Vec::new());
-        }
-        Err(other) => return Err(Stop::Outcome(other)),
-    };
+    let mut answers = run.remote.batch(&groups, boundary(run)).await?.into_iter();
     let own: Vec<RowAnswer> = answers.by_ref().take(wave.units.len()).flatten().collect();
     let mut read = answers.flatten();
-    let answered: Vec<Answered> = wave
-        .units
-        .iter()
-        .flatten()
-        .zip(own)
-        .zip(reads)
-        .map(|((ready, answer), reads)| Answered {
-            ready: ready.clone(),
-            answer,
-            reads: reads.into_iter().zip(read.by_ref()).collect(),
-        })
-        .collect();
+    let all = wave.units.iter().flatten().zip(own).zip(reads);
+    let answered = all.map(|((ready, answer), reads)| Answered {
+        ready: ready.clone(),
+        answer,
+        reads: reads.into_iter().zip(read.by_ref()).collect(),
+    });
+    let answered = answered.collect();
+    Ok(Some(Sent { schema, answered }))
+}
+
+/// Takes the answers to a wave over; gives the rows that have to be read.
+async fn settle<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    pass: &mut Pass,
+    sent: Option<Sent>,
+) -> std::result::Result<Vec<Unclear>, Stop> {
+    let Some(Sent { schema, answered }) = sent else { return Ok(Vec::new()) };
     let policy = &run.policy;
     let tables = ordered::set(held_tables(run).into_iter().chain(tables_of_changes(&answered)));
     let tables: Vec<&str> = tables.into_iter().collect();
@@ -125,9 +194,9 @@ async fn send<S: Store, T: Transport>(
         report.pushed += sums.done;
         report.parked += sums.parked;
     });
-    for key in &sums.unreadable {
+    for key in sums.unreadable {
         run.problem(format!("an answer about a row of {} could not be read", key.table));
-        pass.waiting.insert(key.clone());
+        pass.waiting.insert(key);
     }
     let mut unclear = after(run, pass, answered)?;
     unclear.extend(sums.unfounded.into_iter().map(Unclear::from));
@@ -182,7 +251,23 @@ fn after<S: Store, T: Transport>(
     }
 }
 
-/// The batch was refused as a whole: half of it next time; a single one that is refused is parked.
+/// The batch was not done as a whole.
+async fn give_way<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    pass: &mut Pass,
+    wave: &Wave,
+    outcome: Outcome,
+) -> std::result::Result<(), Stop> {
+    match outcome {
+        Outcome::Resolve(Resolve::TooLarge(reason)) => smaller(run, pass, wave, reason).await,
+        // One request that breaks the batch must not hold up the others: it is found by halving.
+        Outcome::Park(reason) if reason.status == 400 => smaller(run, pass, wave, reason).await,
+        Outcome::Hold(Hold::SignedOut) if planted(Bug::SignInUsesUpAttempts) => give_up(run, wave).await,
+        other => Err(Stop::Outcome(other)),
+    }
+}
+
+/// Half of it next time; a single one that is refused is parked.
 async fn smaller<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     pass: &mut Pass,
@@ -225,7 +310,7 @@ fn held_tables<'r, S: Store, T: Transport>(run: &'r Run<'_, S, T>) -> Vec<&'r st
 }
 
 /// Tables of which rows are needed to make sense of the answers.
-fn tables_of_changes<'w>(answered: &'w [Answered]) -> impl Iterator<Item = &'w str> {
+fn tables_of_changes(answered: &[Answered]) -> impl Iterator<Item = &str> {
     let told = answered.iter().filter(|answered| answered.answer.tells == Reply::Changes);
     told.map(|answered| answered.ready.request.key.table.as_str())
 }

@@ -82,6 +82,12 @@ impl Ready {
         }
     }
 
+    /// Those it speaks for, and those that hold them.
+    fn rows(&self) -> impl Iterator<Item = &Key> {
+        let spoken_for = self.held.iter().chain([&self.request]);
+        spoken_for.flat_map(|request| request.holders.iter().chain([&request.key])).chain([self.call.key()])
+    }
+
     /// Entries of the held rows that it speaks for.
     pub(super) fn held_seqs(&self) -> Vec<Seq> {
         self.held.iter().flat_map(|request| request.seqs.clone()).collect()
@@ -109,6 +115,11 @@ pub(super) struct Wave {
 impl Wave {
     pub(super) fn is_empty(&self) -> bool {
         self.units.is_empty() && self.unknown.is_empty()
+    }
+
+    /// Rows of which nothing else can be said before it is settled.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Key> {
+        self.units.iter().flatten().flat_map(Ready::rows).chain(&self.unknown)
     }
 }
 

@@ -28,4 +28,5 @@ mod station;
 mod support;
 mod trace;
 mod views;
+mod waves;
 mod widening;

@@ -1,0 +1,183 @@
+//! More edits than go in one batch: the next batch is under way while the answers to the one before are taken over.
+
+use crate::support::{chance, link, text, Device, Server, Wire};
+use flette::journal::EntryState;
+use flette::platform::{Transport, TransportError};
+use flette::replica::Replica;
+use flette::store::memory::MemoryStore;
+use flette::sync::{round, Outside, Progress, Report};
+use flette_odata::batch::{parse_batch_response, write_batch_response, BatchAnswer};
+use flette_odata::{Request, Response, Uuid};
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::task::Poll;
+
+const EDITS: usize = 250;
+const BATCH: usize = 100;
+
+/// What happens to a batch.
+enum Fate {
+    Arrives,
+    Lost,
+    Answered(Response),
+    /// The answer to its first request is another.
+    FirstAnswered(Response),
+}
+
+/// A way to the server on which a batch takes so long that others get on meanwhile.
+struct Slow<'a> {
+    wire: &'a Wire,
+    replica: &'a Replica<MemoryStore>,
+    fate: fn(u32) -> Fate,
+    batches: Cell<u32>,
+    /// Entries that are sent and not settled, when a batch leaves and when it arrives.
+    sent: RefCell<Vec<(usize, usize)>>,
+}
+
+impl Slow<'_> {
+    fn under_way(&self) -> usize {
+        let state = self.replica.state();
+        state.journal.iter().filter(|entry| entry.state == EntryState::Sent).count()
+    }
+}
+
+impl Transport for Slow<'_> {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        if !String::from_utf8_lossy(&request.body).contains("\r\nPATCH ") {
+            return self.wire.send(request).await;
+        }
+        self.batches.set(self.batches.get() + 1);
+        let leaves = self.under_way();
+        let mut polled = false;
+        poll_fn(|context| {
+            context.waker().wake_by_ref();
+            if std::mem::replace(&mut polled, true) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+        self.sent.borrow_mut().push((leaves, self.under_way()));
+        match (self.fate)(self.batches.get()) {
+            Fate::Arrives => self.wire.send(request).await,
+            Fate::Lost => Err(TransportError::Unreachable("the cable is out".to_owned())),
+            Fate::Answered(response) => Ok(response),
+            Fate::FirstAnswered(response) => {
+                let answer = self.wire.send(request).await?;
+                let kind = answer.headers.get("Content-Type").unwrap();
+                let mut answers = parse_batch_response(kind, &answer.body).unwrap();
+                answers[0] = BatchAnswer::Single(response);
+                Ok(write_batch_response(&answers, Uuid::from_u128(1), 200))
+            }
+        }
+    }
+}
+
+/// A round; what was under way at each batch.
+fn slow_round(device: &Device, fate: fn(u32) -> Fate) -> (Report, Vec<(usize, usize)>) {
+    let (batches, sent) = (Cell::new(0), RefCell::default());
+    let slow = Slow { wire: &device.wire, replica: &device.replica, fate, batches, sent };
+    let (now, random) = (|| device.now(), chance());
+    let outside = Outside { transport: &slow, now: &now, random: &random };
+    let report = pollster::block_on(round(&device.replica, &outside, &device.config, &Progress::default()));
+    (report, slow.sent.take())
+}
+
+/// A device that has edited more contacts than go in two batches.
+fn edited(server: &Server) -> Device {
+    let device = Device::synced(server, "demo");
+    let made: Vec<Uuid> =
+        (0..EDITS).map(|n| device.create("contact", &[("lastname", text(&format!("C{n}")))])).collect();
+    device.sync();
+    made.iter().for_each(|id| device.edit("contact", *id, &[("telephone1", text("edited"))]));
+    assert_eq!(device.entries().len(), EDITS);
+    device
+}
+
+fn stand(server: &Server) -> usize {
+    let rows = server.user("admin").json("contacts?$filter=telephone1%20eq%20'edited'&$select=telephone1");
+    rows["value"].as_array().unwrap().len()
+}
+
+#[test]
+fn no_more_than_two_waves_are_sent_and_not_settled() {
+    let server = Server::start();
+    let device = edited(&server);
+    let (report, sent) = slow_round(&device, |_| Fate::Arrives);
+    assert!(report.ok, "{report:?}");
+    // The next one is marked while a batch is under way, when the one before is settled.
+    let last = EDITS - 2 * BATCH;
+    assert_eq!(sent, [(BATCH, 2 * BATCH), (2 * BATCH, BATCH + last), (BATCH + last, last)]);
+    assert_eq!((report.pushed, stand(&server)), (EDITS as u64, EDITS));
+    assert!(device.entries().is_empty() && device.conflicts().is_empty());
+}
+
+#[test]
+fn what_was_answered_is_taken_over_whatever_becomes_of_the_next_batch() {
+    const SECOND: [fn(u32) -> Fate; 4] = [
+        |nth| if nth == 2 { Fate::Lost } else { Fate::Arrives },
+        |nth| if nth == 2 { Fate::Answered(Response::empty(401)) } else { Fate::Arrives },
+        |nth| if nth == 2 { Fate::Answered(Response::empty(500)) } else { Fate::Arrives },
+        |nth| match nth {
+            2 => Fate::Answered(Response::empty(503).header("Retry-After", "7")),
+            _ => Fate::Arrives,
+        },
+    ];
+    for (at, fate) in SECOND.into_iter().enumerate() {
+        let server = Server::start();
+        let mut device = edited(&server);
+        let (report, sent) = slow_round(&device, fate);
+        assert_eq!((report.ok, report.pushed, sent.len()), (false, BATCH as u64, 2), "{at}: {report:?}");
+        let entries = device.entries();
+        assert_eq!(entries.len(), EDITS - BATCH, "{at}");
+        device.restart();
+        device.sync();
+        assert!(device.entries().is_empty() && device.conflicts().is_empty(), "{at}");
+        assert_eq!(stand(&server), EDITS, "{at}");
+    }
+}
+
+#[test]
+fn a_batch_that_is_too_large_goes_in_halves_beside_the_answers_to_the_one_before() {
+    let server = Server::start();
+    let device = edited(&server);
+    let too_large = |nth| if nth == 2 { Fate::Answered(Response::empty(413)) } else { Fate::Arrives };
+    let (report, sent) = slow_round(&device, too_large);
+    assert!(report.ok, "{report:?}");
+    assert_eq!((sent.len(), report.pushed, stand(&server)), (5, EDITS as u64, EDITS));
+    assert!(device.entries().is_empty());
+}
+
+#[test]
+fn a_wave_under_way_is_taken_over_when_an_answer_to_the_one_before_stops_the_round() {
+    let server = Server::start();
+    let device = edited(&server);
+    let busy = |nth| match nth {
+        1 => Fate::FirstAnswered(Response::empty(429).header("Retry-After", "7")),
+        _ => Fate::Arrives,
+    };
+    let (report, sent) = slow_round(&device, busy);
+    assert_eq!((report.ok, report.retry_after_millis, sent.len()), (false, Some(7000), 2), "{report:?}");
+    // One waits for its answer, and the third wave was not begun.
+    assert_eq!((report.pushed, device.entries().len()), (2 * BATCH as u64 - 1, EDITS - 2 * BATCH + 1));
+    device.sync();
+    assert!(device.entries().is_empty() && device.conflicts().is_empty());
+    assert_eq!(stand(&server), EDITS);
+}
+
+#[test]
+fn what_points_to_new_rows_waits_until_they_are_known_to_stand() {
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    for n in 0..BATCH {
+        let account = device.create("account", &[("name", text(&format!("A{n}")))]);
+        let values = [("lastname", text("C")), ("parentcustomerid", link("account", account))];
+        device.create("contact", &values);
+    }
+    let (report, sent) = slow_round(&device, |_| Fate::Arrives);
+    assert_eq!((report.ok, report.parked, report.pushed), (true, 0, 2 * BATCH as u64), "{report:?}");
+    assert_eq!(sent, [(BATCH, BATCH), (BATCH, BATCH)]);
+    let of_accounts = "contacts?$filter=_parentcustomerid_value%20ne%20null&$select=lastname";
+    assert_eq!(server.user("admin").json(of_accounts)["value"].as_array().unwrap().len(), BATCH);
+}
