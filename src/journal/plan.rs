@@ -13,6 +13,8 @@ pub struct Unit {
     pub atomic: bool,
     /// Entries that amount to nothing and can be dropped without telling the server.
     pub nothing: Vec<Seq>,
+    /// Entries that wait until what is told here has been answered.
+    pub deferred: Vec<Seq>,
 }
 
 /// Orders all entries that may be sent into units.
@@ -126,12 +128,15 @@ fn group(rows: BTreeMap<Key, Vec<&Entry>>) -> Vec<Unit> {
 }
 
 fn unit(rows: Vec<Vec<&Entry>>) -> Unit {
-    let mut unit = Unit { requests: Vec::new(), atomic: rows.len() > 1, nothing: Vec::new() };
+    let (requests, nothing, deferred) = (Vec::new(), Vec::new(), Vec::new());
+    let mut unit = Unit { requests, atomic: rows.len() > 1, nothing, deferred };
     let sent = rows.iter().flatten().filter(|e| unit.atomic && is_sent(e));
     let unheard =
         Unheard { any: sent.clone().next().is_some(), sets: sent.filter_map(|e| e.change_set).collect() };
-    for entries in rows {
-        let entries = to_send(entries, &unheard);
+    for all in rows {
+        let entries = to_send(all.clone(), &unheard);
+        let goes = |entry: &&&Entry| entries.iter().any(|going| going.seq == entry.seq);
+        unit.deferred.extend(all.iter().filter(|entry| !goes(entry)).map(|entry| entry.seq));
         match squash(&entries) {
             Some(Squashed::Request(request)) if is_empty(&request.change) => {
                 unit.nothing.extend(request.seqs)

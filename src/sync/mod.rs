@@ -7,6 +7,7 @@ mod ahead;
 mod answered;
 mod changes;
 mod cursor;
+mod deferred;
 mod held;
 mod listing;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Which requests can go to the server now, together. Run inside the transaction that marks them as sent.
 
+use super::deferred::Deferred;
 use super::held::{self, Split};
 use super::step::park;
 use crate::error::Result;
@@ -131,6 +132,7 @@ pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits) -
     let dated = dated(draft);
     let units = plan(draft.state().journal.iter().map(|entry| dated.get(&entry.seq).unwrap_or(entry)));
     let (creators, unlinked) = (creators(&units), unlinked(&units));
+    let deferred = Deferred::of(draft, &units);
     let mut busy = Busy::default();
     let requests = units.iter().map(|unit| unit.requests.len()).sum::<usize>();
     let mut wave = Wave { left: u64::try_from(requests).unwrap_or(u64::MAX), ..Wave::default() };
@@ -143,6 +145,7 @@ pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits) -
         let free = !unit.requests.iter().any(rests)
             && (!waits_for_create(unit, at, &creators) || planted(Bug::ChildBeforeParent))
             && !waits_for_unlink(unit, at, &unlinked)
+            && (!deferred.holds_up(unit, at) || planted(Bug::ChildBeforeParent))
             && !waits_for_deletion(unit, at, &units)
             && busy.leaves(unit);
         if !free || unit.requests.is_empty() || requests >= limits.requests_max {
@@ -274,7 +277,7 @@ fn waits_for_unlink(unit: &Unit, at: usize, unlinked: &BTreeMap<Key, usize>) -> 
 }
 
 /// Rows that a change ceases to point to, and those it points to.
-fn links(change: &Change) -> Vec<(Option<&EntityRef>, Option<&EntityRef>)> {
+pub(super) fn links(change: &Change) -> Vec<(Option<&EntityRef>, Option<&EntityRef>)> {
     fn lookup(value: &Value) -> Option<&EntityRef> {
         match value {
             Value::Lookup(to) => Some(to),

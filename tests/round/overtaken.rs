@@ -126,6 +126,31 @@ fn a_page_that_was_overtaken_by_a_write_of_the_user_is_asked_for_again() {
     assert_eq!(device.text("contact", id, "telephone1"), "passed on");
 }
 
+/// The first pull has read everything and has yet to catch up: what is edited here by then is merged by the time of the
+/// field, not by that of the row.
+#[test]
+fn an_edit_made_before_the_first_pull_has_caught_up_wins_over_an_older_one_that_arrived_later() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let ids = contacts(&online);
+    let (device, older) = (Device::new(&server, "demo"), Device::synced(&server, "admin"));
+    older.edit("contact", ids[0], &[("telephone1", text("older"))]);
+    tick();
+    device.wire.fail(|request| {
+        let lost = request.url.contains("/contacts?") && request.url.contains("deltatoken");
+        lost.then_some(Fault::LoseRequest)
+    });
+    assert!(!device.round().ok);
+    assert!(device.replica.state().tables["contact"].cursor.behind);
+    device.edit("contact", ids[0], &[("telephone1", text("newer"))]);
+    tick();
+    older.sync();
+    device.wire.heal();
+    device.sync();
+    assert_eq!(device.text("contact", ids[0], "telephone1"), "newer");
+    assert_eq!(online.json(&format!("contacts({})", ids[0]))["telephone1"], "newer");
+}
+
 #[test]
 fn of_a_row_that_the_first_pull_has_not_come_to_nobody_says_that_there_is_none() {
     let server = Server::start();

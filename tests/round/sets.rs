@@ -116,3 +116,42 @@ fn a_refused_edit_that_is_corrected_in_a_change_set_shares_its_fate() {
     assert_eq!(of_set, [true, true]);
     assert_eq!(device.text("account", edited, "name"), "Corrected");
 }
+
+#[test]
+fn a_row_waits_for_its_new_parent_that_waits_for_an_unanswered_change_set() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let ids: Vec<Uuid> =
+        (0..2).map(|n| online.create("accounts", &format!(r#"{{"name":"A{n}"}}"#))).collect();
+    let device = Device::synced(&server, "demo");
+    device.change(|draft| {
+        draft.begin_change_set();
+        for id in &ids {
+            edit(draft, &Key::new("account", *id), &[("telephone1", text("1"))]);
+        }
+        draft.end_change_set();
+    });
+    device.wire.fail(|request| {
+        let push = String::from_utf8_lossy(&request.body).contains("\r\nPATCH ");
+        push.then_some(Fault::LoseRequest)
+    });
+    assert!(!device.round().ok);
+    device.wire.heal();
+    // The new row shares a change set with a row of the unanswered one.
+    let who = (device.replica.state().record.user, device.replica.state().record.business_unit);
+    let parent = Uuid::now_v7();
+    device.change(|draft| {
+        draft.begin_change_set();
+        create(draft, ("account", parent), &[("name", text("Parent"))], who.0, who.1);
+        edit(draft, &Key::new("account", ids[0]), &[("telephone2", text("2"))]);
+        draft.end_change_set();
+    });
+    let child = device
+        .create("contact", &[("lastname", text("Child")), ("parentcustomerid", link("account", parent))]);
+    device.wire.log.borrow_mut().clear();
+    device.sync();
+    assert!(device.entries().is_empty(), "{:?}", device.entries());
+    let shown = online.json(&format!("contacts({child})"));
+    assert_eq!(shown["_parentcustomerid_value"], parent.to_string());
+    assert_eq!(online.json(&format!("accounts({})", ids[0]))["telephone2"], "2");
+}

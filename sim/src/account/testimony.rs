@@ -39,10 +39,10 @@ impl Testimony {
         entries.filter(move |entry| is_about(entry, deed) && (entry["state"] == "parked") == parked)
     }
 
-    /// Whether nothing but these columns is left of a change that is parked.
-    pub(super) fn holds_only(&self, deed: &Deed, columns: &[&str]) -> bool {
+    /// Whether a change is parked, alone or with later ones of its row, for what is in these columns.
+    pub(super) fn holds_any(&self, deed: &Deed, columns: &[&str]) -> bool {
         let mut names = self.about(deed, true).flat_map(|entry| entry["fields"].as_array()).flatten();
-        names.all(|field| field["name"].as_str().is_some_and(|name| columns.contains(&name)))
+        names.any(|field| field["name"].as_str().is_some_and(|name| columns.contains(&name)))
     }
 
     /// Rows that wait for a human, and those that wait for them.

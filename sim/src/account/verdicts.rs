@@ -211,7 +211,7 @@ impl Account {
                 }
                 let stood = |(column, value): &&(&str, String)| self.stood(row, column, value);
                 let value = other.deed.values().iter().find(stood);
-                let went = told.holds_only(&record.deed, going) && self.set_was_carried_out(record);
+                let went = self.set_was_carried_out(record) && self.set_waits_for(record, told, going);
                 if let (Some((column, value)), false) = (value, self.was_restored() || went) {
                     return Err(format!(
                         "a change set was torn: {} is parked, and {value} of {column} of {row} stood on the server",
@@ -231,6 +231,12 @@ impl Account {
         let later = self.acknowledged(record.device).filter(|other| other.begun > record.begun);
         let lines = of_it.clone().count() > 0 && of_it.clone().all(|(name, _)| !own(name));
         lines && later.into_iter().any(|other| is_about(entry, &other.deed))
+    }
+
+    /// Whether a row of the change set of a change is parked, and with it the others, for what is in these columns.
+    fn set_waits_for(&self, record: &Record, told: &Testimony, columns: &[&str]) -> bool {
+        let mut set = self.acknowledged(record.device).filter(|other| other.set == record.set);
+        set.any(|other| told.holds_any(&other.deed, columns))
     }
 
     /// Whether everything in the change set of a change stood on the server.
