@@ -91,7 +91,7 @@ const PAIRS: &[Case] = &[
     (
         200,
         "GET",
-        "accounts?fetchXml=<fetch><entity name='account'><attribute name='name'/><link-entity name='accountleads' from='accountid' to='accountid' intersect='true'><link-entity name='lead' from='leadid' to='leadid' alias='l'><attribute name='lastname'/></link-entity></link-entity></entity></fetch>",
+        "accounts?fetchXml=<fetch><entity name='account'><attribute name='name'/><link-entity name='accountleads' from='accountid' to='accountid' intersect='true'><link-entity name='lead' from='leadid' to='leadid' alias='l'><attribute name='lastname'/><order attribute='lastname'/></link-entity></link-entity></entity></fetch>",
         ALL,
         "",
     ),

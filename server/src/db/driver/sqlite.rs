@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// How long a statement waits for a lock that another process holds.
 const BUSY_MILLIS_MAX: u64 = 10_000;
+/// Pause before a database is asked once more to log ahead.
+const LOG_AHEAD_PAUSE_MILLIS: u64 = 5;
 /// Prepared statements kept per connection.
 const STATEMENTS_CACHED: usize = 256;
 /// Instructions of SQLite's machine between two looks at the clock.
@@ -127,12 +129,30 @@ fn connect(path: Option<&Path>) -> rusqlite::Result<Connection> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
     // WAL: readers never wait for the writer. FULL: the log is synced at every commit, so what was
     // acknowledged survives the loss of power, not only of the process.
-    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    log_ahead(&connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -32_000)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     functions::register(&connection)?;
     Ok(connection)
+}
+
+/// Where two processes open a new database at once, SQLite refuses one of them the change to WAL without waiting
+/// (<https://www.sqlite.org/c3ref/busy_handler.html>: no handler is called where that could be a deadlock).
+fn log_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let started = Instant::now();
+    loop {
+        let done = connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()));
+        match done {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && millis_since(started) < BUSY_MILLIS_MAX =>
+            {
+                std::thread::sleep(Duration::from_millis(LOG_AHEAD_PAUSE_MILLIS));
+            }
+            done => return done,
+        }
+    }
 }
 
 /// The cause goes to the log. SQLite's texts name tables and columns, never values.
