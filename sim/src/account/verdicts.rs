@@ -166,7 +166,9 @@ impl Account {
                 let [before, after] = pair else { continue };
                 let writes = |record: &&Record| record.deed.writes(*row, column, after);
                 let Some(record) = self.acknowledged(device).find(writes) else { continue };
-                let seen = self.acknowledged(device).any(|other| other.saw(*row, column, before));
+                // Whatever became of the change for which he looked.
+                let mut of_device = self.records.iter().filter(|other| other.device == device);
+                let seen = of_device.any(|other| other.saw(*row, column, before));
                 // Of edits of a field that became one, the first was made upon what the server had.
                 let unknown = self.records.iter().any(|other| {
                     let edits = other.deed.values().iter().any(|(name, _)| name == column);
