@@ -4,13 +4,12 @@ use crate::support::{create, edit, link, text, Device, Fault, Server};
 use flette::model::Key;
 use flette_odata::Uuid;
 
-#[test]
-fn what_is_left_of_a_change_set_goes_on_when_a_row_of_it_was_deleted() {
-    let server = Server::start();
+/// A device that edited two accounts in one change set, and these.
+fn with_a_set(server: &Server) -> (Device, Vec<Uuid>) {
     let online = server.user("admin");
-    let ids: Vec<Uuid> =
-        (0..2).map(|n| online.create("accounts", &format!(r#"{{"name":"A{n}"}}"#))).collect();
-    let device = Device::synced(&server, "demo");
+    let make = |n| online.create("accounts", &format!(r#"{{"name":"A{n}"}}"#));
+    let ids: Vec<Uuid> = (0..2).map(make).collect();
+    let device = Device::synced(server, "demo");
     device.change(|draft| {
         draft.begin_change_set();
         for id in &ids {
@@ -18,6 +17,24 @@ fn what_is_left_of_a_change_set_goes_on_when_a_row_of_it_was_deleted() {
         }
         draft.end_change_set();
     });
+    (device, ids)
+}
+
+/// A round whose push never arrives.
+fn lose_the_push(device: &Device) {
+    device.wire.fail(|request| {
+        let push = String::from_utf8_lossy(&request.body).contains("\r\nPATCH ");
+        push.then_some(Fault::LoseRequest)
+    });
+    assert!(!device.round().ok);
+    device.wire.heal();
+}
+
+#[test]
+fn what_is_left_of_a_change_set_goes_on_when_a_row_of_it_was_deleted() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let (device, ids) = with_a_set(&server);
     online.delete("accounts", ids[1]);
     device.sync();
     assert!(device.entries().is_empty(), "{:?}", device.entries());
@@ -55,22 +72,8 @@ fn a_change_set_is_parked_as_a_whole_and_sent_again_as_a_whole() {
 fn a_change_set_whose_request_was_lost_goes_again_as_a_whole_though_a_row_of_it_changed_there() {
     let server = Server::start();
     let online = server.user("admin");
-    let ids: Vec<Uuid> =
-        (0..2).map(|n| online.create("accounts", &format!(r#"{{"name":"A{n}"}}"#))).collect();
-    let device = Device::synced(&server, "demo");
-    device.change(|draft| {
-        draft.begin_change_set();
-        for id in &ids {
-            edit(draft, &Key::new("account", *id), &[("telephone1", text("1"))]);
-        }
-        draft.end_change_set();
-    });
-    device.wire.fail(|request| {
-        let push = String::from_utf8_lossy(&request.body).contains("\r\nPATCH ");
-        push.then_some(Fault::LoseRequest)
-    });
-    assert!(!device.round().ok);
-    device.wire.heal();
+    let (device, ids) = with_a_set(&server);
+    lose_the_push(&device);
     device.edit("account", ids[0], &[("telephone2", text("2"))]);
     online.patch("accounts", ids[0], r#"{"websiteurl":"http://there"}"#);
     device.wire.log.borrow_mut().clear();
@@ -121,22 +124,8 @@ fn a_refused_edit_that_is_corrected_in_a_change_set_shares_its_fate() {
 fn a_row_waits_for_its_new_parent_that_waits_for_an_unanswered_change_set() {
     let server = Server::start();
     let online = server.user("admin");
-    let ids: Vec<Uuid> =
-        (0..2).map(|n| online.create("accounts", &format!(r#"{{"name":"A{n}"}}"#))).collect();
-    let device = Device::synced(&server, "demo");
-    device.change(|draft| {
-        draft.begin_change_set();
-        for id in &ids {
-            edit(draft, &Key::new("account", *id), &[("telephone1", text("1"))]);
-        }
-        draft.end_change_set();
-    });
-    device.wire.fail(|request| {
-        let push = String::from_utf8_lossy(&request.body).contains("\r\nPATCH ");
-        push.then_some(Fault::LoseRequest)
-    });
-    assert!(!device.round().ok);
-    device.wire.heal();
+    let (device, ids) = with_a_set(&server);
+    lose_the_push(&device);
     // The new row shares a change set with a row of the unanswered one.
     let who = (device.replica.state().record.user, device.replica.state().record.business_unit);
     let parent = Uuid::now_v7();
