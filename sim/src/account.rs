@@ -78,6 +78,15 @@ pub enum Said {
 /// What a user saw of a row: columns with a text in them.
 pub type Seen = BTreeMap<String, String>;
 
+/// What comes into sight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sight {
+    /// A row, for some users.
+    Row(Uuid),
+    /// What the user of a device may read.
+    Device(usize),
+}
+
 /// One change of a user.
 #[derive(Debug, Clone)]
 pub struct Record {
@@ -120,6 +129,8 @@ pub struct Account {
     gaps: bool,
     /// Columns that devices write over whatever stands there: by their profiles this device's value wins.
     insisting: BTreeSet<(usize, String)>,
+    /// When a row, or all that a device's user sees, may have come back into sight; of each the last time.
+    regained: BTreeMap<Sight, u64>,
     /// Whose deletion takes a row along.
     parents: BTreeMap<Uuid, Uuid>,
     ticks: u64,
@@ -287,6 +298,18 @@ impl Account {
     pub fn stands(&mut self, row: Uuid, column: &str, value: &str) {
         self.gaps = true;
         self.stood_before.insert((row, column.to_owned(), value.to_owned()));
+    }
+
+    /// Rows that some users did not see may be in their sight again.
+    pub fn regains(&mut self, sight: Sight) {
+        self.ticks += 1;
+        self.regained.insert(sight, self.ticks);
+    }
+
+    /// Whether the row of a change may have come back into its user's sight since it was begun.
+    fn was_out_of_sight(&self, record: &Record) -> bool {
+        let since = |sight: Sight| self.regained.get(&sight).is_some_and(|at| *at > record.begun);
+        since(Sight::Row(record.deed.row())) || since(Sight::Device(record.device))
     }
 
     /// Somebody saw a row go.

@@ -2,8 +2,8 @@
 //! entries are those of rows like any other; here they become requests of the rows that hold them. What the server made
 //! of them is read back in the same batch, since the server may give such rows other ids than they have here.
 
-use super::reconcile::{is_sent, reconcile, Incoming, Local};
-use super::step::{decide, merged, Told};
+use super::reconcile::{is_sent, Incoming};
+use super::step::{meet, Told};
 use super::wave::Ready;
 use super::Policy;
 use crate::error::Result;
@@ -252,12 +252,7 @@ fn learn_row(
     let (mut row, entries) = (page.row(0), draft.entries_of(key));
     let stamps = stamps_of_row(&answer.body, table);
     let known = draft.state().mirror_row(key).map(|(row, _)| row);
-    let local = Local { entries: &entries, mirror: known.as_ref() };
-    let decision = reconcile(table, local, Incoming::Row { row: &row, etag: &etag, stamps: &stamps }, policy);
-    if !entries.is_empty() {
-        merged(draft, &entries, &decision);
-        decide(draft, &entries, decision, false);
-    }
+    meet(draft, table, key, Incoming::Row { row: &row, etag: &etag, stamps: &stamps }, policy);
     policy.carry(&key.table, (&mut row, known.as_ref()), &|name, told| is_sent(&entries, name, told));
     tell(told, key.clone(), Some((row, etag)));
 }

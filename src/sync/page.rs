@@ -3,10 +3,10 @@
 use super::cursor::{may_track, Fresh, Kind};
 use super::held;
 use super::outside;
-use super::reconcile::{is_sent, reconcile, Incoming, Local};
+use super::reconcile::{is_sent, Incoming};
 use super::related;
 use super::spoil;
-use super::step::{decide, merged, Run, Stop};
+use super::step::{meet, Run, Stop};
 use crate::error::{Error, Result};
 use crate::journal::Entry;
 use crate::model::{planted, Bug, ETag, Key, TraceEvent};
@@ -253,18 +253,13 @@ fn reconcile_item(
     policy: &super::Policy,
 ) -> (u64, u64) {
     let key = Key::new(table.logical_name.clone(), id);
-    let entries = draft.entries_of(&key);
-    let known = draft.state().mirror_row(&key).map(|(row, _)| row);
-    let local = Local { entries: &entries, mirror: known.as_ref() };
-    let decision = match item {
-        Item::Tombstone(_) => reconcile(table, local, Incoming::Gone, policy),
+    match item {
+        Item::Tombstone(_) => meet(draft, table, &key, Incoming::Gone, policy),
         Item::Row(_) => {
             let (row, etag) = (page.row(at), ETag(page.etag(at).unwrap_or_default()));
-            reconcile(table, local, Incoming::Row { row: &row, etag: &etag, stamps }, policy)
+            meet(draft, table, &key, Incoming::Row { row: &row, etag: &etag, stamps }, policy)
         }
-    };
-    let merged = merged(draft, &entries, &decision);
-    (decide(draft, &entries, decision, false), merged)
+    }
 }
 
 /// The page with the values that columns which only go up have here. What was sent and is told stands.

@@ -1,14 +1,16 @@
 //! Rows that were written past the replica: read, so that who wrote them sees here what he wrote.
 
 use super::outside::until_told;
+use super::reconcile::{sent_edits, Incoming};
 use super::round::hello;
-use super::step::{mirror, Run, Stop, Told};
+use super::step::{meet, mirror, Run, Stop, Told};
 use super::unclear::{boundary, representation};
 use super::{Outside, Progress, SyncConfig};
-use crate::model::Key;
+use crate::journal::{Entry, EntryState};
+use crate::model::{ETag, Key, Row};
 use crate::platform::Transport;
-use crate::remote::{Outcome, Resolve, RowCall};
-use crate::replica::Replica;
+use crate::remote::{stamps_of_row, Outcome, Resolve, RowAnswer, RowCall};
+use crate::replica::{Draft, Replica};
 use crate::store::{Durability, Store};
 use flette_odata::edm::Table;
 use std::collections::BTreeSet;
@@ -22,7 +24,7 @@ pub struct Written {
 }
 
 /// Reads these rows, each of which the replica shows, if the server knows the user. What is not read now comes in with the
-/// next round. Rows of which changes wait are left to it.
+/// next round. Changes that wait are merged with what is read, as when a page brings the row.
 pub async fn learn<S: Store, T: Transport>(
     replica: &Replica<S>,
     outside: &Outside<'_, T>,
@@ -50,26 +52,11 @@ async fn read<S: Store, T: Transport>(run: &Run<'_, S, T>, rows: &[Written]) -> 
     let tables: BTreeSet<&str> = rows.iter().map(|row| row.key.table.as_str()).collect();
     let tables: Vec<&str> = tables.into_iter().collect();
     run.replica
-        .transact(run.at(), Durability::Relaxed, &tables, |draft| {
+        .transact(run.at(), Durability::Strict, &tables, |draft| {
+            draft.hear(run.remote.heard());
             let mut told: Vec<Told> = Vec::new();
-            for ((row, _, _), answer) in asked.iter().zip(answers.iter().flatten()) {
-                let key = &row.key;
-                if !draft.entries_of(key).is_empty() {
-                    continue;
-                }
-                match &answer.outcome {
-                    Outcome::Done => {
-                        let Some((_, mut told_row, etag)) = representation(&schema, key, &answer.body) else {
-                            continue;
-                        };
-                        let known = draft.state().mirror_row(key).map(|(row, _)| row);
-                        let own = |name: &str, _: &_| row.columns.contains(name);
-                        run.policy.carry(&key.table, (&mut told_row, known.as_ref()), &own);
-                        told.push((key.clone(), Some((told_row, etag))));
-                    }
-                    Outcome::Resolve(Resolve::Gone(_)) => told.push((key.clone(), None)),
-                    Outcome::Resolve(_) | Outcome::Retry(_) | Outcome::Hold(_) | Outcome::Park(_) => {}
-                }
+            for ((row, _, table), answer) in asked.iter().zip(answers.iter().flatten()) {
+                told.extend(take_over(&run, draft, (row, table), answer));
             }
             mirror(draft, &told)?;
             told.iter().for_each(|(key, _)| until_told(draft, key));
@@ -77,4 +64,48 @@ async fn read<S: Store, T: Transport>(run: &Run<'_, S, T>, rows: &[Written]) -> 
         })
         .await?;
     Ok(())
+}
+
+/// What the mirror shows of a row from now on; `None`: as before.
+fn take_over<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    draft: &mut Draft,
+    (written, table): (&Written, &Table),
+    answer: &RowAnswer,
+) -> Option<Told> {
+    let key = &written.key;
+    let entries = draft.entries_of(key);
+    // Of what is on its way to the server nobody can say yet whether it has arrived.
+    let under_way = entries.iter().any(|entry| entry.state == EntryState::Sent);
+    let known = draft.state().mirror_row(key);
+    match &answer.outcome {
+        Outcome::Done => {
+            let (_, mut row, etag) = representation(&draft.schema(), key, &answer.body)?;
+            if under_way {
+                return Some((key.clone(), Some(but_sent(&entries, known?, row))));
+            }
+            let stamps = stamps_of_row(&answer.body, table);
+            meet(draft, table, key, Incoming::Row { row: &row, etag: &etag, stamps: &stamps }, &run.policy);
+            let own = |name: &str, _: &_| written.columns.contains(name);
+            run.policy.carry(&key.table, (&mut row, known.as_ref().map(|(row, _)| row)), &own);
+            Some((key.clone(), Some((row, etag))))
+        }
+        Outcome::Resolve(Resolve::Gone(_)) if !under_way => {
+            meet(draft, table, key, Incoming::Gone, &run.policy);
+            Some((key.clone(), None))
+        }
+        Outcome::Resolve(_) | Outcome::Retry(_) | Outcome::Hold(_) | Outcome::Park(_) => None,
+    }
+}
+
+/// The row that is known, with all that was told but the columns that are under way. Its version stays what it was, so that
+/// the next round takes the row for changed.
+fn but_sent(entries: &[Entry], (known, etag): (Row, ETag), told: Row) -> (Row, ETag) {
+    let mut row = told;
+    for (name, value) in known {
+        if sent_edits(entries).any(|edit| edit.name == name) {
+            row.insert(name, value);
+        }
+    }
+    (row, etag)
 }

@@ -461,7 +461,8 @@ pub(super) fn is_sent(entries: &[Entry], name: &str, value: &Value) -> bool {
     sent_edits(entries).any(|edit| edit.name == name && edit.new == *value)
 }
 
-fn sent_edits(entries: &[Entry]) -> impl Iterator<Item = &FieldEdit> {
+/// What was sent and not answered of a row that was there before.
+pub(super) fn sent_edits(entries: &[Entry]) -> impl Iterator<Item = &FieldEdit> {
     entries.iter().filter(|e| e.state == EntryState::Sent).flat_map(|e| match &e.change {
         Change::Update(edits) => edits.as_slice(),
         Change::Create(_) | Change::Delete => &[],

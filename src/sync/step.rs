@@ -1,6 +1,6 @@
 //! What all steps of a round share: its limits, why it stops, and how a decision becomes part of a transaction.
 
-use super::reconcile::Decision;
+use super::reconcile::{reconcile, Decision, Incoming, Local};
 use super::related;
 use super::{Outside, Policy, Progress, Report, SyncConfig};
 use crate::error::{Error, Result};
@@ -10,7 +10,7 @@ use crate::platform::Transport;
 use crate::remote::{Hold, Outcome, Remote};
 use crate::replica::{Draft, Replica, SegmentBuilder, Target};
 use crate::store::Store;
-use flette_odata::edm::Schema;
+use flette_odata::edm::{Schema, Table};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -227,6 +227,25 @@ fn builder(draft: &Draft, name: &str, rows: &[&Told]) -> Result<SegmentBuilder> 
         }
     }
     Ok(builder)
+}
+
+/// Merges a row's entries with what the server says of it. Gives how many conflicts were logged and how many rows were
+/// merged without one. What the mirror shows of the row is left to the caller.
+pub(super) fn meet(
+    draft: &mut Draft,
+    table: &Table,
+    key: &Key,
+    incoming: Incoming,
+    policy: &Policy,
+) -> (u64, u64) {
+    let entries = draft.entries_of(key);
+    if entries.is_empty() {
+        return (0, 0);
+    }
+    let known = draft.state().mirror_row(key).map(|(row, _)| row);
+    let decision = reconcile(table, Local { entries: &entries, mirror: known.as_ref() }, incoming, policy);
+    let merged = merged(draft, &entries, &decision);
+    (decide(draft, &entries, decision, false), merged)
 }
 
 /// Makes a decision about a row's `entries` part of the draft; gives the number of conflicts logged. `refused` says

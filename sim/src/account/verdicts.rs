@@ -64,7 +64,8 @@ impl Account {
     }
 
     /// Whether every acknowledged change of a device can be found again (I-1, I-6). How many were looked for. `shown`: the
-    /// server shows its user a row. One that is out of his sight by now is gone for him, and the server says so of it.
+    /// server shows its user a row. One that is out of his sight is gone for him, and the server says so of it: a deletion is done
+    /// then, also where the row comes back into his sight.
     ///
     /// # Errors
     /// The first one that went without a trace.
@@ -81,7 +82,8 @@ impl Account {
             looked_for += 1;
             if let Deed::Delete { .. } = record.deed {
                 let went = self.gone.contains(&row) || self.gone_before.contains(&row);
-                let stands = self.known.contains(&row) && !went && !self.was_not_there(record);
+                let lost = self.was_not_there(record) || self.was_out_of_sight(record);
+                let stands = self.known.contains(&row) && !went && !lost;
                 if stands && !told.mentions(row, None) && shown(row) {
                     return Err(format!(
                         "I-6: the deletion of {row} by device {device} went without a trace"

@@ -1,7 +1,7 @@
 //! What seldom happens: to the server's database, schema and rights, and to a device's disk and session.
 
 use super::{Done, World, USERS};
-use crate::account::{CHOICE, MEMOS};
+use crate::account::{Sight, CHOICE, MEMOS};
 use crate::faults::Fault;
 use crate::tale::tell;
 use flette_odata::Method;
@@ -254,6 +254,8 @@ impl World {
             true => self.online(Method::Delete, &format!("{roles}({role})/$ref"), Json::Null),
             false => {
                 let body = json!({"@odata.id": format!("{}roles({role})", crate::net::SERVER_ROOT)});
+                let loses = |at: &usize| self.devices[*at].user == user_id(LOSER);
+                (0..self.devices.len()).filter(loses).for_each(|at| self.account.regains(Sight::Device(at)));
                 self.online(Method::Post, &format!("{roles}/$ref"), body)
             }
         }

@@ -2,7 +2,7 @@
 
 use super::merged::NUMBER;
 use super::{Done, World, USERS};
-use crate::account::{Deed, CHOICE, COLUMNS};
+use crate::account::{Deed, Sight, CHOICE, COLUMNS};
 use crate::faults::Fault;
 use crate::net::ROOT;
 use crate::tale::tell;
@@ -162,6 +162,9 @@ impl World {
         tell(|| format!("online: {row} is assigned to {owner}"));
         let body = json!({"ownerid@odata.bind": format!("/systemusers({})", user_id(owner))});
         let (_, path, _) = self.request(&Deed::Edit { row, values: Vec::new() });
-        self.online(Method::Patch, &path, body).map(|_| ())
+        if self.online(Method::Patch, &path, body)? {
+            self.account.regains(Sight::Row(row));
+        }
+        Ok(())
     }
 }
