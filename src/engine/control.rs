@@ -99,7 +99,7 @@ impl<P: Platform + 'static> Engine<P> {
 
     async fn status(&self) -> Result<Response> {
         // What another context sent and received since is told, too, where the store can say.
-        let _ = self.replica.catch_up().await;
+        self.catch_up().await;
         self.load_all().await?;
         let (memory, scope) = (self.platform.memory_bytes(), self.scope());
         let state = self.replica.state();

@@ -142,11 +142,13 @@ impl<P: Platform + 'static> Engine<P> {
         }
     }
 
-    /// Its row may be in a page that is on its way. A page that came in before this began may have brought it, so the
-    /// replica is asked again; one that comes in later, and is older than the write, is not taken over.
+    /// Its row may be in a page that is on its way. A page that came in before this began, here or in another context, may
+    /// have brought it, so the replica is asked again; one that comes in later, and is older than the write, is not taken
+    /// over.
     async fn pass_write_on(&self, request: Request) -> Response {
         let _passing = self.live.progress.passes();
         self.replica.calm().await;
+        self.catch_up().await;
         match self.answer(&request).await {
             Answer::Here(response) => response.header(SOURCE_HEADER, "replica"),
             Answer::Elsewhere(fallback) => {
@@ -155,6 +157,11 @@ impl<P: Platform + 'static> Engine<P> {
                 answer
             }
         }
+    }
+
+    /// Hears what another context has committed. Where that fails, what is known here goes on to count.
+    async fn catch_up(&self) {
+        let _ = self.replica.catch_up().await;
     }
 
     /// Passes a request on to the server as it is.

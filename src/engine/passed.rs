@@ -17,6 +17,7 @@ impl<P: Platform + 'static> Engine<P> {
         if response.headers.get(SOURCE_HEADER) != Some("network") {
             return;
         }
+        self.catch_up().await;
         let mut rows = written(&self.replica.state(), &self.config.root, request, response);
         let config = self.sync_config();
         rows.retain(|row| config.tables.contains(&row.key.table) && shows(&self.replica.state(), &row.key));

@@ -16,6 +16,7 @@ mod meeting;
 mod offline;
 mod overtaken;
 mod parked;
+mod passed;
 mod patience;
 mod profile;
 mod related;

@@ -1,0 +1,113 @@
+//! Writes that go to the server past the replica, since their row is not here, and changes of that row that another context
+//! makes meanwhile.
+
+use crate::station::Station;
+use crate::support::{Fault, Server, TABLES};
+use flette_odata::{Method, Uuid};
+use serde_json::Value;
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// Two contexts on one store that lacks a row.
+fn two_contexts(server: &Server) -> (Rc<Station>, Station, Uuid) {
+    let id = server.user("admin").create("contacts", r#"{"lastname":"C"}"#);
+    let station = Station::new(server, "demo", &TABLES);
+    station.wire.fail(|request| request.url.contains("/contacts?").then_some(Fault::LoseRequest));
+    station.post("/flette/sync", "");
+    station.wire.heal();
+    let other = station.twin();
+    (Rc::new(station), other, id)
+}
+
+/// Writes in the second context. When that is about to be sent, the first one reads the row, and goes on as told; what it
+/// pushes then is carried out and not answered.
+fn pass(
+    (station, other): (&Rc<Station>, &Station),
+    (method, id, body): (Method, Uuid, &str),
+    meanwhile: impl Fn(&Station) + 'static,
+) {
+    let (first, done, lost) = (station.clone(), Cell::new(false), Cell::new(false));
+    station.wire.fail(move |request| {
+        if request.method == method && !done.replace(true) {
+            first.sync();
+            lost.set(true);
+            meanwhile(&first);
+            lost.set(false);
+        }
+        (lost.get() && request.url.ends_with("$batch")).then_some(Fault::LoseAnswer)
+    });
+    let answer = other.ask(method, &format!("contacts({id})"), body);
+    station.wire.heal();
+    assert_eq!((answer.status, answer.headers.get("Flette-Source")), (204, Some("network")));
+}
+
+fn names(row: &Value) -> (&str, &str) {
+    (row["lastname"].as_str().unwrap_or_default(), row["jobtitle"].as_str().unwrap_or_default())
+}
+
+/// What a context shows without the server.
+fn shown(station: &Station, id: Uuid) -> Value {
+    let answer = station.alone(&format!("contacts({id})?$select=lastname,jobtitle"));
+    assert_eq!(answer.status, 200);
+    serde_json::from_slice(&answer.body).unwrap()
+}
+
+fn conflicts(station: &Station) -> Vec<Value> {
+    station.get("/flette/conflicts")["conflicts"].as_array().cloned().unwrap_or_default()
+}
+
+#[test]
+fn a_write_that_is_passed_on_shows_where_another_change_of_the_row_waits() {
+    let server = Server::start();
+    let (station, other, id) = two_contexts(&server);
+    pass((&station, &other), (Method::Patch, id, r#"{"lastname":"passed on"}"#), move |station| {
+        station.patch(&format!("contacts({id})"), r#"{"jobtitle":"waits"}"#);
+    });
+    assert_eq!(names(&shown(&other, id)), ("passed on", "waits"));
+    assert_eq!(other.journal().len(), 1);
+    other.sync();
+    assert_eq!(names(&server.user("admin").json(&format!("contacts({id})"))), ("passed on", "waits"));
+    assert_eq!(conflicts(&other).len(), 0);
+}
+
+#[test]
+fn a_waiting_change_of_the_same_column_gives_way_to_the_later_write_and_is_logged() {
+    let server = Server::start();
+    let (station, other, id) = two_contexts(&server);
+    pass((&station, &other), (Method::Patch, id, r#"{"lastname":"passed on"}"#), move |station| {
+        station.patch(&format!("contacts({id})"), r#"{"lastname":"waits"}"#);
+        std::thread::sleep(std::time::Duration::from_millis(1_100));
+    });
+    assert_eq!(names(&shown(&other, id)).0, "passed on");
+    assert!(other.journal().is_empty());
+    let log = conflicts(&other);
+    assert_eq!((log.len(), &log[0]["local"]), (1, &"waits".into()), "{log:?}");
+}
+
+#[test]
+fn a_waiting_change_of_a_row_that_is_deleted_past_the_replica_is_logged() {
+    let server = Server::start();
+    let (station, other, id) = two_contexts(&server);
+    pass((&station, &other), (Method::Delete, id, ""), move |station| {
+        station.patch(&format!("contacts({id})"), r#"{"jobtitle":"waits"}"#);
+    });
+    assert_eq!(other.alone(&format!("contacts({id})")).status, 404);
+    assert!(other.journal().is_empty());
+    assert_eq!(conflicts(&other).len(), 1);
+}
+
+#[test]
+fn where_a_request_about_the_row_is_unanswered_the_write_shows_and_the_next_round_settles_the_rest() {
+    let server = Server::start();
+    let (station, other, id) = two_contexts(&server);
+    pass((&station, &other), (Method::Patch, id, r#"{"lastname":"passed on"}"#), move |station| {
+        station.patch(&format!("contacts({id})"), r#"{"jobtitle":"sent"}"#);
+        station.post("/flette/sync", "");
+    });
+    assert_eq!(names(&shown(&other, id)), ("passed on", "sent"));
+    assert_eq!(other.journal().len(), 1);
+    other.sync();
+    assert!(other.journal().is_empty());
+    assert_eq!(names(&server.user("admin").json(&format!("contacts({id})"))), ("passed on", "sent"));
+    assert_eq!(conflicts(&other).len(), 0);
+}
