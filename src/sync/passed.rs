@@ -10,9 +10,10 @@ use crate::journal::{Entry, EntryState};
 use crate::model::{ETag, Key, Row};
 use crate::platform::Transport;
 use crate::remote::{stamps_of_row, Outcome, Resolve, RowAnswer, RowCall};
-use crate::replica::{Draft, Replica};
+use crate::replica::{Draft, Replica, State};
 use crate::store::{Durability, Store};
 use flette_odata::edm::Table;
+use flette_odata::navigation::navigation;
 use std::collections::BTreeSet;
 
 /// A row that was written, and the names of what was written of it.
@@ -54,6 +55,9 @@ async fn read<S: Store, T: Transport>(run: &Run<'_, S, T>, rows: &[Written]) -> 
     run.replica
         .transact(run.at(), Durability::Strict, &tables, |draft| {
             draft.hear(run.remote.heard());
+            if asked.iter().any(|(row, _, table)| names_news(draft.state(), row, table)) {
+                draft.record.schema_checked = None;
+            }
             let mut told: Vec<Told> = Vec::new();
             for ((row, _, table), answer) in asked.iter().zip(answers.iter().flatten()) {
                 told.extend(take_over(&run, draft, (row, table), answer));
@@ -64,6 +68,18 @@ async fn read<S: Store, T: Transport>(run: &Run<'_, S, T>, rows: &[Written]) -> 
         })
         .await?;
     Ok(())
+}
+
+/// Whether the server took something by a name that the schema known here has not, so that this one is out of date: the next
+/// round reads it again.
+fn names_news(state: &State, written: &Written, table: &Table) -> bool {
+    let known = |name: &String| {
+        name.contains('@')
+            || table.column(name).is_some()
+            || state.record.left_out.names.contains(name)
+            || navigation(&state.schema, table, name).is_some()
+    };
+    !written.columns.iter().all(known)
 }
 
 /// What the mirror shows of a row from now on; `None`: as before.

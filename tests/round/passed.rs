@@ -1,9 +1,10 @@
 //! Writes that go to the server past the replica, since their row is not here, and changes of that row that another context
 //! makes meanwhile.
 
+use crate::schema::add_column;
 use crate::station::Station;
 use crate::support::{Fault, Server, TABLES};
-use flette_odata::{Method, Uuid};
+use flette_odata::{Method, Request, Uuid};
 use serde_json::Value;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -110,4 +111,39 @@ fn where_a_request_about_the_row_is_unanswered_the_write_shows_and_the_next_roun
     assert!(other.journal().is_empty());
     assert_eq!(names(&server.user("admin").json(&format!("contacts({id})"))), ("passed on", "sent"));
     assert_eq!(conflicts(&other).len(), 0);
+}
+
+#[test]
+fn a_column_that_only_the_server_knows_is_here_after_the_next_round_where_a_write_of_it_was_passed_on() {
+    let server = Server::start();
+    let (station, other, id) = two_contexts(&server);
+    let second = server.user("admin").create("contacts", r#"{"lastname":"D"}"#);
+    add_column(&server.user("admin"));
+    let part = |id: Uuid, body: &str| {
+        let head =
+            "--s\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\nContent-ID: ";
+        let url = format!("/api/data/v9.2/contacts({id})");
+        format!("{head}{id}\r\n\r\nPATCH {url} HTTP/1.1\r\nContent-Type: application/json\r\n\r\n{body}\r\n")
+    };
+    let parts = part(id, r#"{"new_memo":"noted"}"#) + &part(second, r#"{"lastname":"E"}"#);
+    let set = format!("--b\r\nContent-Type: multipart/mixed; boundary=s\r\n\r\n{parts}--s--\r\n--b--\r\n");
+    let mut request = Request::new(Method::Post, format!("{}$batch", station.wire.root()))
+        .header("Content-Type", "multipart/mixed; boundary=b");
+    request.body = set.into_bytes();
+    // The rows come in while the write is on its way.
+    let (first, done) = (station.clone(), Cell::new(false));
+    station.wire.fail(move |request| {
+        if request.body.starts_with(b"--b\r\n") && !done.replace(true) {
+            first.sync();
+        }
+        None
+    });
+    let answer = pollster::block_on(other.engine.handle(request));
+    station.wire.heal();
+    assert_eq!((answer.status, answer.headers.get("Flette-Source")), (200, Some("network")));
+    assert_eq!(names(&shown(&other, second)).0, "E");
+    other.sync();
+    let row = other.alone(&format!("contacts({id})"));
+    let row: Value = serde_json::from_slice(&row.body).unwrap();
+    assert_eq!(row["new_memo"], "noted");
 }

@@ -7,7 +7,7 @@ use flette_odata::{Method, Uuid};
 
 const ATTRIBUTES: &str = "EntityDefinitions(LogicalName='contact')/Attributes";
 
-fn add_column(online: &Wire) {
+pub fn add_column(online: &Wire) {
     let body = r#"{"@odata.type":"Microsoft.Dynamics.CRM.StringAttributeMetadata","SchemaName":"new_Memo","MaxLength":100,
         "DisplayName":{"LocalizedLabels":[{"Label":"Memo","LanguageCode":1033}]},"RequiredLevel":{"Value":"None","CanBeChanged":true}}"#;
     let made = online.ask(Method::Post, ATTRIBUTES, body);
