@@ -88,6 +88,9 @@ struct Serve {
     /// Whose rules to follow: with "dataverse", change tracking needs organisation-level read
     #[arg(long, value_enum, default_value_t)]
     profile: Profile,
+    /// Leave out what goes beyond Dataverse: receipts, field stamps, lineage …, to see how clients fare without
+    #[arg(long)]
+    no_extensions: bool,
     /// An origin whose pages may call the API with a bearer token, such as https://app.example; once for each
     #[arg(long, value_name = "ORIGIN")]
     cors_origin: Vec<Origin>,
@@ -187,7 +190,11 @@ fn run_serve(serve: Serve) -> Result<()> {
     }
     let options = serve.options();
     let database = Arc::new(database);
-    let app = web::app(Service::new(database.clone(), serve.profile), options);
+    let mut service = Service::new(database.clone(), serve.profile);
+    if serve.no_extensions {
+        service = service.without_extensions();
+    }
+    let app = web::app(service, options);
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {

@@ -131,6 +131,8 @@ pub struct Account {
     insisting: BTreeSet<(usize, String)>,
     /// When a row, or all that a device's user sees, may have come back into sight; of each the last time.
     regained: BTreeMap<Sight, u64>,
+    /// The server keeps no times of fields: a row's last change stands for all of them.
+    by_rows: bool,
     /// Whose deletion takes a row along.
     parents: BTreeMap<Uuid, Uuid>,
     ticks: u64,
@@ -177,6 +179,11 @@ impl Account {
             self.times.extend(record.deed.values().iter().map(|(_, value)| (value.clone(), (from, now))));
         }
         Some(record.deed.clone())
+    }
+
+    /// The server keeps no times of fields, so who wrote a field last cannot be asked of it.
+    pub fn goes_by_rows(&mut self) {
+        self.by_rows = true;
     }
 
     /// A device's own values win in these columns, now or later.
@@ -237,7 +244,7 @@ impl Account {
     pub fn watch(&mut self, rows: &BTreeMap<Uuid, BTreeMap<String, String>>) -> Result<(), String> {
         for (id, row) in rows {
             if self.gone.contains(id) {
-                return Err(format!("I-9: row {id} is back from the dead"));
+                self.may_return(*id)?;
             }
             self.known.insert(*id);
             if let Some(back @ None) = self.lost.get_mut(id) {
@@ -268,6 +275,24 @@ impl Account {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// I-9. Without receipts nobody can tell a create that never arrived from one whose row is gone, where the feed does not tell
+    /// of the latter: it is asked again, as the former would have to be.
+    fn may_return(&mut self, row: Uuid) -> Result<(), String> {
+        let makes = |record: &Record| matches!(record.deed, Deed::Create { row: made, .. } if made == row);
+        if !self.by_rows || !self.records.iter().any(makes) {
+            return Err(format!("I-9: row {row} is back from the dead"));
+        }
+        self.gone.remove(&row);
+        let columns: Vec<String> =
+            self.history.keys().filter(|(id, _)| *id == row).map(|(_, column)| column.clone()).collect();
+        for column in columns {
+            let values = self.history.remove(&(row, column.clone())).unwrap_or_default();
+            self.stood_before.extend(values.into_iter().map(|value| (row, column.clone(), value)));
+        }
+        self.gone_before.insert(row);
         Ok(())
     }
 

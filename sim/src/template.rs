@@ -114,7 +114,7 @@ impl Template {
     /// # Errors
     /// As [`Template::new`].
     pub fn founded(&self) -> Result<Premises, String> {
-        self.premises(&self.founded, Profile::Open)
+        self.premises(&self.founded, Offer::default())
     }
 
     /// What a server has come to, for others to begin with.
@@ -129,13 +129,13 @@ impl Template {
     ///
     /// # Errors
     /// As [`Template::new`].
-    pub fn premises(&self, original: &Original, kind: Profile) -> Result<Premises, String> {
+    pub fn premises(&self, original: &Original, offer: Offer) -> Result<Premises, String> {
         let (file, schema) = (self.folder.file(), self.folder.schema.clone());
         std::fs::write(&file, &original.bytes).map_err(|error| error.to_string())?;
         let database = original.open.open_copy(&Location::File(file.clone()));
-        let service = Service::new(database.map_err(|error| error.message)?, kind);
+        let service = offer.service(database.map_err(|error| error.message)?);
         let (file, backup, copies) = (RefCell::new(file), RefCell::new(None), Cell::new(0));
-        Ok(Premises { schema, kind, service: RefCell::new(Rc::new(service)), file, backup, copies })
+        Ok(Premises { schema, offer, service: RefCell::new(Rc::new(service)), file, backup, copies })
     }
 }
 
@@ -163,11 +163,37 @@ fn is_kept(table: &str, column: &Column) -> bool {
     needed || of_address || required || KEPT.contains(&name)
 }
 
+/// What a server offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offer {
+    /// Whose rules it follows.
+    pub kind: Profile,
+    /// Whether it has what goes beyond Dataverse.
+    pub extensions: bool,
+}
+
+impl Default for Offer {
+    fn default() -> Offer {
+        Offer { kind: Profile::Open, extensions: true }
+    }
+}
+
+impl Offer {
+    fn service(self, database: Database) -> Service {
+        let service = Service::new(database, self.kind);
+        if self.extensions {
+            service
+        } else {
+            service.without_extensions()
+        }
+    }
+}
+
 /// A server and the files it stands on.
 pub struct Premises {
     schema: Arc<Schema>,
     /// What it offers.
-    kind: Profile,
+    offer: Offer,
     service: RefCell<Rc<Service>>,
     file: RefCell<PathBuf>,
     backup: RefCell<Option<PathBuf>>,
@@ -218,7 +244,7 @@ impl Premises {
     /// When that cannot be done.
     pub fn restore(&self) -> Result<(), String> {
         let Some(backup) = self.backup.take() else { return Ok(()) };
-        let service = Service::new(open(&backup, &self.schema)?, self.kind);
+        let service = self.offer.service(open(&backup, &self.schema)?);
         service.database().write(|writer| writer.renew_lineage()).map_err(|error| error.message)?;
         drop(self.service.replace(Rc::new(service)));
         remove(&self.file.replace(backup));

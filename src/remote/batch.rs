@@ -1,6 +1,6 @@
 //! Row requests sent together in one `$batch`, and their answers told apart again.
 
-use super::{classify, link_body, row_url, About, Asked, Outcome, Remote, LOOKUP_ANNOTATION};
+use super::{classify, link_body, row_url, About, Asked, Outcome, Remote, Resolve, LOOKUP_ANNOTATION};
 use crate::model::{planted, Bug, ETag, Hlc, Key, Millis, OpId};
 use crate::platform::Transport;
 use flette_odata::batch::{parse_batch_response, write_batch_request, BatchAnswer, BatchItem, Part};
@@ -253,11 +253,14 @@ fn assign(groups: &[Group<'_>], answers: Vec<BatchAnswer>, now: Millis) -> Vec<V
             Some(BatchAnswer::ChangeSet(parts)) => by_content_id(parts, first, group.len()),
             None => Vec::new(),
         };
-        let (row, names): (Vec<RowAnswer>, Vec<Option<Uuid>>) = group
+        let (mut row, names): (Vec<RowAnswer>, Vec<Option<Uuid>>) = group
             .iter()
             .enumerate()
             .map(|(at, (call, table))| row_answer((call, table), responses.get(at), alone, now))
             .unzip();
+        if !alone {
+            blame_new_rows(&mut row);
+        }
         in_order &=
             group.iter().zip(names).all(|((call, _), name)| name.is_none_or(|id| id == call.key().id));
         assigned.push(row);
@@ -266,6 +269,19 @@ fn assign(groups: &[Group<'_>], answers: Vec<BatchAnswer>, now: Millis) -> Vec<V
         distrust(groups, &mut assigned);
     }
     assigned
+}
+
+/// A change set was refused since an id is taken: that is the id of a new row, so nothing is said of the other requests.
+fn blame_new_rows(answers: &mut [RowAnswer]) {
+    let exists = |answer: &RowAnswer| matches!(answer.outcome, Outcome::Resolve(Resolve::Exists(_)));
+    if !answers.iter().any(exists) {
+        return;
+    }
+    for answer in answers {
+        if let Outcome::Park(reason) = &answer.outcome {
+            answer.outcome = Outcome::Resolve(Resolve::Changed(reason.clone()));
+        }
+    }
 }
 
 fn by_content_id(parts: Vec<(Option<String>, Response)>, first: u32, count: usize) -> Vec<Response> {
@@ -476,7 +492,7 @@ mod tests {
             // What is missing may be another row of the set.
             let together =
                 assign(&[vec![(call, &table), (&self::call(2), &table)]], vec![missing()], Millis(0));
-            assert!(matches!(&together[0][0].outcome, Outcome::Resolve(super::super::Resolve::Gone(_))));
+            assert!(matches!(&together[0][0].outcome, Outcome::Resolve(Resolve::Gone(_))));
         }
     }
 

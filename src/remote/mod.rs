@@ -39,6 +39,8 @@ const STAMPS_ANNOTATION: &str =
     "odata.include-annotations=\"Microsoft.Dynamics.CRM.lookuplogicalname,Flette.ModifiedOn\"";
 /// The extension by which a server says that it keeps field stamps.
 const FIELD_STAMPS: &str = "field-stamps";
+/// The extension by which a server says that it keeps receipts: OASIS Repeatable Requests 1.0.
+const RECEIPTS: &str = "repeatable-requests";
 
 /// One exchange: when it was sent, when answered, and the answer.
 #[derive(Debug, Clone)]
@@ -91,6 +93,7 @@ pub struct Remote<'a, T: Transport> {
     heard: Cell<Option<Millis>>,
     answered: Cell<bool>,
     keeps_stamps: Cell<bool>,
+    keeps_receipts: Cell<bool>,
     tells_changes: Cell<bool>,
     /// Who is named in requests to servers that refuse what is meant for another user.
     named: Cell<Option<Uuid>>,
@@ -106,7 +109,7 @@ impl<'a, T: Transport> Remote<'a, T> {
         trace: &'a Trace,
     ) -> Remote<'a, T> {
         let no = || Cell::new(false);
-        let (answered, keeps_stamps, tells_changes) = (no(), no(), no());
+        let (answered, keeps_stamps, keeps_receipts, tells_changes) = (no(), no(), no(), no());
         let (offset_millis, heard, named) = (Cell::new(0), Cell::new(None), Cell::new(None));
         Remote {
             transport,
@@ -116,6 +119,7 @@ impl<'a, T: Transport> Remote<'a, T> {
             heard,
             answered,
             keeps_stamps,
+            keeps_receipts,
             tells_changes,
             named,
             trace,
@@ -140,6 +144,11 @@ impl<'a, T: Transport> Remote<'a, T> {
     /// Whether the server has said that it keeps, tells and takes the time of each field's last edit.
     pub fn keeps_stamps(&self) -> bool {
         self.keeps_stamps.get()
+    }
+
+    /// Whether the server has said that it answers a request which it gets a second time as it did the first time.
+    pub fn keeps_receipts(&self) -> bool {
+        self.keeps_receipts.get()
     }
 
     /// Whether the server has said that it can answer an update with what differs from the version that it names.
@@ -201,6 +210,7 @@ impl<'a, T: Transport> Remote<'a, T> {
                 let extensions = response.headers.get(EXTENSIONS_HEADER).unwrap_or_default();
                 let announced = |name: &str| extensions.split(',').any(|known| known.trim() == name);
                 self.keeps_stamps.set(announced(FIELD_STAMPS));
+                self.keeps_receipts.set(announced(RECEIPTS));
                 self.tells_changes.set(announced(changes_only::NAME));
                 let caller = caller(response);
                 // Whoever it is now: a cookie may be another user's from one request to the next.

@@ -34,7 +34,7 @@ pub(super) struct Sums {
     pub(super) unfounded: Vec<Key>,
 }
 
-/// Takes the answers over.
+/// Takes the answers over. `receipts`: the server keeps some.
 ///
 /// # Errors
 /// As [`mirror`].
@@ -42,11 +42,12 @@ pub(super) fn take_over(
     draft: &mut Draft,
     schema: &Schema,
     answered: &[Answered],
-    policy: &Policy,
+    (policy, receipts): (&Policy, bool),
 ) -> Result<Sums> {
     let (mut sums, mut told) = (Sums::default(), Vec::new());
     for answered @ Answered { ready, answer, .. } in answered {
         let request = &ready.request;
+        let is_new = ready.is_new(receipts);
         if answer.outcome != Outcome::Done && ready.is_create() {
             unsend(draft, &ready.held_seqs());
         }
@@ -63,12 +64,12 @@ pub(super) fn take_over(
             Outcome::Resolve(Resolve::Changed(_)) if planted(Bug::ConflictIsSuccess) => {
                 request.seqs.iter().for_each(|seq| draft.remove(*seq));
             }
-            // Sent for the first time, so what stands under its id was not made by it: a human decides.
-            Outcome::Resolve(Resolve::Exists(reason)) if ready.first => {
+            // What stands under its id was not made by it: a human decides.
+            Outcome::Resolve(Resolve::Exists(reason)) if is_new => {
                 sums.parked += park(draft, &request.seqs, reason);
             }
             // Another row of its change set has changed: none of the set was applied, and all of it goes again.
-            Outcome::Resolve(Resolve::Changed(_)) if ready.is_create() && ready.first => {
+            Outcome::Resolve(Resolve::Changed(_)) if ready.is_create() && is_new => {
                 unsend(draft, &request.seqs);
             }
             Outcome::Resolve(

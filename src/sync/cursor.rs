@@ -117,7 +117,8 @@ pub(super) fn begin(cursor: &Cursor, table: &Table, filter: Option<&str>, root: 
     let all = || Begin::Page {
         url: collection_url(root, table, &columns, filter),
         kind: Kind::All,
-        target: if cursor.next_segment == 0 { Target::Live } else { Target::Shadow },
+        // Where another filter found nothing, nothing is here, and yet it is known that this is all that it wanted.
+        target: if cursor.next_segment == 0 && !cursor.complete { Target::Live } else { Target::Shadow },
         fresh: Some(columns.clone()),
     };
     let list = || Begin::Page {

@@ -12,7 +12,7 @@ use super::step::{park, words, Run, Stop};
 use super::unclear::{boundary, resolve, Unclear};
 use super::wave::{take, Limits, Ready, Wave};
 use super::{Phase, Stage};
-use crate::journal::{EntryState, Reason};
+use crate::journal::{bound, Entry, EntryState, Journal, Reason};
 use crate::model::{planted, Bug, Key, Seq};
 use crate::platform::Transport;
 use crate::remote::{Hold, Outcome, Reply, Resolve, RowAnswer, RowCall};
@@ -31,6 +31,9 @@ pub(super) struct Pass {
     pub(super) waiting: BTreeSet<Key>,
     pub(super) resolved: BTreeMap<Key, u32>,
     sent: u64,
+    /// Only what was sent before is asked for once more: it may have been carried out, so what is in the way now refuses
+    /// nothing.
+    asks_again: bool,
 }
 
 /// Sends all that can be sent.
@@ -182,12 +185,14 @@ async fn settle<S: Store, T: Transport>(
     sent: Option<Sent>,
 ) -> std::result::Result<Vec<Unclear>, Stop> {
     let Some(Sent { schema, answered }) = sent else { return Ok(Vec::new()) };
-    let policy = &run.policy;
+    let (policy, receipts) = (&run.policy, run.remote.keeps_receipts());
     let tables = ordered::set(held_tables(run).into_iter().chain(tables_of_changes(&answered)));
     let tables: Vec<&str> = tables.into_iter().collect();
     let sums = run
         .replica
-        .transact(run.at(), Durability::Strict, &tables, |draft| take_over(draft, &schema, &answered, policy))
+        .transact(run.at(), Durability::Strict, &tables, |draft| {
+            take_over(draft, &schema, &answered, (policy, receipts))
+        })
         .await?;
     pass.sent += sums.done;
     run.count(|report| {
@@ -209,8 +214,8 @@ fn after<S: Store, T: Transport>(
     pass: &mut Pass,
     answered: Vec<Answered>,
 ) -> std::result::Result<Vec<Unclear>, Stop> {
-    let mut unclear = Vec::new();
-    let mut hold = None;
+    let (mut unclear, mut hold) = (Vec::new(), None);
+    let receipts = run.remote.keeps_receipts();
     for Answered { ready, answer, .. } in answered {
         let key = ready.request.key.clone();
         match answer.outcome {
@@ -227,7 +232,7 @@ fn after<S: Store, T: Transport>(
             }
             Outcome::Resolve(Resolve::Gone(_) | Resolve::Exists(_)) if ready.is_held() => {}
             Outcome::Done | Outcome::Park(_) | Outcome::Resolve(Resolve::TooLarge(_)) => {}
-            Outcome::Resolve(Resolve::Exists(_)) if ready.first => {}
+            Outcome::Resolve(Resolve::Exists(_)) if ready.is_new(receipts) => {}
             Outcome::Resolve(Resolve::Changed(_)) if ready.is_create() => {}
             Outcome::Resolve(Resolve::Exists(reason)) => {
                 unclear.push(Unclear { key, exists: Some(reason), missing: None, refused: true });
@@ -274,7 +279,9 @@ async fn smaller<S: Store, T: Transport>(
     wave: &Wave,
     reason: Reason,
 ) -> std::result::Result<(), Stop> {
-    if let [single] = wave.units.as_slice() {
+    if pass.asks_again {
+        pass.waiting.extend(wave.rows().cloned());
+    } else if let [single] = wave.units.as_slice() {
         let seqs: Vec<Seq> = single.iter().flat_map(Ready::seqs).collect();
         let parked = run
             .replica
@@ -327,7 +334,41 @@ fn with_table<'a>(schema: &'a Schema, ready: &'a Ready) -> Option<(&'a RowCall, 
     Some((&ready.call, schema.table(&ready.call.key().table)?))
 }
 
+/// Asks once more for what was sent and not answered, before anything is heard of these rows: a server with receipts says what
+/// became of it, whatever was written over it since. Nothing else is sent yet, but what follows of the same rows. Gives what
+/// the pushes of the round remember from then on. Without an answer again, the feed may tell.
+///
+/// # Errors
+/// As of [`push`], but for that one.
+pub(super) async fn ask_again<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+) -> std::result::Result<Pass, Stop> {
+    let mut pass = Pass { asks_again: true, ..Pass::default() };
+    if !run.remote.keeps_receipts() || !any_unanswered(run.replica.state().journal.iter()) {
+        return Ok(Pass::default());
+    }
+    let others = answered_rows(&run.replica.state().journal);
+    pass.waiting.clone_from(&others);
+    match push(run, &mut pass).await {
+        Err(Stop::Outcome(Outcome::Retry(what))) => run.problem(what),
+        ended => ended?,
+    }
+    // What was in the way of some is tried once more after the pull.
+    Ok(Pass { limits: pass.limits, resolved: pass.resolved, ..Pass::default() })
+}
+
+/// Rows with entries none of which awaits an answer, nor shares a change set with one that does.
+fn answered_rows(journal: &Journal) -> BTreeSet<Key> {
+    let awaited = ordered::set(journal.iter().filter(|entry| is_sent(entry)).map(|entry| entry.key.clone()));
+    let awaited = bound(journal.iter(), awaited);
+    ordered::set(journal.iter().map(|entry| entry.key.clone()).filter(|key| !awaited.contains(key)))
+}
+
+fn is_sent(entry: &Entry) -> bool {
+    entry.state == EntryState::Sent
+}
+
 /// Whether an entry was sent in an earlier round and never answered.
-pub(super) fn any_unanswered<'a>(mut entries: impl Iterator<Item = &'a crate::journal::Entry>) -> bool {
-    entries.any(|entry| entry.state == EntryState::Sent)
+pub(super) fn any_unanswered<'a>(mut entries: impl Iterator<Item = &'a Entry>) -> bool {
+    entries.any(is_sent)
 }

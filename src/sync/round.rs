@@ -1,8 +1,9 @@
 //! One round: what was made here goes out, what was made there comes in.
 //!
 //! Push comes first, so that a fresh edit leaves at once, and the pull after it brings everything back as the server
-//! has it, echoes included: only then is "synchronised" true. Two cases pull first. After a lost answer the feed tells
-//! what became of the request, deletions above all, so that a row deleted since is not made again. After a long time
+//! has it, echoes included: only then is "synchronised" true. What was sent and not answered is asked for before all else
+//! where the server keeps receipts: these tell what became of it. Two cases pull first. After a lost answer on any other
+//! server the feed tells that, deletions above all, so that a row deleted since is not made again. After a long time
 //! apart it moves the bases of all waiting edits at once, where a push would be refused row by row.
 
 use super::step::{Run, Stop};
@@ -58,10 +59,10 @@ async fn steps<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(), Stop> 
     hello(run).await?;
     schema::refresh(run).await?;
     let mut whole = false;
+    let mut pass = push::ask_again(run).await?;
     if pulls_first(run) {
         whole = pull::pull(run).await?;
     }
-    let mut pass = push::Pass::default();
     for _ in 0..PASSES_MAX {
         if to_send(run, &pass) {
             push::push(run, &mut pass).await?;

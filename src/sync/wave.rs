@@ -66,6 +66,12 @@ impl Ready {
         Some(Ready { request, call, first, held })
     }
 
+    /// Whether nothing of it can have been carried out before: something on the way may send a request twice, and where the
+    /// server keeps no receipts the answer is that to the second one.
+    pub(super) fn is_new(&self, receipts: bool) -> bool {
+        self.first && receipts
+    }
+
     pub(super) fn is_create(&self) -> bool {
         matches!(self.call, RowCall::Create { .. })
     }

@@ -28,6 +28,7 @@ mod stamps;
 mod station;
 mod support;
 mod trace;
+mod unanswered;
 mod views;
 mod waves;
 mod widening;

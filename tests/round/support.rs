@@ -41,17 +41,27 @@ impl Server {
     }
 
     pub fn with_profile(profile: Profile) -> Server {
+        Server::with(|database| Service::new(database, profile))
+    }
+
+    /// One that has nothing beyond Dataverse.
+    pub fn bare() -> Server {
+        Server::with(|database| Service::new(database, Profile::Open).without_extensions())
+    }
+
+    fn with(service: impl FnOnce(Database) -> Service) -> Server {
         let database = Database::open(&Location::Memory, Arc::new(schema::schema()), "Test").unwrap();
         people::found(&database, web::now()).unwrap();
         people::add_demo_people(&database, web::now()).unwrap();
         let (tell, address) = std::sync::mpsc::channel();
         let (stop, stopped) = tokio::sync::oneshot::channel();
+        let service = service(database);
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
             runtime.unwrap().block_on(async move {
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                 tell.send(listener.local_addr().unwrap()).unwrap();
-                let app = web::app(Service::new(database, profile), web::Options::default());
+                let app = web::app(service, web::Options::default());
                 let stopped = async { drop(stopped.await) };
                 axum::serve(listener, app).with_graceful_shutdown(stopped).await.unwrap();
             });

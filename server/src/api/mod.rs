@@ -52,6 +52,7 @@ pub enum Profile {
 pub struct Service {
     database: Arc<Database>,
     profile: Profile,
+    extensions: bool,
     callers: Callers,
 }
 
@@ -66,8 +67,9 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn call<'c>(&'c self, caller: &'c Caller, profile: Profile) -> Call<'c> {
-        Call { caller, root: self.root, now: self.now, profile, duplicates: Duplicates::Allowed }
+    fn call<'c>(&'c self, caller: &'c Caller, service: &Service) -> Call<'c> {
+        let (profile, extensions) = (service.profile, service.extensions);
+        Call { caller, root: self.root, now: self.now, profile, extensions, duplicates: Duplicates::Allowed }
     }
 }
 
@@ -82,6 +84,8 @@ pub struct Call<'a> {
     pub now: i64,
     /// Rules to follow.
     pub profile: Profile,
+    /// Whether what goes beyond Dataverse is offered.
+    pub extensions: bool,
     /// Whether a write may make a duplicate.
     pub duplicates: Duplicates,
 }
@@ -89,7 +93,14 @@ pub struct Call<'a> {
 impl Service {
     /// A service over an open database.
     pub fn new(database: impl Into<Arc<Database>>, profile: Profile) -> Service {
-        Service { database: database.into(), profile, callers: Callers::default() }
+        Service { database: database.into(), profile, extensions: true, callers: Callers::default() }
+    }
+
+    /// The same without what goes beyond Dataverse: no receipts of requests that are repeated, no field stamps, no answers of
+    /// changes only, no word on who is meant, and none on the database's lineage.
+    #[must_use]
+    pub fn without_extensions(self) -> Service {
+        Service { extensions: false, ..self }
     }
 
     /// The database.
@@ -99,7 +110,8 @@ impl Service {
 
     /// Answers a request of a user. Never fails: an error is an answer.
     pub fn answer(&self, user: Uuid, root: &str, request: &Request, now: i64) -> Response {
-        let answer = same_user::check(&request.headers, user)
+        let meant = if self.extensions { same_user::check(&request.headers, user) } else { Ok(()) };
+        let answer = meant
             .and_then(|()| ActFor::read(&request.headers))
             .and_then(|act_for| self.respond(&Asked { user, act_for, root, now }, request));
         answer.unwrap_or_else(|error| error.to_response())
@@ -121,7 +133,7 @@ impl Service {
     fn read<T>(&self, asked: &Asked, mut work: impl FnMut(&Reader, &Call) -> Result<T>) -> Result<T> {
         self.database.read(|reader| {
             let caller = self.caller_of(reader, asked)?;
-            work(reader, &asked.call(&caller, self.profile))
+            work(reader, &asked.call(&caller, self))
         })
     }
 
@@ -129,7 +141,7 @@ impl Service {
     fn write<T>(&self, asked: &Asked, mut work: impl FnMut(&Writer, &Call) -> Result<T>) -> Result<T> {
         self.database.write(|writer| {
             let caller = self.caller_of(writer, asked)?;
-            work(writer, &asked.call(&caller, self.profile))
+            work(writer, &asked.call(&caller, self))
         })
     }
 
@@ -239,10 +251,12 @@ fn who_am_i(reader: &Reader, call: &Call) -> Result<Response> {
         "UserId": call.caller.user,
         "OrganizationId": reader.fact_id(Fact::OrganizationId)?,
     });
+    let answer = Response::json(200, body.to_string().into_bytes());
+    if !call.extensions {
+        return Ok(answer);
+    }
     let lineage = reader.fact_id(Fact::Lineage)?.to_string();
-    Ok(Response::json(200, body.to_string().into_bytes())
-        .header(LINEAGE_HEADER, lineage)
-        .header(EXTENSIONS_HEADER, EXTENSIONS))
+    Ok(answer.header(LINEAGE_HEADER, lineage).header(EXTENSIONS_HEADER, EXTENSIONS))
 }
 
 /// A table that a parsed URL names.

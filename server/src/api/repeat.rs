@@ -59,7 +59,8 @@ pub(super) fn once(
     request: &Request,
     carry_out: impl FnOnce() -> Result<Effect>,
 ) -> Result<Outcome> {
-    let Some(asked) = Repeatable::read(request, call.caller.actor) else {
+    let asked = Repeatable::read(request, call.caller.actor).filter(|_| call.extensions);
+    let Some(asked) = asked else {
         return carry_out().map(Outcome::Accepted);
     };
     let asked = match asked {

@@ -104,6 +104,7 @@ impl Job<'_> {
             root: "/",
             now: self.now,
             profile: Profile::Open,
+            extensions: true,
             duplicates: Duplicates::Allowed,
         };
         let (mut linked, rows) = (0, u64::try_from(sheet.records.len())?);

@@ -34,6 +34,7 @@ impl Account {
             }
             let Some(rule) = profiles.rule(table, Some(field)) else { continue };
             let right = match rule {
+                Rule::Newest if self.by_rows => None,
                 Rule::Newest => self.later(conflict),
                 Rule::Local => Some("local"),
                 Rule::Server | Rule::Manual => Some("server"),

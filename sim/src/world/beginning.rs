@@ -16,10 +16,9 @@ use crate::faults::{Fault, Faults};
 use crate::net::{Crm, Server};
 use crate::overheard::Overheard;
 use crate::tale::tell;
-use crate::template::{Original, Template};
+use crate::template::{Offer, Original, Template};
 use flette::engine::{Identity, Profile};
 use flette_odata::{Method, Uuid};
-use flette_server::api::Profile as Kind;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -70,7 +69,7 @@ impl Beginning {
     }
 
     fn more(&self, template: &Template) -> Result<Vec<(Identity, Platter)>, String> {
-        let server = template.premises(&self.server, Kind::Open)?;
+        let server = template.premises(&self.server, Offer::default())?;
         let dice = Dice::new(self.made as u64 ^ MORE_DEVICES);
         let mut world = World::bare(dice, Clock::at(self.now), server, Faults::new(0));
         world.first_devices(self.disks.len()..DEVICES_MAX)?;
@@ -243,10 +242,11 @@ impl World {
     pub(super) fn new(seed: u64, beginnings: &Beginnings) -> Result<World, String> {
         let dice = Dice::new(seed);
         let choices = Choices::of(seed);
-        let faults = Faults::new(dice.next()).with(choices.renames.then_some(Fault::ColumnRenamed));
+        let faults = Faults::new(dice.next()).without(choices.never());
+        let faults = faults.with(choices.renames.then_some(Fault::ColumnRenamed));
         let customised = ON_CUSTOM_COLUMNS.into_iter().any(|fault| faults.may(fault));
         let begun = beginnings.choose(&dice, customised)?;
-        let server = beginnings.template().premises(&begun.server, choices.kind)?;
+        let server = beginnings.template().premises(&begun.server, choices.offer)?;
         let mut world = World {
             account: begun.account.clone(),
             rows: begun.rows.clone(),
@@ -257,6 +257,9 @@ impl World {
             choices,
             ..World::bare(dice, Clock::at(begun.now), server, faults)
         };
+        if !world.choices.offer.extensions {
+            world.account.goes_by_rows();
+        }
         let devices = world.dice.roll(USERS.len() - 1) + 2;
         let devices = world.choices.crowd.unwrap_or(devices);
         let disks = begun.disks(beginnings.template(), devices)?;

@@ -3,13 +3,16 @@
 
 use super::{DEVICES_MAX, USERS};
 use crate::dice::Dice;
+use crate::faults::Fault;
 use crate::profiles::{by_chance, changed};
+use crate::template::Offer;
 use flette::engine::Profile;
 use flette_odata::Uuid;
 use flette_server::api::Profile as Kind;
 
-/// Whence the dice are: those of profiles, and those of everything else.
+/// Whence the dice are: those of profiles, those of what the server offers, and those of everything else.
 const OF_PROFILES: u64 = 0x2545_F491_4F6C_DD1D;
+const OF_OFFERS: u64 = 0x9E6C_63D0_876A_3F6B;
 const OF_OTHERS: u64 = 0x3C6E_F372_FE94_F82B;
 /// One in so many seeds has devices with offline profiles.
 const PROFILED_SEEDS: usize = 2;
@@ -25,6 +28,12 @@ const RENAMING_SEEDS: usize = 8;
 /// In one of so many seeds new accounts have numbers, and users merge those whose number is taken, once in so many steps.
 const MERGING_SEEDS: usize = 8;
 const STEPS_BETWEEN_MERGES: usize = 2;
+/// In one of so many seeds the server has nothing that goes beyond Dataverse: no receipts, no field stamps, no lineage.
+const BARE_SEEDS: usize = 8;
+/// One of so many of these tracks changes only for whoever sees all rows.
+const BARE_AND_SWEPT: usize = 4;
+/// What nobody can tell there: that a database took the place of another, and that an answer was for somebody else.
+const UNTOLD_WHERE_BARE: [Fault; 2] = [Fault::Restored, Fault::OtherUser];
 /// In half of them profiles change, once in so many steps.
 const STEPS_BETWEEN_PROFILES: usize = 40;
 
@@ -36,7 +45,7 @@ pub(super) struct Choices {
     profiled: bool,
     profiles_change: bool,
     /// What the server offers.
-    pub(super) kind: Kind,
+    pub(super) offer: Offer,
     /// How many devices there are, where they are more than two or three.
     pub(super) crowd: Option<usize>,
     /// Whether a column is given other names.
@@ -53,7 +62,7 @@ impl Choices {
             others: Dice::new(0),
             profiled: false,
             profiles_change: false,
-            kind: Kind::Open,
+            offer: Offer::default(),
             crowd: None,
             renames: false,
             merges: false,
@@ -65,11 +74,23 @@ impl Choices {
         let (profiles, others) = (Dice::new(seed ^ OF_PROFILES), Dice::new(seed ^ OF_OTHERS));
         let (profiled, swept) = (profiles.once_in(PROFILED_SEEDS), profiles.once_in(SWEPT_SEEDS));
         let profiles_change = profiled && profiles.once_in(2);
-        let kind = if profiled && swept { Kind::Dataverse } else { Kind::Open };
+        let offers = Dice::new(seed ^ OF_OFFERS);
+        let bare = offers.once_in(BARE_SEEDS);
+        let swept = profiled && swept || bare && offers.once_in(BARE_AND_SWEPT);
+        let kind = if swept { Kind::Dataverse } else { Kind::Open };
+        let offer = Offer { kind, extensions: !bare };
         let more = others.roll(DEVICES_MAX - USERS.len());
         let crowd = others.once_in(CROWDED_SEEDS).then_some(USERS.len() + 1 + more);
         let (renames, merges) = (others.once_in(RENAMING_SEEDS), others.once_in(MERGING_SEEDS));
-        Choices { profiles, others, profiled, profiles_change, kind, crowd, renames, merges }
+        Choices { profiles, others, profiled, profiles_change, offer, crowd, renames, merges }
+    }
+
+    /// What does not go wrong.
+    pub(super) fn never(&self) -> &'static [Fault] {
+        match self.offer.extensions {
+            true => &[],
+            false => &UNTOLD_WHERE_BARE,
+        }
     }
 
     /// The profile of a new device.

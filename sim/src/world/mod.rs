@@ -135,11 +135,24 @@ impl World {
         self.crm.disturb(true)?;
         let steps = STEPS_MAX / 4 + self.dice.roll(STEPS_MAX * 3 / 4);
         for _ in 0..steps {
-            self.step()?;
+            let done = self.step();
+            if done.is_err() {
+                self.tell_devices();
+            }
+            done?;
         }
         self.faults.switch(false);
         self.crm.disturb(false)?;
         self.settle()
+    }
+
+    /// What devices know of themselves, where somebody wants to know why.
+    fn tell_devices(&self) {
+        for (at, device) in self.devices.iter().enumerate() {
+            for path in ["/flette/status", "/flette/journal", "/flette/conflicts", "/flette/trace"] {
+                tell(|| format!("device {at} {path} {}", device.read(path).unwrap_or_default()));
+            }
+        }
     }
 
     fn new_id(&self) -> Uuid {

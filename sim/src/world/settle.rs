@@ -41,7 +41,7 @@ impl World {
             self.remember(self.crm.answered() - before);
             let left = self.devices.iter().map(|device| testimony(device).map(|t| t.left().len()));
             let drained = left.sum::<Option<usize>>() == Some(0);
-            let up_to_date = self.choices.kind == Kind::Dataverse || !self.devices.iter().any(sweeps);
+            let up_to_date = self.choices.offer.kind == Kind::Dataverse || !self.devices.iter().any(sweeps);
             calm = if all_synced && drained && up_to_date { calm + 1 } else { 0 };
             if calm == 2 {
                 self.compare()?;
@@ -115,6 +115,7 @@ impl World {
             outcome.changes += self.account.settle(at, &told, &|row| self.shows(device, row))? as u64;
             let log = device.read("/flette/conflicts").ok_or("a device does not tell its conflicts")?;
             tell(|| format!("in the end device {at} holds {}", told.export));
+            tell(|| format!("device {at} went through {}", device.read("/flette/trace").unwrap_or_default()));
             self.account.judge(at, &log, &device.profiles)?;
             self.account.are_conflicts(at, &log)?;
             let going: Vec<&str> = MEMOS.into_iter().chain([MASKED]).collect();

@@ -239,3 +239,17 @@ fn what_is_read_is_narrow_until_all_that_is_asked_for_has_taken_its_place() {
     fresh(&["a", "b"], None).open(&mut whole, Target::Shadow);
     assert!(whole.narrow, "column b is not there yet");
 }
+
+#[test]
+fn a_table_in_which_another_filter_found_nothing_is_whole_only_when_all_pages_are_in() {
+    let table = account();
+    let nothing = Cursor { next_segment: 0, filter: Some("name eq 'x'".to_owned()), ..pulled(&table) };
+    let Begin::Page { target, kind: Kind::All, .. } = begin(&nothing, &table, None, ROOT) else {
+        panic!("the table is pulled in full");
+    };
+    assert_eq!(target, Target::Shadow);
+    assert!(matches!(
+        begin(&Cursor::default(), &table, None, ROOT),
+        Begin::Page { target: Target::Live, .. }
+    ));
+}

@@ -13,9 +13,9 @@ use flette_odata::{Column, ODataError, Response, Row, Table, Uuid, Value};
 
 /// Whether the changes stand for the row. Not where columns are secured: somebody who sees one since a moment does not
 /// have its value from the version that he names.
-pub(super) fn may_tell(table: &Table, query: &Query, prefer: &Prefer) -> bool {
+pub(super) fn may_tell(call: &Call, table: &Table, query: &Query, prefer: &Prefer) -> bool {
     let whole = query.select.is_none() && query.expand.is_empty();
-    prefer.changes_only && whole && !table.columns.iter().any(|column| column.secured)
+    call.extensions && prefer.changes_only && whole && !table.columns.iter().any(|column| column.secured)
 }
 
 /// The answer. Only `columns` were written, so nothing else can differ from `before`; they are read back, since a database

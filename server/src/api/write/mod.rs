@@ -158,7 +158,7 @@ fn written(
     let table = named.table;
     let response = if prefer.representation {
         match made {
-            Made::UpdatedFrom { before, columns } if changes::may_tell(table, query, prefer) => {
+            Made::UpdatedFrom { before, columns } if changes::may_tell(call, table, query, prefer) => {
                 changes::respond(writer, call, (table, id), (before, &columns), prefer)?
             }
             Made::Created => represented(writer, call, (table, id), (query, prefer), 201)?,

@@ -107,7 +107,7 @@ pub(super) fn insert(writer: &Writer, call: &Call, (table, id): (&Table, Uuid), 
     check_keys(writer, (table, id), &row, &everything)?;
     duplicates::check(writer, call, (table, id), &row, &everything)?;
     writer.insert(table, &row)?;
-    writer.set_stamps(table, id, &Stamps::created(&edit.stamps, &given, call.now))
+    writer.set_stamps(table, id, &Stamps::created(believed(call, &edit.stamps), &given, call.now))
 }
 
 /// Changes a row that is in sight; gives the columns that it wrote.
@@ -144,8 +144,16 @@ pub(super) fn change(
     let changed: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
     check_keys(writer, (table, id), &row, &changed)?;
     duplicates::check(writer, call, (table, id), &row, &changed)?;
-    let told = Told { given: &given, stamps: &edit.stamps };
+    let told = Told { given: &given, stamps: believed(call, &edit.stamps) };
     store_told(writer, call, (table, id), current, (changes, told))
+}
+
+/// The times that a client tells, where it may tell any.
+fn believed<'s>(call: &Call, stamps: &'s [(String, i64)]) -> &'s [(String, i64)] {
+    match call.extensions {
+        true => stamps,
+        false => &[],
+    }
 }
 
 /// What a client gave, and when it says that it made it.

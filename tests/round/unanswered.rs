@@ -1,0 +1,80 @@
+//! Requests whose answers were lost, on servers with receipts and without.
+
+use crate::support::{create, edit, text, Device, Fault, Server};
+use flette::model::Key;
+use flette_odata::{Method, Request, Uuid};
+
+fn is_push(request: &Request) -> bool {
+    request.url.ends_with("$batch") && String::from_utf8_lossy(&request.body).contains("\r\nPATCH ")
+}
+
+/// Whoever wrote the value in between had not seen it: by its time it is the older one, and yet it was written later.
+#[test]
+fn an_unanswered_edit_that_was_carried_out_and_overwritten_is_not_asked_for_again() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let contact = online.create("contacts", r#"{"lastname":"C","jobtitle":"before"}"#);
+    let device = Device::synced(&server, "demo");
+    device.clock_error_millis.set(700);
+    device.edit("contact", contact, &[("jobtitle", text("mine"))]);
+    device.wire.fail(|request| is_push(request).then_some(Fault::LoseAnswer));
+    device.round();
+    device.wire.heal();
+    online.patch("contacts", contact, r#"{"jobtitle":"theirs"}"#);
+    device.sync();
+    assert_eq!(online.json(&format!("contacts({contact})"))["jobtitle"], "theirs");
+    assert_eq!(device.text("contact", contact, "jobtitle"), "theirs");
+    assert!(device.entries().is_empty() && device.conflicts().is_empty());
+}
+
+/// Something on the way sends a request twice, and the answer that comes back is that to the second one.
+#[test]
+fn a_new_row_whose_request_went_twice_is_ours_where_there_are_no_receipts() {
+    for server in [Server::start(), Server::bare()] {
+        let device = Device::synced(&server, "demo");
+        let online = server.user("admin");
+        let old = online.create("contacts", r#"{"lastname":"Old"}"#);
+        device.sync();
+        let (account, contact) = (Uuid::now_v7(), Uuid::now_v7());
+        let (user, unit) = (device.replica.state().record.user, device.replica.state().record.business_unit);
+        device.change(|draft| {
+            draft.begin_change_set();
+            create(draft, ("account", account), &[("name", text("A"))], user, unit);
+            edit(draft, &Key::new("contact", old), &[("jobtitle", text("J"))]);
+            create(draft, ("contact", contact), &[("lastname", text("C"))], user, unit);
+            draft.end_change_set();
+        });
+        let alone = device.create("contact", &[("lastname", text("Alone"))]);
+        let twin = device.wire.twin();
+        device.wire.fail(move |request| {
+            if is_push(request) {
+                twin.forward(request.clone());
+            }
+            None
+        });
+        device.sync();
+        assert!(device.entries().is_empty(), "{:?}", device.entries());
+        assert!(device.conflicts().is_empty());
+        assert_eq!(online.json(&format!("contacts({old})"))["jobtitle"], "J");
+        for (set, id) in [("accounts", account), ("contacts", contact), ("contacts", alone)] {
+            assert_eq!(online.ask(Method::Get, &format!("{set}({id})"), "").status, 200);
+        }
+    }
+}
+
+/// An import may bring ids along that somebody made long ago.
+#[test]
+fn a_new_row_under_the_id_of_an_old_one_of_the_same_user_is_parked_also_without_receipts() {
+    let server = Server::bare();
+    let online = server.user("demo");
+    let old = online.create("contacts", r#"{"lastname":"Old","overriddencreatedon":"2020-01-01T00:00:00Z"}"#);
+    let device = Device::new(&server, "demo");
+    device.wire.fail(|request| request.url.contains("/contacts?").then_some(Fault::LoseRequest));
+    device.round();
+    device.create_with_id("contact", old, &[("lastname", text("New"))]);
+    device.wire.heal();
+    device.round();
+    let entries = device.entries();
+    assert!(entries.len() == 1 && entries[0].is_parked(), "{entries:?}");
+    assert_eq!(online.json(&format!("contacts({old})"))["lastname"], "Old");
+}
