@@ -317,12 +317,13 @@ fn row_answer(
     }
     match id_in(&answer.body, table) {
         // A success whose row cannot be read is no success.
-        None if call.tells_row() => (lost(), None),
-        // A deletion is answered with nothing: this is what was said of another row.
-        None if response.is_success() && matches!(call, RowCall::Delete { .. }) => {
+        Err(_) if call.tells_row() => (lost(), None),
+        // This is what was said of another row: one of another table, or, as a deletion is answered with nothing, of any.
+        Ok(None) if call.tells_row() => (lost(), Some(Uuid::nil())),
+        Ok(None) | Err(_) if response.is_success() && matches!(call, RowCall::Delete { .. }) => {
             (lost(), Some(Uuid::nil()))
         }
-        named => (answer, named),
+        named => (answer, named.ok().flatten()),
     }
 }
 
@@ -335,7 +336,8 @@ fn lost() -> RowAnswer {
 fn distrust(groups: &[Group<'_>], assigned: &mut [Vec<RowAnswer>]) {
     for (group, answers) in groups.iter().zip(assigned) {
         for ((call, table), answer) in group.iter().zip(answers) {
-            let named = answer.outcome == Outcome::Done && id_in(&answer.body, table) == Some(call.key().id);
+            let named = answer.outcome == Outcome::Done
+                && id_in(&answer.body, table).ok().flatten() == Some(call.key().id);
             if !named {
                 *answer = lost();
             }
@@ -345,11 +347,11 @@ fn distrust(groups: &[Group<'_>], assigned: &mut [Vec<RowAnswer>]) {
 
 /// The id of the row that a body is. The body is read to its end, as it may have been cut, and nothing else is kept: it
 /// is long, and read in full by whoever takes the row over.
-fn id_in(body: &[u8], table: &Table) -> Option<Uuid> {
+fn id_in(body: &[u8], table: &Table) -> serde_json::Result<Option<Uuid>> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    let id = json.deserialize_map(IdVisitor(&table.primary_id)).ok()?;
-    json.end().ok()?;
-    id?.parse().ok()
+    let id = json.deserialize_map(IdVisitor(&table.primary_id))?;
+    json.end()?;
+    Ok(id.and_then(|id| id.parse().ok()))
 }
 
 /// Finds a member that is text.
@@ -419,7 +421,10 @@ mod tests {
             vec![(&calls[2], &table), (&calls[3], &table)],
         ];
         let name = |answer: &RowAnswer| match &answer.outcome {
-            Outcome::Done => format!("done {}", id_in(&answer.body, &table).map_or(0, |id| id.as_u128())),
+            Outcome::Done => {
+                let id = id_in(&answer.body, &table).ok().flatten();
+                format!("done {}", id.map_or(0, |id| id.as_u128()))
+            }
             Outcome::Retry(_) => "retry".to_owned(),
             Outcome::Park(reason) => format!("park {}", reason.status),
             other => format!("{other:?}"),
@@ -462,6 +467,12 @@ mod tests {
             &[&["retry"], &["retry"], &["done 3", "done 4"]],
         );
         check(vec![single(row(1)), single(refused())], &[&["done 1"], &["retry"], &["retry", "retry"]]);
+        // A row of another table in the place of a refusal, and the refusal in its place.
+        let other = Response::json(201, format!(r#"{{"contactid":"{}"}}"#, Uuid::from_u128(2)).into_bytes());
+        check(
+            vec![single(other), single(refused()), set(&[(3, 3), (4, 4)])],
+            &[&["retry"], &["retry"], &["done 3", "done 4"]],
+        );
         check(
             vec![single(row(1)), single(refused()), set(&[(3, 3), (4, 4)]), single(row(9))],
             &[&["done 1"], &["retry"], &["done 3", "done 4"]],

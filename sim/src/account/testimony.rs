@@ -28,6 +28,13 @@ impl Testimony {
         })
     }
 
+    /// Whether the conflict log holds a value that was written to a row.
+    pub(super) fn logs(&self, row: Uuid, value: &str) -> bool {
+        let conflicts = self.export["conflicts"].as_array().into_iter().flatten();
+        let (row, value) = (format!("\"{row}\""), format!("\"{value}\""));
+        conflicts.map(Json::to_string).any(|text| text.contains(&row) && text.contains(&value))
+    }
+
     /// Whether the journal still holds a change, parked or not.
     pub fn holds(&self, deed: &Deed, parked: bool) -> bool {
         self.about(deed, parked).next().is_some()

@@ -216,7 +216,7 @@ impl Account {
                 }
                 let stood = |(column, value): &&(&str, String)| self.stood(row, column, value);
                 let value = other.deed.values().iter().find(stood);
-                let went = self.set_was_carried_out(record) && self.set_waits_for(record, told, going);
+                let went = self.set_was_carried_out(record, told) && self.set_waits_for(record, told, going);
                 if let (Some((column, value)), false) = (value, self.was_restored() || went) {
                     return Err(format!(
                         "a change set was torn: {} is parked, and {value} of {column} of {row} stood on the server",
@@ -244,13 +244,15 @@ impl Account {
         set.any(|other| told.holds_any(&other.deed, columns))
     }
 
-    /// Whether everything in the change set of a change stood on the server.
-    fn set_was_carried_out(&self, record: &Record) -> bool {
+    /// Whether everything in the change set of a change stood on the server, but what had lost to a newer value before and is
+    /// in the conflict log.
+    fn set_was_carried_out(&self, record: &Record, told: &Testimony) -> bool {
         let mut set = self.acknowledged(record.device).filter(|other| other.set == record.set);
         set.all(|other| match &other.deed {
             Deed::Delete { row } => self.gone.contains(row),
             Deed::Create { row, values, .. } | Deed::Edit { row, values } => {
-                values.iter().all(|(column, value)| self.stood(*row, column, value))
+                let lost = |value: &str| told.logs(*row, value);
+                values.iter().all(|(column, value)| self.stood(*row, column, value) || lost(value))
             }
         })
     }
