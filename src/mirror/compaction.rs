@@ -82,7 +82,8 @@ pub enum Sliced {
 
 impl MirrorTable {
     /// Which segments are worth merging now, if any: a large one of which more than half is superseded, or many small
-    /// ones of the same columns. Applying the merge and asking again ends in `None`.
+    /// ones of the same columns; of many small ones those first of which nothing is left, since they go without anything
+    /// being written anew. Applying the merge and asking again ends in `None`.
     pub fn plan(&self) -> Option<Vec<u64>> {
         let slots = self.slots.iter().filter_map(|slot| Some((slot.number?, slot))).collect();
         let mut slots: Vec<(u64, &Slot)> = ordered::list_by_key(slots, |(number, _)| *number);
@@ -93,6 +94,11 @@ impl MirrorTable {
         slots.retain(|(_, slot)| is_small(&slot.segment));
         if slots.len() < SMALL_SEGMENTS_MIN {
             return None;
+        }
+        let dead = slots.iter().filter(|(_, slot)| slot.live.count() == 0 && self.needed(slot) == 0);
+        let dead: Vec<u64> = dead.map(|(number, _)| *number).collect();
+        if !dead.is_empty() {
+            return Some(dead);
         }
         let small: Vec<_> =
             slots.into_iter().map(|(number, slot)| (number, slot, self.columns_of(&slot.segment))).collect();
@@ -118,14 +124,16 @@ impl MirrorTable {
     fn is_stale(&self, slot: &Slot) -> bool {
         let half = slot.segment.rows().div_ceil(2);
         let live = slot.live.count();
-        if live >= half {
-            return false;
-        }
+        live < half && live + self.needed(slot) < half
+    }
+
+    /// How many tombstones of a segment would stay if it were merged alone.
+    fn needed(&self, slot: &Slot) -> usize {
         let needed = |row: &usize| {
             let id = slot.segment.id(*row);
             self.is_newest(id, slot) && self.superseded(id) > 0
         };
-        live + slot.segment.tombstones().ones().filter(needed).count() < half
+        slot.segment.tombstones().ones().filter(needed).count()
     }
 
     fn is_newest(&self, id: Uuid, slot: &Slot) -> bool {
