@@ -21,6 +21,8 @@ mod view;
 
 /// What the replica takes in: pages and rows as the server wrote them.
 pub use crate::mirror::{decode_page, decode_row, next_link_ahead, Item, Page, PageError, SegmentBuilder};
+/// Where it has them.
+pub use crate::mirror::{MirrorTable, RowAt};
 pub use cursor::{Cursor, Feed};
 pub use draft::{Draft, Target};
 pub use holders::{is_held, PARTY_HOLDER};
@@ -31,8 +33,7 @@ pub use view::View;
 
 use crate::error::{Error, Result, StoreError};
 use crate::journal::Entry;
-use crate::mirror::MirrorTable;
-use crate::model::{planted, Bug, Millis, Trace};
+use crate::model::{planted, Bug, Millis, Seq, Trace};
 use crate::store::{Batch, Durability, KeyRange, Store, Table, Write};
 use async_lock::{Mutex, MutexGuard};
 use std::cell::{Cell, Ref, RefCell};
@@ -304,15 +305,13 @@ fn writes(state: &State, effects: &draft::Effects, record: &Record) -> Result<Ve
         put(Table::Meta, RECORD_KEY.to_vec(), State::encode(record)?);
     }
     for (seq, entry) in &effects.entries {
-        let key = Entry::store_key(*seq);
-        match entry {
-            Some(entry) => writes.push(Write::Put { table: Table::Journal, key, value: entry.encode()? }),
-            None if state.journal.get(*seq).is_some() => {
-                writes.push(Write::Delete { table: Table::Journal, key });
-            }
-            None => {}
+        if let Some(entry) = entry {
+            let (key, value) = (Entry::store_key(*seq), entry.encode()?);
+            writes.push(Write::Put { table: Table::Journal, key, value });
         }
     }
+    let removed = effects.entries.iter().filter(|(_, entry)| entry.is_none()).map(|(seq, _)| *seq);
+    writes.extend(removals(removed.filter(|seq| state.journal.get(*seq).is_some())));
     for (table, merged) in &effects.compacted {
         let generation = state.tables.get(table).map(|t| t.cursor.live).unwrap_or_default();
         let kept = |number: &u64| merged.bytes.is_some() && *number == merged.number;
@@ -326,6 +325,29 @@ fn writes(state: &State, effects: &draft::Effects, record: &Record) -> Result<Ve
         writes.push(Write::DeleteRange { table: Table::Segment, keys });
     }
     Ok(writes)
+}
+
+/// Entries that go, ascending. Those one behind the other, as a wave leaves them, go at once: for the browser each write is
+/// work of its own.
+fn removals(removed: impl Iterator<Item = Seq>) -> Vec<Write> {
+    let mut runs: Vec<(Seq, Seq)> = Vec::new();
+    for seq in removed {
+        match runs.last_mut() {
+            Some((_, last)) if last.0 + 1 == seq.0 => *last = seq,
+            Some(_) | None => runs.push((seq, seq)),
+        }
+    }
+    let removal = |(first, last): (Seq, Seq)| {
+        let (table, start) = (Table::Journal, Entry::store_key(first));
+        match last.0.checked_add(1).filter(|_| first != last) {
+            None => Write::Delete { table, key: start },
+            Some(end) => {
+                let keys = KeyRange { start, end: Some(Entry::store_key(Seq(end))) };
+                Write::DeleteRange { table, keys }
+            }
+        }
+    };
+    runs.into_iter().map(removal).collect()
 }
 
 impl State {
@@ -451,6 +473,23 @@ mod tests {
 
     fn schema() -> flette_odata::Schema {
         flette_server::schema::schema()
+    }
+
+    #[test]
+    fn entries_that_go_one_behind_the_other_go_in_one_range_and_no_other_entry_with_them() {
+        let key = |seq| Entry::store_key(Seq(seq));
+        let one = |seq| Write::Delete { table: Table::Journal, key: key(seq) };
+        let range = |first, end| {
+            let keys = KeyRange { start: key(first), end: Some(key(end)) };
+            Write::DeleteRange { table: Table::Journal, keys }
+        };
+        for (removed, expected) in [
+            (vec![], vec![]),
+            (vec![3], vec![one(3)]),
+            (vec![3, 4, 5, 7, 255, 256], vec![range(3, 6), one(7), range(255, 257)]),
+        ] {
+            assert_eq!(removals(removed.into_iter().map(Seq)), expected);
+        }
     }
 
     #[test]
