@@ -4,6 +4,7 @@ use super::bits::Bits;
 use super::column::{Cell, ColumnBuilder, Kind};
 use super::format::Sealer;
 use super::text::EtagBuilder;
+use super::{MirrorTable, RowAt};
 use flette_odata::ordered;
 use flette_odata::{Row, Table, Uuid, Value};
 
@@ -45,6 +46,48 @@ impl SegmentBuilder {
     /// # Errors
     /// When a value does not fit its column; nothing was appended.
     pub fn push_row(&mut self, id: Uuid, etag: &str, row: &Row) -> Result<(), WrongType> {
+        for (at, cell) in self.cells(row)? {
+            self.put(at, cell);
+        }
+        self.end_row(id, etag);
+        Ok(())
+    }
+
+    /// Appends a row that a mirror of the same table has, with these columns over it: as [`SegmentBuilder::push_row`] of the
+    /// row that the two make, without making that.
+    ///
+    /// # Errors
+    /// When a value does not fit its column; nothing was appended.
+    pub fn push_changed(
+        &mut self,
+        (mirror, at): (&MirrorTable, RowAt),
+        etag: &str,
+        changes: &Row,
+    ) -> Result<(), WrongType> {
+        let mut cells = self.cells(changes)?.into_iter().peekable();
+        let known = mirror.reading(at);
+        let mut near = 0;
+        for column in 0..self.columns.len() {
+            if let Some((_, cell)) = cells.next_if(|(changed, _)| *changed == column) {
+                self.put(column, cell);
+            }
+            if self.names[column] == self.primary_id {
+                continue;
+            }
+            let Some(stored) = known.find_near(near, &self.names[column], self.columns[column].kind) else {
+                continue;
+            };
+            near = stored + 1;
+            if !self.is_put(column) {
+                known.with_cell(stored, |cell| self.put(column, cell));
+            }
+        }
+        self.end_row(mirror.id_at(at), etag);
+        Ok(())
+    }
+
+    /// What a row says of the columns, in their order.
+    fn cells<'v>(&self, row: &'v Row) -> Result<Vec<(usize, Cell<'v>)>, WrongType> {
         let mut cells = Vec::with_capacity(row.len());
         for (at, (name, column)) in self.names.iter().zip(&self.columns).enumerate() {
             if let (Some(value), false) = (row.get(name), *name == self.primary_id) {
@@ -52,9 +95,7 @@ impl SegmentBuilder {
                 cells.push((at, cell.ok_or_else(|| WrongType { column: name.clone() })?));
             }
         }
-        cells.into_iter().for_each(|(at, cell)| self.put(at, cell));
-        self.end_row(id, etag);
-        Ok(())
+        Ok(cells)
     }
 
     /// Appends a deletion.

@@ -3,13 +3,12 @@
 use super::alone;
 use super::bits::Bits;
 use super::bytes::{Damage, Reader};
-use super::column::{Column, Kind};
+use super::column::{Cell, Column, Kind};
 use super::format::{packed_len, read_block, read_frame, Block, SegmentError};
 use super::text::Etags;
 use super::unpacked::Unpacked;
 use flette_odata::ordered;
 use flette_odata::{Row, Uuid, Value};
-use std::cell::Cell;
 
 /// A sealed segment, opened. Columns are unpacked when first read.
 #[derive(Debug)]
@@ -22,11 +21,11 @@ pub struct Segment {
     etag_block: Block,
     blocks: Vec<Block>,
     /// Whether anything of it was read since it last grew older.
-    read: Cell<bool>,
+    read: std::cell::Cell<bool>,
     /// Bytes of what was unpacked then.
     unpacked: usize,
     /// How many rows were read out of packed columns since then.
-    alone: Cell<u32>,
+    alone: std::cell::Cell<u32>,
 }
 
 /// Most rows that one request reads out of the packed columns of a segment. It pays to unpack these for more.
@@ -62,7 +61,7 @@ impl Segment {
         reader.finish()?;
         let primary_id = etag_block.name.clone();
         let etags = Unpacked::default();
-        let (read, unpacked, alone) = (Cell::new(false), 0, Cell::new(0));
+        let (read, unpacked, alone) = (Default::default(), 0, Default::default());
         Ok(Segment { bytes, ids, tombstones, primary_id, etags, etag_block, blocks, read, unpacked, alone })
     }
 
@@ -76,9 +75,9 @@ impl Segment {
             etags: Unpacked::default(),
             etag_block: Block::nothing(),
             blocks: Vec::new(),
-            read: Cell::new(false),
+            read: Default::default(),
             unpacked: 0,
-            alone: Cell::new(0),
+            alone: Default::default(),
         }
     }
 
@@ -225,6 +224,12 @@ impl Segment {
         self.blocks.iter().position(|block| block.kind == kind && block.name == name)
     }
 
+    /// The same, looked for first where it stands if the columns come in the order of the schema.
+    pub(super) fn find_near(&self, near: usize, name: &str, kind: Kind) -> Option<usize> {
+        let is_it = |block: &&Block| block.kind == kind && block.name == name;
+        self.blocks.get(near).filter(is_it).map(|_| near).or_else(|| self.find(name, kind))
+    }
+
     /// Smallest and largest whole number of a column, where the head tells them.
     pub(super) fn range(&self, column: usize) -> Option<(i64, i64)> {
         self.blocks[column].range
@@ -238,26 +243,29 @@ impl Segment {
         block.unpacked.get_or_init(|| self.read_column(block).unwrap_or_else(nothing))
     }
 
-    /// Whether one more row is better read out of packed columns, with [`Segment::value_alone`].
+    /// Whether one more row is better read out of packed columns, with [`Segment::with_cell_alone`].
     pub(super) fn takes_one_alone(&self) -> bool {
         self.alone.set(self.alone.get().saturating_add(1));
         self.alone.get() <= ALONE_MAX
     }
 
-    /// One value of a column that is kept only if it is unpacked already: for whoever reads single rows.
-    pub(super) fn value_alone(&self, row: usize, column: usize) -> Value {
+    /// Hands over one value of a column that is kept only if it is unpacked already: for whoever reads single rows.
+    pub(super) fn with_cell_alone<T>(
+        &self,
+        row: usize,
+        column: usize,
+        read: impl FnOnce(Cell<'_>) -> T,
+    ) -> T {
         let block = &self.blocks[column];
         if self.is_tombstone(row) {
-            return Value::Null;
+            return read(Cell::Null);
         }
         if block.unpacked.peek().is_some() {
-            return self.value(row, column);
+            return read(self.column(column).cell(row));
         }
-        let read = |plain: Vec<u8>| {
-            alone::cell(&plain, block.kind, self.rows(), row).map(super::column::Cell::to_value)
-        };
         // Sums held, so only a faulty writer leads to an error here; `check` reports it.
-        block.unpack(&self.bytes).and_then(read).unwrap_or_default()
+        let Ok(plain) = block.unpack(&self.bytes) else { return read(Cell::Null) };
+        read(alone::cell(&plain, block.kind, self.rows(), row).unwrap_or(Cell::Null))
     }
 
     /// Bytes of all columns unpacked, near enough.

@@ -215,17 +215,29 @@ impl MirrorTable {
 
     /// The key of a row, and those of these columns that are known.
     pub fn part_of_row<'n>(&self, at: RowAt, columns: impl Iterator<Item = &'n str>) -> Row {
-        let segment = self.segment(at);
-        let alone = self.is_large && segment.takes_one_alone();
+        let reading = self.reading(at);
         let columns = columns.filter_map(|name| {
-            let (row, stored) = (at.row as usize, segment.find(name, self.kind(name)?)?);
-            let value = match alone {
-                true => segment.value_alone(row, stored),
-                false => segment.column(stored).cell(row).to_value(),
-            };
-            Some((name.to_owned(), value))
+            let stored = reading.segment.find(name, self.kind(name)?)?;
+            Some((name.to_owned(), reading.with_cell(stored, |cell| cell.to_value())))
         });
         ordered::map(columns.chain([(self.schema.primary_id.clone(), Value::Guid(self.id_at(at)))]))
+    }
+
+    /// Whether all of these columns of a row are known, with the types that are given here.
+    pub fn knows_all(&self, at: RowAt, columns: &[flette_odata::Column]) -> bool {
+        let segment = self.segment(at);
+        let mut near = 0;
+        columns.iter().filter(|column| column.logical_name != self.schema.primary_id).all(|column| {
+            let stored = segment.find_near(near, &column.logical_name, Kind::of(&column.kind));
+            near = stored.map_or(near, |stored| stored + 1);
+            stored.is_some()
+        })
+    }
+
+    /// One row about to be read as a whole, or much of it.
+    pub(super) fn reading(&self, at: RowAt) -> Reading<'_> {
+        let segment = self.segment(at);
+        Reading { segment, row: at.row as usize, alone: self.is_large && segment.takes_one_alone() }
     }
 
     /// One column's value by logical name; `Null` where it is not known.
@@ -273,6 +285,29 @@ impl MirrorTable {
 
     pub(super) fn segment(&self, at: RowAt) -> &Segment {
         &self.slots[at.slot as usize].segment
+    }
+}
+
+/// One row that is read.
+pub(super) struct Reading<'s> {
+    segment: &'s Segment,
+    row: usize,
+    /// Whether its segment stays packed.
+    alone: bool,
+}
+
+impl Reading<'_> {
+    /// See [`Segment::find_near`].
+    pub(super) fn find_near(&self, near: usize, name: &str, kind: Kind) -> Option<usize> {
+        self.segment.find_near(near, name, kind)
+    }
+
+    /// Hands the value of a column of its segment over.
+    pub(super) fn with_cell<T>(&self, column: usize, read: impl FnOnce(Cell<'_>) -> T) -> T {
+        match self.alone {
+            true => self.segment.with_cell_alone(self.row, column, read),
+            false => read(self.segment.column(column).cell(self.row)),
+        }
     }
 }
 

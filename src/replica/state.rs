@@ -6,7 +6,7 @@ use super::money::changes_money;
 use super::{Cursor, IdMap};
 use crate::error::{Error, Result};
 use crate::journal::{fold, Entry, Journal};
-use crate::mirror::MirrorTable;
+use crate::mirror::{MirrorTable, RowAt};
 use crate::model::{
     Conflict, DeviceId, ETag, EntityRef, HlcClock, Key, LeftOut, Millis, Profile, Row, Value, Wanted,
 };
@@ -335,6 +335,12 @@ impl State {
     pub fn mirror_row(&self, key: &Key) -> Option<(Row, ETag)> {
         let etag = self.mirror_etag(key)?;
         Some((self.tables.get(&key.table)?.mirror.as_ref()?.row(key.id)?, etag))
+    }
+
+    /// Where the mirror has a row, without reading it.
+    pub fn known(&self, key: &Key) -> Option<(&MirrorTable, RowAt)> {
+        let mirror = self.tables.get(&key.table)?.mirror.as_ref()?;
+        Some((mirror, mirror.find(key.id)?))
     }
 
     /// The etag of a row that the server told, without reading the row.

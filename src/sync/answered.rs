@@ -1,19 +1,20 @@
 //! What the answers to a wave leave of it, inside one transaction.
 
-use super::changes::{changes, upon};
+use super::changes::{changes, has_version, named};
 use super::held::{self, tell};
 use super::outside;
 use super::settle::settle;
-use super::step::{decide, mirror, park, Told};
+use super::step::{decide, mirror, park, News, Told};
 use super::unclear::representation;
 use super::wave::Ready;
 use super::Policy;
 use crate::error::Result;
 use crate::journal::EntryState;
-use crate::model::{planted, Bug, Change, ETag, Key, Row, Seq, TraceEvent};
+use crate::model::{planted, Bug, Change, ETag, Key, Seq, TraceEvent};
 use crate::remote::{Outcome, Reply, Resolve, RowAnswer, RowCall};
 use crate::replica::Draft;
 use flette_odata::edm::{Schema, Table};
+use std::borrow::Cow;
 
 /// A request with all that was answered to it.
 pub(super) struct Answered {
@@ -107,13 +108,18 @@ fn accepted(
         sums.done += 1;
     } else {
         match heard(draft, schema, ready, answer) {
-            Heard::Row { table, mut row, etag } => {
+            Heard::News { table, mut news, etag } => {
+                let row = match &news {
+                    News::Row(row) => Cow::Borrowed(row),
+                    News::Changes(changed) => Cow::Owned(named(draft, key, &entries, changed)),
+                };
                 let decision = settle(table, request, &entries, &row, &etag);
                 decide(draft, &entries, decision, false);
                 let known = || draft.state().mirror_row(key).map(|(row, _)| row);
                 let known = policy.has_up(&key.table).then(known).flatten();
-                policy.carry(&key.table, (&mut row, known.as_ref()), &|name, _| says(&request.change, name));
-                tell(told, key.clone(), (!is_gone_since(ready, reads)).then_some((row, etag)));
+                let (News::Row(row) | News::Changes(row)) = &mut news;
+                policy.carry(&key.table, (row, known.as_ref()), &|name, _| says(&request.change, name));
+                tell(told, key.clone(), (!is_gone_since(ready, reads)).then_some((news, etag)));
                 outside::until_told(draft, key);
                 sums.done += 1;
             }
@@ -134,9 +140,10 @@ fn accepted(
 
 /// What a success tells of its row.
 enum Heard<'s> {
-    Row {
+    News {
         table: &'s Table,
-        row: Row,
+        /// Changes only of the version that the mirror has.
+        news: News,
         etag: ETag,
     },
     /// Changes of a version that is not here.
@@ -150,16 +157,16 @@ fn heard<'s>(draft: &Draft, schema: &'s Schema, ready: &Ready, answer: &RowAnswe
     match (answer.tells, &ready.call) {
         _ if answer.body.is_empty() => Heard::Nothing,
         (Reply::Changes, RowCall::Update { base, .. }) => match changes(schema, key, &answer.body) {
-            Some((table, changed, etag)) => match upon(draft.state().mirror_row(key), base, table, changed) {
-                Some(row) => Heard::Row { table, row, etag },
-                None => Heard::Unfounded,
+            Some((table, changed, etag)) => match has_version(draft.state().known(key), base, table) {
+                true => Heard::News { table, news: News::Changes(changed), etag },
+                false => Heard::Unfounded,
             },
             None => Heard::Unreadable,
         },
         // Nobody else was asked like that.
         (Reply::Changes, _) => Heard::Unfounded,
         (Reply::Row, _) => match representation(schema, key, &answer.body) {
-            Some((table, row, etag)) => Heard::Row { table, row, etag },
+            Some((table, row, etag)) => Heard::News { table, news: News::Row(row), etag },
             None => Heard::Unreadable,
         },
     }

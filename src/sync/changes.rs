@@ -2,12 +2,13 @@
 
 use super::wave::Wave;
 use super::Policy;
-use crate::model::{planted, Bug, ETag, Key, Row};
+use crate::journal::Entry;
+use crate::model::{planted, Bug, Change, ETag, Key, Row};
 use crate::remote::{Reply, RowCall};
-use crate::replica::{decode_row, Draft, Item};
+use crate::replica::{decode_row, Draft, Item, MirrorTable, RowAt};
 use flette_odata::edm::{Column, Schema, Table};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Has updates answered with their changes where these are enough to know the row: where what is known of it is the version
 /// that the update names, with all columns that are asked for by now. Not where columns only go up, since what is known of
@@ -53,20 +54,31 @@ fn named_in(body: &[u8], table: &Table) -> Option<Table> {
     Some(Table { primary_id: table.primary_id.clone(), columns: named.collect(), ..Table::default() })
 }
 
-/// The row after changes of the version `base`, if what is known of it is that version, with every column that the table
-/// has by now.
-pub(super) fn upon(known: Option<(Row, ETag)>, base: &ETag, table: &Table, changed: Row) -> Option<Row> {
-    let (mut row, _) = known.filter(|(_, etag)| etag == base)?;
-    let whole = table.columns.iter().all(|column| row.contains_key(&column.logical_name));
-    whole.then(|| {
-        row.extend(changed);
-        row
-    })
+/// Whether what is known of a row is the version `base`, with every column that the table has by now: only then is it known
+/// what changes of that version make of it.
+pub(super) fn has_version(known: Option<(&MirrorTable, RowAt)>, base: &ETag, table: &Table) -> bool {
+    known.is_some_and(|(mirror, at)| mirror.etag_at(at) == base.0 && mirror.knows_all(at, &table.columns))
+}
+
+/// The row after these changes, as far as its entries name its columns.
+pub(super) fn named(draft: &Draft, key: &Key, entries: &[Entry], changed: &Row) -> Row {
+    let names = entries.iter().flat_map(|entry| match &entry.change {
+        Change::Update(edits) => edits.iter().map(|edit| &edit.name).collect(),
+        Change::Create(row) => row.keys().collect(),
+        Change::Delete => Vec::new(),
+    });
+    let others: BTreeSet<&String> = names.filter(|name| !changed.contains_key(*name)).collect();
+    let known = draft.state().known(key).filter(|_| !others.is_empty());
+    let known = known.map(|(mirror, at)| mirror.part_of_row(at, others.iter().map(|name| name.as_str())));
+    let mut row = known.unwrap_or_default();
+    row.extend(changed.clone());
+    row
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mirror::{Segment, SegmentBuilder};
     use crate::model::Value;
 
     fn account() -> Table {
@@ -84,21 +96,23 @@ mod tests {
     }
 
     #[test]
-    fn changes_make_a_row_only_of_the_version_that_they_are_of() {
-        let (table, id) = (account(), Value::Guid(flette_odata::Uuid::from_u128(1)));
-        let whole = [("accountid", id.clone()), ("name", text("A")), ("telephone1", Value::Null)];
+    fn changes_are_understood_only_upon_the_version_that_they_are_of() {
+        let (table, id) = (account(), flette_odata::Uuid::from_u128(1));
+        let whole = [("name", text("A")), ("telephone1", Value::Null)];
         let etag = |version: &str| ETag(version.to_owned());
-        let changed = || row(&[("telephone1", text("1"))]);
-        let after = row(&[("accountid", id), ("name", text("A")), ("telephone1", text("1"))]);
-        let known = |values: &[_], version| Some((row(values), etag(version)));
-        for (known, expected) in [
-            (known(&whole, "1"), Some(after)),
-            (known(&whole, "2"), None),
+        for (known, version, expected) in [
+            (&whole[..], "1", true),
+            (&whole, "2", false),
             // Pulled before a column was added, or widened to.
-            (known(&whole[..2], "1"), None),
-            (None, None),
+            (&whole[..1], "1", false),
         ] {
-            assert_eq!(upon(known, &etag("1"), &table, changed()), expected);
+            let mut builder = SegmentBuilder::new(&table);
+            builder.push_row(id, version, &row(known)).unwrap();
+            let mut mirror = MirrorTable::new(&table);
+            mirror.add(0, Segment::open(builder.seal()).unwrap());
+            let at = mirror.find(id).unwrap();
+            assert_eq!(has_version(Some((&mirror, at)), &etag("1"), &table), expected);
         }
+        assert!(!has_version(None, &etag("1"), &table));
     }
 }

@@ -3,7 +3,7 @@
 //! of them is read back in the same batch, since the server may give such rows other ids than they have here.
 
 use super::reconcile::{is_sent, Incoming};
-use super::step::{meet, Told};
+use super::step::{meet, News, Told};
 use super::wave::Ready;
 use super::Policy;
 use crate::error::Result;
@@ -254,7 +254,7 @@ fn learn_row(
     let known = draft.state().mirror_row(key).map(|(row, _)| row);
     meet(draft, table, key, Incoming::Row { row: &row, etag: &etag, stamps: &stamps }, policy);
     policy.carry(&key.table, (&mut row, known.as_ref()), &|name, told| is_sent(&entries, name, told));
-    tell(told, key.clone(), Some((row, etag)));
+    tell(told, key.clone(), Some((News::Row(row), etag)));
 }
 
 /// Rows that pass a filter are those that were listed; gives whether the list could be read.
@@ -272,7 +272,7 @@ pub(super) fn learn_list(
     for (at, item) in page.items().enumerate() {
         if let (Item::Row(id), Some(etag)) = (item, page.etag(at)) {
             listed.insert(id);
-            tell(told, Key::new(name, id), Some((page.row(at), ETag(etag))));
+            tell(told, Key::new(name, id), Some((News::Row(page.row(at)), ETag(etag))));
         }
     }
     let known = draft.state().told_where(name, filter).into_iter().map(|(id, _)| id);
@@ -291,9 +291,9 @@ pub(super) fn learn_set(draft: &Draft, call: &RowCall, answer: &RowAnswer, told:
 }
 
 /// Of a row that is told of twice, the last word counts.
-pub(super) fn tell(told: &mut Vec<Told>, key: Key, row: Option<(Row, ETag)>) {
+pub(super) fn tell(told: &mut Vec<Told>, key: Key, news: Option<(News, ETag)>) {
     told.retain(|(known, _)| *known != key);
-    told.push((key, row));
+    told.push((key, news));
 }
 
 /// Pairs that were made here and stand on the server, under the ids that they have there.

@@ -3,7 +3,7 @@
 use super::outside::until_told;
 use super::reconcile::{sent_edits, Incoming};
 use super::round::hello;
-use super::step::{meet, mirror, Run, Stop, Told};
+use super::step::{meet, mirror, News, Run, Stop, Told};
 use super::unclear::{boundary, representation};
 use super::{Outside, Progress, SyncConfig};
 use crate::journal::{Entry, EntryState};
@@ -98,13 +98,14 @@ fn take_over<S: Store, T: Transport>(
         Outcome::Done => {
             let (_, mut row, etag) = representation(&draft.schema(), key, &answer.body)?;
             if under_way {
-                return Some((key.clone(), Some(but_sent(&entries, known?, row))));
+                let (row, etag) = but_sent(&entries, known?, row);
+                return Some((key.clone(), Some((News::Row(row), etag))));
             }
             let stamps = stamps_of_row(&answer.body, table);
             meet(draft, table, key, Incoming::Row { row: &row, etag: &etag, stamps: &stamps }, &run.policy);
             let own = |name: &str, _: &_| written.columns.contains(name);
             run.policy.carry(&key.table, (&mut row, known.as_ref().map(|(row, _)| row)), &own);
-            Some((key.clone(), Some((row, etag))))
+            Some((key.clone(), Some((News::Row(row), etag))))
         }
         Outcome::Resolve(Resolve::Gone(_)) if !under_way => {
             meet(draft, table, key, Incoming::Gone, &run.policy);

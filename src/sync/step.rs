@@ -191,8 +191,16 @@ impl<'a, S: Store, T: Transport> Run<'a, S, T> {
     }
 }
 
-/// What the server told of a row: the row with its etag, or that it is gone.
-pub(super) type Told = (Key, Option<(Row, ETag)>);
+/// What the server told of a row: what it is with its etag, or that it is gone.
+pub(super) type Told = (Key, Option<(News, ETag)>);
+
+/// What the server told of a row that stands.
+#[derive(Debug, Clone)]
+pub(super) enum News {
+    Row(Row),
+    /// These columns are others than in the row that the mirror has; it has every column.
+    Changes(Row),
+}
 
 /// Writes told rows into the mirror; into the shadow too while one is filled, so that the swap does not undo them.
 ///
@@ -220,11 +228,18 @@ fn builder(draft: &Draft, name: &str, rows: &[&Told]) -> Result<SegmentBuilder> 
     let mut builder = SegmentBuilder::new(table);
     for (key, told) in rows {
         match told {
-            Some((row, etag)) => builder
-                .push_row(key.id, &etag.0, row)
-                .map_err(|wrong| Error::Damaged(format!("column {} of {name}", wrong.column)))?,
-            None => builder.push_tombstone(key.id),
+            Some((News::Row(row), etag)) => builder.push_row(key.id, &etag.0, row),
+            Some((News::Changes(changes), etag)) => {
+                let known = draft.state().known(key);
+                let known = known.ok_or_else(|| Error::Damaged(format!("no row {} in {name}", key.id)))?;
+                builder.push_changed(known, &etag.0, changes)
+            }
+            None => {
+                builder.push_tombstone(key.id);
+                Ok(())
+            }
         }
+        .map_err(|wrong| Error::Damaged(format!("column {} of {name}", wrong.column)))?;
     }
     Ok(builder)
 }

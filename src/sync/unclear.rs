@@ -5,7 +5,7 @@ use super::held::{self, tell};
 use super::outside;
 use super::push::Pass;
 use super::reconcile::{is_foreign, is_sent, reconcile, Incoming, Local};
-use super::step::{decide, merged, mirror, park, Run, Stop, Told};
+use super::step::{decide, merged, mirror, park, News, Run, Stop, Told};
 use crate::error::Result;
 use crate::journal::{Entry, Reason};
 use crate::model::{planted, Bug, ChangeSetId, ETag, Key, Row, Seq};
@@ -152,7 +152,7 @@ fn learn(
                 policy.carry(&key.table, (&mut row, known.as_ref()), &|name, told| {
                     is_sent(&entries, name, told)
                 });
-                told.push((key.clone(), Some((row, etag))));
+                told.push((key.clone(), Some((News::Row(row), etag))));
             }
             Outcome::Resolve(Resolve::Gone(_)) => match &unclear.exists {
                 // Its id is taken, yet nothing is to be seen under it: that is not ours to settle.
@@ -205,7 +205,7 @@ fn holder(draft: &mut Draft, schema: &Schema, key: &Key, answer: &RowAnswer, tol
     match &answer.outcome {
         Outcome::Done => {
             let row = representation(schema, key, &answer.body);
-            row.into_iter().for_each(|(_, row, etag)| tell(told, key.clone(), Some((row, etag))));
+            row.into_iter().for_each(|(_, row, etag)| tell(told, key.clone(), Some((News::Row(row), etag))));
             0
         }
         Outcome::Resolve(Resolve::Gone(reason)) | Outcome::Park(reason) => {

@@ -55,7 +55,9 @@ fn read_all(segment: &Segment) {
     for row in 0..segment.rows() {
         for column in columns() {
             let kind = super::super::column::Kind::of(&super::table().column(&column).unwrap().kind);
-            let value = segment.find(&column, kind).map(|at| segment.value_alone(row, at));
+            let value = segment
+                .find(&column, kind)
+                .map(|at| segment.with_cell_alone(row, at, |cell| cell.to_value()));
             assert!(!matches!(value, Some(Value::Double(number)) if !number.is_finite()), "{column}");
         }
         let _ = (segment.row(row), segment.etag(row));

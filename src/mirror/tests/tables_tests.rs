@@ -110,6 +110,33 @@ proptest! {
     }
 
     #[test]
+    fn a_row_is_copied_with_changes_over_it_as_if_the_two_were_one(
+        rows in prop::collection::vec((row(), prop::bits::u32::masked(0x1ffff)), 3..8),
+        changes in prop::collection::vec((row(), prop::bits::u32::masked(0x1ffff)), 3..8),
+        is_large in any::<bool>(),
+    ) {
+        let part = |(row, chosen): &(Row, u32)| -> Row {
+            let names = columns().zip(0..).filter(|(_, at)| chosen >> at & 1 == 1).map(|(name, _)| name);
+            names.map(|name| (name.clone(), row[&name].clone())).collect()
+        };
+        let known: Vec<Row> = rows.iter().map(part).collect();
+        let puts: Vec<Change> =
+            known.iter().zip(0..).map(|(row, id)| Change::Put(id, "W/\"1\"".into(), row.clone())).collect();
+        let mut mirror = MirrorTable::new(&table());
+        mirror.add(1, open(&puts));
+        mirror.is_large = is_large;
+        let (mut copied, mut pushed) = (SegmentBuilder::new(&table()), SegmentBuilder::new(&table()));
+        for (change, id) in changes.iter().map(part).zip((0..known.len() as u128).cycle()) {
+            let at = mirror.find(key(id)).unwrap();
+            copied.push_changed((&mirror, at), "W/\"2\"", &change).unwrap();
+            let mut row = mirror.row_at(at);
+            row.extend(change);
+            pushed.push_row(key(id), "W/\"2\"", &row).unwrap();
+        }
+        prop_assert_eq!(copied.seal(), pushed.seal());
+    }
+
+    #[test]
     fn compaction_comes_to_an_end_and_leaves_few_segments(
         segments in prop::collection::vec(prop::collection::vec(change(40), 0..4), 20..40),
     ) {
@@ -163,6 +190,17 @@ fn small_segments_of_which_nothing_is_left_go_and_the_others_are_left_as_they_ar
     assert_eq!(merged.bytes, None);
     mirror.apply(merged).unwrap();
     assert_eq!((mirror.plan(), mirror.numbers(), mirror.len()), (None, vec![18, 19, 21], 8));
+}
+
+#[test]
+fn changes_that_do_not_fit_a_row_leave_nothing_of_it() {
+    let mut mirror = MirrorTable::new(&table());
+    mirror.add(1, open(&[Change::Put(1, String::new(), Row::from([("size".to_owned(), Value::Int(1))]))]));
+    let mut builder = SegmentBuilder::new(&table());
+    let wrong = Row::from([("size".to_owned(), Value::Text("1".into()))]);
+    let pushed = builder.push_changed((&mirror, mirror.find(key(1)).unwrap()), "", &wrong);
+    assert_eq!(pushed, Err(WrongType { column: "size".into() }));
+    assert!(builder.is_empty() && !builder.is_put(3));
 }
 
 #[test]
