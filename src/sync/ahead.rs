@@ -2,25 +2,28 @@
 //! would take as long as all ways to the server one after the other.
 
 use super::cursor::{begin, may_track, Begin, Kind};
-use super::pages::{ask_all, Reply};
-use super::pull::{pull_table, wanted_rows};
+use super::pages::{ask_all, Replies};
+use super::pull::{parties_and_others, pull_table, wanted_rows};
 use super::step::{Run, Stop};
+use super::unchanged::unchanged;
 use crate::platform::Transport;
 use crate::remote::{Asked, PageCall};
 use crate::replica::{Cursor, Feed, Target};
 use crate::store::Store;
 use flette_odata::edm::Table;
 use futures_util::future::join;
-use std::collections::BTreeMap;
 
 /// Of so many tables it is asked at once what changed.
 const ASKED_AT_ONCE: usize = 4;
+/// So many groups of them are asked at once before a pull begins.
+const GROUPS_FIRST: usize = 2;
 
 /// Pulls tables one after the other; of those that are told of it is asked in groups what changed, of one group while the one
-/// before is taken over. Tells whether all of each is in.
+/// before is taken over. `known`: what was asked before. Tells whether all of each is in.
 pub(super) async fn pull_tables<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     names: &[String],
+    known: &mut Replies,
 ) -> std::result::Result<bool, Stop> {
     let groups = groups(names, |name| is_told(run, name));
     let mut whole = true;
@@ -28,11 +31,12 @@ pub(super) async fn pull_tables<S: Store, T: Transport>(
     for (nth, group) in groups.iter().enumerate() {
         let mut asked = match ahead.take() {
             Some(asked) => asked,
-            None => ask(run, group).await,
+            None => ask(run, group, known).await,
         };
         let this = async {
             let mut whole = true;
-            for name in *group {
+            let unchanged = unchanged(run, group, &mut asked).await?;
+            for name in group.iter().filter(|name| !unchanged.contains(*name)) {
                 whole &= pull_table(run, name, asked.remove(name)).await?;
             }
             Ok::<bool, Stop>(whole)
@@ -41,7 +45,7 @@ pub(super) async fn pull_tables<S: Store, T: Transport>(
         let told = group.iter().all(|name| is_told(run, name));
         let next = async {
             match groups.get(nth + 1).filter(|_| told) {
-                Some(next) => Some(ask(run, next).await),
+                Some(next) => Some(ask(run, next, known).await),
                 None => None,
             }
         };
@@ -52,23 +56,37 @@ pub(super) async fn pull_tables<S: Store, T: Transport>(
     Ok(whole)
 }
 
+/// Asks what a pull asks first, as far as it is what changed: of parties, and then of so many groups of other tables at once.
+pub(super) async fn ask_first<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Replies {
+    let (parties, others) = parties_and_others(run);
+    let mut asked = ask(run, &parties, &mut Replies::new()).await;
+    let groups = groups(&others, |name| is_told(run, name));
+    let first =
+        groups.into_iter().take(GROUPS_FIRST).take_while(|group| group.iter().all(|name| is_told(run, name)));
+    let first: Vec<String> = first.flatten().cloned().collect();
+    asked.extend(ask(run, &first, &mut Replies::new()).await);
+    asked
+}
+
 /// Several in a row that are told of make a group, up to [`ASKED_AT_ONCE`], and each other one.
 fn groups(names: &[String], is_told: impl Fn(&str) -> bool) -> Vec<&[String]> {
     let of_a_kind = names.chunk_by(|one, other| is_told(one) && is_told(other));
     of_a_kind.flat_map(|group| group.chunks(ASKED_AT_ONCE)).collect()
 }
 
-/// Asks what changed in the tables of a group.
-async fn ask<S: Store, T: Transport>(run: &Run<'_, S, T>, group: &[String]) -> BTreeMap<String, Reply> {
-    let calls: Vec<PageCall> = group.iter().filter_map(|name| changes(run, name)).collect();
-    match run.in_time() {
-        Ok(()) => ask_all(run, calls).await,
-        Err(_) => BTreeMap::new(),
+/// Asks what changed in the tables of a group, as far as that is not known yet.
+async fn ask<S: Store, T: Transport>(run: &Run<'_, S, T>, group: &[String], known: &mut Replies) -> Replies {
+    let mut asked: Replies = group.iter().filter_map(|name| known.remove_entry(name)).collect();
+    let unknown = group.iter().filter(|name| !asked.contains_key(*name));
+    let calls: Vec<PageCall> = unknown.filter_map(|name| changes(run, name)).collect();
+    if run.in_time().is_ok() {
+        asked.extend(ask_all(run, calls).await);
     }
+    asked
 }
 
 /// The call by which a table that is here as a whole learns what changed; `None` where more than that is to do.
-fn changes<S: Store, T: Transport>(run: &Run<'_, S, T>, name: &str) -> Option<PageCall> {
+pub(super) fn changes<S: Store, T: Transport>(run: &Run<'_, S, T>, name: &str) -> Option<PageCall> {
     let schema = run.schema();
     let table = schema.table(name)?;
     let cursor = run.replica.state().tables.get(name).map(|t| t.cursor.clone())?;

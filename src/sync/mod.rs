@@ -28,6 +28,7 @@ mod settle;
 mod spoil;
 mod step;
 mod survey;
+mod unchanged;
 mod unclear;
 mod view;
 mod wanted;

@@ -137,17 +137,17 @@ fn id_of(item: Item) -> Uuid {
 }
 
 /// A page's place in the pull.
-struct Part<'a> {
-    table: &'a Table,
-    target: Target,
-    fresh: Option<&'a Fresh>,
-    strict: bool,
+pub(super) struct Part<'a> {
+    pub(super) table: &'a Table,
+    pub(super) target: Target,
+    pub(super) fresh: Option<&'a Fresh>,
+    pub(super) strict: bool,
     /// As it came.
-    body: &'a [u8],
+    pub(super) body: &'a [u8],
 }
 
 /// What a transaction made of a page.
-enum Taken {
+pub(super) enum Taken {
     Over(Committed),
     /// Nothing: it is out of date.
     Overtaken,
@@ -155,7 +155,11 @@ enum Taken {
     NotStrictly,
 }
 
-fn take_over(draft: &mut Draft, part: &Part, page: Page, policy: &super::Policy) -> Result<Taken> {
+/// Makes a page part of a transaction.
+///
+/// # Errors
+/// [`Error::Damaged`] when what was decoded does not fit, which would be a defect.
+pub(super) fn take_over(draft: &mut Draft, part: &Part, page: Page, policy: &super::Policy) -> Result<Taken> {
     let name = part.table.logical_name.as_str();
     let edited = match part.target {
         Target::Live => edited_rows(&draft.state().journal, name),

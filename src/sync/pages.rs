@@ -82,17 +82,17 @@ pub(super) async fn pages<S: Store, T: Transport>(
 
 /// A page that was asked for.
 pub(super) struct Reply {
-    call: PageCall,
+    pub(super) call: PageCall,
     /// When it was asked for, as writes count that are passed on.
-    moment: u64,
-    read: Read,
+    pub(super) moment: u64,
+    pub(super) read: Read,
 }
 
-/// The first pages of several tables at once, by the table.
-pub(super) async fn ask_all<S: Store, T: Transport>(
-    run: &Run<'_, S, T>,
-    calls: Vec<PageCall>,
-) -> BTreeMap<String, Reply> {
+/// First pages by their tables.
+pub(super) type Replies = BTreeMap<String, Reply>;
+
+/// The first pages of several tables at once.
+pub(super) async fn ask_all<S: Store, T: Transport>(run: &Run<'_, S, T>, calls: Vec<PageCall>) -> Replies {
     let replies = join_all(calls.into_iter().map(|call| ask(run, call))).await;
     replies.into_iter().map(|(reply, _)| (reply.call.table.clone(), reply)).collect()
 }

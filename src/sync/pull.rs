@@ -9,7 +9,7 @@ use super::cursor::{asks_again, begin, Begin, Fresh, Kind};
 use super::held;
 use super::listing;
 use super::outside;
-use super::pages::{pages, Reply};
+use super::pages::{pages, Replies, Reply};
 use super::push::Pass;
 use super::reconcile::{reconcile, Incoming, Local};
 use super::related;
@@ -32,28 +32,34 @@ const RESTARTS_MAX: u32 = 6;
 /// How often tables that others have stirred are compared at the end of a pull; two that look at each other take turns.
 const STIRS_MAX: u32 = 3;
 
-/// Pulls every table in scope.
+/// Pulls every table in scope. `asked`: what [`super::ahead::ask_first`] has asked.
 ///
 /// # Errors
 /// Why it ended early. A table that the server refuses is told as a problem and does not stop the others.
-pub(super) async fn pull<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std::result::Result<bool, Stop> {
-    let order = order(run);
-    let (parties, others): (Vec<String>, Vec<String>) =
-        order.into_iter().partition(|name| name == PARTY_TABLE);
-    let mut whole = pull_tables(run, &parties).await?;
+pub(super) async fn pull<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    mut asked: Replies,
+) -> std::result::Result<bool, Stop> {
+    let (parties, others) = parties_and_others(run);
+    let mut whole = pull_tables(run, &parties, &mut asked).await?;
     let before = run.pulled();
-    whole &= pull_tables(run, &others).await?;
+    whole &= pull_tables(run, &others, &mut asked).await?;
     // An activity may have changed after its parties were read.
     if run.pulled() > before && is_told(run, PARTY_TABLE) {
-        whole &= pull_tables(run, &parties).await?;
+        whole &= pull_tables(run, &parties, &mut Replies::new()).await?;
     }
     // Rows that came in may have stirred tables that were pulled before them.
     for _ in 0..STIRS_MAX {
         let tables = self::order(run).into_iter();
         let stirred: Vec<String> = tables.filter(|name| is_stirred(run, name)).collect();
-        whole &= pull_tables(run, &stirred).await?;
+        whole &= pull_tables(run, &stirred, &mut Replies::new()).await?;
     }
     Ok(whole && !run.config.tables.iter().any(|name| is_stirred(run, name)))
+}
+
+/// Parties are read before activities: no activity has a newer version here than its set.
+pub(super) fn parties_and_others<S: Store, T: Transport>(run: &Run<'_, S, T>) -> (Vec<String>, Vec<String>) {
+    order(run).into_iter().partition(|name| name == PARTY_TABLE)
 }
 
 /// Whether a table that was pulled is to be compared since others have changed.

@@ -5,9 +5,11 @@
 //! chosen: so no more than two are marked and not settled. A row that is refused or that fails is set aside; nothing else
 //! waits for it but what depends on it.
 
+use super::ahead::ask_first;
 use super::answered::{take_over, Answered};
 use super::changes::ask_for_changes;
 use super::held;
+use super::pages::Replies;
 use super::step::{park, words, Run, Stop};
 use super::unclear::{boundary, resolve, Unclear};
 use super::wave::{take, Limits, Ready, Wave};
@@ -30,6 +32,8 @@ pub(super) struct Pass {
     /// Rows not to be tried again in this round.
     pub(super) waiting: BTreeSet<Key>,
     pub(super) resolved: BTreeMap<Key, u32>,
+    /// What the pull asks first, asked when all that was sent had been answered.
+    pub(super) asked: Replies,
     sent: u64,
     /// Only what was sent before is asked for once more: it may have been carried out, so what is in the way now refuses
     /// nothing.
@@ -58,6 +62,11 @@ pub(super) async fn push<S: Store, T: Transport>(
     }
 }
 
+/// Whether anything was not sent yet and is not parked.
+fn waits<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
+    run.replica.state().journal.iter().any(|entry| entry.state == EntryState::Waiting)
+}
+
 /// A wave that was answered, and is to be taken over.
 struct Sent {
     /// By which it was sent.
@@ -75,7 +84,16 @@ async fn step<S: Store, T: Transport>(
 ) -> std::result::Result<Option<Wave>, Stop> {
     run.in_time()?;
     let earlier = before.take();
-    let (sent, prepared) = join(send(run, &wave), prepare(run, pass, earlier, &wave)).await;
+    pass.asked.clear();
+    // The last wave is answered, as far as can be seen. Rows that are read or sent after it would be newer than what is asked now.
+    let is_last = wave.is_empty() && earlier.is_some() && !waits(run);
+    let beside = async {
+        match is_last {
+            true => (Ok(None), ask_first(run).await),
+            false => (send(run, &wave).await, Replies::new()),
+        }
+    };
+    let ((sent, asked), prepared) = join(beside, prepare(run, pass, earlier, &wave)).await;
     let refused = match sent {
         Ok(sent) => {
             *before = sent;
@@ -84,6 +102,9 @@ async fn step<S: Store, T: Transport>(
         Err(outcome) => Some(outcome),
     };
     let (mut unclear, mut next) = prepared?;
+    if unclear.is_empty() && next.is_empty() {
+        pass.asked = asked;
+    }
     if let Some(outcome) = refused {
         give_way(run, pass, &wave, outcome).await?;
         // It may be too much, too. It stays marked, and is chosen anew.
@@ -178,7 +199,8 @@ async fn send<S: Store, T: Transport>(
     Ok(Some(Sent { schema, answered }))
 }
 
-/// Takes the answers to a wave over; gives the rows that have to be read.
+/// Takes the answers to a wave over; gives the rows that have to be read. Where the server keeps receipts it may be lost with the
+/// power: nothing that is written later outlives it, and the receipts tell once more what came of the wave.
 async fn settle<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     pass: &mut Pass,
@@ -186,11 +208,12 @@ async fn settle<S: Store, T: Transport>(
 ) -> std::result::Result<Vec<Unclear>, Stop> {
     let Some(Sent { schema, answered }) = sent else { return Ok(Vec::new()) };
     let (policy, receipts) = (&run.policy, run.remote.keeps_receipts());
+    let durability = if receipts { Durability::Relaxed } else { Durability::Strict };
     let tables = ordered::set(held_tables(run).into_iter().chain(tables_of_changes(&answered)));
     let tables: Vec<&str> = tables.into_iter().collect();
     let sums = run
         .replica
-        .transact(run.at(), Durability::Strict, &tables, |draft| {
+        .transact(run.at(), durability, &tables, |draft| {
             take_over(draft, &schema, &answered, (policy, receipts))
         })
         .await?;
@@ -354,7 +377,7 @@ pub(super) async fn ask_again<S: Store, T: Transport>(
         ended => ended?,
     }
     // What was in the way of some is tried once more after the pull.
-    Ok(Pass { limits: pass.limits, resolved: pass.resolved, ..Pass::default() })
+    Ok(Pass { limits: pass.limits, resolved: pass.resolved, asked: pass.asked, ..Pass::default() })
 }
 
 /// Rows with entries none of which awaits an answer, nor shares a change set with one that does.

@@ -61,7 +61,7 @@ async fn steps<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(), Stop> 
     let mut whole = false;
     let mut pass = push::ask_again(run).await?;
     if pulls_first(run) {
-        whole = pull::pull(run).await?;
+        whole = pull::pull(run, std::mem::take(&mut pass.asked)).await?;
     }
     for _ in 0..PASSES_MAX {
         if to_send(run, &pass) {
@@ -69,7 +69,7 @@ async fn steps<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(), Stop> 
         } else if whole {
             break;
         }
-        whole = pull::pull(run).await?;
+        whole = pull::pull(run, std::mem::take(&mut pass.asked)).await?;
         if !to_send(run, &pass) {
             break;
         }

@@ -19,6 +19,7 @@ mod parked;
 mod passed;
 mod patience;
 mod profile;
+mod quiet;
 mod related;
 mod rules;
 mod schema;

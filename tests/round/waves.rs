@@ -32,6 +32,8 @@ struct Slow<'a> {
     batches: Cell<u32>,
     /// Entries that are sent and not settled, when a batch leaves and when it arrives.
     sent: RefCell<Vec<(usize, usize)>>,
+    /// How many are when a page of contacts is asked for.
+    asked: RefCell<Vec<usize>>,
 }
 
 impl Slow<'_> {
@@ -44,6 +46,9 @@ impl Slow<'_> {
 impl Transport for Slow<'_> {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         if !String::from_utf8_lossy(&request.body).contains("\r\nPATCH ") {
+            if request.url.contains("/contacts?") {
+                self.asked.borrow_mut().push(self.under_way());
+            }
             return self.wire.send(request).await;
         }
         self.batches.set(self.batches.get() + 1);
@@ -76,12 +81,18 @@ impl Transport for Slow<'_> {
 
 /// A round; what was under way at each batch.
 fn slow_round(device: &Device, fate: fn(u32) -> Fate) -> (Report, Vec<(usize, usize)>) {
-    let (batches, sent) = (Cell::new(0), RefCell::default());
-    let slow = Slow { wire: &device.wire, replica: &device.replica, fate, batches, sent };
+    let (report, sent, _) = slow_round_asking(device, fate);
+    (report, sent)
+}
+
+/// The same, and what was under way whenever a page of contacts was asked for.
+fn slow_round_asking(device: &Device, fate: fn(u32) -> Fate) -> (Report, Vec<(usize, usize)>, Vec<usize>) {
+    let (batches, sent, asked) = (Cell::new(0), RefCell::default(), RefCell::default());
+    let slow = Slow { wire: &device.wire, replica: &device.replica, fate, batches, sent, asked };
     let (now, random) = (|| device.now(), chance());
     let outside = Outside { transport: &slow, now: &now, random: &random };
     let report = pollster::block_on(round(&device.replica, &outside, &device.config, &Progress::default()));
-    (report, slow.sent.take())
+    (report, slow.sent.take(), slow.asked.take())
 }
 
 /// A device that has edited more contacts than go in two batches.
@@ -110,6 +121,32 @@ fn no_more_than_two_waves_are_sent_and_not_settled() {
     let last = EDITS - 2 * BATCH;
     assert_eq!(sent, [(BATCH, 2 * BATCH), (2 * BATCH, BATCH + last), (BATCH + last, last)]);
     assert_eq!((report.pushed, stand(&server)), (EDITS as u64, EDITS));
+    assert!(device.entries().is_empty() && device.conflicts().is_empty());
+}
+
+#[test]
+fn what_changed_is_asked_while_the_last_answers_are_taken_over() {
+    let server = Server::start();
+    let device = edited(&server);
+    let (report, _, asked) = slow_round_asking(&device, |_| Fate::Arrives);
+    assert!(report.ok, "{report:?}");
+    assert_eq!(asked, [EDITS - 2 * BATCH, 0, 0, 0, 0], "the first page before the last wave is settled");
+    assert!(!device.replica.state().record.pull_due);
+}
+
+#[test]
+fn what_changed_is_asked_anew_when_rows_were_read_after_the_last_answers() {
+    let server = Server::start();
+    let device = edited(&server);
+    // As if the answer to an earlier try had been lost: the row is read, and has the edit.
+    let changed = |nth| match nth {
+        3 => Fate::FirstAnswered(Response::empty(412)),
+        _ => Fate::Arrives,
+    };
+    let (report, sent, asked) = slow_round_asking(&device, changed);
+    assert!(report.ok, "{report:?}");
+    assert_eq!((sent.len(), stand(&server)), (3, EDITS));
+    assert_eq!(asked, [EDITS - 2 * BATCH, 0, 0, 0, 0, 0], "the first page twice");
     assert!(device.entries().is_empty() && device.conflicts().is_empty());
 }
 
