@@ -60,7 +60,7 @@ async fn read<S: Store, T: Transport>(run: &Run<'_, S, T>, rows: &[Written]) -> 
             }
             let mut told: Vec<Told> = Vec::new();
             for ((row, _, table), answer) in asked.iter().zip(answers.iter().flatten()) {
-                told.extend(take_over(&run, draft, (row, table), answer));
+                told.extend(take_over(run, draft, (row, table), answer));
             }
             mirror(draft, &told)?;
             told.iter().for_each(|(key, _)| until_told(draft, key));

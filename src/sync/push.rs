@@ -227,7 +227,7 @@ async fn settle<S: Store, T: Transport>(
         pass.waiting.insert(key);
     }
     let mut unclear = after(run, pass, answered)?;
-    unclear.extend(sums.unfounded.into_iter().map(Unclear::from));
+    unclear.extend(sums.unfounded.into_iter().map(Unclear::done));
     Ok(unclear)
 }
 
@@ -258,13 +258,13 @@ fn after<S: Store, T: Transport>(
             Outcome::Resolve(Resolve::Exists(_)) if ready.is_new(receipts) => {}
             Outcome::Resolve(Resolve::Changed(_)) if ready.is_create() => {}
             Outcome::Resolve(Resolve::Exists(reason)) => {
-                unclear.push(Unclear { key, exists: Some(reason), missing: None, refused: true });
+                unclear.push(Unclear { exists: Some(reason), refused: true, ..Unclear::from(key) });
             }
             Outcome::Resolve(Resolve::Gone(reason)) => {
-                unclear.push(Unclear { key, exists: None, missing: Some(reason), refused: true });
+                unclear.push(Unclear { missing: Some(reason), refused: true, ..Unclear::from(key) });
             }
             Outcome::Resolve(Resolve::Changed(_) | Resolve::Expired) => {
-                unclear.push(Unclear { key, exists: None, missing: None, refused: true });
+                unclear.push(Unclear { refused: true, ..Unclear::from(key) });
             }
             Outcome::Retry(what) => {
                 pass.waiting.insert(key);

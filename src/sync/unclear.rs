@@ -7,7 +7,7 @@ use super::push::Pass;
 use super::reconcile::{is_foreign, is_sent, reconcile, Incoming, Local};
 use super::step::{decide, merged, mirror, park, News, Run, Stop, Told};
 use crate::error::Result;
-use crate::journal::{Entry, Reason};
+use crate::journal::{Entry, EntryState, Reason};
 use crate::model::{planted, Bug, ChangeSetId, ETag, Key, Row, Seq};
 use crate::platform::Transport;
 use crate::remote::{stamps_of_row, Outcome, Resolve, RowAnswer, RowCall};
@@ -30,11 +30,20 @@ pub(super) struct Unclear {
     /// It was an update, and the server did not find the row, or one that it points to.
     pub(super) missing: Option<Reason>,
     pub(super) refused: bool,
+    /// It is known to have been carried out, and not what the row was then: what was sent is settled when the row is read.
+    pub(super) done: bool,
 }
 
 impl From<Key> for Unclear {
     fn from(key: Key) -> Unclear {
-        Unclear { key, exists: None, missing: None, refused: false }
+        Unclear { key, exists: None, missing: None, refused: false, done: false }
+    }
+}
+
+impl Unclear {
+    /// See [`Unclear::done`].
+    pub(super) fn done(key: Key) -> Unclear {
+        Unclear { done: true, ..Unclear::from(key) }
     }
 }
 
@@ -122,9 +131,11 @@ fn learn(
     let moved = moved_sets(draft, schema, answered);
     for (unclear, answer) in answered {
         let key = &unclear.key;
+        let is_told = matches!(answer.outcome, Outcome::Done | Outcome::Resolve(Resolve::Gone(_)));
+        let settled = if unclear.done && is_told { take_sent(draft, key) } else { Vec::new() };
         let entries = draft.entries_of(key);
         let Some(table) = schema.table(&key.table) else { continue };
-        if entries.is_empty() {
+        if entries.is_empty() && settled.is_empty() {
             sums.parked += holder(draft, schema, key, answer, &mut told);
             continue;
         }
@@ -150,7 +161,7 @@ fn learn(
                     }
                 }
                 policy.carry(&key.table, (&mut row, known.as_ref()), &|name, told| {
-                    is_sent(&entries, name, told)
+                    is_sent(&entries, name, told) || is_sent(&settled, name, told)
                 });
                 told.push((key.clone(), Some((News::Row(row), etag))));
             }
@@ -174,6 +185,14 @@ fn learn(
     mirror(draft, &told)?;
     new.iter().for_each(|key| outside::until_told(draft, key));
     Ok(sums)
+}
+
+/// Takes what was sent of a row out of the journal.
+fn take_sent(draft: &mut Draft, key: &Key) -> Vec<Entry> {
+    let sent = |entry: &Entry| entry.state == EntryState::Sent;
+    let taken: Vec<Entry> = draft.entries_of(key).into_iter().filter(sent).collect();
+    taken.iter().for_each(|entry| draft.remove(entry.seq));
+    taken
 }
 
 /// Change sets of which a row has changed or is gone. That is why they were refused: what is left of them goes again.

@@ -44,6 +44,7 @@ fn put(writer: &Writer, id: Uuid, name: &str) -> Result<()> {
         root: "/",
         now: web::now(),
         profile: Profile::Open,
+        extensions: true,
         duplicates: Duplicates::Allowed,
     };
     let table = writer.schema.table("account").unwrap();
