@@ -158,6 +158,11 @@ async fn from_where_it_stands<S: Store, T: Transport>(
             run.replica
                 .transact(run.at(), Durability::Relaxed, &[], |draft| {
                     draft.drop_shadow(name);
+                    // Where its pull stood is no place for what is read.
+                    let mut cursor = draft.cursor(name);
+                    (cursor.next_link, cursor.delta_link, cursor.behind) = (None, None, false);
+                    (cursor.watermark, cursor.watermark_next) = (None, None);
+                    draft.set_cursor(name, cursor);
                     Ok(())
                 })
                 .await?;

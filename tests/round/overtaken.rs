@@ -66,6 +66,35 @@ fn a_row_that_changes_during_a_full_pull_is_not_taken_for_a_deleted_one() {
     }
 }
 
+/// Another profile drops what was filled so far; the profile of before comes back ere anything was read.
+#[test]
+fn a_full_pull_that_was_dropped_is_not_gone_on_with_in_what_is_read() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let ids = contacts(&online);
+    let mut device = Device::synced(&server, "demo");
+    online.delete("contacts", ids[3]);
+    device.change(|draft| {
+        let mut cursor = draft.cursor("contact");
+        cursor.delta_link = cursor.delta_link.map(|link| link.replace("deltatoken=", "deltatoken=99999"));
+        draft.set_cursor("contact", cursor);
+    });
+    device.wire.fail(|request| {
+        let later = request.url.contains("/contacts?") && request.url.contains("skiptoken");
+        later.then_some(Fault::LoseRequest)
+    });
+    device.round();
+    assert!(device.replica.state().tables["contact"].cursor.shadow.is_some());
+    device.set_profile(r#"{"contact":{"rows":"lastname eq 'C7'"}}"#);
+    device.wire.fail(|request| request.url.contains("/contacts?").then_some(Fault::LoseRequest));
+    device.round();
+    device.set_profile("{}");
+    device.wire.heal();
+    device.sync();
+    assert!(device.row("contact", ids[3]).is_none());
+    assert_eq!(device.count("contact"), 119);
+}
+
 #[test]
 fn a_full_pull_that_is_killed_before_it_has_caught_up_is_gone_on_with() {
     let server = Server::start();
