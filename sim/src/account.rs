@@ -342,6 +342,21 @@ impl Account {
         self.gone_before.insert(row);
     }
 
+    /// Whether a device wrote a value after it had begun to write another one: what was passed on to the server may be answered
+    /// after a later change that was not.
+    pub fn wrote_later(
+        &self,
+        device: usize,
+        (row, column): (Uuid, &str),
+        (value, later): (&str, &str),
+    ) -> bool {
+        let begun = |value: &str| {
+            let of_device = self.records.iter().filter(|record| record.device == device);
+            of_device.filter(|record| record.deed.writes(row, column, value)).map(|record| record.begun).max()
+        };
+        begun(later) > begun(value)
+    }
+
     fn stood(&self, row: Uuid, column: &str, value: &str) -> bool {
         let history = self.history.get(&(row, column.to_owned()));
         history.is_some_and(|values| values.iter().any(|v| v == value))
