@@ -11,7 +11,7 @@ use flette_server::api::Profile;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-fn is_push(request: &Request) -> bool {
+pub fn is_push(request: &Request) -> bool {
     request.url.ends_with("$batch") && String::from_utf8_lossy(&request.body).contains("\r\nPATCH ")
 }
 

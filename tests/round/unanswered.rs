@@ -1,12 +1,9 @@
 //! Requests whose answers were lost, on servers with receipts and without.
 
+use crate::faults::is_push;
 use crate::support::{create, edit, text, Device, Fault, Server};
 use flette::model::Key;
-use flette_odata::{Method, Request, Uuid};
-
-fn is_push(request: &Request) -> bool {
-    request.url.ends_with("$batch") && String::from_utf8_lossy(&request.body).contains("\r\nPATCH ")
-}
+use flette_odata::{Method, Uuid};
 
 /// Whoever wrote the value in between had not seen it: by its time it is the older one, and yet it was written later.
 #[test]
