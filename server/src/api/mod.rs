@@ -215,7 +215,8 @@ fn look_up(reader: &Reader, call: &Call, url: &str, operation: Operation) -> Res
         }
         Operation::WhoAmI => who_am_i(reader, call),
         Operation::Definitions { path, options } => {
-            metadata::definitions(reader.schema, &path, &options, call.root).map(|b| Response::json(200, b))
+            let make = || metadata::definitions(reader.schema, &path, &options, call.root);
+            reader.answers().get(&format!("{} {url}", call.root), make).map(|body| Response::json(200, body))
         }
         Operation::Function { name, parameters } => functions::call(reader, call, &name, &parameters),
         Operation::Batch(_) => Err(ODataError::bad_payload("A batch cannot hold a batch.")),

@@ -111,13 +111,13 @@ pub(crate) fn act(writer: &Writer, (name, body): (&str, &[u8]), root: &str, now:
 
 /// Changes the schema as it is in this transaction, and saves what became of it.
 fn change(writer: &Writer, now: i64, decide: impl FnOnce(&mut Draft) -> Result<()>) -> Result<()> {
-    // Not the writer's: an earlier request of the same change set may have changed it.
-    let before = writer.stored_schema()?;
+    // Not the reader's: an earlier request of the same change set may have changed it.
+    let before = writer.current_schema();
     let mut fresh = Uuid::new_v4;
-    let mut draft = Draft { schema: before.clone(), fresh: &mut fresh, unique: Vec::new() };
+    let mut draft = Draft { schema: Schema::clone(&before), fresh: &mut fresh, unique: Vec::new() };
     decide(&mut draft)?;
     let Draft { schema, unique, .. } = draft;
-    if schema == before {
+    if schema == *before {
         return Ok(());
     }
     for (name, columns) in &unique {

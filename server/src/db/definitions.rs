@@ -3,6 +3,7 @@
 //! The server's own schema is what a new database begins with. When a newer server brings tables or columns
 //! that the database does not have, they are added when it is opened; what was customised stays.
 
+use super::known::Known;
 use super::layout::{self, DEFINITION, META};
 use super::meta::Fact;
 use super::{name, Reader, Writer};
@@ -13,13 +14,6 @@ use std::sync::Arc;
 
 /// Row of [`DEFINITION`] for what of a schema belongs to no single table.
 const REST: &str = "";
-
-/// A schema and its version.
-#[derive(Clone)]
-pub(super) struct Known {
-    pub(super) version: i64,
-    pub(super) schema: Arc<Schema>,
-}
 
 /// Asks for the version of the schema.
 pub(super) fn version_query() -> SelectStatement {
@@ -95,10 +89,10 @@ impl Writer<'_> {
     /// # Errors
     /// 500 when a column would have to hold another kind of value than it does; nothing may be kept then.
     pub fn save_schema(&self, new: &Schema) -> Result<()> {
-        self.replace_schema(&self.stored_schema()?, new)
+        self.replace_schema(&self.current_schema(), new)
     }
 
-    /// [`Writer::save_schema`], where the schema as it is stored was read in this transaction.
+    /// [`Writer::save_schema`], where the schema as it is in this transaction is at hand.
     ///
     /// # Errors
     /// As [`Writer::save_schema`].
@@ -123,7 +117,17 @@ impl Writer<'_> {
         if views_change {
             layout::create_views(self, new)?;
         }
-        self.raise_schema_version()
+        let version = self.raise_schema_version()?;
+        *self.changed.borrow_mut() = Some(Known::new(version, Arc::new(new.clone())));
+        Ok(())
+    }
+
+    /// The schema as this transaction has made it so far.
+    pub(crate) fn current_schema(&self) -> Arc<Schema> {
+        match &*self.changed.borrow() {
+            Some(changed) => changed.schema.clone(),
+            None => self.known.schema.clone(),
+        }
     }
 
     /// Creates a table, or makes the one of the same name what is given. See [`Writer::save_schema`].
@@ -131,8 +135,8 @@ impl Writer<'_> {
     /// # Errors
     /// As [`Writer::save_schema`].
     pub fn save_table(&self, table: &Table) -> Result<()> {
-        let stored = self.stored_schema()?;
-        let mut new = stored.clone();
+        let stored = self.current_schema();
+        let mut new = Schema::clone(&stored);
         match new.tables.iter_mut().find(|known| known.logical_name == table.logical_name) {
             Some(known) => known.clone_from(table),
             None => new.tables.push(table.clone()),
@@ -145,8 +149,8 @@ impl Writer<'_> {
     /// # Errors
     /// 500 when the database fails.
     pub fn drop_table(&self, logical_name: &str) -> Result<()> {
-        let stored = self.stored_schema()?;
-        let mut new = stored.clone();
+        let stored = self.current_schema();
+        let mut new = Schema::clone(&stored);
         new.tables.retain(|table| table.logical_name != logical_name);
         self.replace_schema(&stored, &new)
     }
@@ -199,11 +203,12 @@ impl Writer<'_> {
         self.execute(&insert).map(drop)
     }
 
-    /// Lets others know that the schema changed.
-    fn raise_schema_version(&self) -> Result<()> {
+    /// Lets others know that the schema changed; its version from now on.
+    fn raise_schema_version(&self) -> Result<i64> {
         let version = self.fact(Fact::SchemaVersion)?;
         let next = parse_version(version.as_deref()) + 1;
-        self.set_fact(Fact::SchemaVersion, &next.to_string())
+        self.set_fact(Fact::SchemaVersion, &next.to_string())?;
+        Ok(next)
     }
 }
 

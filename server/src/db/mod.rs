@@ -16,6 +16,7 @@ mod dialect;
 mod driver;
 pub mod figures;
 mod fold;
+mod known;
 mod layout;
 mod like;
 mod location;
@@ -36,15 +37,15 @@ pub use location::{Location, Options};
 pub(crate) use dialect::{order, Dialect, Storage};
 pub(crate) use driver::{SqlRow, SqlValue, Statement};
 
-use definitions::Known;
 use driver::{Connection, Purpose};
 use figures::Figures;
 use flette_odata::error::Result;
 use flette_odata::rules::money::Currency;
 use flette_odata::Schema;
+use known::{Answers, Known};
 use pool::{lock, Pool};
 use sea_query::Alias;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -73,6 +74,7 @@ pub struct Reader<'c> {
     pub schema: &'c Schema,
     /// Grows with every change of the schema.
     pub schema_version: i64,
+    known: &'c Known,
 }
 
 /// One transaction that writes. What is done through it is kept only when the closure that got it succeeds.
@@ -80,11 +82,24 @@ pub struct Writer<'c> {
     reader: Reader<'c>,
     /// See [`Writer::base_currency`].
     base_currency: Cell<Option<Option<Currency>>>,
+    /// The schema that this transaction has made.
+    changed: RefCell<Option<Known>>,
 }
 
 impl<'c> Writer<'c> {
     fn new(reader: Reader<'c>) -> Writer<'c> {
-        Writer { reader, base_currency: Cell::new(None) }
+        Writer { reader, base_currency: Cell::new(None), changed: RefCell::default() }
+    }
+}
+
+impl<'c> Reader<'c> {
+    fn new(connection: &'c Connection, known: &'c Known) -> Reader<'c> {
+        Reader { connection, schema: &known.schema, schema_version: known.version, known }
+    }
+
+    /// What was answered of this snapshot's schema.
+    pub(crate) fn answers(&self) -> &'c Answers {
+        &self.known.answers
     }
 }
 
@@ -117,11 +132,12 @@ impl Database {
         options: &Options,
     ) -> Result<Database> {
         let (readers, writers) = location::pools(location, options)?;
-        let known = Mutex::new(Known { version: 0, schema: schema.clone() });
+        let own = Known::new(0, schema.clone());
+        let known = Mutex::new(own.clone());
         let database = Database { readers, writers, known, figures: Figures::default() };
         database.transact(&database.writers, &mut |connection| {
             connection.begin(Purpose::Found, None)?;
-            let writer = Writer::new(Reader { connection, schema: &schema, schema_version: 0 });
+            let writer = Writer::new(Reader::new(connection, &own));
             layout::create_own(&writer)?;
             meta::found(&writer, organization)?;
             definitions::merge(&writer, &schema)?;
@@ -165,7 +181,7 @@ impl Database {
         self.figures.began(figures::Purpose::Read);
         self.transact(&self.readers, &mut |connection| {
             let known = self.begin(connection, Purpose::Read)?;
-            work(&Reader { connection, schema: &known.schema, schema_version: known.version })
+            work(&Reader::new(connection, &known))
         })
     }
 
@@ -185,9 +201,12 @@ impl Database {
             };
             attempts += 1;
             let known = self.begin(connection, purpose)?;
-            let reader = Reader { connection, schema: &known.schema, schema_version: known.version };
-            let result = work(&Writer::new(reader))?;
+            let writer = Writer::new(Reader::new(connection, &known));
+            let result = work(&writer)?;
             connection.commit()?;
+            if let Some(changed) = writer.changed.take() {
+                self.learn(&changed);
+            }
             Ok(result)
         })
     }
@@ -224,14 +243,18 @@ impl Database {
         if known.version == version {
             return Ok(known);
         }
-        let reader = Reader { connection, schema: &known.schema, schema_version: version };
-        let fresh = Known { version, schema: Arc::new(reader.stored_schema()?) };
+        let stored = Reader::new(connection, &known).stored_schema()?;
+        let fresh = Known::new(version, Arc::new(stored));
+        self.learn(&fresh);
+        Ok(fresh)
+    }
+
+    fn learn(&self, fresh: &Known) {
         let mut known = lock(&self.known);
         // An older snapshot needs an older schema, for itself only.
-        if known.version < version {
-            *known = fresh.clone();
+        if known.version < fresh.version {
+            known.clone_from(fresh);
         }
-        Ok(fresh)
     }
 }
 

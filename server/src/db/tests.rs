@@ -66,6 +66,37 @@ fn a_copy_goes_its_own_way_with_what_was_known_of_the_original() {
 }
 
 #[test]
+fn the_schema_that_a_transaction_made_is_what_it_stored_and_nothing_of_one_that_failed_is_known() {
+    on_both(&Options::default(), |database| {
+        let mut leads = database.schema().table("lead").cloned().unwrap();
+        leads.columns.retain(|column| column.logical_name != "subject");
+        let both = |writer: &Writer| {
+            writer.drop_table("task")?;
+            assert!(writer.current_schema().table("task").is_none());
+            writer.save_table(&leads)
+        };
+        let before = database.schema();
+        let failed = database.write(|writer| {
+            both(writer)?;
+            Err::<(), _>(ODataError::new(400, "", ""))
+        });
+        assert_eq!(failed.unwrap_err().status, 400);
+        assert!(Arc::ptr_eq(&before, &database.schema()));
+        database.write(both).unwrap();
+        let known = database.schema();
+        assert_eq!((known.table("task"), known.table("lead")), (None, Some(&leads)));
+        database
+            .read(|reader| {
+                assert_eq!(reader.stored_schema()?, *known);
+                Ok(())
+            })
+            .unwrap();
+        // Nobody had to read it.
+        assert!(Arc::ptr_eq(&known, &database.schema()));
+    });
+}
+
+#[test]
 fn a_statement_that_takes_too_long_is_a_503_and_the_next_one_works() {
     let limit = 300;
     on_both(&Options { statement_millis_max: limit, ..Options::default() }, |database| {
