@@ -61,6 +61,16 @@ pub fn keys<'t>(table: &'t Table, row: &Row, changed: &[&str]) -> Vec<(&'t Alter
     table.keys.iter().filter_map(at_stake).collect()
 }
 
+/// Whether [`keys`] or, where they are `asked` for, [`duplicates`] can have anything to say of a row in which nothing but these columns
+/// was changed.
+pub fn may_matter(table: &Table, changed: &[&str], asked: Duplicates) -> bool {
+    let among = |name: &str| changed.contains(&name);
+    let of_a_key = table.keys.iter().flat_map(|key| &key.columns).any(|name| among(name));
+    let mut rules = RULES.iter().filter(|(name, _)| *name == table.logical_name);
+    of_a_key
+        || (asked == Duplicates::Refused && rules.any(|(_, columns)| columns.iter().any(|name| among(name))))
+}
+
 /// Conditions that another row makes `row` a duplicate, as far as what they look at was `changed`.
 pub fn duplicates(table: &Table, row: &Row, changed: &[&str]) -> Vec<Filter> {
     let has_text = |value: &Value| value.as_text().is_some_and(|text| !text.is_empty());
@@ -106,6 +116,9 @@ mod tests {
             (vec![("a", text("1"))], vec!["a"], 0),
         ] {
             assert_eq!(keys(&table, &row(&values), &changed).len(), at_stake, "{values:?} {changed:?}");
+            let matters = may_matter(&table, &changed, Duplicates::Allowed);
+            assert!(matters || at_stake == 0, "{values:?} {changed:?}");
+            assert_eq!(matters, changed.contains(&"a") || changed.contains(&"b"));
         }
     }
 

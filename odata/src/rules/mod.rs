@@ -145,6 +145,13 @@ pub fn complete_update(
     Ok(row.into_iter().filter(|(name, value)| *value != *current.get(name).unwrap_or(&Value::Null)).collect())
 }
 
+/// The columns of a row to which [`complete_update`] looks when these are changed, as far as what it says of columns that
+/// can be written goes; `None`: any.
+pub fn looked_at<'n>(table: &Table, changed: &[&'n str]) -> Option<Vec<&'n str>> {
+    let has_file = table.column("documentbody").is_some();
+    (!has_file).then(|| changed.iter().copied().chain(["statecode", "statuscode", "ownerid"]).collect())
+}
+
 /// The columns that the service computes from others of the row, where the table has them and they are
 /// read-only: `fullname` ("First Last") and `address1_composite` to `address3_composite` (lines, "City,
 /// State Code", country; parted by CR LF); of a note `objecttypecode` and `filesize`. `Null` when all their parts are; left out when a part is absent from `row` (not known, which

@@ -67,7 +67,7 @@ enum Reply {
 #[derive(Debug, Clone)]
 struct RowReply {
     key: Key,
-    /// The row as this write left it: a later one of the same change set may change it again.
+    /// The row as this write left it, where it is to be answered: a later one of the same change set may change it again.
     seen: Option<SeenRow>,
     /// The alternate key by which the request names it.
     url_key: Option<String>,
@@ -170,7 +170,8 @@ fn written(
     (query, prefer): (Query, Prefer),
 ) -> Done {
     let row = Some(EntityRef { table: key.table.clone(), id: key.id });
-    let seen = draft.row(&key);
+    // A row of a large mirror is unpacked for this: only for who asked for it.
+    let seen = if prefer.representation { draft.row(&key) } else { None };
     Done { row, reply: Reply::Row(Box::new(RowReply { key, seen, url_key, made, query, prefer })) }
 }
 
@@ -185,7 +186,7 @@ pub(super) fn respond(state: &State, done: &Done, root: &str) -> Result<Response
         Reply::Ids(ids) => return Ok(created(root, ids)),
         Reply::Row(row) => row.as_ref(),
     };
-    if let (Some(seen), true) = (seen, prefer.representation) {
+    if let Some(seen) = seen {
         let status = match made {
             Made::Created => 201,
             Made::Updated => 200,
