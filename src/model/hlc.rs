@@ -50,6 +50,13 @@ impl HlcClock {
         HlcClock { last: Hlc { device, ..Hlc::default() }, samples: Vec::new(), heard: None }
     }
 
+    /// Takes a stamp that this clock gave out before for given out: the next one is later.
+    pub fn gave(&mut self, stamp: Hlc) {
+        if (stamp.wall, stamp.counter) > (self.last.wall, self.last.counter) {
+            self.last = Hlc { device: self.last.device, ..stamp };
+        }
+    }
+
     /// Which device stamps.
     pub fn device(&self) -> DeviceId {
         self.last.device

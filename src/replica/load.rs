@@ -1,7 +1,7 @@
 //! Reading a replica from its store.
 
 use super::folds::Folds;
-use super::state::TableState;
+use super::state::{Kept, TableState};
 use super::{Cursor, IdMap, Identity, Random, Record, State, CURSOR_PREFIX, RECORD_KEY, SCHEMA_KEY};
 use crate::error::{Error, Result};
 use crate::journal::{Entry, Journal};
@@ -28,15 +28,9 @@ pub(super) async fn state<S: Store>(store: &S, random: &Random, identity: Identi
     let mut next = || if pairs.is_empty() { Vec::new() } else { pairs.remove(0) };
     let (record, schema) = (next().pop(), next().pop());
     let (journal_pairs, id_pairs, conflict_pairs, cursor_pairs) = (next(), next(), next(), next());
-    let record = match record {
-        Some((_, bytes)) => {
-            let mut record: Record = State::decode("record", &bytes)?;
-            if planted(Bug::ClockNotStored) {
-                record.clock = HlcClock::new(record.clock.device());
-            }
-            record
-        }
-        None => new_record(random, identity),
+    let (stored, is_stored) = match record {
+        Some((_, bytes)) => (State::decode::<Record>("record", &bytes)?, true),
+        None => (new_record(random, identity), false),
     };
     let schema = match schema {
         Some((_, bytes)) => State::decode("schema", &bytes)?,
@@ -45,6 +39,15 @@ pub(super) async fn state<S: Store>(store: &S, random: &Random, identity: Identi
     let mut journal = Journal::default();
     for (_, value) in journal_pairs {
         journal.put(Entry::decode(&value)?);
+    }
+    let mut record = stored.after(journal.iter());
+    let kept = match (is_stored, record == stored) {
+        (false, _) => Kept::Nothing,
+        (true, false) => Kept::AllButStamps,
+        (true, true) => Kept::All,
+    };
+    if planted(Bug::ClockNotStored) {
+        record.clock = HlcClock::new(record.clock.device());
     }
     let mut id_map = IdMap::default();
     for (key, value) in id_pairs {
@@ -70,6 +73,7 @@ pub(super) async fn state<S: Store>(store: &S, random: &Random, identity: Identi
         id_map,
         conflicts,
         record,
+        kept,
         aftermath: OnceCell::new(),
         base_currency: OnceCell::new(),
         folds: Folds::default(),

@@ -28,6 +28,7 @@ pub use draft::{Draft, Target};
 pub use holders::{is_held, PARTY_HOLDER};
 pub use idmap::IdMap;
 pub use query::{position, Ask, Found, Position};
+use state::Kept;
 pub use state::{GoingOffline, Record, SeenRow, State, TableState, Total};
 pub use view::View;
 
@@ -301,7 +302,7 @@ fn writes(state: &State, effects: &draft::Effects, record: &Record) -> Result<Ve
     if let Some(schema) = &effects.schema {
         put(Table::Schema, SCHEMA_KEY.to_vec(), State::encode(&**schema)?);
     }
-    if *record != state.record {
+    if state.writes_record(effects, record) {
         put(Table::Meta, RECORD_KEY.to_vec(), State::encode(record)?);
     }
     for (seq, entry) in &effects.entries {
@@ -351,9 +352,29 @@ fn removals(removed: impl Iterator<Item = Seq>) -> Vec<Write> {
 }
 
 impl State {
+    /// Whether the record goes along. Not where entries are added and nothing else of it changes: what it says of the last stamp
+    /// and the next number they say, too, for as long as they are there, and a local change waits for one write less.
+    fn writes_record(&self, effects: &draft::Effects, record: &Record) -> bool {
+        let is_new = |seq: &Seq| seq.0 >= self.record.next_seq;
+        let added = effects.entries.iter().map(|(seq, entry)| entry.as_ref().filter(|_| is_new(seq)));
+        let added: Option<Vec<&Entry>> = added.collect();
+        let follows =
+            |added: Vec<&Entry>| !added.is_empty() && self.record.after(added.into_iter()) == *record;
+        match self.kept {
+            Kept::Nothing => *record != self.record || !effects.entries.is_empty(),
+            Kept::All if *record == self.record => false,
+            Kept::AllButStamps | Kept::All => !added.is_some_and(follows),
+        }
+    }
+
     /// Shows what has become durable.
     fn apply(&mut self, effects: draft::Effects, record: Record, revision: crate::store::Revision) {
         self.revision = revision;
+        if self.writes_record(&effects, &record) {
+            self.kept = Kept::All;
+        } else if self.record != record {
+            self.kept = Kept::AllButStamps;
+        }
         self.record = record;
         let stale = self.stale_by(&effects);
         self.folds.forget(&stale);
@@ -467,7 +488,10 @@ mod tests {
     async fn open<S: Store>(store: S) -> Replica<S> {
         let user = Uuid::from_u128(1);
         let identity = Identity { user, business_unit: user, organization: user };
-        let random: Random = Box::new(|bytes| bytes.fill(7));
+        // Another device each time, as long as none is stored.
+        thread_local!(static OPENED: Cell<u8> = const { Cell::new(0) });
+        let opened = OPENED.with(|opened| opened.replace(opened.get().wrapping_add(1)));
+        let random: Random = Box::new(move |bytes| bytes.fill(opened));
         Replica::open(store, random, identity).await.unwrap()
     }
 
@@ -514,5 +538,99 @@ mod tests {
         assert!(!second.is_loaded(&["account"]), "read, and not known to belong together");
         while load.as_mut().poll(&mut context).is_pending() {}
         assert!(second.is_loaded(&["account"]) && !second.state().record.pull_due);
+    }
+
+    /// What a transaction does: makes a row, edits it, makes it and another, settles the first entry, marks it as sent, removes
+    /// the last entry, turns the mode.
+    fn act(draft: &mut Draft, kind: u8) {
+        let key = |id: u128| crate::model::Key::new("account", Uuid::from_u128(id));
+        let edit = |new: u64| crate::model::FieldEdit {
+            name: "name".to_owned(),
+            old: crate::model::Value::Null,
+            new: crate::model::Value::Text(new.to_string()),
+        };
+        let first = draft.state().journal.iter().next().cloned();
+        let last = draft.state().journal.iter().last().cloned();
+        let next = draft.record.next_seq;
+        match (kind, first, last) {
+            (0, ..) => draft.create(key(u128::from(next)), crate::model::Row::new()),
+            (1, Some(first), _) => draft.update(&first.key, vec![edit(next)]),
+            (2, ..) => {
+                draft.create(key(u128::from(next)), crate::model::Row::new());
+                draft.create(key(u128::from(next) + 1_000), crate::model::Row::new());
+            }
+            (3, Some(first), _) => draft.remove(first.seq),
+            (4, Some(first), _) => draft.put(Entry { state: crate::journal::EntryState::Sent, ..first }),
+            (5, _, Some(last)) => draft.remove(last.seq),
+            (6, ..) => draft.record.offline_chosen ^= true,
+            (7, ..) => {
+                // A stamp that no entry has.
+                draft.stamp();
+                draft.create(key(u128::from(next)), crate::model::Row::new());
+                draft.stamp();
+            }
+            _ => {}
+        }
+    }
+
+    proptest::proptest! {
+        /// Whoever opens the store knows the last stamp and the next number, though an added entry alone is what is written.
+        #[test]
+        fn what_is_known_of_stamps_and_numbers_is_stored(
+            steps in proptest::collection::vec((0_u8..9, 0_i64..3), 1..30)
+        ) {
+            let store = MemoryStore::new();
+            let replica = pollster::block_on(open(store.clone()));
+            let mut now = 0;
+            for (kind, pause) in steps {
+                now += pause;
+                let done = replica.transact(Millis(now), Durability::Strict, &[], |draft| {
+                    act(draft, kind);
+                    Ok(())
+                });
+                pollster::block_on(done).unwrap();
+                let known = replica.state().record.clone();
+                let again = pollster::block_on(open(store.clone()));
+                // Before anything is written there is no device.
+                if replica.state().kept != Kept::Nothing {
+                    proptest::prop_assert_eq!(&again.state().record, &known);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_edit_writes_its_entry_and_nothing_else() {
+        let store = MemoryStore::new();
+        let replica = pollster::block_on(open(store));
+        let written = |kind| {
+            let state = replica.state();
+            let mut draft = Draft::new(&state, Millis(5), &*replica.random);
+            act(&mut draft, kind);
+            let writes = writes(&state, &draft.effects, &draft.record).unwrap();
+            let tables = writes.iter().map(|write| match write {
+                Write::Put { table, .. } | Write::Delete { table, .. } | Write::DeleteRange { table, .. } => {
+                    *table
+                }
+            });
+            tables.collect::<Vec<_>>()
+        };
+        // Who this device is was not stored yet.
+        assert_eq!(written(0), [Table::Meta, Table::Journal]);
+        let made = |kind| {
+            let made = replica.transact(Millis(5), Durability::Strict, &[], |draft| {
+                act(draft, kind);
+                Ok(())
+            });
+            pollster::block_on(made).unwrap();
+        };
+        made(6);
+        assert_eq!(written(0), [Table::Journal]);
+        assert_eq!(written(6), [Table::Meta]);
+        assert_eq!(written(7), [Table::Meta, Table::Journal]);
+        made(0);
+        assert_eq!(written(1), [Table::Journal]);
+        // With the entry goes what it says of the clock.
+        assert_eq!(written(3), [Table::Meta, Table::Journal]);
     }
 }

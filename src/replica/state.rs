@@ -104,6 +104,17 @@ pub struct Total {
 }
 
 impl Record {
+    /// The record as it was after these entries were written, whose stamps and numbers tell how far it had come.
+    #[must_use]
+    pub fn after<'e>(&self, entries: impl Iterator<Item = &'e Entry>) -> Record {
+        let mut record = self.clone();
+        for entry in entries {
+            record.next_seq = record.next_seq.max(entry.seq.0.saturating_add(1));
+            record.clock.gave(entry.at);
+        }
+        record
+    }
+
     /// Which rows of a table are wanted; `None` for all.
     pub fn wanted(&self, table: &str) -> Option<&Wanted> {
         self.wanted.as_ref()?.get(table)
@@ -148,6 +159,17 @@ impl Record {
     }
 }
 
+/// What of the small record is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// Nothing yet.
+    Nothing,
+    /// All but what follows from the journal: see [`Record::after`].
+    AllButStamps,
+    /// All.
+    All,
+}
+
 /// One table of the mirror.
 #[derive(Default)]
 pub struct TableState {
@@ -189,6 +211,8 @@ pub struct State {
     pub conflicts: BTreeMap<Uuid, Conflict>,
     /// Small things.
     pub record: Record,
+    /// What of it is stored.
+    pub(super) kept: Kept,
     /// What hangs on rows deleted here, as far as it was asked for since the last change.
     pub(super) aftermath: OnceCell<Aftermath>,
     /// The base currency, as far as it was asked for since the last change.
