@@ -119,8 +119,10 @@ fn accepted(
                 let known = policy.has_up(&key.table).then(known).flatten();
                 let (News::Row(row) | News::Changes(row)) = &mut news;
                 policy.carry(&key.table, (row, known.as_ref()), &|name, _| says(&request.change, name));
+                if !outside::is_told(draft, key, &etag) {
+                    outside::until_told(draft, key);
+                }
                 tell(told, key.clone(), (!is_gone_since(ready, reads)).then_some((news, etag)));
-                outside::until_told(draft, key);
                 sums.done += 1;
             }
             Heard::Unfounded => sums.unfounded.push(key.clone()),

@@ -8,7 +8,7 @@ use super::push::Pass;
 use super::step::{Run, Stop, Told};
 use super::unclear::{resolve, Unclear};
 use crate::error::{Error, Result};
-use crate::model::Key;
+use crate::model::{ETag, Key};
 use crate::platform::Transport;
 use crate::replica::{Draft, SegmentBuilder, Target};
 use crate::store::{Durability, Store};
@@ -39,6 +39,13 @@ pub(super) fn until_told(draft: &mut Draft, key: &Key) {
     if cursor.filter.is_some() && cursor.outside.insert(key.id) {
         draft.set_cursor(&key.table, cursor);
     }
+}
+
+/// Whether a page of the rows that are about to take the place of what is read told of this very version: an answer that was lost
+/// once may be heard after that. No later page tells of it again.
+pub(super) fn is_told(draft: &Draft, key: &Key, etag: &ETag) -> bool {
+    let shadow = draft.state().tables.get(&key.table).and_then(|table| table.shadow.as_ref());
+    shadow.is_some_and(|shadow| shadow.etag(key.id).as_deref() == Some(etag.0.as_str()))
 }
 
 /// Whether a row that was read by its id is in no page so far: it was made here, and need not pass its table's filter.

@@ -1,6 +1,6 @@
 //! Rows that were written past the replica: read, so that who wrote them sees here what he wrote.
 
-use super::outside::until_told;
+use super::outside::{is_told, until_told};
 use super::reconcile::{sent_edits, Incoming};
 use super::round::hello;
 use super::step::{meet, mirror, News, Run, Stop, Told};
@@ -62,8 +62,13 @@ async fn read<S: Store, T: Transport>(run: &Run<'_, S, T>, rows: &[Written]) -> 
             for ((row, _, table), answer) in asked.iter().zip(answers.iter().flatten()) {
                 told.extend(take_over(run, draft, (row, table), answer));
             }
+            let by_pages = |draft: &Draft, (key, news): &Told| {
+                news.as_ref().is_some_and(|(_, etag)| is_told(draft, key, etag))
+            };
+            let new: Vec<Key> =
+                told.iter().filter(|told| !by_pages(draft, told)).map(|told| told.0.clone()).collect();
             mirror(draft, &told)?;
-            told.iter().for_each(|(key, _)| until_told(draft, key));
+            new.iter().for_each(|key| until_told(draft, key));
             Ok(())
         })
         .await?;
