@@ -2,7 +2,7 @@
 
 use super::Draft;
 use crate::error::Result;
-use crate::model::{Clash, Conflict, FieldEdit, Key, Row, Side, TraceEvent, Value};
+use crate::model::{Clash, Conflict, EntityRef, FieldEdit, Key, Row, Side, TraceEvent, Value};
 use flette_odata::{rules, ODataError, Table};
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ impl Draft<'_> {
     ///
     /// # Errors
     /// 404 for an unknown conflict or a row that is gone; 409 for one that was resolved before; 400 for a column that is
-    /// not here any more, or cannot be edited here.
+    /// not here any more, or cannot be edited here, and for what the service would refuse of an edit: of a closed row, say.
     pub fn resolve_conflict(&mut self, id: Uuid, take: Side) -> Result<()> {
         let unknown = || ODataError::new(404, "0x80040217", format!("There is no conflict {id}."));
         let mut conflict = self.state().conflicts.get(&id).cloned().ok_or_else(unknown)?;
@@ -41,19 +41,30 @@ impl Draft<'_> {
         Ok(())
     }
 
+    /// Edits the row as a request for that value would, by the same rules.
     fn set_field(&mut self, conflict: &Conflict, name: &str, value: &Value) -> Result<()> {
-        let key = &conflict.key;
-        let schema = self.schema();
-        let Some(column) = schema.table(&key.table).and_then(|table| table.column(name)) else {
+        let (key, schema) = (&conflict.key, self.schema());
+        let table = schema.table(&key.table).filter(|table| table.column(name).is_some());
+        let Some(table) = table else {
             return Err(ODataError::bad_request(format!("There is no column '{name}' any more.")).into());
         };
-        if !column.valid_for_update {
+        let may_edit = |name: &str| table.column(name).is_some_and(|column| column.valid_for_update);
+        if !may_edit(name) {
             let message = format!("The column '{name}' cannot be edited on this device.");
             return Err(ODataError::bad_request(message).into());
         }
         let seen = self.row(key).ok_or_else(|| ODataError::row_not_found(&key.table, key.id))?;
-        let old = seen.row.get(name).cloned().unwrap_or_default();
-        self.update(key, vec![FieldEdit { name: name.to_owned(), old, new: value.clone() }]);
+        let value = match value {
+            Value::Lookup(to) => Value::Lookup(EntityRef { table: to.table.clone(), id: self.target(to) }),
+            other => other.clone(),
+        };
+        let changes = rules::complete_update(table, &seen.row, vec![(name.to_owned(), value)])?;
+        self.check_money((table, key), &seen.row, &changes)?;
+        let edits = changes.into_iter().filter(|(name, _)| may_edit(name)).map(|(name, new)| {
+            let old = seen.row.get(&name).cloned().unwrap_or_default();
+            FieldEdit { name, old, new }
+        });
+        self.update(key, edits.collect());
         Ok(())
     }
 

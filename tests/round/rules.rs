@@ -2,7 +2,7 @@
 
 use crate::several::ask;
 use crate::support::{text, tick, Device, Server, Wire};
-use flette::model::{Clash, Conflict, Side};
+use flette::model::{Clash, Conflict, Side, Value};
 use flette_odata::{Method, Uuid};
 
 /// A contact that the device and somebody online change, the device first or last.
@@ -172,6 +172,54 @@ fn edits_of_a_column_that_only_comes_down_from_now_on_are_kept_in_the_log() {
     met.device.sync();
     met.take(Side::Local);
     assert_eq!(met.there("telephone1"), "here");
+}
+
+#[test]
+fn a_closed_row_takes_nothing_back() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let task = online.create("tasks", r#"{"subject":"Call"}"#);
+    let device = Device::with_profile(&server, "demo", "{}");
+    device.edit("task", task, &[("subject", text("here"))]);
+    tick();
+    online.patch("tasks", task, r#"{"subject":"there"}"#);
+    device.sync();
+    let id = device.conflicts()[0].id;
+    let state = |state: i32| {
+        online.patch("tasks", task, &format!(r#"{{"statecode":{state}}}"#));
+        device.sync();
+    };
+    // An edit of it would be refused, and that is said at once, not when it was sent.
+    state(1);
+    device.change(|draft| assert!(draft.resolve_conflict(id, Side::Local).is_err()));
+    assert!(device.entries().is_empty() && device.conflicts()[0].resolved.is_none());
+    state(0);
+    device.change(|draft| draft.resolve_conflict(id, Side::Local).unwrap());
+    device.sync();
+    assert_eq!(online.json(&format!("tasks({task})"))["subject"], "here");
+}
+
+#[test]
+fn a_state_that_is_taken_back_brings_a_status_that_belongs_to_it() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let task = online.create("tasks", r#"{"subject":"Call"}"#);
+    let device = Device::with_profile(&server, "demo", "{}");
+    let state = |state, status| [("statecode", Value::Int(state)), ("statuscode", Value::Int(status))];
+    device.edit("task", task, &state(1, 5));
+    tick();
+    online.patch("tasks", task, r#"{"statecode":2,"statuscode":6}"#);
+    device.sync();
+    let conflicts = device.conflicts();
+    let is_state =
+        |conflict: &&Conflict| matches!(&conflict.clash, Clash::Field { name, .. } if name == "statecode");
+    let id = conflicts.iter().find(is_state).unwrap().id;
+    device.change(|draft| draft.resolve_conflict(id, Side::Local).unwrap());
+    let row = device.row("task", task).unwrap();
+    assert_eq!([&row["statecode"], &row["statuscode"]], [&Value::Int(1), &Value::Int(5)]);
+    device.sync();
+    let there = online.json(&format!("tasks({task})"));
+    assert_eq!((&there["statecode"], &there["statuscode"]), (&1.into(), &5.into()));
 }
 
 #[test]
