@@ -1,9 +1,11 @@
 //! What users did, what the server ever said, and whether the two can be reconciled. Knows HTTP answers only, nothing
 //! of how an engine works.
 
+mod decided;
 mod testimony;
 mod verdicts;
 
+pub use decided::Decision;
 pub use testimony::{is_about, Testimony};
 
 use flette_odata::Uuid;
@@ -133,8 +135,14 @@ pub struct Account {
     regained: BTreeMap<Sight, u64>,
     /// The server keeps no times of fields: a row's last change stands for all of them.
     by_rows: bool,
+    /// When the server forgot its receipts last.
+    receipts_forgotten: Option<u64>,
     /// Whose deletion takes a row along.
     parents: BTreeMap<Uuid, Uuid>,
+    /// What users decided of conflicts.
+    decisions: Vec<Decision>,
+    /// Changes that are decisions, by their place.
+    chosen: Vec<usize>,
     ticks: u64,
 }
 
@@ -184,6 +192,12 @@ impl Account {
     /// The server keeps no times of fields, so who wrote a field last cannot be asked of it.
     pub fn goes_by_rows(&mut self) {
         self.by_rows = true;
+    }
+
+    /// The server does not know any more what it was asked before.
+    pub fn forgets_receipts(&mut self) {
+        self.ticks += 1;
+        self.receipts_forgotten = Some(self.ticks);
     }
 
     /// A device's own values win in these columns, now or later.
@@ -251,19 +265,15 @@ impl Account {
                 *back = Some(self.ticks);
             }
             for (column, value) in row {
-                let history = self.history.entry((*id, column.clone())).or_default();
-                if history.last() == Some(value) {
+                let cell = (*id, column.clone());
+                let before = self.history.get(&cell).map_or(&[][..], Vec::as_slice);
+                if before.last() == Some(value) {
                     continue;
                 }
-                // The lines of an address are one value: with one of them the others may come back. What was carried out and
-                // overwritten before its device heard of it cannot be told from what never arrived, and is asked for
-                // once more as far as it wins: by the rule `local` it always does, and against what another device put in
-                // its place by that rule, as that may be the older one.
-                let insists = || self.insisting.iter().any(|(_, insisted)| insisted == column);
-                if history.contains(value) && !column.starts_with("address1_") && !insists() {
-                    return Err(format!("I-4: {value} of {column} of {id} was applied twice: {history:?}"));
+                if before.contains(value) && !self.may_stand_again(&cell, value, before) {
+                    return Err(format!("I-4: {value} of {column} of {id} was applied twice: {before:?}"));
                 }
-                history.push(value.clone());
+                self.history.entry(cell).or_default().push(value.clone());
             }
         }
         self.gone.extend(self.known.iter().filter(|id| !rows.contains_key(*id)));
@@ -278,11 +288,23 @@ impl Account {
         Ok(())
     }
 
+    /// The lines of an address are one value: with one of them the others may come back. What was carried out and
+    /// overwritten before its device heard of it cannot be told from what never arrived, and is asked for once more as far
+    /// as it wins: by the rule `local` it always does, and against what another device put in its place by that rule, as
+    /// that may be the older one. And of two conflicting values users may take the one that stood before.
+    fn may_stand_again(&self, (row, column): &(Uuid, String), value: &str, before: &[String]) -> bool {
+        let insists = || self.insisting.iter().any(|(_, insisted)| insisted == column);
+        let stood = before.iter().filter(|stood| *stood == value).count();
+        column.starts_with("address1_") || insists() || stood <= self.times_chosen(*row, column, value)
+    }
+
     /// I-9. Without receipts nobody can tell a create that never arrived from one whose row is gone, where the feed does not tell
     /// of the latter: it is asked again, as the former would have to be.
     fn may_return(&mut self, row: Uuid) -> Result<(), String> {
         let makes = |record: &Record| matches!(record.deed, Deed::Create { row: made, .. } if made == row);
-        if !self.by_rows || !self.records.iter().any(makes) {
+        let untold =
+            |record: &Record| self.by_rows || self.receipts_forgotten.is_some_and(|at| at > record.begun);
+        if !self.records.iter().any(|record| makes(record) && untold(record)) {
             return Err(format!("I-9: row {row} is back from the dead"));
         }
         self.gone.remove(&row);

@@ -92,6 +92,8 @@ pub enum What {
     /// Changes by the user, more than one as a change set: the place of the first one's record in the account, and how
     /// many there are.
     Changes(usize, usize),
+    /// A decision by the user: its place among them.
+    Decision(usize),
 }
 
 /// See the module.
@@ -268,9 +270,9 @@ impl Device {
         self.doing.iter().any(|doing| doing.what == What::Round)
     }
 
-    /// Whether a change by the user is under way.
+    /// Whether a change or a decision by the user is under way.
     pub fn is_changing(&self) -> bool {
-        self.doing.iter().any(|doing| matches!(doing.what, What::Changes(..)))
+        self.doing.iter().any(|doing| doing.what != What::Round)
     }
 
     /// Asks at the front door and waits for the answer; whatever else runs stands still meanwhile.

@@ -39,6 +39,10 @@ pub enum Fault {
     ProfileChanged,
     ColumnRenamed,
     Merged,
+    Decided,
+    ReceiptsPruned,
+    UserDisabled,
+    TeamChanged,
 }
 
 impl std::fmt::Display for Fault {
@@ -102,7 +106,17 @@ const ELSEWHERE: [Fault; 7] = [
 ];
 
 /// What comes in the runs whose seed says so, by dice of its own.
-const CHOSEN: [Fault; 3] = [Fault::ProfileChanged, Fault::ColumnRenamed, Fault::Merged];
+const CHOSEN: [Fault; 7] = [
+    Fault::ProfileChanged,
+    Fault::ColumnRenamed,
+    Fault::Merged,
+    Fault::Decided,
+    Fault::ReceiptsPruned,
+    Fault::UserDisabled,
+    Fault::TeamChanged,
+];
+/// Of these, what is chosen seed by seed among what seldom happens.
+pub const SELDOM_BY_CHOICE: [Fault; 3] = [Fault::ReceiptsPruned, Fault::UserDisabled, Fault::TeamChanged];
 
 impl Fault {
     /// Every fault that can come.
@@ -149,7 +163,7 @@ impl Faults {
     }
 
     /// The same with more that seldom happens.
-    pub fn with(mut self, more: Option<Fault>) -> Faults {
+    pub fn with(mut self, more: impl IntoIterator<Item = Fault>) -> Faults {
         self.seldom.extend(more);
         self
     }

@@ -3,7 +3,7 @@
 
 use crate::account::{CHOICE, MEMOS};
 use crate::dice::Dice;
-use flette::model::{Direction, Profile, RowsOf, Rule};
+use flette::model::{Direction, Profile, RowsOf, Rule, ViewOf};
 use serde_json::{json, Map, Value as Json};
 
 /// Filters of rows, by table: by owner, and by what people change, so that rows enter and leave while edits of them wait.
@@ -29,6 +29,23 @@ const WRITTEN: [(&str, &str); 8] = [
     ("contact", MEMOS[2]),
     ("contact", CHOICE),
 ];
+/// Relationships that are followed: the table, the other one, the navigation property, and how it is said of one of the other's
+/// columns, and of a row that has any.
+const RELATED: [(&str, &str, &str, &str, &str); 2] = [
+    ("account", "contact", "contact_customer_accounts", "c/", "contact_customer_accounts/any()"),
+    (
+        "contact",
+        "account",
+        "parentcustomerid_account",
+        "parentcustomerid_account/",
+        "parentcustomerid_account/accountid ne null",
+    ),
+];
+/// Columns that filters of rows are about.
+const FILTERED: [&str; 5] = ["_ownerid_value", "_parentcustomerid_value", "telephone1", "lastname", "name"];
+/// Views that every server has, by table, and what they say.
+const VIEWS: [(&str, &str); 2] = [("account", "My Accounts"), ("contact", "My Contacts")];
+const OF_VIEWS: &str = "_ownerid_value eq {me}";
 const RULES: [&str; 4] = ["newest", "server", "local", "manual"];
 /// Columns that need not go both ways, by table.
 const DIRECTED: [(&str, &str); 3] =
@@ -55,6 +72,32 @@ impl Profiles {
     /// The present one.
     pub fn now(&self) -> Profile {
         self.0.last().cloned().unwrap_or_default()
+    }
+
+    /// Whether a relationship was ever followed: such a table learns by sweeps, on every server.
+    pub fn ever_related(&self) -> bool {
+        self.0.iter().any(|profile| profile.tables.values().any(|set| !set.related.is_empty()))
+    }
+
+    /// The rows of a table that go offline now, as a filter in which `{me}` is the user; `None` for all.
+    pub fn filter(&self, table: &str) -> Option<String> {
+        let now = self.now();
+        let set = now.tables.get(table)?;
+        let own = set.rows.as_ref().map(said);
+        let related =
+            RELATED.iter().find(|(of, _, name, ..)| *of == table && set.related.iter().any(|r| r == name));
+        let related = related.map(|(_, other, name, prefix, any)| {
+            let rows = now.tables.get(*other).and_then(|set| set.rows.as_ref()).map(said);
+            match (rows, *prefix) {
+                (None, _) => (*any).to_owned(),
+                (Some(rows), "c/") => format!("{name}/any(c:{})", along(&rows, prefix)),
+                (Some(rows), prefix) => along(&rows, prefix),
+            }
+        });
+        match (own, related) {
+            (Some(own), Some(related)) => Some(format!("({own}) or ({related})")),
+            (own, related) => own.or(related),
+        }
     }
 
     /// Another one takes its place.
@@ -139,6 +182,52 @@ pub fn by_chance(dice: &Dice) -> Profile {
     serde_json::from_value(Json::Object(tables)).unwrap_or_default()
 }
 
+/// What says which rows, as a filter.
+fn said(rows: &RowsOf) -> String {
+    match rows {
+        RowsOf::Filter(text) => text.clone(),
+        RowsOf::View(_) => OF_VIEWS.to_owned(),
+    }
+}
+
+/// A filter as it is said from the other end of a relationship.
+fn along(filter: &str, prefix: &str) -> String {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut words: Vec<String> = Vec::new();
+    for c in filter.chars() {
+        match words.last_mut() {
+            Some(word) if is_name(c) && word.chars().all(is_name) => word.push(c),
+            _ => words.push(c.to_string()),
+        }
+    }
+    let turned = words.into_iter().map(|word| match FILTERED.contains(&word.as_str()) {
+        true => format!("{prefix}{word}"),
+        false => word,
+    });
+    turned.collect()
+}
+
+/// The same profile with a relationship that is followed, or with a view.
+pub fn wider(mut profile: Profile, dice: &Dice) -> Profile {
+    let rows = |dice: &Dice, table: &str| {
+        let of_table: Vec<&str> = ROWS.iter().filter(|(of, _)| *of == table).map(|(_, rows)| *rows).collect();
+        dice.pick(&of_table).map(|rows| RowsOf::Filter((*rows).to_owned()))
+    };
+    if dice.once_in(4) {
+        let Some((table, view)) = dice.pick(&VIEWS) else { return profile };
+        let set = profile.tables.entry((*table).to_owned()).or_default();
+        set.rows = Some(RowsOf::View(ViewOf { view: (*view).to_owned() }));
+        return profile;
+    }
+    let Some((table, other, name, ..)) = dice.pick(&RELATED) else { return profile };
+    let (all, own) = (dice.once_in(5), dice.once_in(3));
+    profile.tables.entry((*other).to_owned()).or_default().rows = rows(dice, other).filter(|_| !all);
+    let set = profile.tables.entry((*table).to_owned()).or_default();
+    set.rows = rows(dice, table).filter(|_| own);
+    set.related = vec![(*name).to_owned()];
+    profile
+}
+
 /// What a profile is changed to: none, another one, a narrower one or a wider one.
 pub fn changed(profile: &Profile, dice: &Dice) -> Profile {
     let mut next = profile.clone();
@@ -150,7 +239,8 @@ pub fn changed(profile: &Profile, dice: &Dice) -> Profile {
             let set = next.tables.entry((*table).to_owned()).or_default();
             let narrower = match set.rows.take() {
                 Some(RowsOf::Filter(old)) => format!("({old}) and ({rows})"),
-                Some(RowsOf::View(_)) | None => (*rows).to_owned(),
+                Some(RowsOf::View(_)) => format!("({OF_VIEWS}) and ({rows})"),
+                None => (*rows).to_owned(),
             };
             set.rows = Some(RowsOf::Filter(narrower));
             next
@@ -158,6 +248,7 @@ pub fn changed(profile: &Profile, dice: &Dice) -> Profile {
         _ => {
             for set in next.tables.values_mut() {
                 set.rows = None;
+                set.related.clear();
                 set.fields.values_mut().for_each(|field| field.direction = Direction::Both);
             }
             next

@@ -80,6 +80,11 @@ impl Testimony {
         }
     }
 
+    /// Whether anything is in the journal.
+    pub fn holds_anything(&self) -> bool {
+        self.journal["entries"].as_array().is_some_and(|entries| !entries.is_empty())
+    }
+
     /// Rows whose deletion is in the journal.
     pub fn deleted(&self) -> BTreeSet<String> {
         let entries = self.journal["entries"].as_array().into_iter().flatten();

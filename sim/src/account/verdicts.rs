@@ -46,7 +46,7 @@ impl Account {
                     text("row")
                 ));
             }
-            if conflict["open"] != (rule == Rule::Manual) {
+            if conflict["open"] != (rule == Rule::Manual && conflict["resolved"].is_null()) {
                 return Err(format!("device {device} leaves the wrong conflicts to a human: {conflict}"));
             }
         }
@@ -177,7 +177,8 @@ impl Account {
                     let edits = other.deed.values().iter().any(|(name, _)| name == column);
                     other.device == device && other.deed.row() == *row && edits && other.seen.is_none()
                 });
-                if record.seen.is_none() || unknown || seen || self.wrote(device, before) {
+                let of_another = self.is_of_several(*row, column, after);
+                if record.seen.is_none() || unknown || seen || of_another || self.wrote(device, before) {
                     continue;
                 }
                 let logged = fields_of(log).any(|conflict| {
@@ -214,7 +215,11 @@ impl Account {
                         record.deed.row()
                     ));
                 }
-                let stood = |(column, value): &&(&str, String)| self.stood(row, column, value);
+                // What was chosen in a conflict was sent by itself.
+                let chosen = |column: &str, value: &str| self.times_chosen(row, column, value) > 0;
+                let stood = |(column, value): &&(&str, String)| {
+                    self.stood(row, column, value) && !chosen(column, value)
+                };
                 let value = other.deed.values().iter().find(stood);
                 let went = self.set_was_carried_out(record, told) && self.set_waits_for(record, told, going);
                 if let (Some((column, value)), false) = (value, self.was_restored() || went) {
@@ -229,10 +234,14 @@ impl Account {
     }
 
     /// Whether an entry is a later change of the row, and holds nothing of this one but lines of the address, which are one
-    /// value: with one of them the others come along.
+    /// value: with one of them the others come along. Or what was chosen in a conflict since.
     fn came_along(&self, record: &Record, entry: &Json) -> bool {
         let own = |name: &str| !name.starts_with("address1_");
         let of_it = record.deed.values().iter().filter(|(name, value)| holds(entry, name, value));
+        let chosen = |name: &str, value: &str| self.times_chosen(record.deed.row(), name, value) > 0;
+        if of_it.clone().count() > 0 && of_it.clone().all(|(name, value)| chosen(name, value)) {
+            return true;
+        }
         let later = self.acknowledged(record.device).filter(|other| other.begun > record.begun);
         let lines = of_it.clone().count() > 0 && of_it.clone().all(|(name, _)| !own(name));
         lines && later.into_iter().any(|other| is_about(entry, &other.deed))

@@ -4,6 +4,7 @@
 use super::choices::Choices;
 use super::clocks::Clocks;
 use super::merged::Merged;
+use super::rights::Rights;
 use super::seldom::Premises;
 use super::shown::user_of;
 use super::{Done, World, DEVICES_MAX, USERS, WATCHED};
@@ -221,6 +222,8 @@ impl World {
             noted: BTreeMap::new(),
             numbers: BTreeMap::new(),
             merged: Merged::default(),
+            decisions: Vec::new(),
+            rights: Rights::default(),
         }
     }
 
@@ -244,6 +247,7 @@ impl World {
         let choices = Choices::of(seed);
         let faults = Faults::new(dice.next()).without(choices.never());
         let faults = faults.with(choices.renames.then_some(Fault::ColumnRenamed));
+        let faults = faults.with(choices.seldom.iter().copied());
         let customised = ON_CUSTOM_COLUMNS.into_iter().any(|fault| faults.may(fault));
         let begun = beginnings.choose(&dice, customised)?;
         let server = beginnings.template().premises(&begun.server, choices.offer)?;

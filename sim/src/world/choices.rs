@@ -3,16 +3,21 @@
 
 use super::{DEVICES_MAX, USERS};
 use crate::dice::Dice;
-use crate::faults::Fault;
-use crate::profiles::{by_chance, changed};
+use crate::faults::{Fault, SELDOM_BY_CHOICE};
+use crate::profiles::{by_chance, changed, wider};
 use crate::template::Offer;
 use flette::engine::Profile;
 use flette_odata::Uuid;
 use flette_server::api::Profile as Kind;
+use serde_json::Value as Json;
 
-/// Whence the dice are: those of profiles, those of what the server offers, and those of everything else.
+/// Whence the dice are: those of profiles, of what the server offers, of what users decide, of what
+/// happens to rights and receipts, of relationships and views in profiles, and of everything else.
 const OF_PROFILES: u64 = 0x2545_F491_4F6C_DD1D;
 const OF_OFFERS: u64 = 0x9E6C_63D0_876A_3F6B;
+const OF_DECISIONS: u64 = 0x510E_527F_ADE6_82D1;
+const OF_RIGHTS: u64 = 0x9B05_688C_2B3E_6C1F;
+const OF_RELATIONS: u64 = 0x1F83_D9AB_FB41_BD6B;
 const OF_OTHERS: u64 = 0x3C6E_F372_FE94_F82B;
 /// One in so many seeds has devices with offline profiles.
 const PROFILED_SEEDS: usize = 2;
@@ -28,6 +33,13 @@ const RENAMING_SEEDS: usize = 8;
 /// In one of so many seeds new accounts have numbers, and users merge those whose number is taken, once in so many steps.
 const MERGING_SEEDS: usize = 8;
 const STEPS_BETWEEN_MERGES: usize = 2;
+/// In one of so many seeds profiles follow relationships or go by views, those of half of the devices.
+const RELATING_SEEDS: usize = 10;
+/// In one of so many seeds users decide conflicts, once in so many steps.
+const DECIDING_SEEDS: usize = 3;
+const STEPS_BETWEEN_DECISIONS: usize = 4;
+/// In one of so many seeds each of these happens: receipts are forgotten, a user is disabled, a team changes.
+const SEEDS_OF_EACH: usize = 10;
 /// In one of so many seeds the server has nothing that goes beyond Dataverse: no receipts, no field stamps, no lineage.
 const BARE_SEEDS: usize = 8;
 /// One of so many of these tracks changes only for whoever sees all rows.
@@ -42,6 +54,9 @@ const STEPS_BETWEEN_PROFILES: usize = 40;
 pub(super) struct Choices {
     profiles: Dice,
     others: Dice,
+    decisions: Dice,
+    relations: Dice,
+    relates: bool,
     profiled: bool,
     profiles_change: bool,
     /// What the server offers.
@@ -52,6 +67,10 @@ pub(super) struct Choices {
     pub(super) renames: bool,
     /// Whether new accounts have numbers, and some the same.
     merges: bool,
+    /// Whether users decide conflicts.
+    decides: bool,
+    /// What seldom happens beside what the seed's own dice say.
+    pub(super) seldom: Vec<Fault>,
 }
 
 impl Choices {
@@ -60,12 +79,17 @@ impl Choices {
         Choices {
             profiles: Dice::new(0),
             others: Dice::new(0),
+            decisions: Dice::new(0),
+            relations: Dice::new(0),
+            relates: false,
             profiled: false,
             profiles_change: false,
             offer: Offer::default(),
             crowd: None,
             renames: false,
             merges: false,
+            decides: false,
+            seldom: Vec::new(),
         }
     }
 
@@ -82,7 +106,27 @@ impl Choices {
         let more = others.roll(DEVICES_MAX - USERS.len());
         let crowd = others.once_in(CROWDED_SEEDS).then_some(USERS.len() + 1 + more);
         let (renames, merges) = (others.once_in(RENAMING_SEEDS), others.once_in(MERGING_SEEDS));
-        Choices { profiles, others, profiled, profiles_change, offer, crowd, renames, merges }
+        let decisions = Dice::new(seed ^ OF_DECISIONS);
+        let decides = decisions.once_in(DECIDING_SEEDS);
+        let rights = Dice::new(seed ^ OF_RIGHTS);
+        let relations = Dice::new(seed ^ OF_RELATIONS);
+        let relates = relations.once_in(RELATING_SEEDS);
+        let seldom = SELDOM_BY_CHOICE.into_iter().filter(|_| rights.once_in(SEEDS_OF_EACH)).collect();
+        Choices {
+            profiles,
+            others,
+            decisions,
+            relations,
+            relates,
+            profiled,
+            profiles_change,
+            offer,
+            crowd,
+            renames,
+            merges,
+            decides,
+            seldom,
+        }
     }
 
     /// What does not go wrong.
@@ -95,9 +139,13 @@ impl Choices {
 
     /// The profile of a new device.
     pub(super) fn profile(&self) -> Profile {
-        match self.profiled && !self.profiles.once_in(PLAIN_DEVICES) {
+        let profile = match self.profiled && !self.profiles.once_in(PLAIN_DEVICES) {
             true => by_chance(&self.profiles),
             false => Profile::default(),
+        };
+        match self.relates && self.relations.once_in(2) {
+            true => wider(profile, &self.relations),
+            false => profile,
         }
     }
 
@@ -109,6 +157,28 @@ impl Choices {
     /// Whether a user merges something now.
     pub(super) fn merges_now(&self) -> bool {
         self.merges && self.others.once_in(STEPS_BETWEEN_MERGES)
+    }
+
+    /// Whether a user decides something now.
+    pub(super) fn decides_now(&self) -> bool {
+        self.decides && self.decisions.once_in(STEPS_BETWEEN_DECISIONS)
+    }
+
+    /// Whether users decide conflicts in the end.
+    pub(super) fn decides_in_the_end(&self) -> bool {
+        self.decides && self.decisions.once_in(2)
+    }
+
+    /// Which of these conflicts is decided, and for which side: of those that wait for a human one most often.
+    pub(super) fn decision<'c>(
+        &self,
+        open: &[&'c Json],
+        closed: &[&'c Json],
+    ) -> Option<(&'c Json, &'static str)> {
+        let from =
+            if closed.is_empty() || !open.is_empty() && !self.decisions.once_in(4) { open } else { closed };
+        let side = if self.decisions.once_in(2) { "local" } else { "server" };
+        self.decisions.pick(from).map(|conflict| (*conflict, side))
     }
 
     /// What a device's profile is changed to now, if it is.

@@ -3,8 +3,11 @@
 mod beginning;
 mod choices;
 mod clocks;
+mod decisions;
 mod elsewhere;
 mod merged;
+mod reads;
+mod rights;
 mod seldom;
 mod settle;
 mod shown;
@@ -22,12 +25,14 @@ use crate::tale::tell;
 pub use beginning::Beginnings;
 use choices::Choices;
 use clocks::Clocks;
+use decisions::Wish;
 pub use elsewhere::run_against;
 use flette_odata::batch::{parse_batch_response, BatchAnswer};
 use flette_odata::time::parse_datetime;
 use flette_odata::{Method, Request, Response, Uuid};
 use flette_server::people::user_id;
 use merged::Merged;
+use rights::Rights;
 use seldom::Premises;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,7 +91,7 @@ struct World {
     stamped: BTreeMap<usize, i64>,
     premises: Premises,
     clocks: Clocks,
-    backup: Option<(Premises, Snapshot)>,
+    backup: Option<(Premises, Rights, Snapshot)>,
     overheard: Overheard,
     choices: Choices,
     /// How many faults had come when a change began, by its place in the account.
@@ -94,6 +99,8 @@ struct World {
     /// Numbers of accounts.
     numbers: BTreeMap<Uuid, String>,
     merged: Merged,
+    decisions: Vec<Wish>,
+    rights: Rights,
 }
 
 type Done = Result<(), String>;
@@ -195,6 +202,7 @@ impl World {
         self.watch()?;
         self.seldom(at)?;
         self.merge_duplicate(at)?;
+        self.decide_now(at);
         self.change_profile(at)
     }
 
@@ -211,6 +219,7 @@ impl World {
             self.remember(u64::from(answer.status));
             match what {
                 What::Changes(first, count) => self.answered(at, (first, count), &answer)?,
+                What::Decision(place) => self.decided(at, place, &answer)?,
                 What::Round => self.clocks.round_ended(at, &answer),
             }
         }
@@ -308,9 +317,14 @@ impl World {
 
     /// Something else begins on a device: what the users saw may not be any more what they write upon.
     fn blur(&mut self, at: usize) {
-        for doing in &self.devices[at].doing {
-            if let What::Changes(first, count) = doing.what {
-                (first..first + count).for_each(|record| self.account.blur(record));
+        let doing: Vec<What> = self.devices[at].doing.iter().map(|doing| doing.what).collect();
+        for what in doing {
+            match what {
+                What::Changes(first, count) => {
+                    (first..first + count).for_each(|record| self.account.blur(record));
+                }
+                What::Decision(place) => self.blur_decision(place),
+                What::Round => {}
             }
         }
     }

@@ -77,6 +77,9 @@ impl World {
             // Not shown again: what was read in between outside of the feed would stay hidden.
             Fault::Masked => !self.premises.masked && self.mask()?,
             Fault::RoleRemoved => self.take_role(!self.premises.role_removed)?,
+            Fault::ReceiptsPruned => self.forget_receipts()?,
+            Fault::UserDisabled => self.disable(at)?,
+            Fault::TeamChanged => self.change_team()?,
             Fault::StoreClosed => {
                 self.devices[at].close_store(1 + self.faults.choose(6));
                 true
@@ -115,6 +118,7 @@ impl World {
         if self.premises.role_removed {
             self.take_role(false)?;
         }
+        self.enable_all()?;
         if self.faults.schema_moves() {
             // By then every device has compared its schema with the server's, also where its clock jumped back by two hours.
             self.clock.advance(4 * 3_600_000);
@@ -124,13 +128,14 @@ impl World {
 
     /// The first time the database is copied, the second time the copy takes its place.
     fn restore(&mut self) -> Result<bool, String> {
-        let Some((before, account)) = self.backup.take() else {
+        let Some((before, rights, account)) = self.backup.take() else {
             self.crm.premises()?.back_up()?;
-            self.backup = Some((self.premises, self.account.snapshot()));
+            self.backup = Some((self.premises, self.rights.clone(), self.account.snapshot()));
             return Ok(false);
         };
         self.crm.restore()?;
         self.account.restored(account);
+        self.rights = rights;
         // An option is chosen once, also by those whose choice was lost.
         self.premises = Premises { chosen: self.premises.chosen, ..before };
         Ok(true)

@@ -25,6 +25,7 @@ impl World {
         for at in 0..self.devices.len() {
             self.finish(at)?;
         }
+        self.decide_in_the_end()?;
         let mut calm = 0;
         for _ in 0..PASSES_MAX {
             let before = self.crm.answered();
@@ -41,7 +42,8 @@ impl World {
             self.remember(self.crm.answered() - before);
             let left = self.devices.iter().map(|device| testimony(device).map(|t| t.left().len()));
             let drained = left.sum::<Option<usize>>() == Some(0);
-            let up_to_date = self.choices.offer.kind == Kind::Dataverse || !self.devices.iter().any(sweeps);
+            let may_sweep = |device: &Device| device.profiles.ever_related() || !sweeps(device);
+            let up_to_date = self.choices.offer.kind == Kind::Dataverse || self.devices.iter().all(may_sweep);
             calm = if all_synced && drained && up_to_date { calm + 1 } else { 0 };
             if calm == 2 {
                 self.compare()?;
@@ -69,7 +71,7 @@ impl World {
     }
 
     /// Lets everything that runs on a device come to its end.
-    fn finish(&mut self, at: usize) -> Done {
+    pub(super) fn finish(&mut self, at: usize) -> Done {
         for _ in 0..10_000 {
             if self.devices[at].doing.is_empty() {
                 return Ok(());
@@ -118,6 +120,9 @@ impl World {
             tell(|| format!("device {at} went through {}", device.read("/flette/trace").unwrap_or_default()));
             self.account.judge(at, &log, &device.profiles)?;
             self.account.are_conflicts(at, &log)?;
+            if !self.evicted.contains(&at) {
+                self.account.decisions_stand(at, &log, &told)?;
+            }
             let going: Vec<&str> = MEMOS.into_iter().chain([MASKED]).collect();
             if !self.evicted.contains(&at) {
                 // What others write into a column that only goes up counts for nothing here.
@@ -127,6 +132,7 @@ impl World {
             }
             self.account.sets_are_whole(at, &told, &going)?;
             self.agrees(device, &told)?;
+            self.answers_alike(device, &told)?;
             let conflicts = told.export["conflicts"].as_array().map_or(0, Vec::len);
             outcome.conflicts += conflicts as u64;
             for conflict in log["conflicts"].as_array().into_iter().flatten() {

@@ -56,13 +56,11 @@ impl World {
     /// was here, whatever the server says.
     fn both(&self, device: &Device, set: &str, key: &str) -> Result<(Rows, Rows), String> {
         let (table, profiles, identity) = (table_of(set), &device.profiles, device.identity());
-        let filter = match profiles.now().tables.remove(table).and_then(|set| set.rows) {
-            Some(RowsOf::Filter(text)) => {
-                let text = RowsOf::filter(&text, identity.user, identity.business_unit);
-                format!("&$filter={}", in_url(&text))
-            }
-            Some(RowsOf::View(_)) | None => String::new(),
-        };
+        let filter = profiles.filter(table).map(|text| {
+            let text = RowsOf::filter(&text, identity.user, identity.business_unit);
+            format!("&$filter={}", in_url(&text))
+        });
+        let filter = filter.unwrap_or_default();
         let there = self.list(user_of(device.at), &format!("{set}?$orderby={key}{filter}"))?;
         let there = rows(&there, key);
         let columns: BTreeSet<&String> =
@@ -98,7 +96,7 @@ impl World {
         here: &Rows,
         told: &Testimony,
     ) -> Done {
-        let filtered = device.profiles.now().tables.get(table_of(set)).is_some_and(|set| set.rows.is_some());
+        let filtered = device.profiles.filter(table_of(set)).is_some();
         let deleted = told.deleted();
         let of_set = |id: &&Uuid| self.accounts.contains(id) == (set == "accounts");
         let meant = |id: &Uuid| self.merged.row(device.at, *id).to_string();
