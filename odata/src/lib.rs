@@ -14,6 +14,7 @@ pub mod delta;
 pub mod edm;
 pub mod error;
 pub mod evaluate;
+pub mod exact_time;
 pub mod fetchxml;
 pub mod filter;
 #[cfg(test)]

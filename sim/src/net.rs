@@ -49,8 +49,9 @@ pub trait Server {
 
 impl Server for Premises {
     fn answer(&self, user: Uuid, request: &Request, now: i64) -> Response {
-        let answer = self.service().answer(user, SERVER_ROOT, request, now);
-        answer.header("Date", format_http_date(now))
+        let service = self.service();
+        let answer = service.answer(user, SERVER_ROOT, request, now);
+        service.dated(answer, now).header("Date", format_http_date(now))
     }
 
     fn send(&self, user: Uuid, request: Request, now: i64) -> Task<Result<Response, TransportError>> {

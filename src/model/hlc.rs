@@ -1,10 +1,10 @@
 //! Hybrid logical clock: stamps of local edits that never run backwards, on corrected wall-clock time.
 //!
 //! After Kulkarni et al., "Logical Physical Clocks" (2014). Stamps of other devices do not all travel to this one, but no
-//! server shows what was edited later than its `Date`: their receive rule holds for that. Beyond it, server times
-//! correct the wall clock by an offset.
+//! server shows what was edited later than it says it is: their receive rule holds for that. Beyond it, what the server says
+//! corrects the wall clock by an offset ([`Offset`]).
 
-use super::{DeviceId, Millis};
+use super::{DeviceId, Heard, Millis, Offset};
 use serde::{Deserialize, Serialize};
 
 /// Stamp of a local edit. Order: wall clock, then counter, then device; total over all devices.
@@ -21,33 +21,28 @@ pub struct Hlc {
 /// Highest counter before the stamp's wall clock is moved on by one millisecond instead.
 pub const COUNTER_MAX: u32 = 65_535;
 
-/// Most samples of the clock offset that are kept.
-const SAMPLES_MAX: usize = 8;
-
-/// How far two good samples may differ by rounding alone, milliseconds.
-const NOISE_MILLIS: i64 = 2_000;
-
-/// One measurement of server time minus device time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Sample {
-    offset_millis: i64,
-    round_trip_millis: i64,
-}
-
 /// Gives out stamps. Persist it together with each entry it stamped, so that stamps stay monotone over restarts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HlcClock {
     last: Hlc,
-    samples: Vec<Sample>,
-    /// The server's `Date` when it was last heard, if it ever gave one.
     #[serde(default)]
-    heard: Option<Millis>,
+    offset: Offset,
+    /// What the server's clock said when it last showed anything, if it ever told the time.
+    #[serde(default)]
+    shown: Option<Shown>,
+}
+
+/// The server's clock when it showed something: between these, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Shown {
+    from: Millis,
+    to: Millis,
 }
 
 impl HlcClock {
     /// A clock that has not measured anything: offset 0.
     pub fn new(device: DeviceId) -> HlcClock {
-        HlcClock { last: Hlc { device, ..Hlc::default() }, samples: Vec::new(), heard: None }
+        HlcClock { last: Hlc { device, ..Hlc::default() }, offset: Offset::default(), shown: None }
     }
 
     /// Takes a stamp that this clock gave out before for given out: the next one is later.
@@ -64,8 +59,12 @@ impl HlcClock {
 
     /// A stamp later than every stamp given before and than all that the server has shown, at the corrected time of
     /// `now` unless that lies behind.
+    ///
+    /// Where the server tells the millisecond such a stamp never lies ahead of its clock, unless the device's was set since
+    /// the last answer. Where it tells the second, what it has shown may be of the end of that second, so the stamp may lie
+    /// ahead to there: no further than times of whole seconds count that others get within it.
     pub fn stamp(&mut self, now: Millis) -> Hlc {
-        let shown = self.heard.map_or(Millis(i64::MIN), |Millis(heard)| Millis(heard.saturating_add(999)));
+        let shown = self.shown.map_or(Millis(i64::MIN), |shown| shown.to);
         let wall = self.corrected(now).max(shown);
         let last = self.last;
         let (wall, counter) = if wall > last.wall {
@@ -79,55 +78,34 @@ impl HlcClock {
         self.last
     }
 
-    /// The latest moment at which anything can have been edited that is there `now`, on the server's clock; `None` while
-    /// that clock is not known. Never before the last `Date`, however the device's clock was set since.
-    pub fn latest(&self, now: Millis) -> Option<Millis> {
-        self.heard.map(|heard| heard.max(self.corrected(now)))
+    /// A moment that the server's clock has reached `now`, the latest that is certain; `None` while that clock is not known.
+    /// Never before what the last answer said, however the device's clock was set since.
+    pub fn reached(&self, now: Millis) -> Option<Millis> {
+        self.shown.map(|shown| shown.from.max(self.corrected(now)))
     }
 
-    /// Learns from a `Date` (whole seconds) that came with rows: they were edited until the end of that second.
-    pub fn hear(&mut self, server_date: Millis) {
-        self.heard = Some(server_date);
+    /// Learns from an answer: how far the clocks are apart, and when at the latest anything in it was edited.
+    pub fn hear(&mut self, heard: &Heard) {
+        self.offset = self.offset.after(heard);
+        self.shown = Some(Shown { from: heard.from, to: heard.to });
     }
 
-    /// Device time `now` corrected to the server's.
+    /// Device time `now` corrected to the server's, of which it never lies ahead ([`Offset::least_millis`]).
     pub fn corrected(&self, now: Millis) -> Millis {
-        Millis(now.0.saturating_add(self.offset_millis()))
-    }
-
-    /// Server time minus device time: that of the sample with the shortest round trip.
-    pub fn offset_millis(&self) -> i64 {
-        self.samples.iter().min_by_key(|s| s.round_trip_millis).map_or(0, |s| s.offset_millis)
-    }
-
-    /// Learns from one exchange: request sent, answer received, and the server's `Date` (whole seconds, so half a
-    /// second is added as the best guess). An answer received before it was sent (clock jump) teaches nothing.
-    pub fn measure(&mut self, sent: Millis, received: Millis, server_date: Millis) {
-        let round_trip_millis = received.0.saturating_sub(sent.0);
-        if round_trip_millis < 0 {
-            return;
-        }
-        self.hear(server_date);
-        let middle = sent.0.saturating_add(round_trip_millis / 2);
-        let offset_millis = server_date.0.saturating_add(500).saturating_sub(middle);
-        // Half a second is the resolution of `Date`: what lies within it is noise, and would make good clocks worse.
-        let offset_millis = if offset_millis.abs() <= 1000 { 0 } else { offset_millis };
-        // The device's clock was set since an earlier sample when the two differ by more than their trips explain.
-        self.samples.retain(|sample| {
-            let trips_millis = sample.round_trip_millis.saturating_add(round_trip_millis) / 2;
-            let apart_millis = sample.offset_millis.saturating_sub(offset_millis).saturating_abs();
-            apart_millis <= trips_millis.saturating_add(NOISE_MILLIS)
-        });
-        if self.samples.len() == SAMPLES_MAX {
-            self.samples.remove(0);
-        }
-        self.samples.push(Sample { offset_millis, round_trip_millis });
+        Millis(now.0.saturating_add(self.offset.least_millis()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A clock that heard one `Date`.
+    fn heard(sent: i64, received: i64, date: i64) -> HlcClock {
+        let mut clock = HlcClock::new(DeviceId(1));
+        clock.hear(&Heard::in_second(Millis(sent), Millis(received), Millis(date)));
+        clock
+    }
 
     #[test]
     fn stamps_grow_when_the_wall_clock_stands_still_or_jumps_back() {
@@ -149,65 +127,53 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_device_clock_is_corrected_by_the_best_sample() {
-        let mut clock = HlcClock::new(DeviceId(1));
+    fn what_the_server_has_reached_is_never_said_too_late() {
+        assert_eq!(HlcClock::new(DeviceId(1)).reached(Millis(7)), None);
         let day = 86_400_000;
-        clock.measure(Millis(0), Millis(4000), Millis(day + 9000));
-        clock.measure(Millis(5000), Millis(5010), Millis(day + 5000));
-        assert_eq!(clock.offset_millis(), day + 500 - 5);
-        clock.measure(Millis(9000), Millis(8000), Millis(0));
-        assert_eq!(clock.offset_millis(), day + 500 - 5);
-    }
-
-    #[test]
-    fn a_clock_that_was_set_right_is_believed_at_once() {
-        let mut clock = HlcClock::new(DeviceId(1));
-        let day = 86_400_000;
-        clock.measure(Millis(0), Millis(10), Millis(day));
-        clock.measure(Millis(day), Millis(day + 80), Millis(day));
-        assert_eq!(clock.offset_millis(), 0);
-    }
-
-    #[test]
-    fn nothing_was_edited_later_than_the_server_says_it_is_now() {
-        let mut clock = HlcClock::new(DeviceId(1));
-        assert_eq!(clock.latest(Millis(7)), None);
-        let day = 86_400_000;
-        clock.measure(Millis(day), Millis(day + 10), Millis(50_000));
-        assert_eq!(clock.latest(Millis(day + 5)), Some(Millis(50_500)));
+        let clock = heard(day, day + 10, 50_000);
+        assert_eq!(clock.reached(Millis(day + 5)), Some(Millis(50_000)));
+        assert_eq!(clock.reached(Millis(day + 611)), Some(Millis(50_600)));
         // Set back by a day: the server's clock was not.
-        assert_eq!(clock.latest(Millis(5)), Some(Millis(50_000)));
+        assert_eq!(clock.reached(Millis(5)), Some(Millis(50_000)));
     }
 
     #[test]
     fn what_is_made_of_what_was_shown_is_stamped_after_it() {
-        let mut clock = HlcClock::new(DeviceId(1));
-        clock.measure(Millis(50_000), Millis(50_010), Millis(50_000));
-        clock.hear(Millis(53_000));
+        let mut clock = heard(53_000, 53_010, 53_000);
         // Set back since, which nothing told yet.
         assert_eq!(clock.stamp(Millis(20_000)).wall, Millis(53_999));
-        assert_eq!(clock.stamp(Millis(54_000)).wall, Millis(54_000));
+        assert_eq!(clock.stamp(Millis(55_011)).wall, Millis(55_000));
         // A server that was wrong and was set right is believed.
-        clock.hear(Millis(9_000_000));
-        clock.hear(Millis(60_000));
-        assert_eq!(clock.stamp(Millis(61_000)).wall, Millis(61_000));
+        clock.hear(&Heard::in_second(Millis(56_000), Millis(56_000), Millis(9_000_000)));
+        clock.hear(&Heard::in_second(Millis(60_000), Millis(60_000), Millis(60_000)));
+        assert_eq!(clock.stamp(Millis(61_001)).wall, Millis(61_000));
+    }
+
+    #[test]
+    fn where_the_millisecond_is_told_no_stamp_lies_ahead() {
+        let mut clock = HlcClock::new(DeviceId(1));
+        clock.hear(&Heard::exactly(Millis(1_000), Millis(1_040), Millis(500_123)));
+        // At that moment the server's clock stands between 500,123 and 500,164.
+        assert_eq!(clock.stamp(Millis(1_040)).wall, Millis(500_123));
+        assert_eq!(clock.stamp(Millis(1_100)).wall, Millis(500_182));
     }
 
     use proptest::prelude::*;
 
     proptest! {
-        /// Whatever the device's clock does, whatever was measured, and however often the clock was stored and read.
+        /// Whatever the device's clock does, whatever was heard, and however often the clock was stored and read.
         #[test]
         fn stamps_never_run_backwards(
-            steps in prop::collection::vec((any::<i32>(), any::<i32>(), 0_u8..3), 1..40)
+            steps in prop::collection::vec((any::<i32>(), any::<i32>(), 0_u8..4), 1..40)
         ) {
             let mut clock = HlcClock::new(DeviceId(3));
             let mut last: Option<Hlc> = None;
             for (now, server, kind) in steps {
                 let (now, server) = (Millis(i64::from(now)), Millis(i64::from(server)));
                 match kind {
-                    0 => clock.measure(now, Millis(now.0 + 20), server),
-                    1 => clock = serde_json::from_slice(&serde_json::to_vec(&clock).unwrap()).unwrap(),
+                    0 => clock.hear(&Heard::in_second(now, Millis(now.0 + 20), server)),
+                    1 => clock.hear(&Heard::exactly(now, Millis(now.0 + 20), server)),
+                    2 => clock = serde_json::from_slice(&serde_json::to_vec(&clock).unwrap()).unwrap(),
                     _ => {}
                 }
                 let stamp = clock.stamp(now);
@@ -217,16 +183,29 @@ mod tests {
             }
         }
 
-        /// Two clocks that measured the same server come to the same time, however wrong they are.
+        /// Two devices pull and edit in turn, with clocks wrong by anything and any ways there and back: what one makes
+        /// of what the other one's edit came to is stamped later, and no stamp lies ahead of the server's clock.
         #[test]
-        fn clocks_agree_once_they_have_measured(here in any::<i32>(), there in any::<i32>(), server in any::<i32>()) {
-            let corrected = |error: i32| {
-                let (mut clock, now) = (HlcClock::new(DeviceId(1)), Millis(i64::from(error)));
-                clock.measure(now, now, Millis(i64::from(server)));
-                clock.corrected(now).0
-            };
-            // What lies within a second of the server's clock is left alone.
-            prop_assert!((corrected(here) - corrected(there)).abs() <= 2_000);
+        fn what_was_seen_is_older_than_what_is_made_of_it(
+            wrong in (any::<i32>(), any::<i32>()),
+            turns in prop::collection::vec((0_usize..2, 0_i64..3_000, (0_i64..400, 0_i64..400)), 1..30)
+        ) {
+            let offsets = [i64::from(wrong.0), i64::from(wrong.1)];
+            let mut clocks = [HlcClock::new(DeviceId(1)), HlcClock::new(DeviceId(2))];
+            let (mut now, mut seen) = (1_000_000_i64, i64::MIN);
+            for (device, pause, (there, back)) in turns {
+                now += pause;
+                let here = |server: i64| Millis(server - offsets[device]);
+                let ready = now + there;
+                clocks[device].hear(&Heard::exactly(here(now), here(ready + back), Millis(ready)));
+                now = ready + back + pause % 7;
+                let stamp = clocks[device].stamp(here(now));
+                // The counter parts stamps of one millisecond, here only: told are milliseconds.
+                prop_assert!(stamp.wall.0 >= seen, "{seen} {stamp:?}");
+                prop_assert!(stamp.wall.0 <= now, "{now} {stamp:?}");
+                seen = stamp.wall.0;
+                now += 1;
+            }
         }
     }
 }

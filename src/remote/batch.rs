@@ -192,7 +192,7 @@ impl<T: Transport> Remote<'_, T> {
         let parsed = exchange.answer.as_ref().ok().and_then(multipart);
         match parsed {
             Some(Ok(answers)) => {
-                self.heard.set(exchange.server_date());
+                self.heard.set(exchange.heard());
                 let now = Millis(exchange.received.0.saturating_add(self.offset_millis.get()));
                 Ok(assign(groups, answers, now))
             }

@@ -97,7 +97,7 @@ impl<T: Transport> Remote<'_, T> {
                 })
             }
         };
-        self.heard.set(exchange.server_date());
+        self.heard.set(exchange.heard());
         if answers.len() != count {
             return Err(Outcome::Retry("answers are missing in the batch".to_owned()));
         }

@@ -19,9 +19,10 @@ pub use lists::Lists;
 pub use query::{collection_url, listing_url, row_url, rows_url, sweep_url};
 pub use stamps::{stamps_of_row, stamps_of_rows};
 
-use crate::model::{Millis, Trace, TraceEvent};
+use crate::model::{Heard, Millis, Trace, TraceEvent};
 use crate::platform::{Transport, TransportError};
 use flette_odata::changes_only;
+use flette_odata::exact_time;
 use flette_odata::same_user;
 use flette_odata::stamps::EXTENSIONS_HEADER;
 use flette_odata::time::parse_http_date;
@@ -52,10 +53,14 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// The server's clock, as its `Date` says.
-    pub fn server_date(&self) -> Option<Millis> {
-        let response = self.answer.as_ref().ok()?;
-        parse_http_date(response.headers.get("Date")?).map(Millis)
+    /// The server's clock, as it says itself ([`exact_time`]) or else by `Date`.
+    pub fn heard(&self) -> Option<Heard> {
+        let headers = &self.answer.as_ref().ok()?.headers;
+        let exact = exact_time::read(headers).map(|at| Heard::exactly(self.sent, self.received, Millis(at)));
+        exact.or_else(|| {
+            let date = parse_http_date(headers.get("Date")?)?;
+            Some(Heard::in_second(self.sent, self.received, Millis(date)))
+        })
     }
 }
 
@@ -89,8 +94,8 @@ pub struct Remote<'a, T: Transport> {
     now: &'a dyn Fn() -> Millis,
     /// Server time minus device time, for a `Retry-After` that is a date.
     offset_millis: Cell<i64>,
-    /// The `Date` of the latest rows.
-    heard: Cell<Option<Millis>>,
+    /// What came with the latest rows.
+    heard: Cell<Option<Heard>>,
     answered: Cell<bool>,
     keeps_stamps: Cell<bool>,
     keeps_receipts: Cell<bool>,
@@ -132,7 +137,7 @@ impl<'a, T: Transport> Remote<'a, T> {
     }
 
     /// The server's clock when it last showed rows.
-    pub fn heard(&self) -> Option<Millis> {
+    pub fn heard(&self) -> Option<Heard> {
         self.heard.get()
     }
 
@@ -181,8 +186,8 @@ impl<'a, T: Transport> Remote<'a, T> {
             self.answered.set(true);
         }
         self.trace.note(exchange.received, &traced(method, about, &exchange));
-        if let Some(date) = exchange.server_date() {
-            self.offset_millis.set(date.0.saturating_sub(exchange.received.0));
+        if let Some(heard) = exchange.heard() {
+            self.offset_millis.set(heard.from.0.saturating_sub(exchange.received.0));
         }
         exchange
     }
@@ -226,7 +231,7 @@ impl<'a, T: Transport> Remote<'a, T> {
     }
 
     /// One page of a collection, from its first URL or from a link the server gave (verbatim).
-    pub async fn page(&self, page: &PageCall) -> (Read, Option<Millis>) {
+    pub async fn page(&self, page: &PageCall) -> (Read, Option<Heard>) {
         let annotations = if page.merged { self.annotations() } else { LOOKUP_ANNOTATION };
         let mut prefer = format!("odata.maxpagesize={},{annotations}", page.rows_max);
         if page.track_changes {
@@ -234,12 +239,12 @@ impl<'a, T: Transport> Remote<'a, T> {
         }
         let request = Request::get(page.url.clone()).header("Prefer", prefer);
         let exchange = self.exchange(request, About::Alone(&page.table)).await;
-        let date = exchange.server_date();
+        let heard = exchange.heard();
         let read = self.read(page.asked, exchange);
         if matches!(read, Read::Body(_)) {
-            self.heard.set(date);
+            self.heard.set(heard);
         }
-        (read, date)
+        (read, heard)
     }
 }
 

@@ -5,8 +5,8 @@ use crate::error::{Error, Result};
 use crate::journal::{Entry, EntryState};
 use crate::mirror::{Merged, MirrorTable, Segment, SegmentBuilder};
 use crate::model::{
-    planted, Bug, Change, ChangeSetId, Conflict, ETag, EntityRef, FieldEdit, Hlc, Key, Millis, OpId, Row,
-    Seq, TraceEvent,
+    planted, Bug, Change, ChangeSetId, Conflict, ETag, EntityRef, FieldEdit, Heard, Hlc, Key, Millis, OpId,
+    Row, Seq, TraceEvent,
 };
 use flette_odata::edm::Schema;
 use flette_odata::ordered;
@@ -104,9 +104,9 @@ impl<'a> Draft<'a> {
         self.record.clock.corrected(self.now)
     }
 
-    /// The latest moment at which anything here can have been edited; `None` while the server's clock is not known.
-    pub fn latest(&self) -> Option<Millis> {
-        self.record.clock.latest(self.now)
+    /// A moment that the server's clock has reached by now; `None` while that clock is not known.
+    pub fn reached(&self) -> Option<Millis> {
+        self.record.clock.reached(self.now)
     }
 
     /// A new id that sorts after earlier ones (RFC 9562, version 7).
@@ -283,9 +283,9 @@ impl<'a> Draft<'a> {
     }
 
     /// The server's clock when it showed what is taken over here: what is made of it comes later.
-    pub fn hear(&mut self, date: Option<Millis>) {
-        if let Some(date) = date {
-            self.record.clock.hear(date);
+    pub fn hear(&mut self, heard: Option<Heard>) {
+        if let Some(heard) = heard {
+            self.record.clock.hear(&heard);
         }
     }
 

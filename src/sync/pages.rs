@@ -6,7 +6,7 @@ use super::outside;
 use super::page::{commit, Committed};
 use super::step::{Run, Stop};
 use super::{Phase, Stage};
-use crate::model::{planted, Bug, Millis};
+use crate::model::{planted, Bug, Heard, Millis};
 use crate::platform::Transport;
 use crate::remote::{Asked, Outcome, PageCall, Read};
 use crate::replica::{next_link_ahead, Target};
@@ -30,14 +30,15 @@ pub(super) async fn pages<S: Store, T: Transport>(
     target: Target,
     (mut fresh, asked): (Option<Fresh>, Option<Reply>),
 ) -> std::result::Result<Option<Outcome>, Stop> {
-    let (Reply { mut call, mut moment, mut read }, date) = match asked.filter(|reply| reply.call == first) {
-        Some(reply) => (reply, None),
+    let now = run.at();
+    let Reply { mut call, mut moment, mut read, heard } = match asked.filter(|reply| reply.call == first) {
+        Some(reply) => reply,
         None => ask(run, first).await,
     };
-    let now = run.at();
     let corrected = || run.replica.state().record.clock.corrected(now);
     if let Some(fresh) = &mut fresh {
-        fresh.at = Millis(date.unwrap_or_else(corrected).0.saturating_sub(OVERLAP_MILLIS));
+        let asked_at = heard.map_or_else(corrected, |heard| heard.when_sent());
+        fresh.at = Millis(asked_at.0.saturating_sub(OVERLAP_MILLIS));
     }
     let (mut done, mut overtaken) = (0, 0);
     loop {
@@ -49,7 +50,7 @@ pub(super) async fn pages<S: Store, T: Transport>(
         let ahead = next_link_ahead(&body).filter(|_| time_left > AHEAD_MILLIS_MIN);
         let next = async {
             match &ahead {
-                Some(link) => Some(ask(run, follow(&call, link.clone())).await.0),
+                Some(link) => Some(ask(run, follow(&call, link.clone())).await),
                 None => None,
             }
         };
@@ -67,16 +68,16 @@ pub(super) async fn pages<S: Store, T: Transport>(
                 run.in_time()?;
                 match asked_ahead {
                     Some(reply) if ahead.as_ref() == Some(&link) => reply,
-                    Some(_) | None => ask(run, follow(&call, link)).await.0,
+                    Some(_) | None => ask(run, follow(&call, link)).await,
                 }
             }
             None => {
                 overtaken += 1;
                 again(run, table, overtaken)?;
-                ask(run, call).await.0
+                ask(run, call).await
             }
         };
-        Reply { call, moment, read } = reply;
+        Reply { call, moment, read, .. } = reply;
     }
 }
 
@@ -86,6 +87,8 @@ pub(super) struct Reply {
     /// When it was asked for, as writes count that are passed on.
     pub(super) moment: u64,
     pub(super) read: Read,
+    /// What the answer says of the server's clock.
+    heard: Option<Heard>,
 }
 
 /// First pages by their tables.
@@ -94,13 +97,13 @@ pub(super) type Replies = BTreeMap<String, Reply>;
 /// The first pages of several tables at once.
 pub(super) async fn ask_all<S: Store, T: Transport>(run: &Run<'_, S, T>, calls: Vec<PageCall>) -> Replies {
     let replies = join_all(calls.into_iter().map(|call| ask(run, call))).await;
-    replies.into_iter().map(|(reply, _)| (reply.call.table.clone(), reply)).collect()
+    replies.into_iter().map(|reply| (reply.call.table.clone(), reply)).collect()
 }
 
-async fn ask<S: Store, T: Transport>(run: &Run<'_, S, T>, call: PageCall) -> (Reply, Option<Millis>) {
+async fn ask<S: Store, T: Transport>(run: &Run<'_, S, T>, call: PageCall) -> Reply {
     let moment = run.progress.moment();
-    let (read, date) = run.remote.page(&call).await;
-    (Reply { call, moment, read }, date)
+    let (read, heard) = run.remote.page(&call).await;
+    Reply { call, moment, read, heard }
 }
 
 /// The page behind a link.

@@ -112,9 +112,7 @@ pub(super) async fn hello<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result
     let durability = if restored { Durability::Strict } else { Durability::Relaxed };
     run.replica
         .transact(run.at(), durability, &[], |draft| {
-            if let Some(date) = exchange.server_date() {
-                draft.record.clock.measure(exchange.sent, exchange.received, date);
-            }
+            draft.hear(exchange.heard());
             if let Some(lineage) = &caller.lineage {
                 draft.record.lineage = Some(lineage.clone());
             }

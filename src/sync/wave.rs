@@ -198,11 +198,13 @@ pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits) -
 /// the first time. The server would do the same; here, an edit whose answer is lost could otherwise count as newer than
 /// what somebody made of it since, and go out once more.
 fn dated(draft: &mut Draft) -> BTreeMap<Seq, Entry> {
-    let Some(latest) = draft.latest().filter(|_| !planted(Bug::FutureStamp)) else { return BTreeMap::new() };
+    let Some(reached) = draft.reached().filter(|_| !planted(Bug::FutureStamp)) else {
+        return BTreeMap::new();
+    };
     let journal = draft.state().journal.iter();
-    let ahead = journal.filter(|entry| entry.state == EntryState::Waiting && entry.at.wall > latest);
+    let ahead = journal.filter(|entry| entry.state == EntryState::Waiting && entry.at.wall > reached);
     let ahead = ahead.zip(0..).map(|(entry, counter)| {
-        let at = Hlc { wall: latest, counter, ..entry.at };
+        let at = Hlc { wall: reached, counter, ..entry.at };
         (entry.seq, Entry { at, ..entry.clone() })
     });
     let dated: BTreeMap<Seq, Entry> = ordered::map(ahead);

@@ -24,6 +24,35 @@ fn an_unanswered_edit_that_was_carried_out_and_overwritten_is_not_asked_for_agai
     assert!(device.entries().is_empty() && device.conflicts().is_empty());
 }
 
+/// A clock that is wrong by less than what `Date` tells. Without receipts, or when they cannot be asked for, times decide.
+#[test]
+fn a_clock_that_is_a_little_ahead_does_not_ask_again_for_what_was_overwritten() {
+    for server in [Server::start(), Server::bare()] {
+        let online = server.user("admin");
+        let contacts: Vec<Uuid> =
+            (0..4).map(|_| online.create("contacts", r#"{"lastname":"C","jobtitle":"before"}"#)).collect();
+        let device = Device::new(&server, "demo");
+        device.clock_error_millis.set(700);
+        device.sync();
+        for contact in &contacts {
+            device.edit("contact", *contact, &[("jobtitle", text("mine"))]);
+            device.wire.fail(|request| is_push(request).then_some(Fault::LoseAnswer));
+            device.round();
+            online.patch("contacts", *contact, r#"{"jobtitle":"theirs"}"#);
+            device.round();
+            device.wire.heal();
+            device.sync();
+            // So that it does not depend on where in a second the server was.
+            std::thread::sleep(std::time::Duration::from_millis(250));
+        }
+        for contact in contacts {
+            assert_eq!(online.json(&format!("contacts({contact})"))["jobtitle"], "theirs");
+            assert_eq!(device.text("contact", contact, "jobtitle"), "theirs");
+        }
+        assert!(device.entries().is_empty());
+    }
+}
+
 /// Something on the way sends a request twice, and the answer that comes back is that to the second one.
 #[test]
 fn a_new_row_whose_request_went_twice_is_ours_where_there_are_no_receipts() {

@@ -25,6 +25,7 @@ pub use flette_odata::alike::Duplicates;
 use flette_odata::answer;
 pub use flette_odata::answer::{COUNT_MAX, PAGE_ROWS_MAX};
 use flette_odata::error::Result;
+use flette_odata::exact_time;
 use flette_odata::names::NoNames;
 use flette_odata::operation::{self, Operation};
 use flette_odata::same_user;
@@ -36,7 +37,7 @@ use std::sync::Arc;
 /// Header of `WhoAmI` that names the database's lineage.
 pub const LINEAGE_HEADER: &str = "Flette-Lineage";
 /// What this server can beyond Dataverse.
-const EXTENSIONS: &str = "changes-only, field-stamps, repeatable-requests, same-user";
+const EXTENSIONS: &str = "changes-only, exact-time, field-stamps, repeatable-requests, same-user";
 
 /// Whose rules the server follows where the two differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -115,6 +116,14 @@ impl Service {
             .and_then(|()| ActFor::read(&request.headers))
             .and_then(|act_for| self.respond(&Asked { user, act_for, root, now }, request));
         answer.unwrap_or_else(|error| error.to_response())
+    }
+
+    /// An answer, with what the server's clock says now that it is ready.
+    pub fn dated(&self, answer: Response, now: i64) -> Response {
+        match self.extensions {
+            true => exact_time::tell(answer, now),
+            false => answer,
+        }
     }
 
     /// A user with the rights of this moment.

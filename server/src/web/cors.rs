@@ -38,7 +38,7 @@ const ASKED_BYTES_MAX: usize = 4096;
 /// Response headers that a page may read.
 const EXPOSED: &str =
     "OData-EntityId, OData-Version, ETag, Location, Retry-After, Preference-Applied, REQ_ID, \
-    Repeatability-Result, Flette-Lineage, Flette-Extensions, x-ms-service-request-id, \
+    Repeatability-Result, Flette-Date, Flette-Lineage, Flette-Extensions, x-ms-service-request-id, \
     x-ms-ratelimit-burst-remaining-xrm-requests, x-ms-ratelimit-time-remaining-xrm-requests";
 
 /// An origin as browsers write it: scheme, host and, unless it is the scheme's own, port.

@@ -153,9 +153,9 @@ fn metrics(app: &App, asked: &Asked) -> Result<Response> {
 }
 
 fn api(app: &App, root: &str, asked: Asked) -> Result<Response> {
-    let now = now();
+    let entered = now();
     let proof = Proof::of(&asked.headers);
-    let user = auth::authenticate(app.service.database(), proof, now)?;
+    let user = auth::authenticate(app.service.database(), proof, entered)?;
     let method = Method::parse(&asked.method)
         .ok_or_else(|| ODataError::method_not_allowed(&asked.method, asked.path()))?;
     if method != Method::Get && matches!(proof, Proof::Cookie(_)) && !auth::allows_write(&asked.headers) {
@@ -170,7 +170,10 @@ fn api(app: &App, root: &str, asked: Asked) -> Result<Response> {
         let at = request.url.find('?').unwrap_or(request.url.len());
         request.url.insert(at, '/');
     }
-    Ok(throttled(app, user, now, || app.service.answer(user, &root, &request, now)))
+    Ok(throttled(app, user, entered, || {
+        let answer = app.service.answer(user, &root, &request, entered);
+        app.service.dated(answer, now())
+    }))
 }
 
 /// Answers within what the caller may ask for. `entered` in milliseconds.

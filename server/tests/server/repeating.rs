@@ -194,7 +194,21 @@ async fn repeats_at_the_same_time_have_one_effect() {
 async fn extensions_are_announced() {
     let server = Server::empty().await;
     let extensions = server.get("WhoAmI").await.header("Flette-Extensions").unwrap().to_owned();
-    assert_eq!(extensions, "changes-only, field-stamps, repeatable-requests, same-user");
+    assert_eq!(extensions, "changes-only, exact-time, field-stamps, repeatable-requests, same-user");
     let plain = server.send("POST", "contacts", &[], r#"{"lastname":"x"}"#).await;
     assert_eq!(plain.header("Repeatability-Result"), None);
+}
+
+#[tokio::test]
+async fn every_answer_of_the_api_tells_the_millisecond_at_which_it_was_ready() {
+    let server = Server::empty().await;
+    let mut before = flette_server::web::now();
+    let created = server.send("POST", "contacts", &[], r#"{"lastname":"x"}"#).await;
+    let read = server.get("contacts").await;
+    let refused = server.get("nothings").await;
+    for answer in [created, read, refused] {
+        let told = flette_odata::time::parse_datetime(answer.header("Flette-Date").unwrap()).unwrap();
+        assert!((before..=flette_server::web::now()).contains(&told), "{told}");
+        before = told;
+    }
 }
