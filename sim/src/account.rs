@@ -189,7 +189,8 @@ impl Account {
         Some(record.deed.clone())
     }
 
-    /// The server keeps no times of fields, so who wrote a field last cannot be asked of it.
+    /// The server keeps no times of fields and no receipts, so who wrote a field last cannot be asked of it, nor what became of
+    /// a request.
     pub fn goes_by_rows(&mut self) {
         self.by_rows = true;
     }
@@ -198,6 +199,11 @@ impl Account {
     pub fn forgets_receipts(&mut self) {
         self.ticks += 1;
         self.receipts_forgotten = Some(self.ticks);
+    }
+
+    /// Whether a request that is sent again must be answered as it was the first time.
+    pub fn has_receipts(&self) -> bool {
+        !self.by_rows
     }
 
     /// A device's own values win in these columns, now or later.

@@ -22,7 +22,7 @@ impl Overheard {
     /// A request and its answer, of a batch or not. What was taken over or shown stands in the account.
     ///
     /// # Errors
-    /// I-4: an operation that was done comes to something else when it is sent again.
+    /// I-4: an operation that was done comes to something else when it is sent again, and the server has receipts.
     pub fn take(
         &mut self,
         request: &Request,
@@ -58,7 +58,7 @@ impl Overheard {
         if !answer.is_success() {
             return Ok(());
         }
-        if let Some(operation) = request.headers.get(OPERATION) {
+        if let Some(operation) = request.headers.get(OPERATION).filter(|_| account.has_receipts()) {
             let version = answer.headers.get("ETag").map(str::to_owned);
             let first = self.results.entry(operation.to_owned()).or_insert_with(|| version.clone());
             if *first != version {

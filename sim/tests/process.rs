@@ -14,7 +14,8 @@ mod postgres;
 
 use flette_sim::process::proxy::{Luck, Trick};
 use flette_sim::process::{sign_in, Place, Remote, Tokens};
-use flette_sim::world::{run_against, Outcome};
+use flette_sim::template::Offer;
+use flette_sim::world::{offer_elsewhere, run_against, Outcome};
 use postgres::Postgres;
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -71,12 +72,12 @@ impl Ground {
             Kind::Postgres => Postgres::shared().database(),
         };
         let mut ground = Ground { kind, folder, template, tokens: Tokens::new() };
-        ground.tokens = sign_in(&ground.place(ground.template.clone()), &USERS).unwrap();
+        ground.tokens = sign_in(&ground.place(ground.template.clone(), Offer::default()), &USERS).unwrap();
         ground
     }
 
-    fn place(&self, database: String) -> Place {
-        Place { program: program(), database, log: self.folder.join("server.log") }
+    fn place(&self, database: String, offer: Offer) -> Place {
+        Place { program: program(), database, log: self.folder.join("server.log"), offer }
     }
 
     fn copy(&self, seed: u64) -> String {
@@ -112,8 +113,8 @@ impl Ground {
 
     fn run(&self, seed: u64, sums: &Mutex<Sums>) {
         let database = self.copy(seed);
-        let luck = Arc::new(Luck::new(seed));
-        let remote = Remote::start(&self.place(database.clone()), self.tokens.clone(), luck.clone());
+        let (luck, offer) = (Arc::new(Luck::new(seed)), offer_elsewhere(seed));
+        let remote = Remote::start(&self.place(database.clone(), offer), self.tokens.clone(), luck.clone());
         let outcome = remote.and_then(|remote| run_against(seed, remote));
         self.remove(&database);
         let mut sums = sums.lock().unwrap();
@@ -121,7 +122,10 @@ impl Ground {
             *sums.tricks.entry(format!("{trick:?}")).or_default() += count;
         }
         match outcome {
-            Ok(outcome) => sums.add(outcome),
+            Ok(outcome) => {
+                sums.bare += u64::from(!offer.extensions);
+                sums.add(outcome);
+            }
             Err(why) => sums.failures.push(format!(
                 "{why}\n  again: FLETTE_RUNS=1 FLETTE_FIRST={seed} FLETTE_DATABASES={} \
                  cargo test -p flette-sim --test process",
@@ -140,6 +144,8 @@ impl Drop for Ground {
 #[derive(Default)]
 struct Sums {
     runs: u64,
+    /// Of these, against servers that have nothing beyond Dataverse.
+    bare: u64,
     requests: u64,
     changes: u64,
     conflicts: u64,
@@ -201,9 +207,10 @@ fn hold(kind: Kind) {
     });
     let sums = sums.into_inner().unwrap();
     println!(
-        "{}: {} runs, {} requests, {} acknowledged changes traced, {} conflicts, {} s",
+        "{}: {} runs, {} of them without extensions, {} requests, {} acknowledged changes traced, {} conflicts, {} s",
         kind.name(),
         sums.runs,
+        sums.bare,
         sums.requests,
         sums.changes,
         sums.conflicts,

@@ -1,6 +1,8 @@
 //! A `flette-server` process: started, killed and started again.
 
 use super::held;
+use crate::template::Offer;
+use flette_server::api::Profile;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -20,6 +22,8 @@ pub struct Place {
     pub database: String,
     /// A file for what it logs.
     pub log: PathBuf,
+    /// What it offers.
+    pub offer: Offer,
 }
 
 /// See the module; killed when dropped.
@@ -64,11 +68,13 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-fn spawn(Place { program, database, log }: &Place) -> Result<(Child, u16), String> {
+fn spawn(Place { program, database, log, offer }: &Place) -> Result<(Child, u16), String> {
     let told = |error: std::io::Error| format!("{}: {error}", program.display());
     let log = File::options().create(true).append(true).open(log).map_err(told)?;
     let mut child = Command::new(program)
         .args(["serve", "--listen", "127.0.0.1:0", "--demo", "0", "--database", database.as_str()])
+        .args(["--profile", if offer.kind == Profile::Open { "open" } else { "dataverse" }])
+        .args((!offer.extensions).then_some("--no-extensions"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)

@@ -184,6 +184,13 @@ impl World {
         Ok(())
     }
 
+    /// What a server does not offer nobody can tell.
+    fn go_by_the_offer(&mut self) {
+        if !self.choices.offer.extensions {
+            self.account.goes_by_rows();
+        }
+    }
+
     pub(super) fn surroundings(&self) -> Surroundings {
         Surroundings { crm: self.crm.clone(), clock: self.clock.clone(), faults: self.faults.clone() }
     }
@@ -233,8 +240,10 @@ impl World {
         clock: Clock,
         server: impl Server + 'static,
         faults: Faults,
+        choices: Choices,
     ) -> Result<World, String> {
-        let mut world = World::bare(dice, clock, server, faults);
+        let mut world = World { choices, ..World::bare(dice, clock, server, faults) };
+        world.go_by_the_offer();
         world.plant()?;
         let devices = world.dice.roll(USERS.len() - 1) + 2;
         world.first_devices(0..devices)?;
@@ -261,9 +270,7 @@ impl World {
             choices,
             ..World::bare(dice, Clock::at(begun.now), server, faults)
         };
-        if !world.choices.offer.extensions {
-            world.account.goes_by_rows();
-        }
+        world.go_by_the_offer();
         let devices = world.dice.roll(USERS.len() - 1) + 2;
         let devices = world.choices.crowd.unwrap_or(devices);
         let disks = begun.disks(beginnings.template(), devices)?;

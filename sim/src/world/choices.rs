@@ -98,11 +98,9 @@ impl Choices {
         let (profiles, others) = (Dice::new(seed ^ OF_PROFILES), Dice::new(seed ^ OF_OTHERS));
         let (profiled, swept) = (profiles.once_in(PROFILED_SEEDS), profiles.once_in(SWEPT_SEEDS));
         let profiles_change = profiled && profiles.once_in(2);
-        let offers = Dice::new(seed ^ OF_OFFERS);
-        let bare = offers.once_in(BARE_SEEDS);
-        let swept = profiled && swept || bare && offers.once_in(BARE_AND_SWEPT);
-        let kind = if swept { Kind::Dataverse } else { Kind::Open };
-        let offer = Offer { kind, extensions: !bare };
+        let offer = offered(seed);
+        let kind = if profiled && swept { Kind::Dataverse } else { offer.kind };
+        let offer = Offer { kind, ..offer };
         let more = others.roll(DEVICES_MAX - USERS.len());
         let crowd = others.once_in(CROWDED_SEEDS).then_some(USERS.len() + 1 + more);
         let (renames, merges) = (others.once_in(RENAMING_SEEDS), others.once_in(MERGING_SEEDS));
@@ -127,6 +125,11 @@ impl Choices {
             decides,
             seldom,
         }
+    }
+
+    /// Those of a seed whose server stands elsewhere: only what it offers.
+    pub(super) fn elsewhere(seed: u64) -> Choices {
+        Choices { offer: offered(seed), ..Choices::none() }
     }
 
     /// What does not go wrong.
@@ -186,4 +189,12 @@ impl Choices {
         let changes = self.profiles_change && self.profiles.once_in(STEPS_BETWEEN_PROFILES);
         changes.then(|| changed(profile, &self.profiles)).filter(|changed| changed != profile)
     }
+}
+
+/// What the server of a seed offers, whatever else is chosen.
+fn offered(seed: u64) -> Offer {
+    let offers = Dice::new(seed ^ OF_OFFERS);
+    let bare = offers.once_in(BARE_SEEDS);
+    let kind = if bare && offers.once_in(BARE_AND_SWEPT) { Kind::Dataverse } else { Kind::Open };
+    Offer { kind, extensions: !bare }
 }

@@ -26,7 +26,7 @@ pub use beginning::Beginnings;
 use choices::Choices;
 use clocks::Clocks;
 use decisions::Wish;
-pub use elsewhere::run_against;
+pub use elsewhere::{offer_elsewhere, run_against};
 use flette_odata::batch::{parse_batch_response, BatchAnswer};
 use flette_odata::time::parse_datetime;
 use flette_odata::{Method, Request, Response, Uuid};
