@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 /// Times of writing that are less apart may be told in either order, milliseconds: what devices know of the time is as
 /// exact as their requests are fast.
-const APART_MILLIS: i64 = 60_000;
+const APART_MILLIS: i64 = 500;
 
 impl Account {
     /// Whether of two conflicting values the right one won: by the rule that is set, else the one that was written later
