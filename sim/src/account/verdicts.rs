@@ -119,7 +119,8 @@ impl Account {
     }
 
     /// Whether a conflict is none: the user saw the server's value, and wrote over it knowingly (L-4: of several edits the
-    /// oldest value counts). After a restore values come back, so nothing can be said.
+    /// oldest value counts). After a restore values come back, and so does one that somebody chose in a conflict: nothing can be said
+    /// of these.
     ///
     /// # Errors
     /// The first conflict that is none.
@@ -141,7 +142,8 @@ impl Account {
                 let edits = record.deed.values().iter().any(|(column, _)| *column == field);
                 record.begun <= until && edits && record.saw(row, field, &server)
             });
-            if known && !self.wrote(device, &server) {
+            let came_back = self.times_chosen(row, field, &server) > 0;
+            if known && !came_back && !self.wrote(device, &server) {
                 return Err(format!(
                     "L-4: device {device} logs a conflict with what its user had seen: {conflict}"
                 ));
