@@ -67,6 +67,8 @@ pub struct Page {
     pub delta_link: Option<String>,
     /// `@odata.count`
     pub count: Option<u64>,
+    /// `@Microsoft.Dynamics.CRM.globalmetadataversion`: it changes with any table or column.
+    pub definitions: Option<String>,
 }
 
 impl Page {
@@ -90,8 +92,8 @@ impl Page {
 
     fn new(items: Items<'_>, links: Links) -> Page {
         let (segment, rows, tombstones) = items.finish();
-        let Links { next_link, delta_link, count, .. } = links;
-        Page { segment, rows, tombstones, next_link, delta_link, count }
+        let Links { next_link, delta_link, count, definitions, .. } = links;
+        Page { segment, rows, tombstones, next_link, delta_link, count, definitions }
     }
 }
 
@@ -179,6 +181,7 @@ struct Links {
     next_link: Option<String>,
     delta_link: Option<String>,
     count: Option<u64>,
+    definitions: Option<String>,
     has_value: bool,
     has_annotations: bool,
     has_others: bool,
@@ -187,6 +190,7 @@ struct Links {
 const NEXT_LINK: &str = "@odata.nextLink";
 const DELTA_LINK: &str = "@odata.deltaLink";
 const COUNT: &str = "@odata.count";
+const DEFINITIONS: &str = "@Microsoft.Dynamics.CRM.globalmetadataversion";
 const VALUE: &str = "value";
 
 /// A member of a page.
@@ -195,6 +199,7 @@ enum Member {
     NextLink,
     DeltaLink,
     Count,
+    Definitions,
     Annotation,
     Other,
 }
@@ -211,6 +216,7 @@ impl Links {
                 NEXT_LINK => Member::NextLink,
                 DELTA_LINK => Member::DeltaLink,
                 COUNT => Member::Count,
+                DEFINITIONS => Member::Definitions,
                 name if name.starts_with('@') => Member::Annotation,
                 _ => Member::Other,
             };
@@ -223,6 +229,13 @@ impl Links {
                 Member::NextLink => self.next_link = json.text()?,
                 Member::DeltaLink => self.delta_link = json.text()?,
                 Member::Count => self.count = count(json.scalar()?)?,
+                Member::Definitions => {
+                    (self.has_annotations, self.has_others) = (true, true);
+                    self.definitions = match json.scalar()? {
+                        Scalar::Text(version) | Scalar::Number(version) => Some(version.to_owned()),
+                        Scalar::Null | Scalar::Bool(_) | Scalar::Other => None,
+                    };
+                }
                 Member::Annotation | Member::Other => {
                     self.has_annotations |= matches!(member, Member::Annotation);
                     self.has_others = true;

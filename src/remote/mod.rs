@@ -38,6 +38,8 @@ const LOOKUP_ANNOTATION: &str = "odata.include-annotations=\"Microsoft.Dynamics.
 /// The same, and when each field was edited; of servers that keep that.
 const STAMPS_ANNOTATION: &str =
     "odata.include-annotations=\"Microsoft.Dynamics.CRM.lookuplogicalname,Flette.ModifiedOn\"";
+/// Asks pages for the version of the definitions by which they were written.
+const DEFINITIONS_ANNOTATION: &str = "Microsoft.Dynamics.CRM.globalmetadataversion";
 /// The extension by which a server says that it keeps field stamps.
 const FIELD_STAMPS: &str = "field-stamps";
 /// The extension by which a server says that it keeps receipts: OASIS Repeatable Requests 1.0.
@@ -233,7 +235,9 @@ impl<'a, T: Transport> Remote<'a, T> {
     /// One page of a collection, from its first URL or from a link the server gave (verbatim).
     pub async fn page(&self, page: &PageCall) -> (Read, Option<Heard>) {
         let annotations = if page.merged { self.annotations() } else { LOOKUP_ANNOTATION };
-        let mut prefer = format!("odata.maxpagesize={},{annotations}", page.rows_max);
+        let annotations = annotations.trim_end_matches('"');
+        let mut prefer =
+            format!("odata.maxpagesize={},{annotations},{DEFINITIONS_ANNOTATION}\"", page.rows_max);
         if page.track_changes {
             prefer = format!("odata.track-changes,{prefer}");
         }

@@ -289,6 +289,19 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// The version of the server's definitions that came with rows. Where it is another one than before, the schema is compared
+    /// before the next pull.
+    pub fn hear_definitions(&mut self, version: Option<&String>) {
+        let Some(version) = version else { return };
+        let heard = self.record.definitions_heard.as_ref();
+        if heard != Some(version) {
+            if heard.is_some() {
+                self.record.schema_checked = None;
+            }
+            self.record.definitions_heard = Some(version.clone());
+        }
+    }
+
     /// A stamp later than all before.
     pub fn stamp(&mut self) -> Hlc {
         self.record.clock.stamp(self.now)

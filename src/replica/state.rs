@@ -56,6 +56,12 @@ pub struct Record {
     /// Device time when the schema was last compared with the server's; none when it must be before the next pull.
     #[serde(default)]
     pub schema_checked: Option<Millis>,
+    /// Version of the server's definitions before they were read for the schema; none where it was not known then.
+    #[serde(default)]
+    pub definitions: Option<String>,
+    /// The version that a page told last.
+    #[serde(default)]
+    pub definitions_heard: Option<String>,
     /// The wish to go offline, until it is fulfilled or given up.
     #[serde(default)]
     pub going_offline: Option<GoingOffline>,
@@ -145,6 +151,8 @@ impl Record {
             lineage: None,
             generation: 0,
             schema_checked: None,
+            definitions: None,
+            definitions_heard: None,
             going_offline: None,
             customizations: Vec::new(),
             profiled: None,

@@ -183,6 +183,7 @@ pub(super) fn take_over(draft: &mut Draft, part: &Part, page: Page, policy: &sup
         items: u64::from(page.rows) + u64::from(page.tombstones),
         ..Committed::default()
     };
+    draft.hear_definitions(page.definitions.as_ref());
     let filtered = draft.cursor(name).filter.is_some();
     let ids = ordered::set(met.keys().copied());
     let stamps = match ids.is_empty() {

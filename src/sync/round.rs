@@ -127,8 +127,10 @@ pub(super) async fn hello<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result
     Ok(())
 }
 
-/// Another database: every table is pulled again, and no etag known here means anything there.
+/// Another database: every table is pulled again, and no etag or version known here means anything there.
 fn begin_anew(draft: &mut Draft, tables: &[String]) {
+    (draft.record.definitions, draft.record.definitions_heard) = (None, None);
+    draft.record.schema_checked = None;
     for name in tables {
         pull::forget(draft, name, None);
         let mut cursor = draft.cursor(name);

@@ -20,6 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The schema is compared with the server's at least this often, milliseconds.
 const CHECK_INTERVAL_MILLIS: i64 = 60 * 60 * 1000;
+/// The same where pages tell when it changes.
+const CHECK_INTERVAL_TOLD_MILLIS: i64 = 24 * CHECK_INTERVAL_MILLIS;
 
 /// Brings the schema up to date when it is due.
 ///
@@ -30,6 +32,8 @@ pub(super) async fn refresh<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std:
         return Ok(());
     }
     run.progress.set(Some(Stage { phase: Phase::Schema, table: String::new(), done: 0, total: None }));
+    // What a page tells from now on may be newer than what is read.
+    let heard = run.replica.state().record.definitions_heard.clone();
     let mut schema = Schema::default();
     for answer in run.remote.definitions(&run.config.tables).await.map_err(Stop::Outcome)? {
         match answer {
@@ -43,8 +47,15 @@ pub(super) async fn refresh<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std:
     let views = views(run).await?;
     let at = run.at();
     let profile = (&run.config.profile, &views);
-    let conflicts =
-        run.replica.transact(at, Durability::Strict, &[], |draft| adopt(draft, &schema, profile, at)).await?;
+    let conflicts = run.replica.transact(at, Durability::Strict, &[], |draft| {
+        let conflicts = adopt(draft, &schema, profile, at)?;
+        if draft.record.definitions_heard != heard {
+            draft.record.schema_checked = None;
+        }
+        draft.record.definitions.clone_from(&heard);
+        Ok(conflicts)
+    });
+    let conflicts = conflicts.await?;
     run.count(|report| report.conflicts += conflicts);
     Ok(())
 }
@@ -69,10 +80,14 @@ fn add(schema: &mut Schema, described: Described) {
 fn due<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
     let state = run.replica.state();
     let missing = run.config.tables.iter().any(|name| state.schema.table(name).is_none());
+    let interval_millis = match is_told_of_changes(run) {
+        true => CHECK_INTERVAL_TOLD_MILLIS,
+        false => CHECK_INTERVAL_MILLIS,
+    };
     let old = state
         .record
         .schema_checked
-        .is_none_or(|Millis(at)| !(0..CHECK_INTERVAL_MILLIS).contains(&run.at().0.saturating_sub(at)));
+        .is_none_or(|Millis(at)| !(0..interval_millis).contains(&run.at().0.saturating_sub(at)));
     let profiled = state
         .record
         .profiled
@@ -80,6 +95,12 @@ fn due<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
         .map_or(run.config.profile.is_empty(), |known| *known == run.config.profile);
     let unknown = state.record.wanted.is_none() && !run.config.profile.is_empty();
     missing || old || !profiled || unknown || state.record.narrowing
+}
+
+/// Whether pages tell the version of the definitions, so that the schema need not be looked at to see whether it has changed. Views
+/// are rows, and change without it.
+fn is_told_of_changes<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
+    run.replica.state().record.definitions.is_some() && run.config.profile.views().next().is_none()
 }
 
 /// Takes the schema over, as far as the profile wants it, if it differs. Edits of columns that are gone, or that only come

@@ -99,3 +99,56 @@ fn what_stood_in_a_column_that_was_dropped_and_made_again_under_its_name_is_gone
     let feed = device.replica.state().tables["contact"].cursor.feed;
     assert_eq!(feed, Feed::Delta);
 }
+
+/// How often a device asks for definitions from now on.
+fn asked_for_definitions(device: &Device) -> std::rc::Rc<std::cell::Cell<u32>> {
+    let asked = std::rc::Rc::new(std::cell::Cell::new(0));
+    let count = asked.clone();
+    device.wire.fail(move |request| {
+        if String::from_utf8_lossy(&request.body).contains("EntityDefinitions") {
+            count.set(count.get() + 1);
+        }
+        None
+    });
+    asked
+}
+
+#[test]
+fn a_new_column_is_here_in_the_round_after_the_page_that_told_of_another_version() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let before = online.create("contacts", r#"{"lastname":"Before"}"#);
+    let device = Device::synced(&server, "demo");
+    add_column(&online);
+    online.patch("contacts", before, r#"{"new_memo":"note"}"#);
+    let asked = asked_for_definitions(&device);
+    device.sync();
+    assert_eq!((asked.get(), device.row("contact", before).unwrap().get("new_memo")), (0, None));
+    device.sync();
+    assert_eq!((asked.get(), device.text("contact", before, "new_memo").as_str()), (1, "note"));
+    // And no round looks again.
+    device.sync();
+    device.clock_error_millis.set(20 * 60 * 60 * 1000);
+    device.sync();
+    assert_eq!(asked.get(), 1);
+    device.clock_error_millis.set(25 * 60 * 60 * 1000);
+    device.sync();
+    assert_eq!(asked.get(), 2);
+}
+
+#[test]
+fn where_views_decide_about_rows_definitions_are_compared_each_hour() {
+    let server = Server::start();
+    let view = server.user("admin").create(
+        "savedqueries",
+        r#"{"name":"Local","querytype":16,"returnedtypecode":"contact","fetchxml":"<fetch><entity name='contact'/></fetch>"}"#,
+    );
+    let profile = format!(r#"{{"contact":{{"rows":{{"view":"{view}"}}}}}}"#);
+    let device = Device::with_profile(&server, "demo", &profile);
+    let asked = asked_for_definitions(&device);
+    device.sync();
+    assert_eq!(asked.get(), 0);
+    device.clock_error_millis.set(61 * 60 * 1000);
+    device.sync();
+    assert_eq!(asked.get(), 1);
+}

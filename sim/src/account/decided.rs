@@ -120,7 +120,7 @@ impl Account {
     }
 
     /// What a device's user wrote into a column with a change or after it.
-    fn written_after(&self, record: &Record, column: &str) -> Vec<String> {
+    pub(super) fn written_after(&self, record: &Record, column: &str) -> Vec<String> {
         let row = record.deed.row();
         let before = |other: &Record| other.ended.is_some_and(|ended| ended < record.begun);
         let own = self.records.iter().filter(|other| other.device == record.device && !before(other));

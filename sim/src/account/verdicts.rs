@@ -201,11 +201,17 @@ impl Account {
 
     /// Whether change sets stayed whole: with one of its changes parked, the others wait too, and none of them was applied.
     /// But when all of it was carried out, and what is parked are values of columns that go (`going`): the device had not
-    /// heard of the first before the values were gone from its sight, and was right to ask for them once more.
+    /// heard of the first before the values were gone from its sight, and was right to ask for them once more. Nor where nobody can
+    /// tell the device: without receipts, or when requests arrive `late`, one of them after its double was refused.
     ///
     /// # Errors
     /// The first change set that was torn.
-    pub fn sets_are_whole(&self, device: usize, told: &Testimony, going: &[&str]) -> Result<(), String> {
+    pub fn sets_are_whole(
+        &self,
+        device: usize,
+        told: &Testimony,
+        (going, late): (&[&str], bool),
+    ) -> Result<(), String> {
         let parked =
             |record: &&Record| told.about(&record.deed, true).any(|entry| !self.came_along(record, entry));
         for record in self.acknowledged(device).filter(|record| record.set.is_some()).filter(parked) {
@@ -223,7 +229,8 @@ impl Account {
                     self.stood(row, column, value) && !chosen(column, value)
                 };
                 let value = other.deed.values().iter().find(stood);
-                let went = self.set_was_carried_out(record, told) && self.set_waits_for(record, told, going);
+                let unheard = self.by_rows || late || self.set_waits_for(record, told, going);
+                let went = unheard && self.set_was_carried_out(record, told);
                 if let (Some((column, value)), false) = (value, self.was_restored() || went) {
                     return Err(format!(
                         "a change set was torn: {} is parked, and {value} of {column} of {row} stood on the server",
@@ -263,7 +270,11 @@ impl Account {
             Deed::Delete { row } => self.gone.contains(row),
             Deed::Create { row, values, .. } | Deed::Edit { row, values } => {
                 let lost = |value: &str| told.logs(*row, value);
-                values.iter().all(|(column, value)| self.stood(*row, column, value) || lost(value))
+                // Of his edits of a field that became one, the last was sent.
+                let sent = |column: &str| {
+                    self.written_after(other, column).iter().any(|value| self.stood(*row, column, value))
+                };
+                values.iter().all(|(column, value)| sent(column) || lost(value))
             }
         })
     }

@@ -130,7 +130,8 @@ impl World {
                     device.profiles.one_way().into_iter().chain(going.iter().copied()).collect();
                 self.account.nothing_unseen_was_overwritten(at, &log, &but)?;
             }
-            self.account.sets_are_whole(at, &told, &going)?;
+            let late = self.faults.counts().contains_key(&crate::faults::Fault::RequestLate);
+            self.account.sets_are_whole(at, &told, (&going, late))?;
             self.agrees(device, &told)?;
             self.answers_alike(device, &told)?;
             let conflicts = told.export["conflicts"].as_array().map_or(0, Vec::len);
