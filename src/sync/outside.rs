@@ -41,11 +41,12 @@ pub(super) fn until_told(draft: &mut Draft, key: &Key) {
     }
 }
 
-/// Whether a page of the rows that are about to take the place of what is read told of this very version: an answer that was lost
-/// once may be heard after that. No later page tells of it again.
+/// Whether this very version is here already, in what is read or in the rows that are about to take its place: a page told of it, to
+/// this context or another one, or it was noted when it was read. An answer that was lost once may be heard after that. No later page tells of it again.
 pub(super) fn is_told(draft: &Draft, key: &Key, etag: &ETag) -> bool {
-    let shadow = draft.state().tables.get(&key.table).and_then(|table| table.shadow.as_ref());
-    shadow.is_some_and(|shadow| shadow.etag(key.id).as_deref() == Some(etag.0.as_str()))
+    let table = draft.state().tables.get(&key.table);
+    let mut known = table.into_iter().flat_map(|table| [&table.shadow, &table.mirror]).flatten();
+    known.any(|known| known.etag(key.id).as_deref() == Some(etag.0.as_str()))
 }
 
 /// Whether a row that was read by its id is in no page so far: it was made here, and need not pass its table's filter.
