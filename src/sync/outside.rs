@@ -41,8 +41,9 @@ pub(super) fn until_told(draft: &mut Draft, key: &Key) {
     }
 }
 
-/// Whether this very version is here already, in what is read or in the rows that are about to take its place: a page told of it, to
-/// this context or another one, or it was noted when it was read. An answer that was lost once may be heard after that. No later page tells of it again.
+/// Whether this very version is here already, in what is read or in the rows that are about to take its place: a page told of it,
+/// to this context or another one, or it was noted when it was read. An answer that was lost once may be heard after that. No
+/// later page tells of it again.
 pub(super) fn is_told(draft: &Draft, key: &Key, etag: &ETag) -> bool {
     let table = draft.state().tables.get(&key.table);
     let mut known = table.into_iter().flat_map(|table| [&table.shadow, &table.mirror]).flatten();
