@@ -168,6 +168,12 @@ impl Table {
         self.columns.iter().find(|c| c.logical_name == logical_name)
     }
 
+    /// Whether the service gives new rows their ids, and takes none that a client chose: their id column is not valid for
+    /// create. So it is where rows live in a data source of their own.
+    pub fn assigns_ids(&self) -> bool {
+        self.column(&self.primary_id).is_some_and(|column| !column.valid_for_create)
+    }
+
     /// A column by the name it has in a row on the wire: `telephone1`, or `_parentcustomerid_value` for a lookup.
     pub fn column_by_property(&self, property: &str) -> Option<&Column> {
         match property.strip_prefix('_').and_then(|p| p.strip_suffix("_value")) {
