@@ -121,6 +121,7 @@ pub fn entry(device: u8, entry: &Entry) -> journal::Entry {
             }
         },
         holders: Vec::new(),
+        added: false,
     }
 }
 

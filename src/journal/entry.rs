@@ -38,6 +38,10 @@ pub struct Entry {
     /// stand before it. Empty for every other row.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holders: Vec<Key>,
+    /// Of a new row: it was sent as one to which the server gives an id. It is asked for in the same way until it is answered,
+    /// whatever the schema says by then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub added: bool,
 }
 
 impl Entry {

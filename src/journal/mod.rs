@@ -130,6 +130,7 @@ mod tests {
             change_set: None,
             state: EntryState::Waiting,
             holders,
+            added: false,
         }
     }
 

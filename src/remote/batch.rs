@@ -24,6 +24,9 @@ pub enum RowCall {
     Read { key: Key },
     /// A new row under an id of our own; refused when the id is taken.
     Create { key: Key, op: OpId, at: Hlc, body: Vec<u8> },
+    /// A new row to which the server gives an id: `key` is known here only. Others in its change set mean it by
+    /// [`content_id`].
+    Add { key: Key, op: OpId, at: Hlc, body: Vec<u8> },
     /// Changed columns; refused unless the row is still at `base`.
     Update { key: Key, op: OpId, at: Hlc, base: ETag, body: Vec<u8>, reply: Reply },
     /// Deletion; refused unless the row is still at `base`.
@@ -53,6 +56,7 @@ impl RowCall {
         match self {
             RowCall::Read { key }
             | RowCall::Create { key, .. }
+            | RowCall::Add { key, .. }
             | RowCall::Update { key, .. }
             | RowCall::Delete { key, .. }
             | RowCall::Replace { key, .. }
@@ -66,6 +70,7 @@ impl RowCall {
     pub fn set_op(&mut self, new: OpId) {
         match self {
             RowCall::Create { op, .. }
+            | RowCall::Add { op, .. }
             | RowCall::Update { op, .. }
             | RowCall::Delete { op, .. }
             | RowCall::Replace { op, .. }
@@ -80,6 +85,7 @@ impl RowCall {
         match self {
             RowCall::Read { .. } | RowCall::List { .. } => Asked::Read,
             RowCall::Create { .. } => Asked::Create,
+            RowCall::Add { .. } => Asked::Add,
             RowCall::Join { .. } if alone => Asked::Join,
             RowCall::Update { .. } | RowCall::Replace { .. } | RowCall::Join { .. } => Asked::Update,
             RowCall::Delete { .. } | RowCall::Part { .. } if alone => Asked::Delete,
@@ -89,7 +95,21 @@ impl RowCall {
 
     /// Whether a success tells of the row.
     fn tells_row(&self) -> bool {
-        matches!(self, RowCall::Read { .. } | RowCall::Create { .. } | RowCall::Update { .. })
+        let named = matches!(self, RowCall::Read { .. } | RowCall::Create { .. } | RowCall::Update { .. });
+        named || self.is_add()
+    }
+
+    /// Whether the server gives the row its id.
+    fn is_add(&self) -> bool {
+        matches!(self, RowCall::Add { .. })
+    }
+
+    /// What stands in `Content-ID`, of the request with this number in its batch.
+    fn content_id(&self, number: u32) -> String {
+        match self {
+            RowCall::Add { op, .. } => content_id(*op),
+            _ => number.to_string(),
+        }
     }
 
     /// The request. The operation's id goes along for servers that keep receipts (OASIS Repeatable Requests 1.0).
@@ -110,6 +130,10 @@ impl RowCall {
                 let request =
                     Request::new(Method::Patch, url).json(body.clone()).header("If-None-Match", "*");
                 repeatable(representation(request), op, at)
+            }
+            RowCall::Add { op, at, body, .. } => {
+                let url = format!("{root}{}", table.set_name);
+                repeatable(representation(Request::new(Method::Post, url).json(body.clone())), op, at)
             }
             RowCall::Update { op, at, base, body, reply, .. } => {
                 let request = Request::new(Method::Patch, url).json(body.clone());
@@ -143,12 +167,20 @@ impl RowCall {
     }
 }
 
+/// The `Content-ID` of a new row to which the server gives an id: `$` before it means that row in the rest of its change set
+/// (OData 4.01, Part 1, section 11.7.3.1). It is the same each time the request is sent, and no answer to another one
+/// carries it.
+pub fn content_id(op: OpId) -> String {
+    op.0.to_string()
+}
+
 /// About how many bytes a request takes in a batch.
 pub fn request_bytes(call: &RowCall) -> usize {
     let body = match call {
-        RowCall::Create { body, .. } | RowCall::Update { body, .. } | RowCall::Replace { body, .. } => {
-            body.len()
-        }
+        RowCall::Create { body, .. }
+        | RowCall::Add { body, .. }
+        | RowCall::Update { body, .. }
+        | RowCall::Replace { body, .. } => body.len(),
         RowCall::Read { .. }
         | RowCall::Delete { .. }
         | RowCall::Join { .. }
@@ -167,6 +199,8 @@ pub struct RowAnswer {
     pub body: Vec<u8>,
     /// What of the row it is.
     pub tells: Reply,
+    /// The id that the server gave to a new row.
+    pub given: Option<Uuid>,
 }
 
 /// Several requests that succeed or fail together, or a single one.
@@ -208,7 +242,7 @@ impl<T: Transport> Remote<'_, T> {
 
 /// For [`Bug::LoginPageIsSuccess`].
 fn all_done(groups: &[Group<'_>]) -> Vec<Vec<RowAnswer>> {
-    let done = RowAnswer { outcome: Outcome::Done, body: Vec::new(), tells: Reply::Row };
+    let done = RowAnswer { outcome: Outcome::Done, ..lost() };
     groups.iter().map(|group| vec![done.clone(); group.len()]).collect()
 }
 
@@ -223,10 +257,11 @@ pub(super) fn multipart(response: &Response) -> Option<Result<Vec<BatchAnswer>, 
 fn item(group: &Group<'_>, (root, annotations): (&str, &str), number: &mut u32) -> BatchItem {
     let mut part = |(call, table): &(&RowCall, &Table)| {
         *number += 1;
-        Part { content_id: Some(number.to_string()), request: call.request(root, annotations, table) }
+        Part { content_id: Some(call.content_id(*number)), request: call.request(root, annotations, table) }
     };
     match group.as_slice() {
-        [single] => BatchItem::Single(part(single)),
+        // In a change set the answer says which request it belongs to: nothing else would.
+        [single] if !single.0.is_add() => BatchItem::Single(part(single)),
         many => BatchItem::ChangeSet(many.iter().map(part).collect()),
     }
 }
@@ -248,9 +283,18 @@ fn assign(groups: &[Group<'_>], answers: Vec<BatchAnswer>, now: Millis) -> Vec<V
         number += u32::try_from(group.len()).unwrap_or(u32::MAX);
         // An answer to a whole change set may speak of any of its requests.
         let alone = group.len() == 1 || !matches!(answer, Some(BatchAnswer::Single(_)));
+        let adds = group.iter().any(|(call, _)| call.is_add());
         let responses = match answer {
+            Some(BatchAnswer::Single(response)) if adds && response.is_success() => {
+                in_order = false;
+                Vec::new()
+            }
             Some(BatchAnswer::Single(response)) => vec![response; group.len()],
-            Some(BatchAnswer::ChangeSet(parts)) => by_content_id(parts, first, group.len()),
+            Some(BatchAnswer::ChangeSet(parts)) => {
+                let (responses, all_known) = by_content_id(parts, first, group);
+                in_order &= all_known;
+                responses
+            }
             None => Vec::new(),
         };
         let (mut row, names): (Vec<RowAnswer>, Vec<Option<Uuid>>) = group
@@ -260,6 +304,10 @@ fn assign(groups: &[Group<'_>], answers: Vec<BatchAnswer>, now: Millis) -> Vec<V
             .unzip();
         if !alone {
             blame_new_rows(&mut row);
+        }
+        // Its requests mean new rows by what stands in this very set: it is asked for again as a whole, or not at all.
+        if adds && row.iter().any(|answer| matches!(answer.outcome, Outcome::Retry(_))) {
+            row.fill(lost());
         }
         in_order &=
             group.iter().zip(names).all(|((call, _), name)| name.is_none_or(|id| id == call.key().id));
@@ -284,21 +332,29 @@ fn blame_new_rows(answers: &mut [RowAnswer]) {
     }
 }
 
-fn by_content_id(parts: Vec<(Option<String>, Response)>, first: u32, count: usize) -> Vec<Response> {
-    let mut found: Vec<Option<Response>> = vec![None; count];
+/// Answers in the order of their requests, and whether each of them belongs to one.
+fn by_content_id(
+    parts: Vec<(Option<String>, Response)>,
+    first: u32,
+    group: &Group<'_>,
+) -> (Vec<Response>, bool) {
+    let mut found: Vec<Option<Response>> = vec![None; group.len()];
+    let names: Vec<String> = group.iter().zip(first + 1..).map(|((call, _), n)| call.content_id(n)).collect();
+    let mut all_known = true;
     for (at, (content_id, response)) in parts.into_iter().enumerate() {
-        let number = content_id.and_then(|id| id.parse::<u32>().ok());
-        let place =
-            match number.and_then(|n| n.checked_sub(first + 1)).filter(|_| !planted(Bug::PartsByPosition)) {
-                Some(place) => usize::try_from(place).unwrap_or(usize::MAX),
-                None => at,
-            };
-        if let Some(slot) = found.get_mut(place) {
-            *slot = Some(response);
+        let content_id = content_id.filter(|_| !planted(Bug::PartsByPosition));
+        let place = match &content_id {
+            Some(id) => names.iter().position(|name| name.eq_ignore_ascii_case(id)),
+            None => Some(at).filter(|at| group.get(*at).is_some_and(|(call, _)| !call.is_add())),
+        };
+        match place.and_then(|place| found.get_mut(place)) {
+            Some(slot) => *slot = Some(response),
+            None => all_known = false,
         }
     }
     // A change set succeeds as a whole; an answer that is missing is read as one that was lost.
-    found.into_iter().map(|response| response.unwrap_or_else(|| Response::empty(500))).collect()
+    let found = found.into_iter().map(|response| response.unwrap_or_else(|| Response::empty(500)));
+    (found.collect(), all_known)
 }
 
 /// The answer to a request, and the id of the row that a success tells of.
@@ -311,7 +367,10 @@ fn row_answer(
     let Some(response) = response else { return (lost(), None) };
     let outcome = classify(call.asked(alone), Ok(response), now);
     let tells = if changes_only::is_applied(&response.headers) { Reply::Changes } else { Reply::Row };
-    let answer = RowAnswer { outcome, body: response.body.clone(), tells };
+    let answer = RowAnswer { outcome, body: response.body.clone(), tells, given: None };
+    if call.is_add() && answer.outcome == Outcome::Done {
+        return given(call, table, response, answer);
+    }
     if answer.outcome != Outcome::Done || answer.body.is_empty() || planted(Bug::PartsByPosition) {
         return (answer, None);
     }
@@ -327,9 +386,22 @@ fn row_answer(
     }
 }
 
+/// The answer about a new row to which the server gave an id: in its representation, or at the end of `OData-EntityId`.
+fn given(call: &RowCall, table: &Table, response: &Response, answer: RowAnswer) -> (RowAnswer, Option<Uuid>) {
+    let at_end = |url: &str| url.strip_suffix(')')?.rsplit('(').next()?.parse().ok();
+    let id = match answer.body.is_empty() {
+        true => response.headers.get("OData-EntityId").and_then(at_end),
+        false => id_in(&answer.body, table).ok().flatten(),
+    };
+    match id {
+        Some(id) => (RowAnswer { given: Some(id), ..answer }, Some(call.key().id)),
+        None => (lost(), None),
+    }
+}
+
 fn lost() -> RowAnswer {
     let outcome = Outcome::Retry("the answer is missing in the batch".to_owned());
-    RowAnswer { outcome, body: Vec::new(), tells: Reply::Row }
+    RowAnswer { outcome, body: Vec::new(), tells: Reply::Row, given: None }
 }
 
 /// Keeps only answers that name their row.
@@ -337,7 +409,8 @@ fn distrust(groups: &[Group<'_>], assigned: &mut [Vec<RowAnswer>]) {
     for (group, answers) in groups.iter().zip(assigned) {
         for ((call, table), answer) in group.iter().zip(answers) {
             let named = answer.outcome == Outcome::Done
-                && id_in(&answer.body, table).ok().flatten() == Some(call.key().id);
+                && (answer.given.is_some()
+                    || id_in(&answer.body, table).ok().flatten() == Some(call.key().id));
             if !named {
                 *answer = lost();
             }
@@ -505,6 +578,63 @@ mod tests {
                 assign(&[vec![(call, &table), (&self::call(2), &table)]], vec![missing()], Millis(0));
             assert!(matches!(&together[0][0].outcome, Outcome::Resolve(Resolve::Gone(_))));
         }
+    }
+
+    /// Of rows 1 and 2, each to be given an id, alone, and of rows 3 and 4 in one change set, of which 3 is to be given one.
+    #[track_caller]
+    fn check_given(answers: Vec<BatchAnswer>, expected: &[&[Option<u128>]]) {
+        let table = account();
+        let add = |id| {
+            let at = Hlc { wall: Millis(0), counter: 0, device: DeviceId(1) };
+            let (key, op) = (Key::new("account", Uuid::from_u128(id)), OpId(Uuid::from_u128(id)));
+            RowCall::Add { key, op, at, body: b"{}".to_vec() }
+        };
+        let calls = [add(1), add(2), add(3), call(4)];
+        let groups: Vec<Group> = vec![
+            vec![(&calls[0], &table)],
+            vec![(&calls[1], &table)],
+            vec![(&calls[2], &table), (&calls[3], &table)],
+        ];
+        let id = |answer: &RowAnswer| {
+            let id = answer.given.or_else(|| id_in(&answer.body, &table).ok().flatten());
+            id.filter(|_| answer.outcome == Outcome::Done).map(|id| id.as_u128())
+        };
+        let assigned = assign(&groups, answers, Millis(0));
+        let ids: Vec<Vec<Option<u128>>> =
+            assigned.iter().map(|answers| answers.iter().map(id).collect()).collect();
+        assert_eq!(ids, expected);
+    }
+
+    fn made(op: u128, id: u128) -> (Option<String>, Response) {
+        (Some(Uuid::from_u128(op).to_string()), row(id))
+    }
+
+    #[test]
+    fn an_id_is_given_only_by_an_answer_that_names_the_operation() {
+        let one = |op, id| BatchAnswer::ChangeSet(vec![made(op, id)]);
+        let two = |op, id, number: &str, row_id| {
+            BatchAnswer::ChangeSet(vec![(Some(number.to_owned()), row(row_id)), made(op, id)])
+        };
+        let all = [&[Some(11)][..], &[Some(12)], &[Some(13), Some(4)]];
+        check_given(vec![one(1, 11), one(2, 12), two(3, 13, "4", 4)], &all);
+        let quiet = |op: u128| {
+            let url = format!("https://crm/api/data/v9.2/accounts({})", Uuid::from_u128(op + 10));
+            let content_id = Some(Uuid::from_u128(op).to_string());
+            BatchAnswer::ChangeSet(vec![(content_id, Response::empty(204).header("OData-EntityId", url))])
+        };
+        check_given(vec![quiet(1), quiet(2), two(3, 13, "4", 4)], &all);
+        let nothing = [&[None][..], &[None], &[Some(13), Some(4)]];
+        check_given(vec![one(2, 12), one(1, 11), two(3, 13, "4", 4)], &nothing);
+        check_given(vec![single(row(11)), one(2, 12), two(3, 13, "4", 4)], &[nothing[0], all[1], all[2]]);
+        // A refusal in the place of a success, and the other way round.
+        check_given(vec![single(refused()), one(1, 11), two(3, 13, "4", 4)], &nothing);
+        // The rest of its change set means the new row by this very request: all of it is asked for again.
+        check_given(
+            vec![one(1, 11), one(2, 12), BatchAnswer::ChangeSet(vec![made(3, 13)])],
+            &[all[0], all[1], &[None, None]],
+        );
+        let unnamed = BatchAnswer::ChangeSet(vec![(None, row(11))]);
+        check_given(vec![unnamed, one(2, 12), two(3, 13, "4", 4)], &[nothing[0], all[1], all[2]]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Writes a change as the JSON body of a request: only what may be written, lookups as `nav@odata.bind`.
 
-use crate::model::{EntityRef, FieldEdit, Reason, Row, Value};
+use super::content_id;
+use crate::model::{EntityRef, FieldEdit, OpId, Reason, Row, Value};
 use flette_odata::edm::{Column, ColumnKind, LookupTarget, Schema, Table};
 use flette_odata::render::{write_text, write_value};
 use flette_odata::stamps::{Stamps, ANNOTATION};
@@ -10,14 +11,23 @@ use uuid::Uuid;
 /// Status of a [`Reason`] that this side gives itself, before anything was sent.
 const NOT_SENT: u16 = 0;
 
+/// How a row is meant that a lookup points to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reference {
+    /// By its id on the server.
+    Id(Uuid),
+    /// As the row that an earlier request of the same change set makes, whose id nobody knows yet.
+    New(OpId),
+}
+
 /// Writes bodies for one table.
 pub struct BodyWriter<'a> {
     /// Where set names of lookup targets are found.
     pub schema: &'a Schema,
     /// The table written to.
     pub table: &'a Table,
-    /// Local id to server id, for lookups.
-    pub resolve: &'a dyn Fn(&EntityRef) -> Uuid,
+    /// What a lookup means on the server.
+    pub refer: &'a dyn Fn(&EntityRef) -> Reference,
     /// When the user edited each column, for servers that keep that; else nothing.
     pub edited: Stamps,
 }
@@ -118,7 +128,11 @@ impl BodyWriter<'_> {
                     return Err(unknown_target(&column.logical_name, &to.table));
                 };
                 body.name(&format!("{}@odata.bind", target.navigation));
-                write_text(&mut body.text, &format!("/{set}({})", (self.resolve)(to)));
+                let url = match (self.refer)(to) {
+                    Reference::Id(id) => format!("/{set}({id})"),
+                    Reference::New(op) => format!("${}", content_id(op)),
+                };
+                write_text(&mut body.text, &url);
             }
             Value::Null
             | Value::Bool(_)
@@ -220,14 +234,25 @@ mod tests {
 
     fn with<R>(table: &str, write: impl Fn(BodyWriter) -> R) -> R {
         let schema = schema();
-        let resolve =
-            |to: &EntityRef| if to.id == Uuid::from_u128(1) { Uuid::from_u128(0xff) } else { to.id };
+        let refer = |to: &EntityRef| match to.id.as_u128() {
+            1 => Reference::Id(Uuid::from_u128(0xff)),
+            2 => Reference::New(OpId(Uuid::from_u128(0xee))),
+            _ => Reference::Id(to.id),
+        };
         let (table, edited) = (schema.table(table).unwrap(), Stamps::default());
-        write(BodyWriter { schema: &schema, table, resolve: &resolve, edited })
+        write(BodyWriter { schema: &schema, table, refer: &refer, edited })
     }
 
     fn edit(name: &str, old: Value, new: Value) -> FieldEdit {
         FieldEdit { name: name.to_owned(), old, new }
+    }
+
+    #[test]
+    fn a_row_whose_id_nobody_knows_is_meant_by_the_request_that_makes_it() {
+        let row: Row = [("primarycontactid".to_owned(), link("contact", 2))].into();
+        let body = String::from_utf8(with("account", |writer| writer.create(&row)).unwrap()).unwrap();
+        let op = Uuid::from_u128(0xee);
+        assert_eq!(body, format!(r#"{{"primarycontactid@odata.bind":"${op}"}}"#));
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub enum Asked {
     Link,
     /// A row by an id of our own, `If-None-Match: *`.
     Create,
+    /// A row to which the server gives an id, without a condition.
+    Add,
     /// Changed columns, `If-Match`.
     Update,
     /// A deletion, `If-Match`.
@@ -134,7 +136,9 @@ fn refusal(asked: Asked, status: u16, error: Option<ErrorBody>) -> Outcome {
         // The pair is there.
         (Asked::Join, 400 | 409 | 412) if error.is(ID_TAKEN) => Outcome::Done,
         (Asked::Update | Asked::Join | Asked::Read, 404) => Outcome::Resolve(Resolve::Gone(reason())),
-        (Asked::Create, 412) if error.is(VERSION_CHANGED) => Outcome::Resolve(Resolve::Changed(reason())),
+        (Asked::Create | Asked::Add, 412) if error.is(VERSION_CHANGED) => {
+            Outcome::Resolve(Resolve::Changed(reason()))
+        }
         (Asked::Create, 409 | 412) if !error.is(DUPLICATE_FOUND) && !error.is(KEY_TAKEN) => {
             Outcome::Resolve(Resolve::Exists(reason()))
         }
@@ -143,9 +147,16 @@ fn refusal(asked: Asked, status: u16, error: Option<ErrorBody>) -> Outcome {
         {
             Outcome::Resolve(Resolve::Changed(reason()))
         }
-        (Asked::Create | Asked::Update | Asked::Delete | Asked::Join | Asked::Read | Asked::Batch, _) => {
-            Outcome::Park(reason())
-        }
+        (
+            Asked::Create
+            | Asked::Add
+            | Asked::Update
+            | Asked::Delete
+            | Asked::Join
+            | Asked::Read
+            | Asked::Batch,
+            _,
+        ) => Outcome::Park(reason()),
     }
 }
 
@@ -191,9 +202,9 @@ mod tests {
     use super::*;
     use flette_odata::ODataError;
 
-    const ASKED: [Asked; 6] =
-        [Asked::Read, Asked::Link, Asked::Create, Asked::Update, Asked::Delete, Asked::Batch];
-    const WRITES: [Asked; 3] = [Asked::Create, Asked::Update, Asked::Delete];
+    const ASKED: [Asked; 7] =
+        [Asked::Read, Asked::Link, Asked::Create, Asked::Add, Asked::Update, Asked::Delete, Asked::Batch];
+    const WRITES: [Asked; 4] = [Asked::Create, Asked::Add, Asked::Update, Asked::Delete];
 
     fn name(outcome: &Outcome) -> String {
         match outcome {
@@ -281,7 +292,11 @@ mod tests {
         check(&WRITES, &coded(500, "0x80040333"), "park");
         check(&WRITES, &coded(412, "0x80040333"), "park");
         check(&WRITES, &coded(412, "0x80060892"), "park");
-        check(&[Asked::Create], &coded(404, "0x80040217"), "park");
+        check(&[Asked::Create, Asked::Add], &coded(404, "0x80040217"), "park");
+        // Its id is nobody's: something else is in the way.
+        for (status, code) in [(409, ""), (412, ""), (412, "0x80040237")] {
+            check(&[Asked::Add], &coded(status, code), "park");
+        }
         let Outcome::Park(reason) = classify(Asked::Update, Ok(&coded(400, "0x80044331")), Millis(0)) else {
             unreachable!("a 400 is parked")
         };
@@ -320,7 +335,7 @@ mod tests {
         /// Any status, with any code or without the server's words.
         #[test]
         fn nothing_is_done_that_was_not_said_and_nothing_is_parked_that_passes(
-            status in 0_u16..700, asked in 0_usize..7, code in 0_usize..6, words in any::<bool>()
+            status in 0_u16..700, asked in 0_usize..8, code in 0_usize..6, words in any::<bool>()
         ) {
             let all = [ASKED.as_slice(), &[Asked::Join]].concat();
             let codes = ["", DUPLICATE_FOUND, KEY_TAKEN, ID_TAKEN, VERSION_CHANGED, "0x80040220"];

@@ -10,8 +10,8 @@ mod query;
 mod stamps;
 mod views;
 
-pub use batch::{request_bytes, Reply, RowAnswer, RowCall};
-pub use body::{link_body, list_body, BodyWriter};
+pub use batch::{content_id, request_bytes, Reply, RowAnswer, RowCall};
+pub use body::{link_body, list_body, BodyWriter, Reference};
 pub use classify::{classify, Asked, Hold, Outcome, Resolve};
 pub use counts::{Counted, COUNT_MAX};
 pub use definitions::Described;

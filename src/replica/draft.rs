@@ -152,7 +152,8 @@ impl<'a> Draft<'a> {
 
     /// The key under which the replica keeps a row.
     pub fn resolve(&self, key: &Key) -> Key {
-        Key::new(key.table.clone(), self.state.id_map.resolve(key))
+        let drafted = self.effects.ids.iter().find(|(local, _)| local == key).map(|(_, id)| *id);
+        Key::new(key.table.clone(), drafted.unwrap_or_else(|| self.state.id_map.resolve(key)))
     }
 
     /// The id under which the server knows the row that a lookup points to.
@@ -278,6 +279,7 @@ impl<'a> Draft<'a> {
             change_set: self.change_set,
             state: EntryState::Waiting,
             holders,
+            added: false,
         };
         self.effects.entries.insert(seq, Some(entry));
     }

@@ -34,6 +34,11 @@ impl IdMap {
             || self.to_local.get(&reverse).is_some_and(|known| *known != local.id)
     }
 
+    /// Whether a row that was made here under another id has this one on the server.
+    pub fn is_server_id(&self, key: &Key) -> bool {
+        self.to_local.contains_key(key)
+    }
+
     /// A condition with the ids under which the replica keeps rows. Ids are unique over tables (RFC 9562), so the table
     /// that a literal means need not be known.
     pub fn resolve_filter(&self, filter: &Filter) -> Filter {

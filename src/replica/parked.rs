@@ -8,9 +8,7 @@ use super::aftermath::rule;
 use super::{is_held, Draft};
 use crate::error::Result;
 use crate::journal::{fold, Entry, EntryState};
-use crate::model::{
-    planted, Bug, Change, ChangeSetId, EntityRef, FieldEdit, Key, OpId, Row, TraceEvent, Value,
-};
+use crate::model::{Change, ChangeSetId, EntityRef, FieldEdit, Key, OpId, Row, TraceEvent, Value};
 use flette_odata::edm::{ColumnKind, OnDelete, Table};
 use flette_odata::{alike, rules, ODataError, Schema};
 use std::collections::BTreeSet;
@@ -57,7 +55,7 @@ impl Draft<'_> {
         entries.filter(|entry| entry.change_set == Some(set)).map(|entry| entry.key).collect()
     }
 
-    fn all_entries(&self) -> Vec<Entry> {
+    pub(super) fn all_entries(&self) -> Vec<Entry> {
         let drafted = &self.effects.entries;
         let stored = self.state().journal.iter().filter(|entry| !drafted.contains_key(&entry.seq));
         stored.chain(drafted.values().flatten()).cloned().collect()
@@ -236,35 +234,6 @@ impl Draft<'_> {
             && self.state().mirror_etag(&first.key).is_none()
     }
 
-    /// Whatever points to a row that was never sent, or is held by it, is about the other one.
-    fn redirect(&mut self, schema: &Schema, here: &Key, there: &Key) {
-        if planted(Bug::LocalIdSent) {
-            return;
-        }
-        for entry in self.all_entries() {
-            let mut moved = entry.clone();
-            let turn = |value: &mut Value| turn(value, here, there);
-            match &mut moved.change {
-                Change::Create(row) => {
-                    row.values_mut().for_each(turn);
-                    turn_pair(schema, &entry.key.table, row, (here, there));
-                }
-                Change::Update(edits) => {
-                    edits.iter_mut().flat_map(|edit| [&mut edit.old, &mut edit.new]).for_each(turn);
-                }
-                Change::Delete => {}
-            }
-            moved
-                .holders
-                .iter_mut()
-                .filter(|holder| *holder == here)
-                .for_each(|holder| *holder = there.clone());
-            if moved != entry {
-                self.put(moved);
-            }
-        }
-    }
-
     /// Rows that a refused new row may be meant to be, as far as they are here: those with the same alternate key first,
     /// then those that it resembles. At most `rows_max`. The table must be loaded.
     ///
@@ -307,24 +276,6 @@ fn cannot(why: &str) -> ODataError {
 
 fn link_to(key: &Key) -> Value {
     Value::Lookup(EntityRef { table: key.table.clone(), id: key.id })
-}
-
-fn turn(value: &mut Value, here: &Key, there: &Key) {
-    if let Value::Lookup(to) = value {
-        if to.table == here.table && to.id == here.id {
-            to.id = there.id;
-        }
-    }
-}
-
-/// A pair names its rows by plain ids.
-fn turn_pair(schema: &Schema, table: &str, row: &mut Row, (here, there): (&Key, &Key)) {
-    let pairs = schema.many_to_many.iter().filter(|pairs| pairs.intersect == table);
-    for end in pairs.flat_map(|pairs| [&pairs.first, &pairs.second]).filter(|end| end.table == here.table) {
-        if row.get(&end.column) == Some(&Value::Guid(here.id)) {
-            row.insert(end.column.clone(), Value::Guid(there.id));
-        }
-    }
 }
 
 /// A new row as edits of one that is there: what its maker said, and not what a new row has by itself (owner, open state,

@@ -2,6 +2,7 @@
 //! entries are those of rows like any other; here they become requests of the rows that hold them. What the server made
 //! of them is read back in the same batch, since the server may give such rows other ids than they have here.
 
+use super::added::{added, Names};
 use super::reconcile::{is_sent, Incoming};
 use super::step::{meet, News, Told};
 use super::wave::Ready;
@@ -39,9 +40,11 @@ pub(super) struct Split<'u> {
     pub(super) needless: Vec<Seq>,
 }
 
-pub(super) fn split<'u>(schema: &Schema, unit: &'u Unit) -> Split<'u> {
+pub(super) fn split<'u>(draft: &Draft, unit: &'u Unit) -> Split<'u> {
+    let schema = &draft.schema();
     let deletions = unit.requests.iter().filter(|request| request.change == Change::Delete);
     let deleted = ordered::set(deletions.map(|request| &request.key));
+    let added = added(draft, unit.requests.iter());
     let mut split = Split::default();
     for request in &unit.requests {
         let held = is_held(schema, &request.key.table);
@@ -52,6 +55,8 @@ pub(super) fn split<'u>(schema: &Schema, unit: &'u Unit) -> Split<'u> {
             Some(activity) if request.key.table == PARTY_TABLE => {
                 split.sets.entry(activity.clone()).or_default().push(request);
             }
+            // It goes when the server has told the id of the new row.
+            Some(_) if request.holders.iter().any(|holder| added.contains_key(holder)) => {}
             Some(_) => split.pairs.push(request),
             None => split.needless.extend(&request.seqs),
         }
@@ -73,47 +78,47 @@ fn missing(what: &str) -> Reason {
 
 /// New parties of a new activity: its collection, and the rows for its body.
 pub(super) fn new_parties(
-    draft: &Draft,
+    names: &Names,
     activity: &Key,
     requests: &[&RowRequest],
 ) -> std::result::Result<(String, Vec<Vec<u8>>), Reason> {
-    let schema = draft.schema();
+    let schema = names.draft.schema();
     let collection = collection(&schema, activity).ok_or_else(|| missing("The table of parties"))?;
-    Ok((collection.to_owned(), parties(draft, &schema, activity, requests)?))
+    Ok((collection.to_owned(), parties(names, &schema, activity, requests)?))
 }
 
 /// The request that makes the parties of an activity what they are here. `base`: the version of the activity that it
 /// builds upon; none when an earlier request of the unit has named it.
 pub(super) fn replace(
-    draft: &Draft,
+    names: &Names,
     activity: &Key,
     requests: &[&RowRequest],
     base: Option<ETag>,
 ) -> std::result::Result<Option<Ready>, Reason> {
-    let (collection, rows) = new_parties(draft, activity, requests)?;
+    let (collection, rows) = new_parties(names, activity, requests)?;
     let Some(first) = requests.first() else { return Ok(None) };
     let call = RowCall::Replace {
-        key: draft.resolve(activity),
+        key: names.draft.resolve(activity),
         op: first.op,
         at: requests.iter().map(|request| request.at).max().unwrap_or(first.at),
         base: base.unwrap_or_else(|| ETag(ANY_VERSION.to_owned())),
         collection,
         body: crate::remote::list_body(&rows),
     };
-    Ok(Ready::of_held(draft, call, requests))
+    Ok(Ready::of_held(names.draft, call, requests))
 }
 
 /// All parties as they shall be, each as a body: those that the server told of and nobody takes away here, then the new
 /// ones. Who stands in both stands once.
 fn parties(
-    draft: &Draft,
+    names: &Names,
     schema: &Schema,
     activity: &Key,
     requests: &[&RowRequest],
 ) -> std::result::Result<Vec<Vec<u8>>, Reason> {
     let table = schema.table(PARTY_TABLE).ok_or_else(|| missing("The table of parties"))?;
-    let resolve = |to: &EntityRef| draft.target(to);
-    let writer = BodyWriter { schema, table, resolve: &resolve, edited: Stamps::default() };
+    let refer = |to: &EntityRef| names.refer(to);
+    let writer = BodyWriter { schema, table, refer: &refer, edited: Stamps::default() };
     let added: Vec<(Uuid, &Row)> = requests
         .iter()
         .filter_map(|request| match &request.change {
@@ -125,7 +130,7 @@ fn parties(
         requests.iter().any(|request| request.key.id == id)
             || added.iter().any(|(_, new)| PARTY_IDENTITY.iter().all(|name| new.get(*name) == row.get(*name)))
     };
-    let known = draft.state().told_where(PARTY_TABLE, &of_activity(activity));
+    let known = names.draft.state().told_where(PARTY_TABLE, &of_activity(activity));
     let mut bodies = Vec::new();
     for (_, row) in known.iter().filter(|(id, row)| !told_anew(*id, row)) {
         bodies.push(writer.member_row(row, PARTY_HOLDER, None)?);
@@ -166,7 +171,7 @@ pub(super) fn link(draft: &Draft, request: &RowRequest) -> std::result::Result<O
 pub(super) fn reads(schema: &Schema, ready: &Ready) -> Vec<RowCall> {
     let key = ready.call.key().clone();
     let Some(held) = ready.held.first() else {
-        let asked_before = ready.is_create() && !ready.first;
+        let asked_before = matches!(ready.call, RowCall::Create { .. }) && !ready.first;
         return asked_before.then_some(RowCall::Read { key }).into_iter().collect();
     };
     if held.key.table == PARTY_TABLE {

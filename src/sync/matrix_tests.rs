@@ -1,6 +1,7 @@
 //! What becomes of every pair of operations on one row, as `docs/merge-matrix.md` shows it: decided by the functions that
 //! the engine runs.
 
+use super::added::Names;
 use super::held;
 use super::reconcile::is_foreign;
 use super::*;
@@ -116,6 +117,7 @@ fn entry(key: Key, at: i64, change: Change) -> Entry {
         change_set: None,
         state: EntryState::Waiting,
         holders: Vec::new(),
+        added: false,
     }
 }
 
@@ -420,7 +422,8 @@ fn parties_after(here: &[(u128, bool)], there: &[(u128, bool)]) -> String {
         let entries: Vec<Entry> = draft.state().journal.iter().cloned().collect();
         let requests: Vec<RowRequest> =
             entries.iter().filter_map(|e| request_of(std::slice::from_ref(e))).collect();
-        let (_, bodies) = held::new_parties(draft, &email(), &requests.iter().collect::<Vec<_>>()).unwrap();
+        let requests: Vec<&RowRequest> = requests.iter().collect();
+        let (_, bodies) = held::new_parties(&Names::of(draft, &[]), &email(), &requests).unwrap();
         let bodies: Vec<String> = bodies.into_iter().map(|body| String::from_utf8(body).unwrap()).collect();
         let times = |number: u128| {
             bodies.iter().filter(|body| body.contains(&format!("contacts({})", id(number)))).count()

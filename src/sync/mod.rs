@@ -3,6 +3,7 @@
 //! `reconcile`, `policy` and `settle` are pure decisions; `push`, `pull` and `round` act on them. Every
 //! step is one transaction that makes sense alone: a round may be killed at any await and is taken up by the next one.
 
+mod added;
 mod ahead;
 mod answered;
 mod changes;

@@ -5,6 +5,7 @@
 //! chosen: so no more than two are marked and not settled. A row that is refused or that fails is set aside; nothing else
 //! waits for it but what depends on it.
 
+use super::added::{given, is_made, rename};
 use super::ahead::ask_first;
 use super::answered::{take_over, Answered};
 use super::changes::ask_for_changes;
@@ -110,7 +111,7 @@ async fn step<S: Store, T: Transport>(
         // It may be too much, too. It stays marked, and is chosen anew.
         next = Wave::default();
     }
-    unclear.extend(wave.unknown.into_iter().map(Unclear::from));
+    unclear.extend(wave.unknown.into_iter().map(|key| unknown(run, key)));
     resolve(run, pass, unclear).await?;
     if next.is_empty() && before.is_none() {
         next = choose(run, pass, &BTreeSet::new()).await?;
@@ -119,6 +120,14 @@ async fn step<S: Store, T: Transport>(
         }
     }
     Ok(Some(next))
+}
+
+/// A row whose version is not known.
+fn unknown<S: Store, T: Transport>(run: &Run<'_, S, T>, key: Key) -> Unclear {
+    match is_made(&run.replica.state(), &key) {
+        true => Unclear::done(key),
+        false => Unclear::from(key),
+    }
 }
 
 /// Takes the answers to a wave over and chooses the one after `under_way`; gives the rows that have to be read.
@@ -142,7 +151,7 @@ async fn choose<S: Store, T: Transport>(
     pass: &mut Pass,
     awaited: &BTreeSet<Key>,
 ) -> std::result::Result<Wave, Stop> {
-    pass.limits.stamped = run.remote.keeps_stamps();
+    (pass.limits.stamped, pass.limits.receipts) = (run.remote.keeps_stamps(), run.remote.keeps_receipts());
     let waiting = ordered::set(awaited.union(&pass.waiting).cloned());
     let wave = run
         .replica
@@ -206,7 +215,8 @@ async fn settle<S: Store, T: Transport>(
     pass: &mut Pass,
     sent: Option<Sent>,
 ) -> std::result::Result<Vec<Unclear>, Stop> {
-    let Some(Sent { schema, answered }) = sent else { return Ok(Vec::new()) };
+    let Some(Sent { schema, mut answered }) = sent else { return Ok(Vec::new()) };
+    let given = given(&run.replica.state(), &schema, &mut answered);
     let (policy, receipts) = (&run.policy, run.remote.keeps_receipts());
     let durability = if receipts { Durability::Relaxed } else { Durability::Strict };
     let tables = ordered::set(held_tables(run).into_iter().chain(tables_of_changes(&answered)));
@@ -214,6 +224,7 @@ async fn settle<S: Store, T: Transport>(
     let sums = run
         .replica
         .transact(run.at(), durability, &tables, |draft| {
+            rename(draft, &schema, &given)?;
             take_over(draft, &schema, &answered, (policy, receipts))
         })
         .await?;
@@ -245,6 +256,7 @@ fn after<S: Store, T: Transport>(
             Outcome::Done
                 if answer.body.is_empty()
                     && !ready.is_held()
+                    && !ready.is_add()
                     && !matches!(ready.call, RowCall::Delete { .. }) =>
             {
                 unclear.push(Unclear::from(key));

@@ -237,6 +237,7 @@ mod tests {
             change_set: None,
             state: EntryState::Waiting,
             holders: Vec::new(),
+            added: false,
         }
     }
 

@@ -21,6 +21,7 @@ pub fn settle(table: &Table, request: &RowRequest, entries: &[Entry], row: &Row,
             base: Some(etag.clone()),
             change_set: None,
             state: EntryState::Waiting,
+            added: false,
             ..(*first).clone()
         });
     }
@@ -38,6 +39,23 @@ pub fn settle(table: &Table, request: &RowRequest, entries: &[Entry], row: &Row,
         }
     }
     decision
+}
+
+/// What a new row that was made, and is told of only now, did not say: links that would have closed a circle of new rows. An
+/// entry in the place of what was sent, whose operation is yet to be named.
+pub fn left_unsaid(table: &Table, sent: &[Entry], row: &Row, etag: &ETag) -> Option<Entry> {
+    let sent: Vec<&Entry> = sent.iter().collect();
+    let Some(Squashed::Request(request)) = squash(&sent) else { return None };
+    let rest = unsaid(table, &request, &sent, row);
+    let first = sent.first().filter(|_| !rest.is_empty())?;
+    Some(Entry {
+        change: Change::Update(rest),
+        base: Some(etag.clone()),
+        change_set: None,
+        state: EntryState::Waiting,
+        added: false,
+        ..(*first).clone()
+    })
 }
 
 /// What the entries say and the request did not.

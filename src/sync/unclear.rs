@@ -5,10 +5,11 @@ use super::held::{self, tell};
 use super::outside;
 use super::push::Pass;
 use super::reconcile::{is_foreign, is_sent, reconcile, Incoming, Local};
+use super::settle::left_unsaid;
 use super::step::{decide, merged, mirror, park, News, Run, Stop, Told};
 use crate::error::Result;
 use crate::journal::{Entry, EntryState, Reason};
-use crate::model::{planted, Bug, ChangeSetId, ETag, Key, Row, Seq};
+use crate::model::{planted, Bug, ChangeSetId, ETag, Key, OpId, Row, Seq};
 use crate::platform::Transport;
 use crate::remote::{stamps_of_row, Outcome, Resolve, RowAnswer, RowCall};
 use crate::replica::{decode_row, Draft, Item};
@@ -145,6 +146,10 @@ fn learn(
         match &answer.outcome {
             Outcome::Done => {
                 let Some((_, mut row, etag)) = representation(schema, key, &answer.body) else { continue };
+                if let Some(entry) = left_unsaid(table, &settled, &row, &etag) {
+                    let op = OpId(draft.new_id());
+                    draft.put(Entry { op, ..entry });
+                }
                 let unchanged = entries.first().is_some_and(|entry| entry.base.as_ref() == Some(&etag));
                 let foreign = entries.first().is_some_and(|first| is_foreign(first, &row));
                 let elsewhere = entries.iter().any(|e| e.change_set.is_some_and(|set| moved.contains(&set)));

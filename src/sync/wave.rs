@@ -1,5 +1,6 @@
 //! Which requests can go to the server now, together. Run inside the transaction that marks them as sent.
 
+use super::added::{is_made, unknown_id, Names};
 use super::deferred::Deferred;
 use super::held::{self, Split};
 use super::step::park;
@@ -26,11 +27,18 @@ pub(super) struct Limits {
     pub(super) bytes_max: usize,
     /// Whether the server takes the time at which each field was edited.
     pub(super) stamped: bool,
+    /// Whether it keeps receipts.
+    pub(super) receipts: bool,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { requests_max: BATCH_REQUESTS_MAX, bytes_max: BATCH_BYTES_MAX, stamped: false }
+        Limits {
+            requests_max: BATCH_REQUESTS_MAX,
+            bytes_max: BATCH_BYTES_MAX,
+            stamped: false,
+            receipts: false,
+        }
     }
 }
 
@@ -73,7 +81,12 @@ impl Ready {
     }
 
     pub(super) fn is_create(&self) -> bool {
-        matches!(self.call, RowCall::Create { .. })
+        matches!(self.call, RowCall::Create { .. }) || self.is_add()
+    }
+
+    /// Whether the server gives the row its id.
+    pub(super) fn is_add(&self) -> bool {
+        matches!(self.call, RowCall::Add { .. })
     }
 
     /// Whether it is about no row of its own.
@@ -183,10 +196,12 @@ pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits) -
         let again = wave.units.iter_mut().flatten().filter(|ready| !ready.first);
         again.for_each(|ready| ready.call.set_op(OpId(draft.new_id())));
     }
-    for seq in wave.units.iter().flatten().flat_map(|ready| [ready.seqs(), ready.held_seqs()].concat()) {
-        if let Some(mut entry) = draft.entry(seq).filter(|e| e.state == EntryState::Waiting) {
-            entry.state = EntryState::Sent;
-            draft.put(entry);
+    for ready in wave.units.iter().flatten() {
+        for seq in [ready.seqs(), ready.held_seqs()].concat() {
+            if let Some(mut entry) = draft.entry(seq).filter(|e| e.state == EntryState::Waiting) {
+                (entry.state, entry.added) = (EntryState::Sent, ready.is_add());
+                draft.put(entry);
+            }
         }
     }
     // Whatever becomes of it: it may be found out without an answer, too.
@@ -310,12 +325,13 @@ pub(super) fn links(change: &Change) -> Vec<(Option<&EntityRef>, Option<&EntityR
 fn is_unknown(draft: &Draft, request: &RowRequest) -> bool {
     let schema = draft.schema();
     let in_scope = schema.table(&request.key.table).is_some() && !is_held(&schema, &request.key.table);
-    in_scope && request.base.is_none() && !matches!(request.change, Change::Create(_))
+    let is_new = matches!(request.change, Change::Create(_)) && !is_made(draft.state(), &request.key);
+    in_scope && request.base.is_none() && !is_new
 }
 
 /// A unit's requests with their bodies. `None` when nothing of it is left to send.
 fn ready(draft: &mut Draft, unit: &Unit, limits: Limits, wave: &mut Wave) -> Option<Vec<Ready>> {
-    let split = held::split(&draft.schema(), unit);
+    let split = held::split(draft, unit);
     split.needless.iter().for_each(|seq| draft.remove(*seq));
     let unknown: Vec<Key> =
         split.sets.keys().filter(|activity| is_unseen(draft, activity, &split)).cloned().collect();
@@ -349,11 +365,12 @@ type Written = (Vec<Ready>, Vec<Seq>);
 /// are new like it; it is replaced before its activity is closed, since closed activities keep theirs.
 fn written(draft: &Draft, split: &Split, limits: Limits) -> std::result::Result<Written, Reason> {
     let (mut ready, mut last, mut nothing) = (Vec::new(), Vec::new(), Vec::new());
+    let names = Names::of(draft, &split.own);
     let mut sets = split.sets.clone();
     for request in &split.own {
         let set = split.sets.get(&request.key).filter(|set| !names_new_rows(set, split));
         let nested = set.filter(|_| matches!(request.change, Change::Create(_)));
-        let Some(call) = call(draft, request, nested.map(Vec::as_slice), limits)? else {
+        let Some(call) = call(&names, request, nested.map(Vec::as_slice), limits)? else {
             // Only columns that follow from others: there is nothing to tell.
             nothing.extend(&request.seqs);
             continue;
@@ -363,23 +380,27 @@ fn written(draft: &Draft, split: &Split, limits: Limits) -> std::result::Result<
             (Some(_), _) | (None, None) => ready.push(own),
             (None, Some(set)) if closes(&request.change) => {
                 let (named, own) = without_version(own);
-                last.extend(held::replace(draft, &request.key, &set, named)?);
+                last.extend(held::replace(&names, &request.key, &set, named)?);
                 last.push(own);
             }
             (None, Some(set)) => {
                 ready.push(own);
-                last.extend(held::replace(draft, &request.key, &set, None)?);
+                last.extend(held::replace(&names, &request.key, &set, None)?);
             }
         }
     }
     for (activity, set) in &sets {
         let base = draft.state().mirror_row(&draft.resolve(activity)).map(|(_, etag)| etag);
-        last.extend(held::replace(draft, activity, set, base)?);
+        last.extend(held::replace(&names, activity, set, base)?);
     }
     for pair in &split.pairs {
         last.extend(held::link(draft, pair)?);
     }
-    Ok((ready.into_iter().chain(last).collect(), nothing))
+    let ready: Vec<Ready> = ready.into_iter().chain(last).collect();
+    match ready.iter().any(|ready| ready.is_add() && !ready.first) && !limits.receipts {
+        true => Err(unknown_id()),
+        false => Ok((ready, nothing)),
+    }
 }
 
 /// Whether parties point to rows that come to be in the same unit.
@@ -418,11 +439,12 @@ fn without_version(mut ready: Ready) -> (Option<ETag>, Ready) {
 }
 
 fn call(
-    draft: &Draft,
+    names: &Names,
     request: &RowRequest,
     set: Option<&[&RowRequest]>,
     limits: Limits,
 ) -> std::result::Result<Option<RowCall>, Reason> {
+    let draft = names.draft;
     let schema = draft.schema();
     let (key, op, at) = (request.key.clone(), request.op, request.at);
     let Some(table) = schema.table(&key.table) else {
@@ -432,19 +454,22 @@ fn call(
             message: format!("Table '{}' is not in the offline scope.", key.table),
         });
     };
-    let resolve = |to: &EntityRef| draft.target(to);
+    let refer = |to: &EntityRef| names.refer(to);
     let edited = if limits.stamped { edited(draft, request) } else { Stamps::default() };
-    let writer = BodyWriter { schema: &schema, table, resolve: &resolve, edited };
+    let writer = BodyWriter { schema: &schema, table, refer: &refer, edited };
     Ok(match (&request.change, request.base.clone()) {
         (Change::Create(row), _) => {
             let body = match set {
                 None => writer.create(row)?,
                 Some(set) => {
-                    let (collection, parties) = held::new_parties(draft, &key, set)?;
+                    let (collection, parties) = held::new_parties(names, &key, set)?;
                     writer.create_with(row, &collection, &parties)?
                 }
             };
-            Some(RowCall::Create { key, op, at, body })
+            Some(match names.is_added(&key) {
+                true => RowCall::Add { key, op, at, body },
+                false => RowCall::Create { key, op, at, body },
+            })
         }
         (Change::Update(edits), Some(base)) => {
             let edits = match planted(Bug::WholeRowSent) {

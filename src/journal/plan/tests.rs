@@ -23,6 +23,7 @@ fn entry(seq: u64, id: u128, change: Change) -> Entry {
         change_set: None,
         state: EntryState::Waiting,
         holders: Vec::new(),
+        added: false,
     }
 }
 

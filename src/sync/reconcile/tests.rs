@@ -56,6 +56,7 @@ fn entry(seq: u64, at: i64, change: Change) -> Entry {
         change_set: None,
         state: EntryState::Waiting,
         holders: Vec::new(),
+        added: false,
     }
 }
 

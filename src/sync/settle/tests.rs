@@ -21,6 +21,7 @@ fn entry(seq: u64, change: Change) -> Entry {
         change_set: None,
         state: EntryState::Sent,
         holders: Vec::new(),
+        added: false,
     }
 }
 

@@ -1,0 +1,122 @@
+//! New rows to which the server gives ids. Until it has, other requests of the same change set mean them by `Content-ID`, and
+//! what else points to them waits. With the answer the id that the row was made with here is one that only this device knows, and
+//! means the same row for ever.
+//!
+//! What was not answered is asked for again where the server keeps receipts. Where it does not, nobody can tell whether the row
+//! was made: a human decides.
+
+use super::answered::Answered;
+use crate::error::Result;
+use crate::journal::{EntryState, Reason, RowRequest};
+use crate::model::{Change, EntityRef, Key, OpId};
+use crate::remote::{Outcome, Reference, RowCall};
+use crate::replica::{is_held, turn_request, Draft, State};
+use flette_odata::edm::{Schema, Table};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What new rows are called while nobody knows their ids.
+pub(super) struct Names<'d, 'a> {
+    pub(super) draft: &'d Draft<'a>,
+    /// New rows of the unit to which the server gives ids, and their operations.
+    added: BTreeMap<Key, OpId>,
+}
+
+impl<'d, 'a> Names<'d, 'a> {
+    pub(super) fn of(draft: &'d Draft<'a>, requests: &[&RowRequest]) -> Names<'d, 'a> {
+        Names { draft, added: added(draft, requests.iter().copied()) }
+    }
+
+    pub(super) fn is_added(&self, key: &Key) -> bool {
+        self.added.contains_key(key)
+    }
+
+    pub(super) fn refer(&self, to: &EntityRef) -> Reference {
+        match self.added.get(&Key::new(to.table.clone(), to.id)) {
+            Some(op) => Reference::New(*op),
+            None => Reference::Id(self.draft.target(to)),
+        }
+    }
+}
+
+/// New rows to which the server gives ids. One that was sent before is asked for as it was then.
+pub(super) fn added<'r>(
+    draft: &Draft,
+    requests: impl Iterator<Item = &'r RowRequest>,
+) -> BTreeMap<Key, OpId> {
+    let schema = draft.schema();
+    let is_added = |request: &&RowRequest| {
+        let sent = request
+            .seqs
+            .iter()
+            .filter_map(|seq| draft.entry(*seq))
+            .find(|entry| entry.state == EntryState::Sent);
+        let assigns = || schema.table(&request.key.table).is_some_and(Table::assigns_ids);
+        matches!(request.change, Change::Create(_))
+            && !is_held(&schema, &request.key.table)
+            && sent.map_or_else(assigns, |entry| entry.added)
+    };
+    requests.filter(is_added).map(|request| (request.key.clone(), request.op)).collect()
+}
+
+/// Local and server's keys of rows that were given ids. The requests speak of them by these from here on. An id under which
+/// another row is known gives nobody one: that answer is as good as a refusal.
+pub(super) fn given(state: &State, schema: &Schema, answered: &mut [Answered]) -> Vec<(Key, Key)> {
+    let (mut pairs, mut taken) = (Vec::new(), BTreeSet::new());
+    for Answered { ready, answer, .. } in answered.iter_mut() {
+        let here = ready.request.key.clone();
+        let Some(id) = answer.given.filter(|_| ready.is_add() && answer.outcome == Outcome::Done) else {
+            continue;
+        };
+        let there = Key::new(here.table.clone(), id);
+        if there == here || state.id_map.resolve(&here) == id && state.id_map.is_server_id(&there) {
+            continue;
+        }
+        if state.id_map.contradicts(&here, id) || !taken.insert(there.clone()) {
+            answer.outcome = Outcome::Park(Reason {
+                status: 0,
+                code: String::new(),
+                message: "The server gave the row an id that another row has here.".to_owned(),
+            });
+            continue;
+        }
+        pairs.push((here, there));
+    }
+    for (here, there) in &pairs {
+        answered.iter_mut().for_each(|answered| turn(schema, answered, (here, there)));
+    }
+    pairs
+}
+
+fn turn(schema: &Schema, answered: &mut Answered, (here, there): (&Key, &Key)) {
+    let ready = &mut answered.ready;
+    for request in ready.held.iter_mut().chain([&mut ready.request]) {
+        turn_request(schema, request, (here, there));
+    }
+    if let RowCall::Add { key, .. } = &mut ready.call {
+        if key == here {
+            *key = there.clone();
+        }
+    }
+}
+
+/// Puts the rows under the ids that the server gave them.
+///
+/// # Errors
+/// As [`Draft::rename`].
+pub(super) fn rename(draft: &mut Draft, schema: &Schema, given: &[(Key, Key)]) -> Result<()> {
+    given.iter().try_for_each(|(here, there)| draft.rename(schema, here, there))
+}
+
+/// Whether a row's id came with an answer, and what it is now did not: then it is known to have been made.
+pub(super) fn is_made(state: &State, key: &Key) -> bool {
+    let sent = |entry: &crate::journal::Entry| entry.added && entry.state == EntryState::Sent;
+    state.id_map.is_server_id(key) && state.journal.of(key).any(sent)
+}
+
+/// Sent, not answered, and there is nothing to ask for it by.
+pub(super) fn unknown_id() -> Reason {
+    let message =
+        "The server gives the row its id and did not answer: whether the row was made cannot be found out. \
+                   Look for it before it is sent again.";
+    Reason { status: 0, code: String::new(), message: message.to_owned() }
+}
