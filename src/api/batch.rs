@@ -7,7 +7,7 @@ use crate::model::Key;
 use crate::replica::{Draft, Replica};
 use crate::store::{Durability, Store};
 use flette_odata::batch::{
-    resolve_url, unknown_reference, write_batch_response, BatchAnswer, BatchItem, Part,
+    content_reference, resolve_url, unknown_reference, write_batch_response, BatchAnswer, BatchItem, Part,
 };
 use flette_odata::prefer::Prefer;
 use flette_odata::{EntityRef, Method, ODataError, Request, Response, Schema};
@@ -112,7 +112,7 @@ fn goes_elsewhere<S: Store>(
 }
 
 async fn single<S: Store>(replica: &Replica<S>, part: Part, door: Door<'_>, root: &str) -> Answer {
-    if names_content(&part.request.url) {
+    if content_reference(&part.request.url).is_some() {
         return Answer::Here(unknown_reference(&part.request.url).to_response());
     }
     let url = url_of(&part.request.url, root);
@@ -125,12 +125,6 @@ async fn single<S: Store>(replica: &Replica<S>, part: Part, door: Door<'_>, root
     }
     let answered = Box::pin(super::route(replica, &request, inner)).await;
     answered.unwrap_or_else(|error| Answer::Here(error.to_odata().to_response()))
-}
-
-/// Whether a URL begins with a `Content-ID` reference.
-fn names_content(url: &str) -> bool {
-    let rest = url.trim_start_matches('/').strip_prefix('$');
-    rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// A part's URL may be absolute, a path, or relative to the root.
@@ -152,10 +146,10 @@ fn resolved<'r>(
     rows: &References,
 ) -> flette_odata::error::Result<(Request, &'r str)> {
     let find = |reference: &str| rows.get(reference).cloned();
-    let url = match names_content(&part.request.url) {
-        true => resolve_url(&part.request.url, &find, schema, root)
+    let url = match content_reference(&part.request.url) {
+        Some(_) => resolve_url(&part.request.url, &find, schema, root)
             .ok_or_else(|| unknown_reference(&part.request.url))?,
-        false => url_of(&part.request.url, root),
+        None => url_of(&part.request.url, root),
     };
     // The root may be absolute while a part names a path only.
     let path_root = root.find("://").and_then(|at| root[at + 3..].find('/').map(|s| &root[at + 3 + s..]));

@@ -33,7 +33,7 @@ pub enum BatchItem {
 /// One request inside a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// `Content-ID`: what `$n` in later requests of the same change set means.
+    /// `Content-ID`: what `$` and this text mean in later requests of the same change set.
     pub content_id: Option<String>,
     /// The request. Its `url` stands as the client wrote it: absolute, a path, relative to the root, or
     /// `$1…`; see [`resolve_url`].
@@ -198,8 +198,27 @@ pub fn parse_batch_response(content_type: &str, body: &[u8]) -> Result<Vec<Batch
     Ok(answers)
 }
 
-/// The URL a part means: `$1` and `$1/…` become `{root}accounts(id)…`, a URL relative to the root gets it
-/// in front, an absolute URL or path stays. `None` when the reference is not declared (yet) or its table is
+/// The `Content-ID` reference with which a URL begins, dollar sign included (`$1`, or `$` and any other request-id of
+/// OData 4.01, such as a GUID), and what follows it. It ends where the request-id does: `$1` is none of `$10`. `None` for
+/// any other URL, among them the service's own resources (`$metadata`).
+pub fn content_reference(url: &str) -> Option<(&str, &str)> {
+    let url = url.trim_start_matches('/');
+    let length = url.strip_prefix('$')?.bytes().take_while(|byte| is_unreserved(*byte)).count();
+    let (reference, path) = url.split_at(1 + length);
+    let ends = path.is_empty() || path.starts_with(['/', '?']);
+    (length > 0 && ends && !SYSTEM_RESOURCES.contains(&reference)).then_some((reference, path))
+}
+
+/// What a request-id is made of.
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
+/// Resources of a service that no `Content-ID` can stand in the way of.
+const SYSTEM_RESOURCES: [&str; 7] = ["$all", "$batch", "$crossjoin", "$entity", "$id", "$metadata", "$root"];
+
+/// The URL a part means: `$1` and `$1/…` (see [`content_reference`]) become `{root}accounts(id)…`, a URL relative to the
+/// root gets it in front, an absolute URL or path stays. `None` when the reference is not declared (yet) or its table is
 /// unknown; the caller answers with [`unknown_reference`].
 pub fn resolve_url(
     url: &str,
@@ -207,17 +226,10 @@ pub fn resolve_url(
     schema: &Schema,
     root: &str,
 ) -> Option<String> {
-    if let Some(rest) = url.trim_start_matches('/').strip_prefix('$') {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        if digits > 0 {
-            let (number, path) = rest.split_at(digits);
-            if !(path.is_empty() || path.starts_with(['/', '?'])) {
-                return None;
-            }
-            let row = references(&format!("${number}"))?;
-            let set_name = &schema.table(&row.table)?.set_name;
-            return Some(format!("{root}{set_name}({}){path}", row.id));
-        }
+    if let Some((reference, path)) = content_reference(url) {
+        let row = references(reference)?;
+        let set_name = &schema.table(&row.table)?.set_name;
+        return Some(format!("{root}{set_name}({}){path}", row.id));
     }
     let absolute = url.starts_with('/') || url.contains("://");
     Some(if absolute { url.to_owned() } else { format!("{root}{url}") })
@@ -225,7 +237,11 @@ pub fn resolve_url(
 
 /// 400 `0x80060888`: a request or body refers to a `Content-ID` that no earlier request of its change set
 /// declared.
-pub fn unknown_reference(reference: &str) -> ODataError {
-    let name: String = reference.chars().take_while(|c| *c == '$' || c.is_ascii_alphanumeric()).collect();
+pub fn unknown_reference(url: &str) -> ODataError {
+    let reference = content_reference(url).map_or("", |(reference, _)| reference);
+    let name: String = reference.chars().take(REFERENCE_SHOWN_MAX).collect();
     ODataError::bad_request(format!("Content-ID Reference: '{name}' does not exist in the batch context."))
 }
+
+/// Most characters of a reference that an error message repeats.
+const REFERENCE_SHOWN_MAX: usize = 100;

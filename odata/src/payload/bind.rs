@@ -2,7 +2,7 @@
 
 use super::value::text;
 use super::{wrong_type, Scope};
-use crate::batch::unknown_reference;
+use crate::batch::{content_reference, unknown_reference};
 use crate::edm::{Column, Table};
 use crate::error::{ODataError, Result};
 use crate::names::id_of;
@@ -46,11 +46,8 @@ pub(super) fn wrong_table(table: &Table, navigation: &str, other: &str) -> OData
 /// 400 `0x80060888`: an unknown entity set, an undeclared `$n`, columns that are no key; 400 `0x80048d19`: no URL of
 /// one row; 404 `0x80060891`: no row has the alternate key.
 pub fn resolve_bind(url: &str, scope: &Scope) -> Result<EntityRef> {
-    if let Some(number) = url.trim_start_matches('/').strip_prefix('$') {
-        if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) {
-            let reference = format!("${number}");
-            return scope.names.content(&reference).ok_or_else(|| unknown_reference(&reference));
-        }
+    if let Some((reference, "")) = content_reference(url) {
+        return scope.names.content(reference).ok_or_else(|| unknown_reference(reference));
     }
     let (table, key) = row_of(url, scope)?;
     let id = id_of(scope.names, scope.schema, table, &key)?;

@@ -179,14 +179,28 @@ fn responses_with_one_blank_line_without_content_id_or_cut_short() {
 
 #[test]
 fn references_resolve_to_urls() {
-    let references = |name: &str| (name == "$1").then(|| to("account", A));
+    let guid = format!("${B}");
+    let references = |name: &str| match name {
+        "$1" => Some(to("account", A)),
+        "$10" => Some(to("contact", A)),
+        "$a.b_c~d-1" => Some(to("contact", B)),
+        name => (name == guid).then(|| to("account", B)),
+    };
     let cases = [
         ("$1", Some(format!("{ROOT}accounts({A})"))),
         ("/$1", Some(format!("{ROOT}accounts({A})"))),
         ("$1/name", Some(format!("{ROOT}accounts({A})/name"))),
         ("$1?$select=name", Some(format!("{ROOT}accounts({A})?$select=name"))),
+        ("$10", Some(format!("{ROOT}contacts({A})"))),
+        ("$10/fullname", Some(format!("{ROOT}contacts({A})/fullname"))),
+        (&guid, Some(format!("{ROOT}accounts({B})"))),
+        (&format!("/{guid}/name"), Some(format!("{ROOT}accounts({B})/name"))),
+        ("$a.b_c~d-1?$select=fullname", Some(format!("{ROOT}contacts({B})?$select=fullname"))),
         ("$2", None),
         ("$1x", None),
+        ("$100", None),
+        (&guid[..36], None),
+        (&format!("{guid}0"), None),
         ("accounts", Some(format!("{ROOT}accounts"))),
         ("/api/data/v9.2/accounts", Some("/api/data/v9.2/accounts".to_owned())),
         ("http://x/api", Some("http://x/api".to_owned())),
@@ -197,9 +211,11 @@ fn references_resolve_to_urls() {
     }
     assert_eq!(resolve_url("$1", &no_references, &schema(), ROOT), None);
     assert_eq!(
-        unknown_reference("$1/x").message,
+        unknown_reference("/$1/x").message,
         "Content-ID Reference: '$1' does not exist in the batch context."
     );
+    assert!(unknown_reference(&guid).message.contains(&guid));
+    assert!(unknown_reference(&format!("${}", "9".repeat(1000))).message.len() < 200);
 }
 
 /// Bodies of any bytes that are more than line breaks; those count as no body.

@@ -3,7 +3,7 @@
 use super::{parse, repeat, write, Asked, Call, Duplicates, Service};
 use crate::db::Writer;
 use flette_odata::batch::{
-    resolve_url, unknown_reference, write_batch_response, BatchAnswer, BatchItem, Part,
+    content_reference, resolve_url, unknown_reference, write_batch_response, BatchAnswer, BatchItem, Part,
 };
 use flette_odata::error::Result;
 use flette_odata::prefer::Prefer;
@@ -21,9 +21,9 @@ impl Service {
         for item in items {
             let answer = match item {
                 BatchItem::Single(part) => {
-                    let answer = match names_content(&part.request.url) {
-                        true => Err(unknown_reference(&part.request.url)),
-                        false => self.part(asked, &part.request),
+                    let answer = match content_reference(&part.request.url) {
+                        Some(_) => Err(unknown_reference(&part.request.url)),
+                        None => self.part(asked, &part.request),
                     };
                     BatchAnswer::Single(answer.unwrap_or_else(|error| error.to_response()))
                 }
@@ -81,7 +81,7 @@ fn change(
     let call = &Call { duplicates: Duplicates::asked(&part.request), ..*call };
     let references = |name: &str| made.get(name).cloned();
     let mut request = Cow::Borrowed(&part.request);
-    if names_content(&request.url) {
+    if content_reference(&request.url).is_some() {
         let resolved = resolve_url(&request.url, &references, writer.schema, call.root);
         request.to_mut().url = resolved.ok_or_else(|| unknown_reference(&part.request.url))?;
     }
@@ -97,10 +97,4 @@ fn change(
         made.insert(format!("${id}"), row);
     }
     Ok((part.content_id.clone(), effect.response))
-}
-
-/// Whether a URL begins with a `Content-ID` reference.
-fn names_content(url: &str) -> bool {
-    let rest = url.trim_start_matches('/').strip_prefix('$');
-    rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
