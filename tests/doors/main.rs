@@ -10,6 +10,7 @@ mod computed;
 mod deep;
 mod dice;
 mod edits;
+mod given_ids;
 mod held;
 mod paths;
 #[cfg(feature = "planted-bugs")]

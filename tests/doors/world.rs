@@ -117,7 +117,25 @@ impl World {
     }
 
     fn made(user: &str, tables: Vec<String>, plant: &mut dyn FnMut(&Wire)) -> World {
+        World::on(Server::start(), user, tables, plant)
+    }
+
+    /// A world of all seeds whose service gives new rows of these tables their ids.
+    pub fn giving_ids(to: &[&str]) -> World {
         let server = Server::start();
+        let admin = server.user("admin");
+        World::on(server, "demo", TABLES.map(str::to_owned).to_vec(), &mut |online| {
+            seeds::plant(online, seeds::Values::Final);
+            for table in to {
+                let path =
+                    format!("EntityDefinitions(LogicalName='{table}')/Attributes(LogicalName='{table}id')");
+                let answer = admin.ask(Method::Patch, &path, r#"{"IsValidForCreate":false}"#);
+                assert_eq!(answer.status, 204, "{}", String::from_utf8_lossy(&answer.body));
+            }
+        })
+    }
+
+    fn on(server: Server, user: &str, tables: Vec<String>, plant: &mut dyn FnMut(&Wire)) -> World {
         declare_keys(&server);
         // Whoever signs in waits for the hash of his password: each user does once.
         let demo = server.user("demo");

@@ -8,6 +8,7 @@
 //! | `_x_value` or a lookup set by value, malformed bind, wrong target table | 400 `0x80048d19` |
 //! | two siblings of a polymorphic lookup set | 400 `0x80048d19` |
 //! | unknown property, read-only property, unknown entity set in a bind, unknown `$n` | 400 `0x80060888` |
+//! | an id for a new row of a table whose ids are given by the service | 400 `0x80060888` |
 //! | null in a column that the service requires | 400 `0x80040200` |
 //! | text longer than its column allows (UTF-16 units) | 400 `0x80044331` |
 //! | whole number out of range | 400 `0x8004432f` |
@@ -124,7 +125,8 @@ pub fn parse_write(body: &[u8], table: &Table, kind: WriteKind, scope: &Scope) -
 /// Checks once more what may be written, for a payload read as [`WriteKind::Upsert`].
 ///
 /// # Errors
-/// 400 `0x80060888`: a read-only column, or rows that come along in an update.
+/// 400 `0x80060888`: a read-only column, an id for a new row where the service gives it, or rows that come along in an
+/// update.
 pub fn check_write(table: &Table, write: &Write, kind: WriteKind) -> Result<()> {
     match (write.related.first(), kind) {
         (Some(related), WriteKind::Update) => {
@@ -133,7 +135,30 @@ pub fn check_write(table: &Table, write: &Write, kind: WriteKind) -> Result<()> 
             | Related::Links { collection: name, .. }) = related;
             Err(row::no_deep_update(table, name))
         }
-        _ => check_writable(table, &write.values, kind),
+        _ => {
+            write.id.map_or(Ok(()), |_| check_chosen(table, kind))?;
+            check_writable(table, &write.values, kind)
+        }
+    }
+}
+
+/// Checks what makes the row that a `PATCH` or an upsert names by its id and that is not there.
+///
+/// # Errors
+/// 404 `0x80040217`: the service gives the table's rows their ids, so that no request can make one under an id of its own;
+/// else as [`check_write`] for a create.
+pub fn check_made_by_id(table: &Table, id: Uuid, write: &Write) -> Result<()> {
+    match table.assigns_ids() {
+        true => Err(ODataError::row_not_found(&table.logical_name, id)),
+        false => check_write(table, write, WriteKind::Create),
+    }
+}
+
+/// A new row comes without an id where the service gives it ([`Table::assigns_ids`]).
+fn check_chosen(table: &Table, kind: WriteKind) -> Result<()> {
+    match kind == WriteKind::Create && table.assigns_ids() {
+        true => Err(read_only(table, &table.primary_id)),
+        false => Ok(()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::json::{check_depth, items, member, members};
 use super::row::{check_type, type_name, RowReader};
-use super::{bind, value, wrong_type, Scope, Write, WriteKind};
+use super::{bind, check_chosen, value, wrong_type, Scope, Write, WriteKind};
 use crate::edm::Table;
 use crate::error::{ODataError, Result};
 use crate::path::{AlternateName, RowKey};
@@ -65,7 +65,10 @@ fn target(
             Err(ODataError::bad_payload("Every target of an update must name its row."))
         }
         (None, WriteKind::Create | WriteKind::Upsert) => Ok(Target { id: None, write }),
-        (Some(RowKey::Id(id)), _) => Ok(Target { id: Some(id), write }),
+        (Some(RowKey::Id(id)), _) => {
+            check_chosen(table, kind)?;
+            Ok(Target { id: Some(id), write })
+        }
         (Some(RowKey::Alternate(_)), WriteKind::Create) => {
             Err(ODataError::bad_payload("A row that is created cannot be named by an alternate key."))
         }

@@ -2,8 +2,8 @@
 
 use super::json::{items, members};
 use super::{
-    bind, check_required, check_valid, unknown_property, value, writable, wrong_type, Related, Scope, Write,
-    WriteKind,
+    bind, check_chosen, check_required, check_valid, unknown_property, value, writable, wrong_type, Related,
+    Scope, Write, WriteKind,
 };
 use crate::edm::{Column, ColumnKind, LookupTarget, Table};
 use crate::error::{ODataError, Result};
@@ -49,6 +49,7 @@ impl<'s> RowReader<'s> {
             } else if let Some((column, targets)) = table.navigation(name) {
                 self.navigation(&mut write, (name, raw), (table, column, &targets), kind, depth)?;
             } else if *name == table.primary_id {
+                check_chosen(table, kind)?;
                 write.id = Some(value::guid(raw).ok_or_else(|| wrong_type(table, name, "Edm.Guid"))?);
             } else if let Some(collection) = self.collection(name, table) {
                 self.children(&mut write, (name, raw), (table, collection), kind, depth)?;

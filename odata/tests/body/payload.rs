@@ -58,6 +58,71 @@ fn values_are_read_as_their_column_has_them() {
 }
 
 #[test]
+fn a_bind_names_an_earlier_request_by_any_request_id() {
+    let known = [("$1", A), ("$10", B), ("$5f000000-0000-7000-8000-00000000000a", A), ("$x.y_z~1", B)];
+    let names = ContentIds(|name: &str| {
+        known.iter().find(|(known, _)| *known == name).map(|(_, id)| to("contact", id))
+    });
+    let schema = schema();
+    let scope = Scope { schema: &schema, root: ROOT, names: &names };
+    for (reference, id) in known {
+        for url in [reference.to_owned(), format!("/{reference}")] {
+            assert_eq!(resolve_bind(&url, &scope), Ok(to("contact", id)), "{url}");
+        }
+    }
+    for (url, code) in [
+        ("$2", "0x80060888"),
+        ("$100", "0x80060888"),
+        ("$5f000000-0000-7000-8000-00000000000", "0x80060888"),
+        ("$metadata", "0x80048d19"),
+        ("$1/parentcustomerid_account", "0x80048d19"),
+        ("$", "0x80048d19"),
+    ] {
+        let error = resolve_bind(url, &scope).unwrap_err();
+        assert_eq!((error.status, error.code.as_str()), (400, code), "{url}");
+    }
+}
+
+/// Accounts get their ids from the service.
+fn with_given_ids() -> Schema {
+    let mut schema = schema();
+    let account = schema.tables.iter_mut().find(|table| table.logical_name == "account").unwrap();
+    let column = account.columns.iter_mut().find(|column| column.logical_name == "accountid").unwrap();
+    column.valid_for_create = false;
+    schema
+}
+
+#[test]
+fn where_the_service_gives_ids_a_new_row_comes_without_one() {
+    let schema = with_given_ids();
+    let account = schema.table("account").unwrap();
+    let contact = schema.table("contact").unwrap();
+    let with_id = format!(r#"{{"accountid":"{A}","name":"x"}}"#);
+    let read = |table, kind, body: &str| parse_write(body.as_bytes(), table, kind, &alone(&schema));
+    let refused = |result: Result<Write, ODataError>| {
+        let error = result.unwrap_err();
+        assert_eq!((error.status, error.code.as_str()), (400, "0x80060888"));
+        assert_eq!(error.message, "The property 'accountid' of 'account' cannot be set.");
+    };
+    refused(read(account, WriteKind::Create, &with_id));
+    let nested = format!(r#"{{"lastname":"x","parentcustomerid_account":{with_id}}}"#);
+    for kind in [WriteKind::Create, WriteKind::Upsert] {
+        refused(read(contact, kind, &nested));
+    }
+    // Not known yet whether it is a new one.
+    let upsert = read(account, WriteKind::Upsert, &with_id).unwrap();
+    let missing = check_made_by_id(account, id(A), &upsert).unwrap_err();
+    assert_eq!((missing.status, missing.code.as_str()), (404, "0x80040217"));
+    assert_eq!(check_write(account, &upsert, WriteKind::Create).unwrap_err().status, 400);
+    assert_eq!(check_write(account, &upsert, WriteKind::Update), Ok(()));
+    assert!(read(account, WriteKind::Update, &with_id).is_ok());
+    let plain = read(account, WriteKind::Create, r#"{"name":"x"}"#).unwrap();
+    assert_eq!(check_write(account, &plain, WriteKind::Create), Ok(()));
+    assert_eq!(check_made_by_id(account, id(A), &plain).unwrap_err().status, 404);
+    assert_eq!(check_made_by_id(contact, id(A), &Write::default()), Ok(()));
+}
+
+#[test]
 fn lookups_are_bound_by_every_form_of_url() {
     let contact = Value::Lookup(to("contact", B));
     let upper = B.to_uppercase();

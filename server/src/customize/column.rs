@@ -6,7 +6,7 @@ use crate::schema::custom::along_with_amount;
 use flette_odata::edm::{OptionItem, Required};
 use flette_odata::error::Result;
 use flette_odata::metadata::parse_attribute;
-use flette_odata::rules::money;
+use flette_odata::rules::{money, SECURITY_TABLES};
 use flette_odata::{Column, ColumnKind, Decimal, ODataError, Schema, Table, Uuid};
 use serde_json::Value as Json;
 
@@ -129,7 +129,8 @@ fn check_kind(column: &Column) -> Result<()> {
     }
 }
 
-/// `PUT` or `PATCH …/Attributes(x)`: what the body says is changed, the rest stays; the type stays in any case.
+/// `PUT` or `PATCH …/Attributes(x)`: what the body says is changed, the rest stays; the type stays in any case. The column of
+/// a table's ids takes `IsValidForCreate`: without it, the service gives new rows their ids.
 pub(super) fn update(draft: &mut Draft, table: &str, name: &str, body: &Json) -> Result<String> {
     let holder = draft.table_mut(table)?;
     let before = find(holder, name)?.clone();
@@ -144,6 +145,10 @@ pub(super) fn update(draft: &mut Draft, table: &str, name: &str, body: &Json) ->
     if let Some(secured) = flag(body, "IsSecured") {
         after.secured = secured;
     }
+    if let Some(on_create) = flag(body, "IsValidForCreate").filter(|on| *on != before.valid_for_create) {
+        check_assignable(holder, &before)?;
+        after.valid_for_create = on_create;
+    }
     if let Some(level) = body.get("RequiredLevel").and_then(|l| l.get("Value")).and_then(Json::as_str) {
         after.required = required(&before, level)?;
     }
@@ -154,6 +159,26 @@ pub(super) fn update(draft: &mut Draft, table: &str, name: &str, body: &Json) ->
     }
     Ok(location)
 }
+
+/// Whether a column may be made valid for create, or no longer so. Of the column of a table's ids that says who gives them to
+/// new rows ([`Table::assigns_ids`]), which administrators decide for tables of which the service itself makes no rows.
+fn check_assignable(table: &Table, column: &Column) -> Result<()> {
+    let own = SECURITY_TABLES.contains(&table.logical_name.as_str())
+        || SERVICE_TABLES.contains(&table.logical_name.as_str());
+    let ordinary = table.writable && !table.intersect && !table.union && !table.activity && !own;
+    match (column.logical_name == table.primary_id, ordinary) {
+        (true, true) => Ok(()),
+        (true, false) => {
+            Err(invalid(format!("The service decides who gives rows of {} their ids.", table.logical_name)))
+        }
+        (false, _) => {
+            Err(invalid(format!("The service decides whether {} is valid for create.", column.logical_name)))
+        }
+    }
+}
+
+/// Tables beside those of security whose rows the service makes or finds by ids that are known beforehand.
+const SERVICE_TABLES: [&str; 5] = [money::CURRENCIES, "savedquery", "userquery", "systemform", "syncerror"];
 
 fn required(before: &Column, level: &str) -> Result<Required> {
     let level = match level {

@@ -13,6 +13,7 @@ mod edges;
 mod fetching;
 mod fetching_by_chance;
 mod filtering;
+mod given_ids;
 mod importing;
 mod linking;
 mod network;

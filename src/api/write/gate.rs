@@ -11,7 +11,7 @@ use flette_odata::operation::Operation;
 use flette_odata::path::{Collection, PARTY_TABLE};
 use flette_odata::payload::{Related, Target, Write};
 use flette_odata::rules::SECURITY_TABLES;
-use flette_odata::{ODataError, Uuid};
+use flette_odata::{ODataError, Table, Uuid};
 
 /// Why a write is none of the replica's.
 pub(in crate::api) fn not_here(
@@ -41,8 +41,10 @@ impl Gate<'_> {
             Operation::Create { table, write, .. } => self.new_row(table, write),
             Operation::Update { table, id, write, condition, .. } => {
                 match condition {
-                    Condition::IfNoneMatchAny => self.table(table)?,
+                    // Where it cannot be made, it is to be known that it is not there.
+                    Condition::IfNoneMatchAny if !self.assigns_ids(table) => self.table(table)?,
                     Condition::None
+                    | Condition::IfNoneMatchAny
                     | Condition::IfNoneMatch(_)
                     | Condition::IfMatch(_)
                     | Condition::IfMatchAny => self.row(table, *id)?,
@@ -68,6 +70,10 @@ impl Gate<'_> {
             Operation::Action { name, .. } => Err(beyond(&format!("The action {name}"))),
             _ => Ok(()),
         }
+    }
+
+    fn assigns_ids(&self, table: &str) -> bool {
+        self.state.schema.table(table).is_some_and(Table::assigns_ids)
     }
 
     fn target(&self, table: &str, target: &Target) -> Passed {

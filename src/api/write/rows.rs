@@ -8,7 +8,7 @@ use crate::replica::{Draft, SeenRow};
 use flette_odata::alike::{self, Duplicates};
 use flette_odata::condition::Condition;
 use flette_odata::filter::Filter;
-use flette_odata::payload::{check_write, Write, WriteKind};
+use flette_odata::payload::{check_made_by_id, check_write, Write, WriteKind};
 use flette_odata::{rules, ODataError, Row, Table, Uuid};
 
 /// A row that must be there and meet a condition.
@@ -47,7 +47,7 @@ pub(super) fn upsert(
             Ok((key, Made::Updated))
         }
         None => {
-            check_write(table, &write, WriteKind::Create)?;
+            check_made_by_id(table, id, &write)?;
             create(draft, call, table, Write { id: Some(key.id), ..write })?;
             Ok((key, Made::Created))
         }

@@ -9,7 +9,7 @@ use crate::rights::{is_party, Verb, OWNER};
 use flette_odata::alike;
 use flette_odata::condition::Condition;
 use flette_odata::error::Result;
-use flette_odata::payload::{check_write, Write, WriteKind};
+use flette_odata::payload::{check_made_by_id, check_write, Write, WriteKind};
 use flette_odata::rules::{complete_create, complete_update};
 use flette_odata::stamps::Stamps;
 use flette_odata::{EntityRef, ODataError, Row, Table, Uuid, Value};
@@ -65,12 +65,12 @@ pub(super) fn upsert(
             })
         }
         None => {
+            check_made_by_id(table, id, &write)?;
             // The id may belong to a row out of the caller's sight. Only a create-only request is told that
             // it is taken, since it must not be told that the row was made.
             if *condition == Condition::None && writer.is_taken(table, id)? {
                 return Err(ODataError::row_not_found(&table.logical_name, id));
             }
-            check_write(table, &write, WriteKind::Create)?;
             create(writer, call, table, Write { id: Some(id), ..write })?;
             Ok(Made::Created)
         }
