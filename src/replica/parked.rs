@@ -33,6 +33,14 @@ impl Draft<'_> {
         Ok(())
     }
 
+    /// [`Draft::retry`], as another operation: what was refused is not asked for in the same way.
+    pub fn send_anew(&mut self, op: OpId) {
+        if let Ok(entry) = self.entry_of(op) {
+            self.renew(&entry.key);
+            self.release(&entry.key);
+        }
+    }
+
     /// Lets what is parked of a row wait again, with all rows of its change sets.
     pub(super) fn release(&mut self, key: &Key) {
         let (mut rows, mut done) = (vec![key.clone()], BTreeSet::new());

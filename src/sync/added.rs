@@ -6,13 +6,17 @@
 //! was made: a human decides.
 
 use super::answered::Answered;
+use super::unclear::representation;
 use crate::error::Result;
-use crate::journal::{EntryState, Reason, RowRequest};
-use crate::model::{Change, EntityRef, Key, OpId};
+use crate::journal::{Entry, EntryState, Reason, RowRequest};
+use crate::model::{Change, ETag, EntityRef, Key, OpId};
 use crate::remote::{Outcome, Reference, RowCall};
 use crate::replica::{is_held, turn_request, Draft, State};
 use flette_odata::edm::{Schema, Table};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Status of an answer about a row that is not there, or about one that it points to.
+pub(super) const NOT_FOUND: u16 = 404;
 
 /// What new rows are called while nobody knows their ids.
 pub(super) struct Names<'d, 'a> {
@@ -58,9 +62,19 @@ pub(super) fn added<'r>(
     requests.filter(is_added).map(|request| (request.key.clone(), request.op)).collect()
 }
 
-/// Local and server's keys of rows that were given ids. The requests speak of them by these from here on. An id under which
-/// another row is known gives nobody one: that answer is as good as a refusal.
-pub(super) fn given(state: &State, schema: &Schema, answered: &mut [Answered]) -> Vec<(Key, Key)> {
+/// A row that was given an id.
+pub(super) struct Given {
+    /// Its key on this device.
+    here: Key,
+    /// Its key on the server.
+    there: Key,
+    /// The version that it was made as, where the answer tells.
+    made_as: Option<ETag>,
+}
+
+/// Rows that were given ids. The requests speak of them by these from here on. An id under which another row is known gives nobody
+/// one: that answer is as good as a refusal.
+pub(super) fn given(state: &State, schema: &Schema, answered: &mut [Answered]) -> Vec<Given> {
     let (mut pairs, mut taken) = (Vec::new(), BTreeSet::new());
     for Answered { ready, answer, .. } in answered.iter_mut() {
         let here = ready.request.key.clone();
@@ -79,9 +93,10 @@ pub(super) fn given(state: &State, schema: &Schema, answered: &mut [Answered]) -
             });
             continue;
         }
-        pairs.push((here, there));
+        let made_as = representation(schema, &there, &answer.body).map(|(_, _, etag)| etag);
+        pairs.push(Given { here, there, made_as });
     }
-    for (here, there) in &pairs {
+    for Given { here, there, .. } in &pairs {
         answered.iter_mut().for_each(|answered| turn(schema, answered, (here, there)));
     }
     pairs
@@ -99,17 +114,36 @@ fn turn(schema: &Schema, answered: &mut Answered, (here, there): (&Key, &Key)) {
     }
 }
 
-/// Puts the rows under the ids that the server gave them.
+/// Puts the rows under the ids that the server gave them. What was made of them since builds upon what was made there.
 ///
 /// # Errors
 /// As [`Draft::rename`].
-pub(super) fn rename(draft: &mut Draft, schema: &Schema, given: &[(Key, Key)]) -> Result<()> {
-    given.iter().try_for_each(|(here, there)| draft.rename(schema, here, there))
+pub(super) fn rename(draft: &mut Draft, schema: &Schema, given: &[Given]) -> Result<()> {
+    for Given { here, there, made_as } in given {
+        draft.rename(schema, here, there)?;
+        for entry in draft.entries_of(there) {
+            draft.put(Entry { base: made_as.clone(), ..entry });
+        }
+    }
+    Ok(())
+}
+
+/// The server has begun to give the rows of these tables their ids: new rows that it refused to know by ours go again.
+pub(super) fn ask_anew(draft: &mut Draft, before: &Schema, now: &Schema) {
+    let assigns = |schema: &Schema, name: &str| schema.table(name).is_some_and(Table::assigns_ids);
+    let refused = |entry: &&Entry| {
+        let unknown = matches!(&entry.state, EntryState::Parked(reason) if reason.status == NOT_FOUND);
+        let table = entry.key.table.as_str();
+        let is_create = matches!(entry.change, Change::Create(_));
+        unknown && is_create && !assigns(before, table) && assigns(now, table)
+    };
+    let refused: Vec<OpId> = draft.state().journal.iter().filter(refused).map(|entry| entry.op).collect();
+    refused.into_iter().for_each(|op| draft.send_anew(op));
 }
 
 /// Whether a row's id came with an answer, and what it is now did not: then it is known to have been made.
 pub(super) fn is_made(state: &State, key: &Key) -> bool {
-    let sent = |entry: &crate::journal::Entry| entry.added && entry.state == EntryState::Sent;
+    let sent = |entry: &Entry| entry.added && entry.state == EntryState::Sent;
     state.id_map.is_server_id(key) && state.journal.of(key).any(sent)
 }
 

@@ -1,5 +1,6 @@
 //! What the answers to a wave leave of it, inside one transaction.
 
+use super::added::NOT_FOUND;
 use super::changes::{changes, has_version, named};
 use super::held::{self, tell};
 use super::outside;
@@ -55,6 +56,10 @@ pub(super) fn take_over(
         match &answer.outcome {
             Outcome::Done => accepted(draft, schema, answered, (policy, &mut told), &mut sums)?,
             Outcome::Park(reason) | Outcome::Resolve(Resolve::TooLarge(reason)) => {
+                if ready.is_create() && reason.status == NOT_FOUND {
+                    // It may be that rows are made in another way now.
+                    draft.record.schema_checked = None;
+                }
                 sums.parked += park(draft, &ready.seqs(), reason);
             }
             // One of the rows that are spoken of is gone.

@@ -9,7 +9,7 @@
 use super::step::{Run, Stop};
 use super::{pull, push, schema, Outside, Progress, Report, SyncConfig};
 use crate::journal::{plan, Entry, Unit};
-use crate::model::{planted, Bug, Change, Millis, TraceEvent};
+use crate::model::{planted, Bug, Millis, TraceEvent};
 use crate::platform::Transport;
 use crate::remote::{Caller, Outcome};
 use crate::replica::{Draft, Replica};
@@ -139,8 +139,7 @@ fn begin_anew(draft: &mut Draft, tables: &[String]) {
             draft.set_cursor(name, cursor);
         }
     }
-    let is_create = |entry: &Entry| matches!(entry.change, Change::Create(_));
-    let stale: Vec<Entry> = draft.state().journal.iter().filter(|e| !is_create(e)).cloned().collect();
+    let stale: Vec<Entry> = draft.state().journal.iter().filter(|e| e.base.is_some()).cloned().collect();
     for mut entry in stale {
         entry.base = None;
         draft.put(entry);

@@ -1,5 +1,6 @@
 //! Learns tables and columns from the server's metadata, before any row.
 
+use super::added::ask_anew;
 use super::policy::Policy;
 use super::pull::forget;
 use super::scope::{is_down, pending, scoped};
@@ -128,6 +129,7 @@ fn adopt(
     for name in made_anew(&draft.schema(), &scoped.schema) {
         forget(draft, &name, None);
     }
+    ask_anew(draft, &draft.schema(), &scoped.schema);
     draft.set_schema(scoped.schema);
     let generation = draft.record.generation;
     draft.note(TraceEvent::Schema { generation, tables: schema.tables.len() });

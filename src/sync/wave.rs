@@ -325,8 +325,8 @@ pub(super) fn links(change: &Change) -> Vec<(Option<&EntityRef>, Option<&EntityR
 fn is_unknown(draft: &Draft, request: &RowRequest) -> bool {
     let schema = draft.schema();
     let in_scope = schema.table(&request.key.table).is_some() && !is_held(&schema, &request.key.table);
-    let is_new = matches!(request.change, Change::Create(_)) && !is_made(draft.state(), &request.key);
-    in_scope && request.base.is_none() && !is_new
+    let is_new = || matches!(request.change, Change::Create(_));
+    in_scope && (is_made(draft.state(), &request.key) || request.base.is_none() && !is_new())
 }
 
 /// A unit's requests with their bodies. `None` when nothing of it is left to send.
