@@ -1,7 +1,8 @@
 //! The feed of changes: a first read with a delta link at its end, then what changed since.
 //!
 //! The first page fixes how far the whole read goes and what it is about: later pages only go on, and show
-//! nothing that the caller may no longer see. Rows are read in the order of their changes, so a row that
+//! nothing that the caller may no longer see. Where that was less, the token says so, and the next delta tells
+//! all that is in sight once more. Rows are read in the order of their changes, so a row that
 //! changes while a client pages drops out of this read and comes with the next delta: nothing falls between
 //! two tokens.
 
@@ -86,7 +87,27 @@ struct Reading {
     until: Position,
     now: View,
     read: View,
-    before: Option<(Position, View)>,
+    /// Whether a page, this one or one before, is told under other rights than the first.
+    torn: bool,
+    before: Option<Told>,
+}
+
+/// What a delta goes out from.
+struct Told {
+    until: Position,
+    view: View,
+    torn: bool,
+}
+
+impl Told {
+    fn read((until, seen): (Position, &Seen), now: &View) -> Result<Told> {
+        Ok(Told { until, view: seen.view(now)?, torn: seen.is_torn() })
+    }
+
+    fn write(&self) -> (Position, Seen) {
+        let seen = Seen::of(&self.view);
+        (self.until.clone(), if self.torn { seen.torn() } else { seen })
+    }
 }
 
 /// How many changes there are since the token of a query.
@@ -116,12 +137,12 @@ impl Reading {
             until: list.reader.position()?,
             read: now.clone(),
             now,
+            torn: false,
             before: None,
         };
         if let Some(token) = &list.query.delta_token {
             let ticket = Ticket::read(list, token)?;
-            let before = ticket.read.view(&reading.now)?;
-            reading.before = Some((ticket.until, before));
+            reading.before = Some(Told::read((ticket.until, &ticket.read), &reading.now)?);
         }
         Ok(reading)
     }
@@ -131,17 +152,15 @@ impl Reading {
         let ticket = Ticket::read(list, token)?;
         let now = list.call.caller.sight().view(list.table);
         let read = ticket.read.view(&now)?;
-        let before = match &ticket.before {
-            Some((until, seen)) => Some((until.clone(), seen.view(&now)?)),
-            None => None,
-        };
+        let torn = ticket.read.is_torn() || read != now;
+        let before = ticket.before.map(|(until, seen)| Told::read((until, &seen), &now)).transpose()?;
         let from = ticket.after.ok_or_else(ODataError::bad_skip_token)?;
         let (scope, until) = (ticket.scope, ticket.until);
-        Ok(Reading { scope, from, until, now, read, before })
+        Ok(Reading { scope, from, until, now, read, torn, before })
     }
 
     fn before(&self, list: &Tracked) -> Option<Before<'_>> {
-        let (until, view) = self.before.as_ref()?;
+        let Told { until, view, torn } = self.before.as_ref()?;
         let other = |name: &str| view.masked.contains(name) != self.read.masked.contains(name);
         // What comes along with a selected column is shown too.
         let shape = RowShape::new(list.table, list.query.select.as_deref(), &Annotations::none());
@@ -151,6 +170,7 @@ impl Reading {
         Some(Before {
             view,
             until,
+            torn: *torn,
             remasked: masked.any(selected),
             refiltered: filter.is_some_and(|filter| mask::looks_at(filter, &other)),
         })
@@ -171,12 +191,13 @@ impl Reading {
     /// The token after a page: to its next one, which goes on after a change, or to the next delta.
     fn ticket(&self, after: Option<Place>) -> Ticket {
         let before = after.and(self.before.as_ref());
+        let read = Seen::of(&self.read);
         Ticket {
             scope: self.scope.clone(),
             until: self.until.clone(),
-            read: Seen::of(&self.read),
+            read: if self.torn { read.torn() } else { read },
             after,
-            before: before.map(|(until, view)| (until.clone(), Seen::of(view))),
+            before: before.map(Told::write),
         }
     }
 }

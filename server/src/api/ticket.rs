@@ -62,6 +62,8 @@ impl Scope {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Seen {
     Whole(String),
+    /// The same, but a page was read under other rights: what was told is less than this, or other than this.
+    Torn(String),
     /// Too long to be carried.
     Digest(String),
 }
@@ -75,13 +77,25 @@ impl Seen {
         }
     }
 
+    /// Of a read of which not every page was told as the view says.
+    pub(super) fn torn(self) -> Seen {
+        match self {
+            Seen::Whole(text) => Seen::Torn(text),
+            Seen::Torn(_) | Seen::Digest(_) => self,
+        }
+    }
+
+    pub(super) fn is_torn(&self) -> bool {
+        matches!(self, Seen::Torn(_))
+    }
+
     /// The view.
     ///
     /// # Errors
     /// 410 when it was too long to be carried and is another one than `now`: what changed cannot be told.
     pub(super) fn view(&self, now: &View) -> Result<View> {
         match self {
-            Seen::Whole(text) => {
+            Seen::Whole(text) | Seen::Torn(text) => {
                 let bytes = URL_SAFE_NO_PAD.decode(text).ok();
                 bytes.and_then(|bytes| View::read(&bytes)).ok_or_else(ODataError::bad_skip_token)
             }

@@ -49,6 +49,9 @@ pub struct Before<'f> {
     pub view: &'f View,
     /// Where the token's read ended.
     pub until: &'f Position,
+    /// Whether a page of that read was told under other rights: nobody knows what was told, so every row comes again, and
+    /// everything that was in sight and is not told now goes.
+    pub torn: bool,
     /// Whether other columns of the answer are masked now: every row comes again.
     pub remasked: bool,
     /// Whether the filter looks at a column that is masked otherwise now: it is judged anew.
@@ -58,7 +61,7 @@ pub struct Before<'f> {
 impl Before<'_> {
     /// Whether rows that nobody touched have to be told of.
     pub fn is_other(&self, read: &View) -> bool {
-        self.view.reach != read.reach || self.remasked || self.refiltered
+        self.torn || self.view.reach != read.reach || self.remasked || self.refiltered
     }
 }
 
@@ -112,13 +115,13 @@ impl Feed<'_> {
         // Rows that nobody touched come when they were not seen before, or looked otherwise.
         let told = match before.is_other(self.read) {
             false => told.and(changed.clone()),
-            true if before.remasked => told,
+            true if before.remasked || before.torn => told,
             true => told.and(changed.clone().or(self.came(before, reader, alias)?)),
         };
         // A row that nobody touched was told before only when it fitted then.
         let known = match self.fits(reader, before.view)? {
-            Some(fitted) => changed.clone().or(fitted),
-            None => Expr::value(true),
+            Some(fitted) if !before.torn => changed.clone().or(fitted),
+            _ => Expr::value(true),
         };
         // Also what changed since the first page: the next token knows nothing of what was seen before it.
         let mut gone = match before.view.reach == self.read.reach {
@@ -127,7 +130,7 @@ impl Feed<'_> {
         };
         if let Some(fits) = fits {
             let unfit = read.and(not(fits)).and(in_time);
-            gone = gone.or(unfit.and(if before.refiltered { known } else { changed }));
+            gone = gone.or(unfit.and(if before.refiltered || before.torn { known } else { changed }));
         }
         Ok(Conditions { told, gone })
     }
