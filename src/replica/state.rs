@@ -83,6 +83,9 @@ pub struct Record {
     /// Which rows of tables are wanted by it, for those that are not wanted whole; none before that was found out.
     #[serde(default)]
     pub wanted: Option<BTreeMap<String, Wanted>>,
+    /// Tables whose rows go by a view that was not found, or that the user might not read: it is looked for in every round.
+    #[serde(default)]
+    pub unread_views: BTreeSet<String>,
     /// Who uses the replica.
     pub user: Uuid,
     /// His business unit.
@@ -160,6 +163,7 @@ impl Record {
             up: BTreeMap::new(),
             left_out: LeftOut::default(),
             wanted: None,
+            unread_views: BTreeSet::new(),
             user: identity.user,
             business_unit: identity.business_unit,
             organization: identity.organization,

@@ -29,7 +29,7 @@ const CHECK_INTERVAL_TOLD_MILLIS: i64 = 24 * CHECK_INTERVAL_MILLIS;
 /// # Errors
 /// Why it could not be read. Rows are not pulled then, since they could not be understood.
 pub(super) async fn refresh<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std::result::Result<(), Stop> {
-    if !due(run) {
+    if !due(run) && !finds_views(run).await? {
         return Ok(());
     }
     run.progress.set(Some(Stage { phase: Phase::Schema, table: String::new(), done: 0, total: None }));
@@ -66,6 +66,17 @@ async fn views<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std::result::Resu
     let wanted: Vec<(&str, &str)> = run.config.profile.views().collect();
     let found = run.remote.views(&wanted).await.map_err(Stop::Outcome)?;
     Ok(ordered::map(wanted.into_iter().map(|(table, _)| table.to_owned()).zip(found)))
+}
+
+/// Whether a view is there by now that was not found, or that the user might not read: until then its table goes by what was
+/// wanted before, or is not here at all.
+async fn finds_views<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std::result::Result<bool, Stop> {
+    let unread = run.replica.state().record.unread_views.clone();
+    if unread.is_empty() {
+        return Ok(false);
+    }
+    let views = views(run).await?;
+    Ok(views.iter().any(|(table, view)| view.is_ok() && unread.contains(table)))
 }
 
 /// Both tables of a relationship of many to many tell of it.
@@ -115,6 +126,8 @@ fn adopt(
     draft.record.schema_checked = Some(at);
     let me = Me { user: draft.record.user, business_unit: draft.record.business_unit };
     draft.record.wanted = Some(wanted(schema, (profile, views), me));
+    let unread = views.iter().filter(|(_, view)| view.is_err());
+    draft.record.unread_views = unread.map(|(table, _)| table.clone()).collect();
     let scoped = scoped(schema, profile, &pending(draft.state().journal.iter()));
     let was_profiled = draft.record.profiled.is_some() || !draft.record.left_out.columns.is_empty();
     draft.record.left_out = scoped.left_out;
