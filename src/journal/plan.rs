@@ -106,35 +106,63 @@ fn lookups(change: &Change) -> Box<dyn Iterator<Item = Key> + '_> {
 
 /// One unit a row; rows that share a change set share a unit.
 fn group(rows: BTreeMap<Key, Vec<&Entry>>) -> Vec<Unit> {
-    let mut unit_of_set: HashMap<ChangeSetId, usize> = HashMap::new();
-    let mut groups: Vec<Vec<Vec<&Entry>>> = Vec::new();
-    for entries in rows.into_values() {
-        let sets = ordered::set(entries.iter().filter_map(|e| e.change_set));
-        let found = ordered::set(sets.iter().filter_map(|s| unit_of_set.get(s).copied()));
+    let rows = rows.into_values().map(|entries| (sets_of(&entries), entries)).collect();
+    let units = sharing(rows).into_iter().flat_map(units).collect();
+    ordered::list_by_key(units, first_seq)
+}
+
+fn sets_of(entries: &[&Entry]) -> BTreeSet<ChangeSetId> {
+    ordered::set(entries.iter().filter_map(|e| e.change_set))
+}
+
+/// Puts together what shares change sets, to any depth.
+fn sharing<T>(rows: Vec<(BTreeSet<ChangeSetId>, T)>) -> Vec<Vec<T>> {
+    let mut home_of_set: HashMap<ChangeSetId, usize> = HashMap::new();
+    let mut groups: Vec<Vec<T>> = Vec::new();
+    for (sets, row) in rows {
+        let found = ordered::set(sets.iter().filter_map(|s| home_of_set.get(s).copied()));
         let home = found.first().copied().unwrap_or(groups.len());
         if home == groups.len() {
             groups.push(Vec::new());
         }
-        groups[home].push(entries);
+        groups[home].push(row);
         for other in found.into_iter().skip(1) {
             let moved = std::mem::take(&mut groups[other]);
             groups[home].extend(moved);
-            unit_of_set.values_mut().filter(|unit| **unit == other).for_each(|unit| *unit = home);
+            home_of_set.values_mut().filter(|at| **at == other).for_each(|at| *at = home);
         }
-        unit_of_set.extend(sets.into_iter().map(|set| (set, home)));
+        home_of_set.extend(sets.into_iter().map(|set| (set, home)));
     }
-    let units = groups.into_iter().filter(|g| !g.is_empty()).map(unit).collect();
-    ordered::list_by_key(units, first_seq)
+    groups.retain(|group| !group.is_empty());
+    groups
 }
 
-fn unit(rows: Vec<Vec<&Entry>>) -> Unit {
-    let (requests, nothing, deferred) = (Vec::new(), Vec::new(), Vec::new());
-    let mut unit = Unit { requests, atomic: rows.len() > 1, nothing, deferred };
-    let sent = rows.iter().flatten().filter(|e| unit.atomic && is_sent(e));
+/// The entries of a row.
+struct OfRow<'a> {
+    /// Those that go now.
+    going: Vec<&'a Entry>,
+    all: Vec<&'a Entry>,
+}
+
+/// What is told of rows that share change sets: one unit. But what went apart and was not answered goes apart again, though a
+/// later change set holds the rows together: in a set, which is refused as a whole, no receipt would tell what became of it.
+fn units(rows: Vec<Vec<&Entry>>) -> Vec<Unit> {
+    let several = rows.len() > 1;
+    let sent = rows.iter().flatten().filter(|e| several && is_sent(e));
     let unheard =
         Unheard { any: sent.clone().next().is_some(), sets: sent.filter_map(|e| e.change_set).collect() };
-    for all in rows {
-        let entries = to_send(all.clone(), &unheard);
+    let rows = rows.into_iter().map(|all| OfRow { going: to_send(all.clone(), &unheard), all });
+    let parts = match unheard.any {
+        true => sharing(rows.map(|row| (sets_of(&row.going), row)).collect()),
+        false => vec![rows.collect()],
+    };
+    parts.into_iter().map(unit).collect()
+}
+
+fn unit(rows: Vec<OfRow>) -> Unit {
+    let (requests, nothing, deferred) = (Vec::new(), Vec::new(), Vec::new());
+    let mut unit = Unit { requests, atomic: rows.len() > 1, nothing, deferred };
+    for OfRow { going: entries, all } in rows {
         let goes = |entry: &&&Entry| entries.iter().any(|going| going.seq == entry.seq);
         unit.deferred.extend(all.iter().filter(|entry| !goes(entry)).map(|entry| entry.seq));
         match squash(&entries) {

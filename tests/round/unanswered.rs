@@ -24,6 +24,42 @@ fn an_unanswered_edit_that_was_carried_out_and_overwritten_is_not_asked_for_agai
     assert!(device.entries().is_empty() && device.conflicts().is_empty());
 }
 
+/// In one change set with the other, which was refused, no receipt would tell that it was carried out.
+#[test]
+fn what_was_sent_apart_is_asked_for_apart_though_a_change_set_came_since() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let [done, refused] = ["Done", "Refused"].map(|name| {
+        let body = format!(r#"{{"name":"{name}","telephone1":"before"}}"#);
+        online.create("accounts", &body)
+    });
+    let device = Device::synced(&server, "demo");
+    online.patch("accounts", refused, r#"{"telephone1":"theirs"}"#);
+    device.edit("account", done, &[("telephone1", text("mine"))]);
+    device.edit("account", refused, &[("telephone1", text("mine"))]);
+    device.wire.fail(|request| is_push(request).then_some(Fault::LoseAnswer));
+    assert!(!device.round().ok);
+    device.wire.heal();
+    online.patch("accounts", done, r#"{"telephone1":"theirs"}"#);
+    let who = (device.replica.state().record.user, device.replica.state().record.business_unit);
+    let made = Uuid::now_v7();
+    crate::support::tick();
+    device.change(|draft| {
+        draft.begin_change_set();
+        create(draft, ("contact", made), &[("lastname", text("Made"))], who.0, who.1);
+        for account in [done, refused] {
+            edit(draft, &Key::new("account", account), &[("telephone1", text("last"))]);
+        }
+        draft.end_change_set();
+    });
+    device.sync();
+    assert!(device.entries().is_empty(), "{:?}", device.entries());
+    for account in [done, refused] {
+        assert_eq!(online.json(&format!("accounts({account})"))["telephone1"], "last");
+    }
+    assert_eq!(online.json(&format!("contacts({made})"))["lastname"], "Made");
+}
+
 /// A clock that is wrong by less than what `Date` tells. Without receipts, or when they cannot be asked for, times decide.
 #[test]
 fn a_clock_that_is_a_little_ahead_does_not_ask_again_for_what_was_overwritten() {

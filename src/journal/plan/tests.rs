@@ -166,6 +166,20 @@ fn what_was_sent_goes_again_as_it_was() {
 }
 
 #[test]
+fn what_was_sent_apart_goes_apart_again_whatever_change_set_came_since() {
+    let later =
+        || [in_set(7, update(3, 1, 1, 5)), in_set(7, update(4, 2, 2, 6)), in_set(7, create(5, 3, None))];
+    let apart = [sent(update(1, 1, 0, 1)), sent(update(2, 2, 0, 2))];
+    check(&[&apart[..], &later()].concat(), &["", "u1", "u2"]);
+    assert!(plan(&apart).iter().flat_map(|unit| &unit.requests).all(|request| request.seqs.len() == 1));
+    // One of them is answered: the set waits for the other.
+    check(&[&apart[1..], &later()].concat(), &["", "", "u2"]);
+    // What was sent in a set goes in it.
+    let together = apart.map(|entry| in_set(6, entry));
+    check(&[&together[..], &later()].concat(), &["", "[u1 u2]"]);
+}
+
+#[test]
 fn a_deletion_replaces_what_it_follows_under_an_operation_of_its_own() {
     let entries = [sent(update(1, 1, 0, 1)), entry(2, 1, Change::Delete)];
     let request = &plan(&entries)[0].requests[0];
