@@ -30,9 +30,9 @@ pub(super) struct Answered {
 pub(super) struct Sums {
     pub(super) done: u64,
     pub(super) parked: u64,
-    /// Done, but the row in the answer does not fit the schema known here, or was not read.
+    /// Done, but what rows hold by it was not read, or does not fit the schema known here.
     pub(super) unreadable: Vec<Key>,
-    /// Done, but told by a version that is not here: to be read.
+    /// Done, but told by a version that is not here, or as it does not fit the schema known here: to be read.
     pub(super) unfounded: Vec<Key>,
 }
 
@@ -131,7 +131,6 @@ fn accepted(
                 sums.done += 1;
             }
             Heard::Unfounded => sums.unfounded.push(key.clone()),
-            Heard::Unreadable => sums.unreadable.push(key.clone()),
             Heard::Nothing if planted(Bug::LoginPageIsSuccess) => {
                 request.seqs.iter().for_each(|seq| draft.remove(*seq));
             }
@@ -153,9 +152,8 @@ enum Heard<'s> {
         news: News,
         etag: ETag,
     },
-    /// Changes of a version that is not here.
+    /// Changes of a version that is not here, or what does not fit the schema known here: of a receipt, the one of its time.
     Unfounded,
-    Unreadable,
     Nothing,
 }
 
@@ -170,13 +168,13 @@ fn heard<'s>(draft: &Draft, schema: &'s Schema, ready: &Ready, answer: &RowAnswe
                 true => Heard::News { table, news: News::Changes(changed), etag },
                 false => Heard::Unfounded,
             },
-            None => Heard::Unreadable,
+            None => Heard::Unfounded,
         },
         // Nobody else was asked like that.
         (Reply::Changes, _) => Heard::Unfounded,
         (Reply::Row, _) => match representation(schema, key, &answer.body) {
             Some((table, row, etag)) => Heard::News { table, news: News::Row(row), etag },
-            None => Heard::Unreadable,
+            None => Heard::Unfounded,
         },
     }
 }

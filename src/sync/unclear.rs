@@ -103,6 +103,11 @@ pub(super) async fn resolve<S: Store, T: Transport>(
                     pass.waiting.insert(row.key.clone());
                     run.problem(what);
                 }
+                // It does not fit the schema known here: what is pulled will not, either, and has the schema read again.
+                Outcome::Done if !is_told(&schema, &row.key, &answer) => {
+                    run.problem(format!("a row of {} could not be read", row.key.table));
+                    pass.waiting.insert(row.key.clone());
+                }
                 Outcome::Hold(what) => return Err(Stop::Outcome(Outcome::Hold(what))),
                 Outcome::Done | Outcome::Resolve(_) | Outcome::Park(_) => {}
             }
@@ -132,8 +137,8 @@ fn learn(
     let moved = moved_sets(draft, schema, answered);
     for (unclear, answer) in answered {
         let key = &unclear.key;
-        let is_told = matches!(answer.outcome, Outcome::Done | Outcome::Resolve(Resolve::Gone(_)));
-        let settled = if unclear.done && is_told { take_sent(draft, key) } else { Vec::new() };
+        let settles = unclear.done && is_told(schema, key, answer);
+        let settled = if settles { take_sent(draft, key) } else { Vec::new() };
         let entries = draft.entries_of(key);
         let Some(table) = schema.table(&key.table) else { continue };
         if entries.is_empty() && settled.is_empty() {
@@ -190,6 +195,15 @@ fn learn(
     mirror(draft, &told)?;
     new.iter().for_each(|key| outside::until_told(draft, key));
     Ok(sums)
+}
+
+/// Whether an answer tells of a row, or that there is none.
+fn is_told(schema: &Schema, key: &Key, answer: &RowAnswer) -> bool {
+    match &answer.outcome {
+        Outcome::Done => representation(schema, key, &answer.body).is_some(),
+        Outcome::Resolve(Resolve::Gone(_)) => true,
+        Outcome::Resolve(_) | Outcome::Retry(_) | Outcome::Hold(_) | Outcome::Park(_) => false,
+    }
 }
 
 /// Takes what was sent of a row out of the journal.

@@ -1,5 +1,6 @@
 //! Columns that the server drops while a device still names them.
 
+use crate::faults::is_push;
 use crate::support::{create, edit, text, Device, Fault, Server, Wire};
 use flette::model::Key;
 use flette::replica::Feed;
@@ -98,6 +99,32 @@ fn what_stood_in_a_column_that_was_dropped_and_made_again_under_its_name_is_gone
     assert_eq!(online.json(&format!("contacts({noted})"))["new_memo"], "again");
     let feed = device.replica.state().tables["contact"].cursor.feed;
     assert_eq!(feed, Feed::Delta);
+}
+
+/// The receipt tells the row as it was when its column still took texts.
+#[test]
+fn a_receipt_that_does_not_fit_the_columns_any_more_settles_what_was_sent() {
+    for gone in [false, true] {
+        let server = Server::start();
+        let online = server.user("admin");
+        add_column(&online);
+        let device = Device::synced(&server, "demo");
+        let made = device.create("contact", &[("lastname", text("Made")), ("new_memo", text("note"))]);
+        device.wire.fail(|request| is_push(request).then_some(Fault::LoseAnswer));
+        assert!(!device.round().ok);
+        device.wire.heal();
+        drop_column(&online);
+        let body = r#"{"@odata.type":"Microsoft.Dynamics.CRM.IntegerAttributeMetadata","SchemaName":"new_Memo","MinValue":0,
+            "MaxValue":9,"DisplayName":{"LocalizedLabels":[{"Label":"Memo","LanguageCode":1033}]},"RequiredLevel":{"Value":"None"}}"#;
+        assert!(online.ask(Method::Post, ATTRIBUTES, body).status < 300);
+        if gone {
+            online.delete("contacts", made);
+        }
+        device.change(|draft| draft.record.schema_checked = None);
+        device.sync();
+        assert!(device.entries().is_empty() && device.conflicts().is_empty(), "{gone}");
+        assert_eq!(device.row("contact", made).is_none(), gone);
+    }
 }
 
 /// How often a device asks for definitions from now on.
