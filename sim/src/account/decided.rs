@@ -114,9 +114,21 @@ impl Account {
             // What he wrote before he decided must not stand in the end, unless somebody chose it.
             let mut own = self.records.iter().filter(|other| other.device == record.device);
             let own_before = own.any(|other| other.deed.writes(row, column, last));
-            let undone = own_before && !later.contains(last) && self.times_chosen(row, column, last) == 0;
+            let undone = own_before
+                && !later.contains(last)
+                && self.times_chosen(row, column, last) == 0
+                && !self.comes_with_another_line(record.device, row, column);
             undone.then(|| format!("{last} stands, which he wrote before"))
         })
+    }
+
+    /// Whether a line of an address may have come back with somebody else's edit of another one: the lines are one value.
+    fn comes_with_another_line(&self, device: usize, row: Uuid, column: &str) -> bool {
+        let is_line = |column: &str| column.starts_with("address1_");
+        let others =
+            self.history.iter().filter(|((of, name), _)| *of == row && name != column && is_line(name));
+        is_line(column)
+            && others.filter_map(|(_, values)| values.last()).any(|last| !self.wrote(device, last))
     }
 
     /// What a device's user wrote into a column with a change or after it.

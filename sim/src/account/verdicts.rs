@@ -136,7 +136,9 @@ impl Account {
             let row: Uuid = conflict["row"].as_str().and_then(|id| id.parse().ok()).unwrap_or_default();
             let Some(local) = text_of(&conflict["local"]) else { continue };
             // What he saw afterwards was no news to him either, but that was when it had won.
-            let until = self.acknowledged(device).find(|record| record.deed.writes(row, field, &local));
+            // That he chose it again in this very conflict is later, whether or not the change itself was acknowledged.
+            let mut of_device = self.records.iter().filter(|record| record.device == device);
+            let until = of_device.find(|record| record.deed.writes(row, field, &local));
             let Some(until) = until.map(|record| record.begun) else { continue };
             let known = self.acknowledged(device).any(|record| {
                 let edits = record.deed.values().iter().any(|(column, _)| *column == field);
@@ -217,7 +219,7 @@ impl Account {
         for record in self.acknowledged(device).filter(|record| record.set.is_some()).filter(parked) {
             for other in self.acknowledged(device).filter(|other| other.set == record.set) {
                 let row = other.deed.row();
-                if told.holds(&other.deed, false) {
+                if told.about(&other.deed, false).any(|entry| !self.came_along(other, entry)) {
                     return Err(format!(
                         "a change set was torn: {} is parked, and {row} of the same change set is not",
                         record.deed.row()
@@ -283,7 +285,7 @@ impl Account {
         self.records.iter().filter(move |record| record.device == device && record.said == Said::Done)
     }
 
-    fn wrote(&self, device: usize, value: &str) -> bool {
+    pub(super) fn wrote(&self, device: usize, value: &str) -> bool {
         let of_device = self.records.iter().filter(|record| record.device == device);
         of_device.flat_map(|record| record.deed.values()).any(|(_, own)| own == value)
     }
