@@ -12,6 +12,7 @@ impl Draft<'_> {
     /// # Errors
     /// 404 for an unknown conflict or a row that is gone; 409 for one that was resolved before; 400 for a column that is
     /// not here any more, or cannot be edited here, and for what the service would refuse of an edit: of a closed row, say.
+    /// 501 to delete a row that is not here, and may be on the server.
     pub fn resolve_conflict(&mut self, id: Uuid, take: Side) -> Result<()> {
         let unknown = || ODataError::new(404, "0x80040217", format!("There is no conflict {id}."));
         let mut conflict = self.state().conflicts.get(&id).cloned().ok_or_else(unknown)?;
@@ -26,10 +27,8 @@ impl Draft<'_> {
             (Clash::Field { name, local, .. }, Side::Local) => self.set_field(&conflict, name, local)?,
             (Clash::Field { name, server, .. }, Side::Server) => self.set_field(&conflict, name, server)?,
             (Clash::DeletedThere { row, .. }, Side::Local) => self.create_again(&conflict.key, row)?,
-            (Clash::DeletedHere, Side::Local) if self.row(&conflict.key).is_some() => {
-                self.delete(&conflict.key)
-            }
-            (Clash::DeletedThere { .. }, Side::Server) | (Clash::DeletedHere, _) => {}
+            (Clash::DeletedHere, Side::Local) => self.delete_again(&conflict.key)?,
+            (Clash::DeletedThere { .. } | Clash::DeletedHere, Side::Server) => {}
         }
         conflict.resolved = Some(take);
         let decision = match take {
@@ -66,6 +65,25 @@ impl Draft<'_> {
         });
         self.update(key, edits.collect());
         Ok(())
+    }
+
+    /// Deletes the row that stayed, unless it is gone by now.
+    fn delete_again(&mut self, key: &Key) -> Result<()> {
+        if self.row(key).is_some() {
+            self.delete(key);
+            return Ok(());
+        }
+        let is_known = self.state().mirror_row(key).is_some() || !self.entries_of(key).is_empty();
+        match is_known || self.state().is_complete(&key.table) {
+            true => Ok(()),
+            // Left out by a filter, say.
+            false => {
+                let table = &key.table;
+                let message =
+                    format!("The row of '{table}' is not here: it can be deleted on the server only.");
+                Err(ODataError::not_implemented(message).into())
+            }
+        }
     }
 
     /// A row that was deleted on the server is made anew, under a new id: a deleted id never comes back.

@@ -190,6 +190,30 @@ fn a_deletion_of_a_row_that_left_the_filter_is_carried_out_if_it_is_the_later_on
     assert!(device.entries().is_empty() && !has(&device, inside));
 }
 
+/// Its edit won over the deletion, and then it left the filter: whether it still stands, only the server can tell.
+#[test]
+fn a_deletion_that_lost_is_not_taken_back_silently_where_the_row_is_not_here() {
+    let (server, online, [inside, _]) = world(Kind::Open);
+    let device = Device::with_profile(&server, "demo", SALES);
+    device.delete("contact", inside);
+    tick();
+    online.patch("contacts", inside, r#"{"telephone1":"1"}"#);
+    device.sync();
+    let [conflict] = device.conflicts().try_into().unwrap();
+    online.patch("contacts", inside, MOVED);
+    device.sync();
+    assert!(!has(&device, inside));
+    let refused = device.change(|draft| draft.resolve_conflict(conflict.id, Side::Local));
+    assert_eq!(refused.unwrap_err().to_odata().status, 501);
+    assert!(device.conflicts()[0].resolved.is_none());
+    // Back again, it is deleted.
+    online.patch("contacts", inside, SOLD);
+    device.sync();
+    device.change(|draft| draft.resolve_conflict(conflict.id, Side::Local).unwrap());
+    device.sync();
+    assert_eq!(online.ask(Method::Get, &format!("contacts({inside})"), "").status, 404);
+}
+
 #[test]
 fn a_row_that_is_made_or_moved_outside_of_the_filter_arrives_and_goes() {
     for kind in [Kind::Open, Kind::Dataverse] {
