@@ -304,6 +304,7 @@ fn assign(groups: &[Group<'_>], answers: Vec<BatchAnswer>, now: Millis) -> Vec<V
             .unzip();
         if !alone {
             blame_new_rows(&mut row);
+            spare_new_rows(group, &mut row);
         }
         // Its requests mean new rows by what stands in this very set: it is asked for again as a whole, or not at all.
         if adds && row.iter().any(|answer| matches!(answer.outcome, Outcome::Retry(_))) {
@@ -327,6 +328,20 @@ fn blame_new_rows(answers: &mut [RowAnswer]) {
     }
     for answer in answers {
         if let Outcome::Park(reason) = &answer.outcome {
+            answer.outcome = Outcome::Resolve(Resolve::Changed(reason.clone()));
+        }
+    }
+}
+
+/// A change set was refused since a row is missing: that is none of its new rows. One that they point to may be; then the others
+/// stand as they were when they are read.
+fn spare_new_rows(group: &Group<'_>, answers: &mut [RowAnswer]) {
+    let missing = |answer: &RowAnswer| matches!(answer.outcome, Outcome::Resolve(Resolve::Gone(_)));
+    if !answers.iter().any(missing) {
+        return;
+    }
+    for ((call, _), answer) in group.iter().zip(answers) {
+        if let (RowCall::Create { .. }, Outcome::Park(reason)) = (call, &answer.outcome) {
             answer.outcome = Outcome::Resolve(Resolve::Changed(reason.clone()));
         }
     }

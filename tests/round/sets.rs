@@ -1,8 +1,9 @@
 //! Change sets: what becomes of the others when the server cannot take one of the changes.
 
+use crate::faults::is_push;
 use crate::support::{create, edit, link, text, Device, Fault, Server};
 use flette::model::Key;
-use flette_odata::Uuid;
+use flette_odata::{Method, Uuid};
 
 /// A device that edited two accounts in one change set, and these.
 fn with_a_set(server: &Server) -> (Device, Vec<Uuid>) {
@@ -40,6 +41,62 @@ fn what_is_left_of_a_change_set_goes_on_when_a_row_of_it_was_deleted() {
     assert!(device.entries().is_empty(), "{:?}", device.entries());
     assert_eq!(device.conflicts().len(), 1);
     assert_eq!(online.json(&format!("accounts({})", ids[0]))["telephone1"], "1");
+}
+
+/// The server says of the whole set that a row is missing: not the new one.
+#[test]
+fn a_new_row_goes_on_when_a_row_of_its_change_set_was_deleted() {
+    for server in [Server::start(), Server::bare()] {
+        let online = server.user("admin");
+        let account = online.create("accounts", r#"{"name":"A"}"#);
+        let device = Device::synced(&server, "demo");
+        let who = (device.replica.state().record.user, device.replica.state().record.business_unit);
+        let made = Uuid::now_v7();
+        device.change(|draft| {
+            draft.begin_change_set();
+            create(draft, ("contact", made), &[("lastname", text("C"))], who.0, who.1);
+            edit(draft, &Key::new("account", account), &[("telephone1", text("1"))]);
+            draft.end_change_set();
+        });
+        online.delete("accounts", account);
+        device.sync();
+        assert!(device.entries().is_empty(), "{:?}", device.entries());
+        assert_eq!(device.conflicts().len(), 1);
+        assert_eq!(online.json(&format!("contacts({made})"))["lastname"], "C");
+    }
+}
+
+/// The second time what the set deletes is missing: that says nothing of what it makes.
+#[test]
+fn a_row_of_a_set_that_went_twice_is_deleted_where_it_was_made() {
+    for server in [Server::start(), Server::bare()] {
+        let online = server.user("admin");
+        let old = online.create("contacts", r#"{"lastname":"Old"}"#);
+        let device = Device::synced(&server, "demo");
+        let who = (device.replica.state().record.user, device.replica.state().record.business_unit);
+        let made = Uuid::now_v7();
+        device.change(|draft| {
+            draft.begin_change_set();
+            draft.delete(&Key::new("contact", old));
+            create(draft, ("contact", made), &[("lastname", text("New"))], who.0, who.1);
+            draft.end_change_set();
+        });
+        let twin = device.wire.twin();
+        device.wire.fail(move |request| {
+            if is_push(request) {
+                twin.forward(request.clone());
+            }
+            None
+        });
+        device.round();
+        device.wire.heal();
+        device.delete("contact", made);
+        device.sync();
+        for contact in [old, made] {
+            assert_eq!(online.ask(Method::Get, &format!("contacts({contact})"), "").status, 404);
+        }
+        assert!(device.entries().is_empty(), "{:?}", device.entries());
+    }
 }
 
 #[test]
