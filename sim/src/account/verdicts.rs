@@ -124,7 +124,7 @@ impl Account {
     ///
     /// # Errors
     /// The first conflict that is none.
-    pub fn are_conflicts(&self, device: usize, log: &Json) -> Result<(), String> {
+    pub fn are_conflicts(&self, device: usize, log: &Json, profiles: &Profiles) -> Result<(), String> {
         if self.was_restored() {
             return Ok(());
         }
@@ -133,6 +133,11 @@ impl Account {
             else {
                 continue;
             };
+            // What waited when its column was set to come down only did not meet with anything.
+            let table = conflict["table"].as_str().unwrap_or_default();
+            if conflict["server_at"].is_null() && !profiles.always_both_ways(table, field) {
+                continue;
+            }
             let row: Uuid = conflict["row"].as_str().and_then(|id| id.parse().ok()).unwrap_or_default();
             let Some(local) = text_of(&conflict["local"]) else { continue };
             // What he saw afterwards was no news to him either, but that was when it had won.

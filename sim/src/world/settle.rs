@@ -119,7 +119,7 @@ impl World {
             tell(|| format!("in the end device {at} holds {}", told.export));
             tell(|| format!("device {at} went through {}", device.read("/flette/trace").unwrap_or_default()));
             self.account.judge(at, &log, &device.profiles)?;
-            self.account.are_conflicts(at, &log)?;
+            self.account.are_conflicts(at, &log, &device.profiles)?;
             if !self.evicted.contains(&at) {
                 self.account.decisions_stand(at, &log, &told)?;
             }
