@@ -710,6 +710,25 @@ async fn rights_that_are_less_for_one_page_lose_nothing_either() {
     }
 }
 
+/// Who had no rights when he read last, and makes a row when he has some, knows it though no feed told him of it.
+#[tokio::test]
+async fn a_row_that_was_made_with_new_rights_and_is_gone_is_told() {
+    let world = World::new(Profile::Open).await;
+    world.grant_all("account", 2, 2);
+    let prefer = [("Prefer", "odata.track-changes")];
+    let (_, link) = world.eva.drain("accounts?$select=name", &prefer).await;
+    world.grant_all("account", 0, 0);
+    let (_, link) = world.eva.drain(&link.unwrap(), &[]).await;
+    for read in [2, 8] {
+        world.grant_all("account", read, 2);
+        let made = world.eva.create("accounts", r#"{"name":"Mine"}"#).await;
+        assert_eq!(world.admin.send("DELETE", &format!("accounts({made})"), &[], "").await.status, 204);
+        let (items, _) = world.eva.drain(link.as_ref().unwrap(), &[]).await;
+        let gone = items.iter().filter(|item| item["id"] == *made && item["reason"] == "deleted");
+        assert_eq!(gone.count(), 1, "{read}");
+    }
+}
+
 #[tokio::test]
 async fn rights_are_asked_for_when_the_write_is_done() {
     let world = World::new(Profile::Open).await;

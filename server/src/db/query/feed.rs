@@ -194,7 +194,7 @@ impl Reader<'_> {
         })
     }
 
-    /// Rows that are gone altogether, or moved out of what was seen before, in order, at most `limit`. Rows
+    /// Rows that are gone altogether, or moved out of what was seen before or is seen now, in order, at most `limit`. Rows
     /// that [`Reader::feed`] tells of are left out.
     ///
     /// # Errors
@@ -229,10 +229,12 @@ impl Reader<'_> {
         if before.view.reach == feed.read.reach {
             query.and_where(feed.until.told(dialect, TOMBSTONE, "version"));
         }
-        match condition_on(&before.view.reach, TOMBSTONE, ("owner", "business_unit")) {
+        // Also what was not in sight then: who has more rights since may know a row that came and went, since he made it.
+        let seen = |view: &View| condition_on(&view.reach, TOMBSTONE, ("owner", "business_unit"));
+        match (seen(before.view), seen(feed.read)) {
             // Whoever sees all loses a row by its deletion only.
-            None => query.and_where(tomb("reason").eq(Reason::Deleted.as_str())),
-            Some(seen) => query.and_where(seen),
+            (None, _) | (_, None) => query.and_where(tomb("reason").eq(Reason::Deleted.as_str())),
+            (Some(then), Some(now)) => query.and_where(then.or(now)),
         };
         self.all(&query, |row| Tombstone {
             place: position::place(row, 2),
