@@ -209,7 +209,8 @@ async fn send<S: Store, T: Transport>(
 }
 
 /// Takes the answers to a wave over; gives the rows that have to be read. Where the server keeps receipts it may be lost with the
-/// power: nothing that is written later outlives it, and the receipts tell once more what came of the wave.
+/// power: nothing that is written later outlives it, and the receipts tell once more what came of the wave. Of a table under a filter
+/// it counts whether a page told of a row, so its rows have to be in memory.
 async fn settle<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     pass: &mut Pass,
@@ -219,7 +220,12 @@ async fn settle<S: Store, T: Transport>(
     let given = given(&run.replica.state(), &schema, &mut answered);
     let (policy, receipts) = (&run.policy, run.remote.keeps_receipts());
     let durability = if receipts { Durability::Relaxed } else { Durability::Strict };
-    let tables = ordered::set(held_tables(run).into_iter().chain(tables_of_changes(&answered)));
+    let filtered = |name: &&str| {
+        run.replica.state().tables.get(*name).is_some_and(|table| table.cursor.filter.is_some())
+    };
+    let pages = answered.iter().map(|answered| answered.ready.request.key.table.as_str()).filter(filtered);
+    let tables = held_tables(run).into_iter().chain(tables_of_changes(&answered)).chain(pages);
+    let tables = ordered::set(tables);
     let tables: Vec<&str> = tables.into_iter().collect();
     let sums = run
         .replica

@@ -1,5 +1,6 @@
 //! What a profile takes offline of a table: some rows, some columns; and what becomes of the rest when it changes.
 
+use crate::faults::is_push;
 use crate::station::Station;
 use crate::support::{text, tick, Device, Fault, Server, Wire, TABLES};
 use flette::api::{self, Answer, Door};
@@ -212,6 +213,29 @@ fn a_deletion_that_lost_is_not_taken_back_silently_where_the_row_is_not_here() {
     device.change(|draft| draft.resolve_conflict(conflict.id, Side::Local).unwrap());
     device.sync();
     assert_eq!(online.ask(Method::Get, &format!("contacts({inside})"), "").status, 404);
+}
+
+/// What is about to take the place of what is read is not in memory after a restart, and no later page tells of the row again.
+#[test]
+fn a_new_row_that_a_page_told_of_before_its_answer_came_stays_after_a_restart() {
+    let (server, online, _) = world(Kind::Open);
+    (0..60).for_each(|n| drop(create(&online, &format!("S{n}"), "Sales & more")));
+    let mut device = Device::synced(&server, "demo");
+    let made = device.create("contact", &[("lastname", text("Made")), ("jobtitle", text("Sales & more"))]);
+    device.set_profile(SALES);
+    device.wire.fail(|request| {
+        let all_pages = request.url.contains("contacts?") && request.url.contains("deltatoken");
+        let lost = all_pages && request.url.contains("filter");
+        is_push(request).then_some(Fault::LoseAnswer).or(lost.then_some(Fault::LoseRequest))
+    });
+    assert!(!device.round().ok && !device.round().ok);
+    let shadow = device.replica.state().tables["contact"].cursor.shadow;
+    assert!(shadow.is_some() && !device.entries().is_empty());
+    device.wire.heal();
+    device.restart();
+    device.sync();
+    device.sync();
+    assert!(device.entries().is_empty() && has(&device, made));
 }
 
 #[test]
