@@ -2,6 +2,7 @@
 //! of how an engine works.
 
 mod decided;
+mod given;
 mod testimony;
 mod verdicts;
 
@@ -139,6 +140,8 @@ pub struct Account {
     receipts_forgotten: Option<u64>,
     /// Whose deletion takes a row along.
     parents: BTreeMap<Uuid, Uuid>,
+    /// Ids that the server gave to new rows of devices.
+    ids: BTreeMap<Uuid, BTreeSet<Uuid>>,
     /// What users decided of conflicts.
     decisions: Vec<Decision>,
     /// Changes that are decisions, by their place.

@@ -43,6 +43,8 @@ pub enum Fault {
     ReceiptsPruned,
     UserDisabled,
     TeamChanged,
+    IdAssigned,
+    IdsSwitched,
 }
 
 impl std::fmt::Display for Fault {
@@ -106,7 +108,7 @@ const ELSEWHERE: [Fault; 7] = [
 ];
 
 /// What comes in the runs whose seed says so, by dice of its own.
-const CHOSEN: [Fault; 7] = [
+const CHOSEN: [Fault; 9] = [
     Fault::ProfileChanged,
     Fault::ColumnRenamed,
     Fault::Merged,
@@ -114,6 +116,8 @@ const CHOSEN: [Fault; 7] = [
     Fault::ReceiptsPruned,
     Fault::UserDisabled,
     Fault::TeamChanged,
+    Fault::IdAssigned,
+    Fault::IdsSwitched,
 ];
 /// Of these, what is chosen seed by seed among what seldom happens.
 pub const SELDOM_BY_CHOICE: [Fault; 3] = [Fault::ReceiptsPruned, Fault::UserDisabled, Fault::TeamChanged];

@@ -156,8 +156,9 @@ impl Crm {
     }
 
     fn told(&self, request: &Request, answer: &Response) {
-        if request.url.ends_with("$batch") {
-            self.traffic.borrow_mut().answers(request, answer);
+        match request.url.ends_with("$batch") {
+            true => self.traffic.borrow_mut().answers(request, answer),
+            false => self.traffic.borrow_mut().answers_one(request, answer),
         }
         tell(|| {
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace("\r\n", "\n   | ");

@@ -1,9 +1,14 @@
 //! What devices say to the server, and whether a careful client may say it. Knows requests and answers only, nothing of
 //! how an engine works.
 
+mod given;
+
+pub use given::{named, Made};
+
 use crate::account::Deed;
 use flette_odata::batch::{parse_batch, parse_batch_response, BatchAnswer, BatchItem, Part};
 use flette_odata::{Headers, Method, Request, Response, Uuid};
+use given::Given;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +36,10 @@ pub struct Traffic {
     made: BTreeSet<(usize, Uuid)>,
     /// Ids that mean another row at a device: no request of it names them.
     merged: BTreeSet<(usize, Uuid)>,
+    /// New rows to which the server gives ids.
+    given: Given,
+    /// The server keeps no receipts.
+    bare: bool,
     /// Rows that a user makes in one change set, and those that he deletes.
     planned: Vec<(usize, BTreeSet<Uuid>)>,
     deleted: BTreeSet<(usize, Uuid)>,
@@ -50,8 +59,29 @@ pub struct Traffic {
 }
 
 impl Traffic {
+    /// The server gives new rows of some table their ids, now or later. `strict`: devices know it of this set all the time.
+    pub fn looks_for_given_ids(&mut self, strict: Option<&'static str>) {
+        self.given.look(strict);
+    }
+
+    /// The server keeps no receipts.
+    pub fn has_no_receipts(&mut self) {
+        self.bare = true;
+    }
+
+    /// A device keeps a row that it made under this id.
+    pub fn is_kept_as(&mut self, device: usize, row: Uuid, id: Uuid) {
+        self.given.is_kept_as(device, row, id);
+    }
+
+    /// Rows that the server made since this was called last.
+    pub fn take_made(&mut self) -> Vec<Made> {
+        self.given.take()
+    }
+
     /// A user writes columns of a row at a device.
     pub fn writes<'c>(&mut self, device: usize, row: Uuid, columns: impl Iterator<Item = &'c str>) {
+        let row = self.given.row(device, row);
         self.written.extend(columns.map(|column| (device, row, column.to_owned())));
     }
 
@@ -64,18 +94,20 @@ impl Traffic {
     /// A user does several things at once, or a single one.
     pub fn plans(&mut self, device: usize, deeds: &[Deed]) {
         for deed in deeds {
+            self.given.plans(device, deed);
+            let row = self.given.row(device, deed.row());
             match deed {
-                Deed::Delete { row } => {
-                    self.deleted.insert((device, *row));
+                Deed::Delete { .. } => {
+                    self.deleted.insert((device, row));
                 }
-                Deed::Create { row, parent: Some(parent), .. } => {
-                    self.parents.insert((device, *row), *parent);
+                Deed::Create { parent: Some(parent), .. } => {
+                    self.parents.insert((device, row), self.given.row(device, *parent));
                 }
                 Deed::Create { .. } | Deed::Edit { .. } => {}
             }
         }
         let made = deeds.iter().filter(|deed| matches!(deed, Deed::Create { .. })).map(Deed::row);
-        let made: BTreeSet<Uuid> = made.collect();
+        let made: BTreeSet<Uuid> = made.map(|row| self.given.row(device, row)).collect();
         if made.len() > 1 {
             self.planned.push((device, made));
         }
@@ -110,9 +142,9 @@ impl Traffic {
 
     /// Rows that are made in one change set are asked for together, the first time at least.
     fn stays_whole(&self, device: usize, unit: &[Part]) -> Result<(), String> {
-        let creates = |part: &&Part| part.request.headers.get("If-None-Match").is_some();
+        let creates = |part: &&Part| verb(&part.request) == "create";
         let made: BTreeSet<Uuid> =
-            unit.iter().filter(creates).filter_map(|part| row_of(&part.request.url)).collect();
+            unit.iter().filter(creates).filter_map(|part| self.row(device, &part.request)).collect();
         let of_device = self.planned.iter().filter(|(of, _)| *of == device);
         for (_, set) in of_device.filter(|(_, set)| !set.is_disjoint(&made)) {
             let asked_before = set.iter().any(|row| self.made.contains(&(device, *row)));
@@ -132,28 +164,54 @@ impl Traffic {
         deleted(row) || self.parents.get(&(device, row)).is_some_and(|parent| deleted(*parent))
     }
 
+    /// The row that a request of a device is about.
+    fn row(&self, device: usize, request: &Request) -> Option<Uuid> {
+        match row_of(&request.url) {
+            Some(id) => Some(self.given.row(device, id)),
+            None => self.given.of(request).filter(|(of, _)| *of == device).map(|(_, row)| row),
+        }
+    }
+
+    /// I-15: what a device names means something to others, too.
+    fn names_no_own_id(&self, device: usize, request: &Request) -> Result<(), String> {
+        let url = &request.url;
+        let text = format!("{url} {}", String::from_utf8_lossy(&request.body));
+        let mut merged = self.merged.iter().filter(|(of, _)| *of == device).map(|(_, id)| *id);
+        let found = merged.find(|id| text.contains(&id.to_string()));
+        match found.or_else(|| self.given.own_id_in(device, &text)) {
+            Some(id) => Err(format!("I-15: device {device} names {id}, which only it knows: {url}")),
+            None => Ok(()),
+        }
+    }
+
     fn check(&mut self, device: usize, request: &Request) -> Result<(), String> {
         let url = &request.url;
-        let Some(row) = row_of(url) else { return Ok(()) };
+        let Some(row) = self.row(device, request) else { return Ok(()) };
         let header = |name: &str| request.headers.get(name).map(str::to_owned);
         let (version, new) = (header("If-Match"), header("If-None-Match"));
-        if new.is_none() && version.as_ref().is_none_or(|version| version == "*") {
+        let operation = header(OPERATION).unwrap_or_default();
+        let creates = verb(request) == "create";
+        if !creates && version.as_ref().is_none_or(|version| version == "*") {
             return Err(format!("I-7: {} {url} overwrites whatever stands there", request.method.as_str()));
         }
-        let body: Json = serde_json::from_slice(&request.body).unwrap_or_default();
-        let text = || format!("{url} {}", String::from_utf8_lossy(&request.body));
-        let mut merged = self.merged.iter().filter(|(of, _)| *of == device);
-        if let Some((_, id)) = merged.find(|(_, id)| text().contains(&id.to_string())) {
-            return Err(format!("I-15: device {device} names {id}, which only it knows: {url}"));
+        match row_of(url) {
+            None => self.given.asks((device, row), &operation, !self.bare)?,
+            Some(_) if creates && self.given.forbids(url) => {
+                return Err(format!("I-15: device {device} gives a row an id where the server does: {url}"));
+            }
+            Some(_) => {}
         }
+        self.names_no_own_id(device, request)?;
+        let body: Json = serde_json::from_slice(&request.body).unwrap_or_default();
         let members = body.as_object().into_iter().flatten();
         let binds = members.clone().filter(|(name, _)| name.ends_with("@odata.bind"));
         for to in binds.filter_map(|(_, value)| row_of(value.as_str()?)) {
+            let to = self.given.row(device, to);
             if !self.made.contains(&(device, to)) && to != row {
                 self.pointed_to.insert((device, to));
             }
         }
-        if new.is_some() {
+        if creates {
             self.made.insert((device, row));
             if self.pointed_to.contains(&(device, row)) {
                 return Err(format!("I-5: device {device} sent a row that points to {row} before {row}"));
@@ -174,8 +232,7 @@ impl Traffic {
         if !self.is_aware(device) {
             return Ok(());
         }
-        let (asked, operation) =
-            ((request.body.clone(), version, new), header(OPERATION).unwrap_or_default());
+        let asked = (request.body.clone(), version, new);
         match self.asked.insert((device, row), (asked.clone(), operation.clone())) {
             Some((before, other)) if before == asked && other != operation => {
                 Err(format!("I-4: device {device} asks the same of {row} under another operation"))
@@ -190,20 +247,34 @@ impl Traffic {
         let items = parse_batch(&kind(&request.headers), &request.body).unwrap_or_default();
         let answers = parse_batch_response(&kind(&answer.headers), &answer.body).unwrap_or_default();
         for (item, answer) in items.into_iter().zip(answers) {
-            let BatchAnswer::Single(answer) = answer else { continue };
             let parts = match item {
                 BatchItem::Single(part) => vec![part],
                 BatchItem::ChangeSet(parts) => parts,
             };
-            let rows = parts.iter().filter_map(|part| row_of(&part.request.url));
-            let refused = answer.status >= 400;
-            self.refused.extend(rows.filter(|_| refused).map(|row| (row, answer.status)));
+            let answer = match answer {
+                BatchAnswer::Single(answer) => answer,
+                BatchAnswer::ChangeSet(answers) => {
+                    let both = parts.iter().zip(&answers);
+                    both.for_each(|(part, (_, answer))| self.given.tell(&part.request, answer));
+                    continue;
+                }
+            };
+            let added = |part: &Part| self.given.of(&part.request).map(|(_, row)| row);
+            let rows = parts.iter().filter_map(|part| row_of(&part.request.url).or_else(|| added(part)));
+            let rows: Vec<Uuid> = rows.filter(|_| answer.status >= 400).collect();
+            self.refused.extend(rows.into_iter().map(|row| (row, answer.status)));
+            parts.iter().for_each(|part| self.given.tell(&part.request, &answer));
         }
+    }
+
+    /// The server has answered a request of its own.
+    pub fn answers_one(&mut self, request: &Request, answer: &Response) {
+        self.given.tell(request, answer);
     }
 
     /// Whether the server ever refused something about a row with a status.
     pub fn was_refused(&self, row: Uuid, status: u16) -> bool {
-        self.refused.contains(&(row, status))
+        self.given.meanings(row).any(|row| self.refused.contains(&(row, status)))
     }
 
     /// What devices heard, by what they asked, and how often.
@@ -227,12 +298,15 @@ impl Traffic {
             () if request.method == Method::Get => self.note("read", answer),
             () => {}
         }
+        let asked = units(request);
+        let kind = answer.headers.get("Content-Type").unwrap_or_default();
+        if answer.status != 200 || kind.contains("html") {
+            asked.iter().flatten().for_each(|part| self.was_not_done(device, &part.request));
+        }
         if answer.status != 200 {
             return;
         }
-        let asked = units(request);
         if !asked.is_empty() {
-            let kind = answer.headers.get("Content-Type").unwrap_or_default();
             let answers = parse_batch_response(kind, &answer.body).unwrap_or_default();
             let done = |answer: &BatchAnswer| match answer {
                 BatchAnswer::Single(part) => part.is_success(),
@@ -249,8 +323,10 @@ impl Traffic {
             // What was refused left no receipt: corrected and put back, it may be asked under another operation.
             let refused = |answer: &&BatchAnswer| matches!(answer, BatchAnswer::Single(part) if (400..500).contains(&part.status));
             for (unit, _) in asked.iter().zip(&answers).filter(|(_, answer)| refused(answer)) {
-                for row in unit.iter().filter_map(|part| row_of(&part.request.url)) {
-                    self.asked.remove(&(device, row));
+                for part in unit {
+                    let row = self.row(device, &part.request);
+                    row.into_iter().for_each(|row| drop(self.asked.remove(&(device, row))));
+                    self.was_not_done(device, &part.request);
                 }
             }
             if answers.iter().take(asked.len()).any(done) {
@@ -268,6 +344,11 @@ impl Traffic {
                 self.pulled.insert((device, set.to_owned()), self.ticks);
             }
         }
+    }
+
+    fn was_not_done(&mut self, device: usize, request: &Request) {
+        let operation = request.headers.get(OPERATION).unwrap_or_default();
+        self.given.was_not_done(device, request, operation);
     }
 
     /// I-27: "synchronised" is said when every table was read since the last push.
@@ -305,6 +386,7 @@ fn units(request: &Request) -> Vec<Vec<Part>> {
 fn verb(request: &Request) -> &'static str {
     match request.method {
         Method::Delete => "delete",
+        Method::Post => "create",
         _ if request.headers.get("If-None-Match").is_some() => "create",
         _ => "update",
     }

@@ -279,7 +279,8 @@ impl Account {
                 let lost = |value: &str| told.logs(*row, value);
                 // Of his edits of a field that became one, the last was sent.
                 let sent = |column: &str| {
-                    self.written_after(other, column).iter().any(|value| self.stood(*row, column, value))
+                    let written = self.written_after(other, column);
+                    written.iter().any(|value| self.stood_somewhere(*row, column, value))
                 };
                 values.iter().all(|(column, value)| sent(column) || lost(value))
             }

@@ -3,6 +3,7 @@
 
 use super::choices::Choices;
 use super::clocks::Clocks;
+use super::given::Given;
 use super::merged::Merged;
 use super::rights::Rights;
 use super::seldom::Premises;
@@ -188,6 +189,7 @@ impl World {
     fn go_by_the_offer(&mut self) {
         if !self.choices.offer.extensions {
             self.account.goes_by_rows();
+            self.crm.traffic.borrow_mut().has_no_receipts();
         }
     }
 
@@ -229,6 +231,7 @@ impl World {
             noted: BTreeMap::new(),
             numbers: BTreeMap::new(),
             merged: Merged::default(),
+            given: Given::default(),
             decisions: Vec::new(),
             rights: Rights::default(),
         }
@@ -282,6 +285,7 @@ impl World {
             world.account.insists(at, device.profiles.insists_on());
             world.devices.push(device);
         }
+        world.begin_to_give_ids()?;
         Ok(world)
     }
 }

@@ -2,6 +2,7 @@
 //! is chosen is the one that it was.
 
 use super::{DEVICES_MAX, USERS};
+use crate::account::WATCHED;
 use crate::dice::Dice;
 use crate::faults::{Fault, SELDOM_BY_CHOICE};
 use crate::profiles::{by_chance, changed, wider};
@@ -12,12 +13,13 @@ use flette_server::api::Profile as Kind;
 use serde_json::Value as Json;
 
 /// Whence the dice are: those of profiles, of what the server offers, of what users decide, of what
-/// happens to rights and receipts, of relationships and views in profiles, and of everything else.
+/// happens to rights and receipts, of relationships and views in profiles, of who gives ids, and of everything else.
 const OF_PROFILES: u64 = 0x2545_F491_4F6C_DD1D;
 const OF_OFFERS: u64 = 0x9E6C_63D0_876A_3F6B;
 const OF_DECISIONS: u64 = 0x510E_527F_ADE6_82D1;
 const OF_RIGHTS: u64 = 0x9B05_688C_2B3E_6C1F;
 const OF_RELATIONS: u64 = 0x1F83_D9AB_FB41_BD6B;
+const OF_IDS: u64 = 0x5BE0_CD19_137E_2179;
 const OF_OTHERS: u64 = 0x3C6E_F372_FE94_F82B;
 /// One in so many seeds has devices with offline profiles.
 const PROFILED_SEEDS: usize = 2;
@@ -40,6 +42,12 @@ const DECIDING_SEEDS: usize = 3;
 const STEPS_BETWEEN_DECISIONS: usize = 4;
 /// In one of so many seeds each of these happens: receipts are forgotten, a user is disabled, a team changes.
 const SEEDS_OF_EACH: usize = 10;
+/// In one of so many seeds the server gives new accounts, or contacts, their ids; in one of so many of these from some moment
+/// on only, in one of so many it is switched, once in so many steps.
+const GIVING_SEEDS: usize = 10;
+const GIVING_LATER: usize = 4;
+const GIVING_NOW_AND_THEN: usize = 2;
+const STEPS_BETWEEN_SWITCHES: usize = 40;
 /// In one of so many seeds the server has nothing that goes beyond Dataverse: no receipts, no field stamps, no lineage.
 const BARE_SEEDS: usize = 8;
 /// One of so many of these tracks changes only for whoever sees all rows.
@@ -49,6 +57,17 @@ const UNTOLD_WHERE_BARE: [Fault; 2] = [Fault::Restored, Fault::OtherUser];
 /// In half of them profiles change, once in so many steps.
 const STEPS_BETWEEN_PROFILES: usize = 40;
 
+/// Rows that get their ids from the server.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gives {
+    /// Those of this set.
+    pub(super) set: &'static str,
+    /// From the beginning on.
+    pub(super) at_first: bool,
+    /// Now and then it is switched.
+    pub(super) switches: bool,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Choices {
@@ -56,6 +75,9 @@ pub(super) struct Choices {
     others: Dice,
     decisions: Dice,
     relations: Dice,
+    ids: Dice,
+    /// Whether the server gives ids.
+    pub(super) gives: Option<Gives>,
     relates: bool,
     profiled: bool,
     profiles_change: bool,
@@ -81,6 +103,8 @@ impl Choices {
             others: Dice::new(0),
             decisions: Dice::new(0),
             relations: Dice::new(0),
+            ids: Dice::new(0),
+            gives: None,
             relates: false,
             profiled: false,
             profiles_change: false,
@@ -109,12 +133,16 @@ impl Choices {
         let rights = Dice::new(seed ^ OF_RIGHTS);
         let relations = Dice::new(seed ^ OF_RELATIONS);
         let relates = relations.once_in(RELATING_SEEDS);
+        let ids = Dice::new(seed ^ OF_IDS);
+        let gives = given(&ids);
         let seldom = SELDOM_BY_CHOICE.into_iter().filter(|_| rights.once_in(SEEDS_OF_EACH)).collect();
         Choices {
             profiles,
             others,
             decisions,
             relations,
+            ids,
+            gives,
             relates,
             profiled,
             profiles_change,
@@ -157,6 +185,11 @@ impl Choices {
         self.merges.then(|| self.others.pick(rows).copied().filter(|_| !self.others.once_in(4)))
     }
 
+    /// Whether it is switched now who gives ids.
+    pub(super) fn switches_ids_now(&self) -> bool {
+        self.gives.is_some_and(|gives| gives.switches) && self.ids.once_in(STEPS_BETWEEN_SWITCHES)
+    }
+
     /// Whether a user merges something now.
     pub(super) fn merges_now(&self) -> bool {
         self.merges && self.others.once_in(STEPS_BETWEEN_MERGES)
@@ -189,6 +222,13 @@ impl Choices {
         let changes = self.profiles_change && self.profiles.once_in(STEPS_BETWEEN_PROFILES);
         changes.then(|| changed(profile, &self.profiles)).filter(|changed| changed != profile)
     }
+}
+
+fn given(dice: &Dice) -> Option<Gives> {
+    let gives = dice.once_in(GIVING_SEEDS);
+    let (set, at_first) = (WATCHED[dice.roll(WATCHED.len())].0, !dice.once_in(GIVING_LATER));
+    let switches = !at_first || dice.once_in(GIVING_NOW_AND_THEN);
+    gives.then_some(Gives { set, at_first, switches })
 }
 
 /// What the server of a seed offers, whatever else is chosen.

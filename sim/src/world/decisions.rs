@@ -17,6 +17,8 @@ const PARENT: &str = "parentcustomerid";
 /// A decision that a user asked for.
 #[derive(Debug, Clone)]
 pub(super) struct Wish {
+    /// Place of the device.
+    device: usize,
     conflict: String,
     take: &'static str,
     /// The conflicts that the device knew.
@@ -80,7 +82,7 @@ impl World {
         let request = Request::new(Method::Post, format!("/flette/conflicts/{id}/resolve")).json(body);
         self.devices[at].begin(What::Decision(self.decisions.len()), request);
         let makes = conflict["kind"] == "deleted-there" && take == "local";
-        self.decisions.push(Wish { conflict: id, take, known, record, makes });
+        self.decisions.push(Wish { device: at, conflict: id, take, known, record, makes });
     }
 
     /// Something else goes on while a decision is under way.
@@ -132,12 +134,27 @@ impl World {
         }
     }
 
+    /// Whether a device's user ever wanted a row made anew.
+    pub(super) fn makes_rows_anew(&self, at: usize) -> bool {
+        self.decisions.iter().any(|wish| wish.makes && wish.device == at)
+    }
+
+    /// Whether a new row is one of which its user never heard what it is called.
+    fn is_unheard_of(&self, at: usize, entry: &Json) -> bool {
+        let fields = entry["fields"].as_array().into_iter().flatten();
+        let values: Vec<String> = fields.filter_map(|field| text_of(&field["new"])).collect();
+        let maker = self.account.maker_of(&values).ok().flatten();
+        maker.is_some_and(|(device, row)| device == at && self.is_unnamed(&row))
+    }
+
     /// A row that was gone, and is made anew under another id.
     fn made_again(&mut self, at: usize) -> Option<Deed> {
         let journal = self.devices[at].read("/flette/journal")?;
         let mut entries = journal["entries"].as_array()?.iter();
         let id = |entry: &Json| entry["id"].as_str()?.parse::<Uuid>().ok();
-        let is_new = |entry: &&Json| id(entry).is_some_and(|id| !self.rows.contains(&id));
+        let is_new = |entry: &&Json| {
+            id(entry).is_some_and(|id| !self.rows.contains(&id)) && !self.is_unheard_of(at, entry)
+        };
         let entry = entries.find(|entry| entry["kind"] == "create" && is_new(entry))?;
         let row = id(entry)?;
         let fields = || entry["fields"].as_array().into_iter().flatten();

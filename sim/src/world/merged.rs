@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 /// The column that no two accounts have in common.
 pub(super) const NUMBER: &str = "accountnumber";
 
-/// Rows that were merged: by device and the id that was made there, the row that they are.
+/// Rows that were merged, or to which the server gave an id: by device and the id that was made there, the row that they are.
 #[derive(Debug, Default)]
 pub(super) struct Merged(BTreeMap<(usize, Uuid), Uuid>);
 
@@ -27,6 +27,11 @@ impl Merged {
     /// The id that was made at a device for a row, if there is one.
     pub(super) fn made_here(&self, device: usize, row: Uuid) -> Option<Uuid> {
         self.of(device).find(|(_, there)| *there == row).map(|(here, _)| here)
+    }
+
+    /// The server gave an id to a row.
+    pub(super) fn is_given(&mut self, here: (usize, Uuid), there: Uuid) {
+        self.0.insert(here, there);
     }
 
     /// A device lost everything: the ids that it made mean nothing any more.
@@ -54,6 +59,14 @@ impl World {
             tell(|| format!("online: {taker} gets the number {number}: {given:?}"));
         }
         self.numbers.insert(row, number);
+    }
+
+    fn name_of(&self, row: &Uuid) -> &'static str {
+        if self.accounts.contains(row) {
+            "name"
+        } else {
+            "lastname"
+        }
     }
 
     fn may_go(&self, row: &Uuid) -> bool {
@@ -93,15 +106,16 @@ impl World {
                 let answer =
                     device.ask_alone(Request::get(format!("{ROOT}{path}"))).ok_or("L-2: a read hangs")?;
                 let body: Json = serde_json::from_slice(&answer.body).unwrap_or_default();
-                Ok::<_, String>((answer.status, body["accountid"].clone(), body["value"].clone()))
+                let key = if self.accounts.contains(&there) { "accountid" } else { "contactid" };
+                Ok::<_, String>((answer.status, body[key].clone(), body["value"].clone()))
             };
-            let row = |id: Uuid| ask(format!("accounts({id})?$select=name"));
+            let row = |id: Uuid| ask(format!("{}?$select={}", self.place(&id), self.name_of(&id)));
             let children = |id: Uuid| {
                 ask(format!("contacts?$select=contactid&$filter=_parentcustomerid_value%20eq%20{id}"))
             };
             if row(here)? != row(there)? || children(here)? != children(there)? {
                 return Err(format!(
-                    "ids: at device {} {here} was merged into {there}, and means something else",
+                    "I-15: at device {} {here} was {there}, and means something else",
                     device.at
                 ));
             }

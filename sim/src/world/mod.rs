@@ -5,6 +5,7 @@ mod choices;
 mod clocks;
 mod decisions;
 mod elsewhere;
+mod given;
 mod merged;
 mod reads;
 mod rights;
@@ -31,6 +32,7 @@ use flette_odata::batch::{parse_batch_response, BatchAnswer};
 use flette_odata::time::parse_datetime;
 use flette_odata::{Method, Request, Response, Uuid};
 use flette_server::people::user_id;
+use given::Given;
 use merged::Merged;
 use rights::Rights;
 use seldom::Premises;
@@ -99,6 +101,7 @@ struct World {
     /// Numbers of accounts.
     numbers: BTreeMap<Uuid, String>,
     merged: Merged,
+    given: Given,
     decisions: Vec<Wish>,
     rights: Rights,
 }
@@ -175,6 +178,10 @@ impl World {
 
     /// Somebody online does something; whether it worked.
     fn online(&self, method: Method, path: &str, body: Json) -> Result<bool, String> {
+        Ok(self.at_server(method, path, body)?.is_success())
+    }
+
+    fn at_server(&self, method: Method, path: &str, body: Json) -> Result<Response, String> {
         let mut request = Request::new(method, format!("{ROOT}{path}"));
         if method != Method::Delete {
             request = request.json(body.to_string().into_bytes()).header("If-Match", "*");
@@ -182,7 +189,7 @@ impl World {
         let answer = self.crm.answer(user_id("admin"), &request);
         match answer.status {
             500.. => Err(format!("the server failed: {}", String::from_utf8_lossy(&answer.body))),
-            _ => Ok(answer.is_success()),
+            _ => Ok(answer),
         }
     }
 
@@ -203,6 +210,7 @@ impl World {
         self.seldom(at)?;
         self.merge_duplicate(at)?;
         self.decide_now(at);
+        self.switch_ids_now()?;
         self.change_profile(at)
     }
 
@@ -243,6 +251,7 @@ impl World {
     fn answered(&mut self, at: usize, (first, count): (usize, usize), answer: &Response) -> Done {
         let is_passed_on = answer.headers.get("Flette-Source") == Some("network");
         let said = said(answer, count);
+        self.learn_names(at, (first, count), answer);
         tell(|| format!("device {at} says {said:?}"));
         let busy = self.devices[at].doing.iter().any(|doing| doing.what == What::Round);
         let now = (!is_passed_on && self.clocks.is_right(at)).then(|| self.clock.now());
@@ -298,7 +307,7 @@ impl World {
             self.crm.traffic.borrow_mut().writes(at, deed.row(), columns);
         }
         self.clocks.stamps(at);
-        let requests: Vec<Request> = asked.iter().map(|deed| self.user_request(deed)).collect();
+        let requests: Vec<Request> = asked.iter().map(|deed| self.user_request(deed, &asked)).collect();
         let count = requests.len();
         let request = together(requests).ok_or("no request")?;
         let seen: Vec<Option<Seen>> = deeds.iter().map(|deed| self.seen(at, deed)).collect();
@@ -389,6 +398,7 @@ impl World {
         for (request, answer) in self.crm.overheard() {
             self.overheard.take(&request, &answer, &mut self.account)?;
         }
+        self.hear_of_ids()?;
         if !self.crm.take_changed() {
             return Ok(());
         }

@@ -36,6 +36,8 @@ pub(super) struct Premises {
     pub(super) options: usize,
     /// How many of them were chosen so far.
     chosen: usize,
+    /// The server gives new rows their ids, of the table that was chosen.
+    pub(super) gives_ids: bool,
     masked: bool,
     role_removed: bool,
 }
@@ -89,6 +91,7 @@ impl World {
                 self.devices[at].evict().ok_or("an engine does not open again")?;
                 self.account.evicted(at);
                 self.merged.forget(at);
+                self.forget_ids(at);
                 self.evicted.insert(at);
                 self.stamped.remove(&at);
                 self.clocks.forgets(at);
@@ -119,7 +122,7 @@ impl World {
             self.take_role(false)?;
         }
         self.enable_all()?;
-        if self.faults.schema_moves() {
+        if self.faults.schema_moves() || self.choices.gives.is_some() {
             // By then every device has compared its schema with the server's, also where its clock jumped back by two hours.
             self.clock.advance(4 * 3_600_000);
         }

@@ -112,6 +112,8 @@ impl World {
         self.no_stamp_is_from_the_future()?;
         let mut outcome = Outcome::default();
         for at in 0..self.devices.len() {
+            let waiting = testimony(&self.devices[at]).map(|told| told.waiting()).unwrap_or_default();
+            self.end_of_giving(at, &waiting);
             let device = &self.devices[at];
             let told = testimony(device).ok_or("a device does not tell its journal")?;
             outcome.changes += self.account.settle(at, &told, &|row| self.shows(device, row))? as u64;

@@ -56,8 +56,8 @@ impl World {
     }
 
     /// A change as an app asks for it.
-    pub(super) fn user_request(&self, deed: &Deed) -> Request {
-        let (method, path, body) = self.request(deed);
+    pub(super) fn user_request(&self, deed: &Deed, set: &[Deed]) -> Request {
+        let (method, path, body) = self.request(deed, set);
         let request = Request::new(method, format!("{ROOT}{path}"));
         let request = match method {
             Method::Delete => request,
@@ -76,6 +76,7 @@ impl World {
                 let id = self.new_id();
                 self.rows.push(id);
                 self.accounts.push(id);
+                self.is_to_be_named(id, "accounts");
                 self.give_number(id);
                 Deed::Create { row: id, values: vec![("name", self.value())], parent: None }
             }
@@ -83,6 +84,7 @@ impl World {
                 let id = self.new_id();
                 let parent = self.dice.pick(&self.accounts).copied().filter(|_| self.dice.once_in(2));
                 self.rows.push(id);
+                self.is_to_be_named(id, "contacts");
                 Deed::Create { row: id, values: vec![("lastname", self.value())], parent }
             }
             2 if !self.lasting.contains(&row) => Deed::Delete { row },
@@ -108,7 +110,8 @@ impl World {
         }
     }
 
-    pub(super) fn request(&self, deed: &Deed) -> (Method, String, Json) {
+    /// What is asked for, where `set` is what is asked for together.
+    pub(super) fn request(&self, deed: &Deed, set: &[Deed]) -> (Method, String, Json) {
         let body = |values: &[(&'static str, String)]| {
             let member = |name: &str, value: &String| match value.parse::<i64>() {
                 Ok(number) if name == CHOICE => json!(number),
@@ -120,15 +123,20 @@ impl World {
         match deed {
             Deed::Create { row, values, parent } => {
                 let mut body = body(values);
+                let id = (!self.is_unnamed(row)).then(|| json!(row));
                 if self.accounts.contains(row) {
-                    body.insert("accountid".to_owned(), json!(row));
+                    body.extend(id.map(|id| ("accountid".to_owned(), id)));
                     let number = self.numbers.get(row);
                     body.extend(number.map(|number| (NUMBER.to_owned(), json!(number))));
                     return (Method::Post, "accounts".to_owned(), Json::Object(body));
                 }
-                body.insert("contactid".to_owned(), json!(row));
+                body.extend(id.map(|id| ("contactid".to_owned(), id)));
                 if let Some(parent) = parent {
-                    let to = format!("/accounts({parent})");
+                    // Of a row that is made along with this one, and has no id yet, the number of its request.
+                    let mut along = set.iter().zip(1..).filter(|(other, _)| other.row() == *parent);
+                    let number = along.next().filter(|_| self.is_unnamed(parent)).map(|(_, number)| number);
+                    let to =
+                        number.map_or(format!("/accounts({parent})"), |number: usize| format!("${number}"));
                     body.insert("parentcustomerid_account@odata.bind".to_owned(), json!(to));
                 }
                 (Method::Post, "contacts".to_owned(), Json::Object(body))
@@ -144,9 +152,10 @@ impl World {
         }
         let deed = self.deed();
         tell(|| format!("online {deed:?}"));
-        let (method, path, body) = self.request(&deed);
-        let done = self.online(method, &path, body)?;
-        if done {
+        let (method, path, body) = self.request(&deed, &[]);
+        let answer = self.at_server(method, &path, body)?;
+        if answer.is_success() {
+            let deed = self.named_online(deed, &answer);
             self.account.online(&deed, self.clock.now());
         }
         Ok(())
@@ -161,7 +170,7 @@ impl World {
         let owner = self.dice.pick(&USERS).copied().unwrap_or("admin");
         tell(|| format!("online: {row} is assigned to {owner}"));
         let body = json!({"ownerid@odata.bind": format!("/systemusers({})", user_id(owner))});
-        let (_, path, _) = self.request(&Deed::Edit { row, values: Vec::new() });
+        let (_, path, _) = self.request(&Deed::Edit { row, values: Vec::new() }, &[]);
         if self.online(Method::Patch, &path, body)? {
             self.account.regains(Sight::Row(row));
         }
