@@ -10,6 +10,7 @@ mod changes;
 mod cursor;
 mod deferred;
 mod held;
+mod limits;
 mod listing;
 #[cfg(test)]
 mod matrix_tests;

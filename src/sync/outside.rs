@@ -58,6 +58,13 @@ pub(super) fn is_unheard_of(draft: &Draft, (key, told): &Told) -> bool {
     told.is_some() && !known
 }
 
+/// Whether a row that is not to be found by its id is left to the feed. It has told of the row, so it tells when that is gone. Should
+/// it be back by then, since its user may see it again, nothing will be told: the row was there at both ends of the delta.
+pub(super) fn feed_tells(draft: &Draft, key: &Key) -> bool {
+    let cursor = draft.cursor(&key.table);
+    cursor.delta_link.is_some() && !cursor.outside.contains(&key.id)
+}
+
 /// The shadow is about to take its place. What is in it and was not told by its pages was sent meanwhile: such a row is outside
 /// until the next pull tells of it; all others are looked at anew.
 pub(super) fn retain_told(draft: &mut Draft, table: &str) {

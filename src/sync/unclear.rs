@@ -183,7 +183,9 @@ fn learn(
                     let decision = reconcile(table, local, Incoming::Gone, policy);
                     sums.merged += merged(draft, &entries, &decision);
                     sums.conflicts += decide(draft, &entries, decision, unclear.refused);
-                    told.push((key.clone(), None));
+                    if !outside::feed_tells(draft, key) {
+                        told.push((key.clone(), None));
+                    }
                 }
             },
             Outcome::Park(reason) => sums.parked += park(draft, &seqs, reason),

@@ -8,7 +8,7 @@ use flette::store::Durability;
 use flette_odata::batch::{parse_batch_response, write_batch_response};
 use flette_odata::{Method, Request, Response, Uuid};
 use flette_server::api::Profile;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 pub fn is_push(request: &Request) -> bool {
@@ -416,4 +416,51 @@ fn a_deletion_does_not_count_as_done_because_another_tables_row_was_answered_in_
     assert!(device.entries().is_empty() && device.conflicts().is_empty());
     assert_eq!(online.ask(Method::Get, &format!("contacts({doomed})"), "").status, 404);
     assert_eq!(online.json("accounts")["value"].as_array().unwrap().len(), 1);
+}
+
+/// A row that its reader may not see for a while: gone by its id, and there at both ends of the delta.
+#[test]
+fn a_row_that_is_out_of_sight_while_it_is_read_and_back_before_the_feed_is_asked_stays() {
+    let server = Server::start();
+    let (online, reader) = (server.user("admin"), server.user("anna"));
+    let text_of = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let me = text_of(&reader.json("WhoAmI")["UserId"]);
+    let unit = text_of(&online.json("WhoAmI")["BusinessUnitId"]);
+    let body =
+        format!(r#"{{"name":"Partners","teamtype":0,"businessunitid@odata.bind":"/businessunits({unit})"}}"#);
+    let team = online.create("teams", &body);
+    let role = flette_server::people::Role::Salesperson.id();
+    let refer = |target: String| format!(r#"{{"@odata.id":"{}{target}"}}"#, online.root());
+    let roles = format!("teams({team})/teamroles_association/$ref");
+    assert_eq!(online.ask(Method::Post, &roles, &refer(format!("roles({role})"))).status, 204);
+    let row =
+        online.create("accounts", &format!(r#"{{"name":"Shared","ownerid@odata.bind":"/teams({team})"}}"#));
+    let members = format!("teams({team})/teammembership_association");
+    let member = refer(format!("systemusers({me})"));
+    assert_eq!(online.ask(Method::Post, &format!("{members}/$ref"), &member).status, 204);
+    let device = Device::synced(&server, "anna");
+    assert_eq!(device.text("account", row, "name"), "Shared");
+    device.edit("account", row, &[("name", text("Edited"))]);
+    let (admin, step) = (online.twin(), Cell::new(0));
+    device.wire.fail(move |request| {
+        let reads = String::from_utf8_lossy(&request.body).contains(&format!("accounts({row})"));
+        match (step.get(), is_push(request), reads) {
+            (0, true, _) => {
+                assert_eq!(admin.ask(Method::Delete, &format!("{members}({me})/$ref"), "").status, 204);
+                step.set(1);
+            }
+            (1, _, true) => step.set(2),
+            (2, false, _) => {
+                assert_eq!(admin.ask(Method::Post, &format!("{members}/$ref"), &member).status, 204);
+                step.set(3);
+            }
+            _ => {}
+        }
+        None
+    });
+    device.sync();
+    device.wire.heal();
+    device.sync();
+    assert_eq!(device.text("account", row, "name"), "Shared");
+    assert_eq!((device.conflicts().len(), device.entries().len()), (1, 0), "what was written is kept");
 }
