@@ -109,7 +109,7 @@ impl Draft<'_> {
     }
 
     /// The request of a row gets an operation of its own.
-    fn renew(&mut self, key: &Key) {
+    pub fn renew(&mut self, key: &Key) {
         if let Some(mut first) = self.entries_of(key).into_iter().next() {
             first.op = OpId(self.new_id());
             self.put(first);

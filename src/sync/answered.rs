@@ -55,6 +55,11 @@ pub(super) fn take_over(
         }
         match &answer.outcome {
             Outcome::Done => accepted(draft, schema, answered, (policy, &mut told), &mut sums)?,
+            // The server gives the id by now: the row is not there, and is made in another way.
+            Outcome::Park(reason) if reason.status == NOT_FOUND && is_by_id(schema, &ready.call) => {
+                unsend(draft, &request.seqs);
+                draft.renew(&request.key);
+            }
             Outcome::Park(reason) | Outcome::Resolve(Resolve::TooLarge(reason)) => {
                 if ready.is_create() && reason.status == NOT_FOUND {
                     // It may be that rows are made in another way now.
@@ -193,6 +198,11 @@ fn says(change: &Change, name: &str) -> bool {
         Change::Update(edits) => edits.iter().any(|edit| edit.name == name),
         Change::Delete => false,
     }
+}
+
+/// Whether a new row was asked for by an id of ours where the server gives them.
+fn is_by_id(schema: &Schema, call: &RowCall) -> bool {
+    matches!(call, RowCall::Create { key, .. } if schema.table(&key.table).is_some_and(Table::assigns_ids))
 }
 
 /// What a row held goes with it.

@@ -142,7 +142,7 @@ fn adopt(
     for name in made_anew(&draft.schema(), &scoped.schema) {
         forget(draft, &name, None);
     }
-    ask_anew(draft, &draft.schema(), &scoped.schema);
+    let before = draft.schema();
     draft.set_schema(scoped.schema);
     let generation = draft.record.generation;
     draft.note(TraceEvent::Schema { generation, tables: schema.tables.len() });
@@ -154,6 +154,7 @@ fn adopt(
             conflicts += decide(draft, std::slice::from_ref(&entry), decision, false);
         }
     }
+    ask_anew(draft, &before, schema);
     Ok(conflicts)
 }
 

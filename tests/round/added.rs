@@ -1,5 +1,6 @@
 //! Tables whose rows get their ids from the server.
 
+use crate::schema::add_column;
 use crate::station::Station;
 use crate::support::{Fault, Server, Wire};
 use flette_odata::{Method, Request, Response, Uuid};
@@ -326,6 +327,38 @@ fn an_unanswered_row_is_asked_for_as_before_when_the_table_is_switched() {
         }
         assert_eq!(station.get("accounts?$select=name")["value"].as_array().unwrap().len(), 2);
     }
+}
+
+/// What was refused by its own id is asked for anew, as the set that it is, also where it has to leave out a column that went.
+#[test]
+fn a_refused_set_goes_again_when_the_device_hears_that_ids_are_given() {
+    let server = Server::start();
+    let online = server.user("admin");
+    add_column(&online);
+    let other = online.create("accounts", r#"{"name":"Other"}"#);
+    let station = Station::new(&server, "demo", &TABLES);
+    station.sync();
+    let (batch, part) = (
+        "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n",
+        "--c\r\nContent-Type: application/http\r\n",
+    );
+    let request = |id: u8, line: &str, body: &str| {
+        format!("{part}Content-ID: {id}\r\n\r\n{line} HTTP/1.1\r\nContent-Type: application/json\r\n\r\n{body}\r\n")
+    };
+    let made = request(1, "POST contacts", r#"{"lastname":"Made"}"#);
+    let edited = request(2, &format!("PATCH accounts({other})"), r#"{"telephone1":"1"}"#);
+    let body = format!("{batch}{made}{edited}--c--\r\n--b--\r\n");
+    let mut request = Request::new(Method::Post, format!("{}$batch", server.root()));
+    request.body = body.into_bytes();
+    let request = request.header("Content-Type", "multipart/mixed; boundary=b");
+    assert_eq!(pollster::block_on(station.engine.handle(request)).status, 200);
+    assign(&online, "contact", true);
+    let column = "EntityDefinitions(LogicalName='contact')/Attributes(LogicalName='new_memo')";
+    assert_eq!(online.ask(Method::Delete, column, "").status, 204);
+    (0..4).for_each(|_| drop(station.post("/flette/sync", "")));
+    assert_eq!(waiting(&station), NOTHING);
+    only(&online, "contacts", "lastname", "Made");
+    assert_eq!(online.json(&format!("accounts({other})"))["telephone1"], "1");
 }
 
 /// A server that gives two rows one id has told nothing of the second one.
