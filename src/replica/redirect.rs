@@ -22,7 +22,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Whatever points to a row that the server does not know by this id, or is held by it, is about the other one.
+    /// Whatever points to a row that the server does not know by this id, is held by it, or was logged of it, is about the other one.
     pub(super) fn redirect(&mut self, schema: &Schema, here: &Key, there: &Key) {
         if planted(Bug::LocalIdSent) {
             return;
@@ -35,6 +35,12 @@ impl Draft<'_> {
                 self.put(moved);
             }
         }
+        let logged = self.state().conflicts.values().filter(|conflict| conflict.key == *here);
+        for conflict in logged.cloned().collect::<Vec<_>>() {
+            self.effects.conflicts.entry(conflict.id).or_insert(conflict);
+        }
+        let keys = self.effects.conflicts.values_mut().map(|conflict| &mut conflict.key);
+        keys.filter(|key| *key == here).for_each(|key| *key = there.clone());
     }
 }
 

@@ -361,6 +361,36 @@ fn a_refused_set_goes_again_when_the_device_hears_that_ids_are_given() {
     assert_eq!(online.json(&format!("accounts({other})"))["telephone1"], "1");
 }
 
+/// What was logged of a row before it had its id is about the same row.
+#[test]
+fn a_conflict_goes_with_its_row_when_that_gets_its_id() {
+    let server = Server::start();
+    let online = server.user("admin");
+    add_column(&online);
+    assign(&online, "contact", true);
+    let station = Station::new(&server, "demo", &TABLES);
+    station.sync();
+    station.create("contacts", r#"{"lastname":"Made","new_memo":"gone"}"#);
+    let column = "EntityDefinitions(LogicalName='contact')/Attributes(LogicalName='new_memo')";
+    assert_eq!(online.ask(Method::Delete, column, "").status, 204);
+    (0..4).for_each(|_| drop(station.post("/flette/sync", "")));
+    let parked = station.journal().iter().map(|entry| entry["op"].as_str().unwrap().to_owned()).next();
+    if let Some(op) = parked {
+        station.post(&format!("/flette/journal/{op}/retry"), "");
+        station.sync();
+    }
+    assert_eq!(waiting(&station), NOTHING);
+    let there = only(&online, "contacts", "lastname", "Made");
+    let log = station.get("/flette/conflicts");
+    let rows: Vec<&str> = log["conflicts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|conflict| conflict["row"].as_str().unwrap())
+        .collect();
+    assert_eq!(rows, [there.to_string()]);
+}
+
 /// A server that gives two rows one id has told nothing of the second one.
 #[test]
 fn an_id_that_another_row_has_is_no_answer() {
