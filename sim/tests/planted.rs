@@ -4,7 +4,7 @@
 use flette_odata::planted::{plant, Bug};
 use flette_sim::world::{run, Beginnings};
 
-const SEEDS: u64 = 20;
+const SEEDS: u64 = 60;
 
 /// Those that are caught soonest, with the promises that they break.
 const QUICK: [(Bug, &str); 4] = [

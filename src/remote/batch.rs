@@ -168,7 +168,7 @@ impl RowCall {
 }
 
 /// The `Content-ID` of a new row to which the server gives an id: `$` before it means that row in the rest of its change set
-/// (OData 4.01, Part 1, section 11.7.3.1). It is the same each time the request is sent, and no answer to another one
+/// (OData 4.01, Part 1: Protocol, "Referencing Returned Entities"). It is the same each time the request is sent, and no answer to another one
 /// carries it.
 pub fn content_id(op: OpId) -> String {
     op.0.to_string()

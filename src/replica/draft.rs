@@ -127,9 +127,14 @@ impl<'a> Draft<'a> {
 
     /// The entry at `seq`, drafts included.
     pub fn entry(&self, seq: Seq) -> Option<Entry> {
+        self.entry_at(seq).cloned()
+    }
+
+    /// The same, to be looked at.
+    pub fn entry_at(&self, seq: Seq) -> Option<&Entry> {
         match self.effects.entries.get(&seq) {
-            Some(drafted) => drafted.clone(),
-            None => self.state.journal.get(seq).cloned(),
+            Some(drafted) => drafted.as_ref(),
+            None => self.state.journal.get(seq),
         }
     }
 

@@ -29,7 +29,7 @@ pub use draft::{Draft, Target};
 pub use holders::{is_held, PARTY_HOLDER};
 pub use idmap::IdMap;
 pub use query::{position, Ask, Found, Position};
-pub(crate) use redirect::turn_request;
+pub(crate) use redirect::Renamed;
 use state::Kept;
 pub use state::{GoingOffline, Record, SeenRow, State, TableState, Total};
 pub use view::View;

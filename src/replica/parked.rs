@@ -5,7 +5,7 @@
 //! given up by itself; the rest stays parked, and stays one set, until it is sent again.
 
 use super::aftermath::rule;
-use super::{is_held, Draft};
+use super::{is_held, Draft, Renamed};
 use crate::error::Result;
 use crate::journal::{fold, Entry, EntryState};
 use crate::model::{Change, ChangeSetId, EntityRef, FieldEdit, Key, OpId, Row, TraceEvent, Value};
@@ -59,14 +59,15 @@ impl Draft<'_> {
     }
 
     fn rows_of(&self, set: ChangeSetId) -> BTreeSet<Key> {
-        let entries = self.all_entries().into_iter();
-        entries.filter(|entry| entry.change_set == Some(set)).map(|entry| entry.key).collect()
+        let entries = self.all_entries();
+        entries.filter(|entry| entry.change_set == Some(set)).map(|entry| entry.key.clone()).collect()
     }
 
-    pub(super) fn all_entries(&self) -> Vec<Entry> {
+    /// All entries, drafts included, in no order.
+    pub(super) fn all_entries(&self) -> impl Iterator<Item = &Entry> {
         let drafted = &self.effects.entries;
         let stored = self.state().journal.iter().filter(|entry| !drafted.contains_key(&entry.seq));
-        stored.chain(drafted.values().flatten()).cloned().collect()
+        stored.chain(drafted.values().flatten())
     }
 
     /// Corrects a row's last entry by edits if that is parked: the server never took it, so it may be changed. The row's
@@ -197,7 +198,7 @@ impl Draft<'_> {
                 Change::Delete => Vec::new(),
             }
         };
-        self.all_entries().into_iter().flat_map(of).collect()
+        self.all_entries().cloned().flat_map(of).collect()
     }
 
     /// Makes a parked new row one with a row that the server has: its values become edits of that row, and from here on
@@ -221,8 +222,7 @@ impl Draft<'_> {
         }
         self.note(TraceEvent::Decided { op, decision: "merge" });
         entries.iter().for_each(|entry| self.remove(entry.seq));
-        self.map_id(here.clone(), there.id)?;
-        self.redirect(&schema, &here, &there);
+        self.rename(&Renamed::of(&schema, std::iter::once((&here, &there))))?;
         let edits = as_edits(table, &new, &known.row, self.record.user);
         let sets: BTreeSet<ChangeSetId> = entries.iter().filter_map(|entry| entry.change_set).collect();
         self.update(&there, edits);

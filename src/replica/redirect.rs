@@ -1,91 +1,148 @@
-//! A row that has another id on the server than it was made with here: what is about it, and what points to it.
+//! Rows that have another id on the server than they were made with here: what is about them, and what points to them.
 
 use super::Draft;
 use crate::error::Result;
-use crate::journal::RowRequest;
-use crate::model::{planted, Bug, Change, Key, Row, Value};
-use flette_odata::Schema;
+use crate::journal::{Entry, RowRequest};
+use crate::model::{planted, Bug, Change, EntityRef, FieldEdit, Key, Row, Value};
+use flette_odata::{ordered, Schema};
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
-impl Draft<'_> {
-    /// From here on both ids mean the row that was made here as `here`, and that the server keeps as `there`: its entries, and
-    /// all that points to it.
-    ///
-    /// # Errors
-    /// [`Error::Damaged`](crate::error::Error) when either id is mapped to something else.
-    pub fn rename(&mut self, schema: &Schema, here: &Key, there: &Key) -> Result<()> {
-        self.map_id(here.clone(), there.id)?;
-        for mut entry in self.entries_of(here) {
-            entry.key = there.clone();
-            self.put(entry);
-        }
-        self.redirect(schema, here, there);
-        Ok(())
-    }
+/// Rows with another id on the server, by the id that they have here. Ids are unique over tables (RFC 9562).
+pub(crate) struct Renamed<'k> {
+    by_id: BTreeMap<Uuid, (&'k Key, &'k Key)>,
+    /// Columns of pairs, which name their rows by plain ids, and columns of ids: by table.
+    plain: BTreeMap<String, BTreeSet<String>>,
+}
 
-    /// Whatever points to a row that the server does not know by this id, is held by it, or was logged of it, is about the other one.
-    pub(super) fn redirect(&mut self, schema: &Schema, here: &Key, there: &Key) {
-        if planted(Bug::LocalIdSent) {
-            return;
-        }
-        for entry in self.all_entries() {
-            let mut moved = entry.clone();
-            turn_change(schema, &entry.key.table, &mut moved.change, (here, there));
-            turn_keys(&mut moved.holders, (here, there));
-            if moved != entry {
-                self.put(moved);
+impl<'k> Renamed<'k> {
+    /// Of these rows: their keys here, and there.
+    pub(crate) fn of(schema: &Schema, rows: impl Iterator<Item = (&'k Key, &'k Key)>) -> Renamed<'k> {
+        let by_id: BTreeMap<Uuid, (&Key, &Key)> =
+            rows.map(|(here, there)| (here.id, (here, there))).collect();
+        let tables = ordered::set(by_id.values().map(|(here, _)| here.table.as_str()));
+        let mut plain: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut add = |table: &str, column: &str| {
+            plain.entry(table.to_owned()).or_default().insert(column.to_owned());
+        };
+        for pairs in &schema.many_to_many {
+            for end in
+                [&pairs.first, &pairs.second].into_iter().filter(|end| tables.contains(end.table.as_str()))
+            {
+                add(&pairs.intersect, &end.column);
             }
         }
-        let logged = self.state().conflicts.values().filter(|conflict| conflict.key == *here);
-        for conflict in logged.cloned().collect::<Vec<_>>() {
-            self.effects.conflicts.entry(conflict.id).or_insert(conflict);
+        for table in schema.tables.iter().filter(|table| tables.contains(table.logical_name.as_str())) {
+            add(&table.logical_name, &table.primary_id);
         }
-        let keys = self.effects.conflicts.values_mut().map(|conflict| &mut conflict.key);
-        keys.filter(|key| *key == here).for_each(|key| *key = there.clone());
+        Renamed { by_id, plain }
+    }
+
+    fn key(&self, key: &Key) -> Option<&'k Key> {
+        self.by_id.get(&key.id).filter(|(here, _)| *here == key).map(|(_, there)| *there)
+    }
+
+    fn target(&self, to: &EntityRef) -> Option<Uuid> {
+        self.by_id.get(&to.id).filter(|(here, _)| here.table == to.table).map(|(_, there)| there.id)
+    }
+
+    /// What a value is by the new ids, if it is another one.
+    fn value(&self, table: &str, column: &str, value: &Value) -> Option<Value> {
+        match value {
+            Value::Lookup(to) => {
+                let id = self.target(to)?;
+                Some(Value::Lookup(EntityRef { table: to.table.clone(), id }))
+            }
+            Value::Guid(id) => {
+                let (_, there) = self.by_id.get(id)?;
+                let is_plain = self.plain.get(table).is_some_and(|columns| columns.contains(column));
+                is_plain.then_some(Value::Guid(there.id))
+            }
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Decimal(_)
+            | Value::Double(_)
+            | Value::Text(_)
+            | Value::DateTime(_)
+            | Value::Date(_) => None,
+        }
+    }
+
+    /// Whether an entry is about one of the rows, held by one, or points to one.
+    fn concerns(&self, entry: &Entry) -> bool {
+        let table = entry.key.table.as_str();
+        let is_other = |column: &str, value: &Value| self.value(table, column, value).is_some();
+        self.key(&entry.key).is_some()
+            || entry.holders.iter().any(|holder| self.key(holder).is_some())
+            || match &entry.change {
+                Change::Create(row) => row.iter().any(|(name, value)| is_other(name, value)),
+                Change::Update(edits) => edits
+                    .iter()
+                    .any(|edit| is_other(&edit.name, &edit.old) || is_other(&edit.name, &edit.new)),
+                Change::Delete => false,
+            }
+    }
+
+    /// A request as if the rows had never had their first ids.
+    pub(crate) fn turn(&self, request: &mut RowRequest) {
+        self.turn_parts(&mut request.key, &mut request.change, &mut request.holders);
+    }
+
+    pub(crate) fn turn_key(&self, key: &mut Key) {
+        if let Some(there) = self.key(key) {
+            there.clone_into(key);
+        }
+    }
+
+    fn turn_parts(&self, key: &mut Key, change: &mut Change, holders: &mut [Key]) {
+        let turn = |name: &str, value: &mut Value| {
+            if let Some(other) = self.value(&key.table, name, value) {
+                *value = other;
+            }
+        };
+        match change {
+            Change::Create(row) => turn_row(row, turn),
+            Change::Update(edits) => {
+                for FieldEdit { name, old, new } in edits {
+                    turn(name, old);
+                    turn(name, new);
+                }
+            }
+            Change::Delete => {}
+        }
+        holders.iter_mut().for_each(|holder| self.turn_key(holder));
+        self.turn_key(key);
     }
 }
 
-/// A request as if the row had never had its first id.
-pub(crate) fn turn_request(schema: &Schema, request: &mut RowRequest, ids: (&Key, &Key)) {
-    turn_change(schema, &request.key.table, &mut request.change, ids);
-    turn_keys(&mut request.holders, ids);
-    turn_keys(std::slice::from_mut(&mut request.key), ids);
+fn turn_row(row: &mut Row, turn: impl Fn(&str, &mut Value)) {
+    row.iter_mut().for_each(|(name, value)| turn(name, value));
 }
 
-fn turn_keys(keys: &mut [Key], (here, there): (&Key, &Key)) {
-    keys.iter_mut().filter(|key| *key == here).for_each(|key| *key = there.clone());
-}
-
-fn turn_change(schema: &Schema, table: &str, change: &mut Change, (here, there): (&Key, &Key)) {
-    let turn = |value: &mut Value| turn(value, here, there);
-    match change {
-        Change::Create(row) => {
-            row.values_mut().for_each(turn);
-            turn_pair(schema, table, row, (here, there));
-            let own = schema.table(table).filter(|_| table == here.table).map(|table| &table.primary_id);
-            let own = own.and_then(|name| row.get_mut(name)).filter(|id| **id == Value::Guid(here.id));
-            own.into_iter().for_each(|id| *id = Value::Guid(there.id));
+impl Draft<'_> {
+    /// From here on both ids mean the rows that were made here, and that the server keeps under other ids: their entries, all that
+    /// points to them or is held by them, and what was logged of them.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`](crate::error::Error) when an id is mapped to something else.
+    pub(crate) fn rename(&mut self, renamed: &Renamed) -> Result<()> {
+        for (here, there) in renamed.by_id.values() {
+            self.map_id((*here).clone(), there.id)?;
         }
-        Change::Update(edits) => {
-            edits.iter_mut().flat_map(|edit| [&mut edit.old, &mut edit.new]).for_each(turn);
+        if planted(Bug::LocalIdSent) {
+            return Ok(());
         }
-        Change::Delete => {}
-    }
-}
-
-fn turn(value: &mut Value, here: &Key, there: &Key) {
-    if let Value::Lookup(to) = value {
-        if to.table == here.table && to.id == here.id {
-            to.id = there.id;
+        let moved: Vec<Entry> = self.all_entries().filter(|entry| renamed.concerns(entry)).cloned().collect();
+        for mut entry in moved {
+            renamed.turn_parts(&mut entry.key, &mut entry.change, &mut entry.holders);
+            self.put(entry);
         }
-    }
-}
-
-/// A pair names its rows by plain ids.
-fn turn_pair(schema: &Schema, table: &str, row: &mut Row, (here, there): (&Key, &Key)) {
-    let pairs = schema.many_to_many.iter().filter(|pairs| pairs.intersect == table);
-    for end in pairs.flat_map(|pairs| [&pairs.first, &pairs.second]).filter(|end| end.table == here.table) {
-        if row.get(&end.column) == Some(&Value::Guid(here.id)) {
-            row.insert(end.column.clone(), Value::Guid(there.id));
+        let logged = self.state().conflicts.values().filter(|conflict| renamed.key(&conflict.key).is_some());
+        for conflict in logged {
+            self.effects.conflicts.entry(conflict.id).or_insert_with(|| conflict.clone());
         }
+        self.effects.conflicts.values_mut().for_each(|conflict| renamed.turn_key(&mut conflict.key));
+        Ok(())
     }
 }

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::journal::{Entry, EntryState, Reason, RowRequest};
 use crate::model::{Change, ETag, EntityRef, Key, OpId};
 use crate::remote::{Outcome, Reference, RowCall};
-use crate::replica::{is_held, turn_request, Draft, State};
+use crate::replica::{is_held, Draft, Renamed, State};
 use flette_odata::edm::{Schema, Table};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,15 +49,12 @@ pub(super) fn added<'r>(
 ) -> BTreeMap<Key, OpId> {
     let schema = draft.schema();
     let is_added = |request: &&RowRequest| {
-        let sent = request
-            .seqs
-            .iter()
-            .filter_map(|seq| draft.entry(*seq))
-            .find(|entry| entry.state == EntryState::Sent);
+        let entries = request.seqs.iter().filter_map(|seq| draft.entry_at(*seq));
+        let sent = || entries.clone().find(|entry| entry.state == EntryState::Sent);
         let assigns = || schema.table(&request.key.table).is_some_and(Table::assigns_ids);
         matches!(request.change, Change::Create(_))
             && !is_held(&schema, &request.key.table)
-            && sent.map_or_else(assigns, |entry| entry.added)
+            && sent().map_or_else(assigns, |entry| entry.added)
     };
     requests.filter(is_added).map(|request| (request.key.clone(), request.op)).collect()
 }
@@ -96,31 +93,36 @@ pub(super) fn given(state: &State, schema: &Schema, answered: &mut [Answered]) -
         let made_as = representation(schema, &there, &answer.body).map(|(_, _, etag)| etag);
         pairs.push(Given { here, there, made_as });
     }
-    for Given { here, there, .. } in &pairs {
-        answered.iter_mut().for_each(|answered| turn(schema, answered, (here, there)));
+    if pairs.is_empty() {
+        return pairs;
     }
+    let renamed = renamed(schema, &pairs);
+    answered.iter_mut().for_each(|answered| turn(answered, &renamed));
     pairs
 }
 
-fn turn(schema: &Schema, answered: &mut Answered, (here, there): (&Key, &Key)) {
+fn renamed<'g>(schema: &Schema, given: &'g [Given]) -> Renamed<'g> {
+    Renamed::of(schema, given.iter().map(|given| (&given.here, &given.there)))
+}
+
+fn turn(answered: &mut Answered, renamed: &Renamed) {
     let ready = &mut answered.ready;
-    for request in ready.held.iter_mut().chain([&mut ready.request]) {
-        turn_request(schema, request, (here, there));
-    }
+    ready.held.iter_mut().chain([&mut ready.request]).for_each(|request| renamed.turn(request));
     if let RowCall::Add { key, .. } = &mut ready.call {
-        if key == here {
-            *key = there.clone();
-        }
+        renamed.turn_key(key);
     }
 }
 
 /// Puts the rows under the ids that the server gave them. What was made of them since builds upon what was made there.
 ///
 /// # Errors
-/// As [`Draft::rename`].
+/// As `Draft::rename`.
 pub(super) fn rename(draft: &mut Draft, schema: &Schema, given: &[Given]) -> Result<()> {
-    for Given { here, there, made_as } in given {
-        draft.rename(schema, here, there)?;
+    if given.is_empty() {
+        return Ok(());
+    }
+    draft.rename(&renamed(schema, given))?;
+    for Given { there, made_as, .. } in given {
         for entry in draft.entries_of(there) {
             draft.put(Entry { base: made_as.clone(), ..entry });
         }

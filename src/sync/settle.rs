@@ -14,16 +14,9 @@ pub fn settle(table: &Table, request: &RowRequest, entries: &[Entry], row: &Row,
         entries.iter().partition(|entry| request.seqs.contains(&entry.seq));
     let mut decision = Decision::default();
     let rest = unsaid(table, request, &sent, row);
-    if let (Some(first), false) = (sent.first(), rest.is_empty()) {
-        decision.renew.insert(first.seq);
-        decision.keep.push(Entry {
-            change: Change::Update(rest),
-            base: Some(etag.clone()),
-            change_set: None,
-            state: EntryState::Waiting,
-            added: false,
-            ..(*first).clone()
-        });
+    if let Some(entry) = still_to_say(rest, &sent, etag) {
+        decision.renew.insert(entry.seq);
+        decision.keep.push(entry);
     }
     if later.is_empty() {
         return decision;
@@ -46,7 +39,11 @@ pub fn settle(table: &Table, request: &RowRequest, entries: &[Entry], row: &Row,
 pub fn left_unsaid(table: &Table, sent: &[Entry], row: &Row, etag: &ETag) -> Option<Entry> {
     let sent: Vec<&Entry> = sent.iter().collect();
     let Some(Squashed::Request(request)) = squash(&sent) else { return None };
-    let rest = unsaid(table, &request, &sent, row);
+    still_to_say(unsaid(table, &request, &sent, row), &sent, etag)
+}
+
+/// An entry for the rest, in the place of what was sent.
+fn still_to_say(rest: Vec<FieldEdit>, sent: &[&Entry], etag: &ETag) -> Option<Entry> {
     let first = sent.first().filter(|_| !rest.is_empty())?;
     Some(Entry {
         change: Change::Update(rest),

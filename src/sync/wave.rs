@@ -77,7 +77,7 @@ impl Ready {
 }
 
 fn was_sent(draft: &Draft, request: &RowRequest) -> bool {
-    let sent = |seq: &Seq| draft.entry(*seq).is_some_and(|e| e.state == EntryState::Sent);
+    let sent = |seq: &Seq| draft.entry_at(*seq).is_some_and(|e| e.state == EntryState::Sent);
     request.seqs.iter().any(sent)
 }
 
