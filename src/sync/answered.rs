@@ -167,6 +167,8 @@ fn heard<'s>(draft: &Draft, schema: &'s Schema, ready: &Ready, answer: &RowAnswe
     match (answer.tells, &ready.call) {
         // A receipt tells what it was then; and a server may tell no more than the id.
         _ if ready.is_add() && (!ready.first || answer.body.is_empty()) => Heard::Unfounded,
+        // All rows are being read, this one perhaps after that.
+        _ if !ready.first && draft.cursor(&key.table).shadow.is_some() => Heard::Unfounded,
         _ if answer.body.is_empty() => Heard::Nothing,
         (Reply::Changes, RowCall::Update { base, .. }) => match changes(schema, key, &answer.body) {
             Some((table, changed, etag)) => match has_version(draft.state().known(key), base, table) {

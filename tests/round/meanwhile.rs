@@ -1,6 +1,7 @@
 //! What happens while a request is under way: the user goes on, or the worker is killed.
 
-use crate::support::{chance, edit, text, Device, Fault, Server, Wire};
+use crate::faults::is_push;
+use crate::support::{chance, edit, text, tick, Device, Fault, Server, Wire};
 use flette::model::{Key, Millis};
 use flette::platform::{Transport, TransportError};
 use flette::replica::Replica;
@@ -159,7 +160,7 @@ fn stopped_round(device: &Device, holds: &'static str, but: &'static str) {
         if request.url.contains(holds) && !request.url.contains(but) {
             told.stop();
         }
-        None
+        is_push(request).then(unavailable)
     });
     let (now, random) = (|| device.now(), chance());
     let outside = Outside { transport: &device.wire, now: &now, random: &random };
@@ -250,6 +251,50 @@ fn a_new_row_that_was_deleted_before_its_answer_was_heard_is_not_shown_again() {
     device.sync();
     assert!(device.entries().is_empty());
     assert!(device.row("account", made).is_none());
+}
+
+/// The answer to a batch of one request, which nobody could carry out just now.
+fn unavailable() -> Fault {
+    let part = "--b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n\
+                HTTP/1.1 503 Service Unavailable\r\n\r\n\r\n--b--\r\n";
+    let mut answer = Response::empty(200).header("Content-Type", "multipart/mixed; boundary=b");
+    answer.body = part.into();
+    Fault::Answer(answer)
+}
+
+/// A receipt tells what a row was then; what is about to take the place of all rows was read later.
+#[test]
+fn what_all_rows_were_read_with_is_not_undone_by_an_older_receipt() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let device = Device::synced(&server, "demo");
+    let edited = online.create("contacts", r#"{"lastname":"Edited"}"#);
+    device.sync();
+    device.edit("contact", edited, &[("jobtitle", text("here"))]);
+    let made = device.create("contact", &[("lastname", text("Made"))]);
+    let gone = device.create("contact", &[("lastname", text("Gone"))]);
+    unanswered_round(&device);
+    tick();
+    for id in [edited, made] {
+        online.patch("contacts", id, r#"{"telephone1":"there"}"#);
+    }
+    online.delete("contacts", gone);
+    device.change(|draft| {
+        let mut cursor = draft.cursor("contact");
+        cursor.delta_link = None;
+        draft.set_cursor("contact", cursor);
+    });
+    stopped_round(&device, "/contacts?", "$deltatoken");
+    let cursor = device.replica.state().tables["contact"].cursor.clone();
+    assert!(cursor.shadow.is_some() && cursor.delta_link.is_some(), "all is read and waits for its place");
+    assert_eq!(device.entries().len(), 3);
+    device.sync();
+    assert!(device.entries().is_empty() && device.conflicts().is_empty());
+    assert_eq!(device.text("contact", edited, "jobtitle"), "here");
+    for id in [edited, made] {
+        assert_eq!(device.text("contact", id, "telephone1"), "there");
+    }
+    assert!(device.row("contact", gone).is_none());
 }
 
 #[test]
