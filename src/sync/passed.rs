@@ -4,16 +4,17 @@ use super::outside::{is_told, until_told};
 use super::reconcile::{sent_edits, Incoming};
 use super::round::hello;
 use super::step::{meet, mirror, News, Run, Stop, Told};
-use super::unclear::{boundary, representation};
+use super::unclear::boundary;
 use super::{Outside, Progress, SyncConfig};
 use crate::journal::{Entry, EntryState};
 use crate::model::{ETag, Key, Row};
 use crate::platform::Transport;
 use crate::remote::{stamps_of_row, Outcome, Resolve, RowAnswer, RowCall};
-use crate::replica::{Draft, Replica, State};
+use crate::replica::{decode_row, Draft, Item, PageError, Replica, State};
 use crate::store::{Durability, Store};
 use flette_odata::edm::Table;
 use flette_odata::navigation::navigation;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// A row that was written, and the names of what was written of it.
@@ -101,7 +102,13 @@ fn take_over<S: Store, T: Transport>(
     let known = draft.state().mirror_row(key);
     match &answer.outcome {
         Outcome::Done => {
-            let (_, mut row, etag) = representation(&draft.schema(), key, &answer.body)?;
+            let (mut row, etag, others) = as_far_as_it_fits(table, key, &answer.body)?;
+            if !others.is_empty() {
+                draft.record.schema_checked = None;
+                let known = known.iter().flat_map(|(row, _)| row);
+                let kept = known.filter(|(name, _)| others.contains(*name));
+                row.extend(kept.map(|(name, value)| (name.clone(), value.clone())));
+            }
             if under_way {
                 let (row, etag) = but_sent(&entries, known?, row);
                 return Some((key.clone(), Some((News::Row(row), etag))));
@@ -117,6 +124,27 @@ fn take_over<S: Store, T: Transport>(
             Some((key.clone(), None))
         }
         Outcome::Resolve(_) | Outcome::Retry(_) | Outcome::Hold(_) | Outcome::Park(_) => None,
+    }
+}
+
+/// A row as far as it fits the columns known here, and the names of those that are others on the server by now: until the schema
+/// is read again, these show what they did.
+fn as_far_as_it_fits(table: &Table, key: &Key, body: &[u8]) -> Option<(Row, ETag, BTreeSet<String>)> {
+    let (mut fitting, mut others) = (Cow::Borrowed(table), BTreeSet::new());
+    loop {
+        match decode_row(body, &fitting) {
+            Ok(page) => {
+                let is_it = page.items().next() == Some(Item::Row(key.id));
+                return is_it.then_some((page.row(0), ETag(page.etag(0)?), others));
+            }
+            Err(PageError::WrongType { column } | PageError::UnknownTarget { column }) => {
+                fitting.to_mut().columns.retain(|known| known.logical_name != column);
+                if !others.insert(column) {
+                    return None;
+                }
+            }
+            Err(PageError::Malformed(_) | PageError::NoId) => return None,
+        }
     }
 }
 

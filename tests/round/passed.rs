@@ -1,7 +1,7 @@
 //! Writes that go to the server past the replica, since their row is not here, and changes of that row that another context
 //! makes meanwhile.
 
-use crate::schema::add_column;
+use crate::schema::{add_column, retype_column};
 use crate::station::Station;
 use crate::support::{Fault, Server, TABLES};
 use flette_odata::{Method, Request, Uuid};
@@ -146,4 +146,23 @@ fn a_column_that_only_the_server_knows_is_here_after_the_next_round_where_a_writ
     let row = other.alone(&format!("contacts({id})"));
     let row: Value = serde_json::from_slice(&row.body).unwrap();
     assert_eq!(row["new_memo"], "noted");
+}
+
+/// The schema known here is read again by the next round only.
+#[test]
+fn a_write_that_is_passed_on_shows_where_a_column_of_its_row_has_another_type_by_now() {
+    let server = Server::start();
+    let online = server.user("admin");
+    add_column(&online);
+    let (station, other, id) = two_contexts(&server);
+    online.patch("contacts", id, r#"{"new_memo":"note"}"#);
+    pass((&station, &other), (Method::Patch, id, r#"{"lastname":"passed on"}"#), move |_| {
+        retype_column(&online);
+        online.patch("contacts", id, r#"{"new_memo":7}"#);
+    });
+    assert_eq!(names(&shown(&other, id)).0, "passed on");
+    other.sync();
+    let row = other.alone(&format!("contacts({id})"));
+    let row: Value = serde_json::from_slice(&row.body).unwrap();
+    assert_eq!((&row["new_memo"], names(&row).0), (&Value::from(7), "passed on"));
 }

@@ -20,6 +20,14 @@ fn drop_column(online: &Wire) {
     assert!(dropped.status < 300, "{dropped:?}");
 }
 
+/// Makes the column anew, for whole numbers up to 9.
+pub fn retype_column(online: &Wire) {
+    drop_column(online);
+    let body = r#"{"@odata.type":"Microsoft.Dynamics.CRM.IntegerAttributeMetadata","SchemaName":"new_Memo","MinValue":0,
+        "MaxValue":9,"DisplayName":{"LocalizedLabels":[{"Label":"Memo","LanguageCode":1033}]},"RequiredLevel":{"Value":"None"}}"#;
+    assert!(online.ask(Method::Post, ATTRIBUTES, body).status < 300);
+}
+
 #[test]
 fn a_full_pull_that_names_a_dropped_column_reads_the_columns_anew_and_goes_on_with_change_tracking() {
     let server = Server::start();
@@ -113,10 +121,7 @@ fn a_receipt_that_does_not_fit_the_columns_any_more_settles_what_was_sent() {
         device.wire.fail(|request| is_push(request).then_some(Fault::LoseAnswer));
         assert!(!device.round().ok);
         device.wire.heal();
-        drop_column(&online);
-        let body = r#"{"@odata.type":"Microsoft.Dynamics.CRM.IntegerAttributeMetadata","SchemaName":"new_Memo","MinValue":0,
-            "MaxValue":9,"DisplayName":{"LocalizedLabels":[{"Label":"Memo","LanguageCode":1033}]},"RequiredLevel":{"Value":"None"}}"#;
-        assert!(online.ask(Method::Post, ATTRIBUTES, body).status < 300);
+        retype_column(&online);
         if gone {
             online.delete("contacts", made);
         }
