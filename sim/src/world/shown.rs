@@ -164,8 +164,12 @@ impl World {
                 )),
             };
         };
-        // A custom column that the server took, and of which the device has yet to hear, is in none of its answers.
-        let unheard_of = |column: &str| MEMOS.contains(&column) && seen.get(column).is_none();
+        // A custom column that the server took, and of which the device has yet to hear, is in none of its answers; nor is a text
+        // where it still knows a column for whole numbers.
+        let device = &self.devices[at];
+        let unheard_of = |column: &str| {
+            MEMOS.contains(&column) && (seen.get(column).is_none() || !takes_texts(device, column))
+        };
         let values = values.into_iter().filter(|(column, _)| !unheard_of(column));
         let is_shown = |column: &str, value: &String| {
             let shown = text_of(&seen[column]);
@@ -229,6 +233,14 @@ fn sees_all(device: &Device) -> bool {
 pub(super) fn user_of(at: usize) -> &'static str {
     let further = || FURTHER_USERS.get(at - USERS.len()).copied();
     USERS.get(at).copied().or_else(further).unwrap_or(USERS[0])
+}
+
+/// Whether a column of contacts is one for texts, as far as a device knows.
+fn takes_texts(device: &Device, column: &str) -> bool {
+    let path = format!("EntityDefinitions(LogicalName='contact')/Attributes(LogicalName='{column}')");
+    let answer = device.ask_alone(Request::get(format!("{ROOT}{path}?$select=AttributeType")));
+    let told: Option<Json> = answer.and_then(|answer| serde_json::from_slice(&answer.body).ok());
+    told.is_some_and(|column| column["AttributeType"] == "String")
 }
 
 /// A filter as it stands in a URL.
