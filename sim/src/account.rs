@@ -138,6 +138,8 @@ pub struct Account {
     by_rows: bool,
     /// When the server forgot its receipts last.
     receipts_forgotten: Option<u64>,
+    /// Columns that were dropped once.
+    dropped: BTreeSet<String>,
     /// Whose deletion takes a row along.
     parents: BTreeMap<Uuid, Uuid>,
     /// Ids that the server gave to new rows of devices.
@@ -202,6 +204,11 @@ impl Account {
     pub fn forgets_receipts(&mut self) {
         self.ticks += 1;
         self.receipts_forgotten = Some(self.ticks);
+    }
+
+    /// A column is dropped, with all that stood in it.
+    pub fn drops(&mut self, column: &str) {
+        self.dropped.insert(column.to_owned());
     }
 
     /// Whether a request that is sent again must be answered as it was the first time.
@@ -304,7 +311,11 @@ impl Account {
     fn may_stand_again(&self, (row, column): &(Uuid, String), value: &str, before: &[String]) -> bool {
         let insists = || self.insisting.iter().any(|(_, insisted)| insisted == column);
         let stood = before.iter().filter(|stood| *stood == value).count();
-        column.starts_with("address1_") || insists() || stood <= self.times_chosen(*row, column, value)
+        let unknown = || self.by_rows && self.dropped.contains(column);
+        column.starts_with("address1_")
+            || insists()
+            || unknown()
+            || stood <= self.times_chosen(*row, column, value)
     }
 
     /// I-9. Without receipts nobody can tell a create that never arrived from one whose row is gone, where the feed does not tell

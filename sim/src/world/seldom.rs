@@ -187,8 +187,9 @@ impl World {
     }
 
     fn drop_column(&mut self) -> Result<bool, String> {
-        let path = attribute(self.premises.memo_name());
-        let dropped = self.online(Method::Delete, &path, Json::Null)?;
+        let name = self.premises.memo_name();
+        let dropped = self.online(Method::Delete, &attribute(name), Json::Null)?;
+        self.account.drops(name);
         self.premises.memo &= !dropped;
         self.premises.retyped &= !dropped;
         Ok(dropped)
