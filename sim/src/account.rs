@@ -211,6 +211,16 @@ impl Account {
         self.dropped.insert(column.to_owned());
     }
 
+    /// Whether the user of a device has deleted there what a row hangs on: it went along.
+    pub fn went_along(&self, device: usize, row: Uuid) -> bool {
+        let deletes = |record: &Record, gone: Uuid| {
+            let said = record.device == device && record.said == Said::Done;
+            said && matches!(record.deed, Deed::Delete { row } if row == gone)
+        };
+        let above = std::iter::successors(self.parents.get(&row), |parent| self.parents.get(parent));
+        above.take(self.parents.len()).any(|gone| self.records.iter().any(|record| deletes(record, *gone)))
+    }
+
     /// Whether a request that is sent again must be answered as it was the first time.
     pub fn has_receipts(&self) -> bool {
         !self.by_rows

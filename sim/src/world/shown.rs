@@ -158,6 +158,7 @@ impl World {
         let Some(seen) = seen else {
             return match deed {
                 Deed::Delete { .. } => Ok(()),
+                _ if self.account.went_along(at, *row) => Ok(()),
                 _ => Err(format!(
                     "I-14: device {at} answers {} and does not show {row}, which it has acknowledged",
                     answer.status
