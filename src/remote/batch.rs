@@ -333,15 +333,16 @@ fn blame_new_rows(answers: &mut [RowAnswer]) {
     }
 }
 
-/// A change set was refused since a row is missing: that is none of its new rows, unless the server gives ids to such rows by now and
-/// knows none of ours. One that they point to may be; then the others stand as they were when they are read.
+/// A change set was refused since a row is missing: that is none of its new rows, unless one goes by an id of ours where the server
+/// gives ids by now, and knows none of these. One that they point to may be; then the others stand as they were when they are read.
 fn spare_new_rows(group: &Group<'_>, answers: &mut [RowAnswer]) {
     let missing = |answer: &RowAnswer| matches!(answer.outcome, Outcome::Resolve(Resolve::Gone(_)));
     if !answers.iter().any(missing) {
         return;
     }
-    for ((call, _), answer) in group.iter().zip(answers).filter(|((_, table), _)| !table.assigns_ids()) {
-        if let (RowCall::Create { .. }, Outcome::Park(reason)) = (call, &answer.outcome) {
+    for ((call, table), answer) in group.iter().zip(answers) {
+        let is_spared = call.is_add() || matches!(call, RowCall::Create { .. }) && !table.assigns_ids();
+        if let (true, Outcome::Park(reason)) = (is_spared, &answer.outcome) {
             answer.outcome = Outcome::Resolve(Resolve::Changed(reason.clone()));
         }
     }
