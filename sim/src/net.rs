@@ -258,6 +258,7 @@ impl Wire {
             }
             Fault::BatchAnswersReordered => {
                 let answer = self.answer(&request).await?;
+                self.crm.traffic.borrow_mut().disorders(&request, &answer);
                 Ok(self.garbled(answer, |answers, at| self.disorder(answers, at)))
             }
             Fault::Status(status @ (429 | 503)) => Ok(Response::empty(status).header("Retry-After", "1")),

@@ -267,6 +267,19 @@ impl Traffic {
         }
     }
 
+    /// Answers to a batch change places. Nothing tells one refusal from another one, so each may be taken for that of any row.
+    pub fn disorders(&mut self, request: &Request, answer: &Response) {
+        let kind = answer.headers.get("Content-Type").unwrap_or_default();
+        let answers = parse_batch_response(kind, &answer.body).unwrap_or_default();
+        let refusals = answers.iter().filter_map(|answer| match answer {
+            BatchAnswer::Single(answer) => Some(answer.status).filter(|status| *status >= 400),
+            BatchAnswer::ChangeSet(_) => None,
+        });
+        let singles = units(request).into_iter().filter(|unit| unit.len() == 1).flatten();
+        let rows: Vec<Uuid> = singles.filter_map(|part| row_of(&part.request.url)).collect();
+        self.refused.extend(refusals.flat_map(|status| rows.iter().map(move |row| (*row, status))));
+    }
+
     /// The server has answered a request of its own.
     pub fn answers_one(&mut self, request: &Request, answer: &Response) {
         self.given.tell(request, answer);

@@ -209,7 +209,8 @@ impl Account {
     /// Whether change sets stayed whole: with one of its changes parked, the others wait too, and none of them was applied.
     /// But when all of it was carried out, and what is parked are values of columns that go (`going`): the device had not
     /// heard of the first before the values were gone from its sight, and was right to ask for them once more. Nor where nobody can
-    /// tell the device: without receipts, or when requests arrive `late`, one of them after its double was refused.
+    /// tell the device: without receipts, or when they were forgotten since, or when requests arrive `late`, one of them after its
+    /// double was refused.
     ///
     /// # Errors
     /// The first change set that was torn.
@@ -236,7 +237,8 @@ impl Account {
                     self.stood(row, column, value) && !chosen(column, value)
                 };
                 let value = other.deed.values().iter().find(stood);
-                let unheard = self.by_rows || late || self.set_waits_for(record, told, going);
+                let forgotten = self.receipts_forgotten.is_some_and(|at| at > record.begun);
+                let unheard = self.by_rows || forgotten || late || self.set_waits_for(record, told, going);
                 let went = unheard && self.set_was_carried_out(record, told);
                 if let (Some((column, value)), false) = (value, self.was_restored() || went) {
                     return Err(format!(
@@ -272,9 +274,13 @@ impl Account {
     /// Whether everything in the change set of a change stood on the server, but what had lost to a newer value before and is
     /// in the conflict log.
     fn set_was_carried_out(&self, record: &Record, told: &Testimony) -> bool {
-        let mut set = self.acknowledged(record.device).filter(|other| other.set == record.set);
-        set.all(|other| match &other.deed {
+        let set = || self.acknowledged(record.device).filter(|other| other.set == record.set);
+        let goes =
+            |row: Uuid| set().any(|other| matches!(other.deed, Deed::Delete { row: gone } if gone == row));
+        set().all(|other| match &other.deed {
             Deed::Delete { row } => self.gone.contains(row),
+            // It went with what it hangs on, before anybody could see it.
+            Deed::Create { parent: Some(parent), .. } if goes(*parent) => true,
             Deed::Create { row, values, .. } | Deed::Edit { row, values } => {
                 let lost = |value: &str| told.logs(*row, value);
                 // Of his edits of a field that became one, the last was sent.
