@@ -99,13 +99,16 @@ impl<P: Platform + 'static> Engine<P> {
 
     async fn status(&self) -> Result<Response> {
         // What another context sent and received since is told, too, where the store can say.
-        self.catch_up().await;
+        let is_newest = self.catch_up().await;
         self.load_all().await?;
         let (memory, scope) = (self.platform.memory_bytes(), self.scope());
         let state = self.replica.state();
         let now = self.platform.now();
         let going = offline::on_the_way(&state, &scope, &self.live, now);
-        Ok(json(&views::status(&state, (&scope, &self.config.profile), &self.live, (memory, going), now)))
+        let profile = &self.config.profile;
+        let mut status = views::status(&state, (&scope, profile), &self.live, (memory, going), now);
+        status.synced &= is_newest;
+        Ok(json(&status))
     }
 
     async fn parity(&self) -> Result<Response> {

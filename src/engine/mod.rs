@@ -159,9 +159,10 @@ impl<P: Platform + 'static> Engine<P> {
         }
     }
 
-    /// Hears what another context has committed. Where that fails, what is known here goes on to count.
-    async fn catch_up(&self) {
-        let _ = self.replica.catch_up().await;
+    /// Hears what another context has committed. Where that fails, what is known here goes on to count. Tells whether it is the
+    /// newest.
+    async fn catch_up(&self) -> bool {
+        self.replica.catch_up().await.unwrap_or(false)
     }
 
     /// Passes a request on to the server as it is.

@@ -24,7 +24,7 @@ pub(super) struct Status {
     syncing: bool,
     progress: Option<serde_json::Value>,
     last_sync: Option<String>,
-    synced: bool,
+    pub(super) synced: bool,
     /// How far going offline has come, while it is wished for.
     going_offline: Option<OnTheWay>,
     generation: u64,

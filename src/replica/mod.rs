@@ -182,17 +182,20 @@ impl<S: Store> Replica<S> {
         Ok(read)
     }
 
-    /// Reads everything again if another context has written since. Not while this one writes, which tells it anyway.
+    /// Reads everything again if another context has written since. Not while this one writes, which tells it anyway. Tells whether
+    /// what is known here is the newest.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn catch_up(&self) -> Result<()> {
-        let Some(_guard) = self.commits.try_lock() else { return Ok(()) };
+    pub async fn catch_up(&self) -> Result<bool> {
+        let guard = self.commits.try_lock();
         let known = self.state.borrow().revision;
-        if self.store.revision().await? != known {
-            self.reload().await?;
+        let is_newest = self.store.revision().await? == known;
+        if is_newest || guard.is_none() {
+            return Ok(is_newest);
         }
-        Ok(())
+        self.reload().await?;
+        Ok(true)
     }
 
     /// Comes back when every transaction that had begun is over.

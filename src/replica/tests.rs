@@ -98,6 +98,25 @@ fn a_table_is_not_shown_before_it_is_known_to_be_whole() {
     assert!(second.is_loaded(&["account"]) && !second.state().record.pull_due);
 }
 
+/// What this context writes meets what the other one has written only when it is stored.
+#[test]
+fn while_one_context_writes_it_does_not_take_what_it_knows_for_the_newest() {
+    let store = MemoryStore::new();
+    let [first, second] = [(), ()].map(|()| pollster::block_on(open(store.clone())));
+    let write = second.commits.try_lock().unwrap();
+    let newest = || pollster::block_on(second.catch_up()).unwrap();
+    assert!(newest());
+    let due = first.transact(Millis(1), Durability::Strict, &[], |draft| {
+        draft.record.pull_due ^= true;
+        Ok(())
+    });
+    pollster::block_on(due).unwrap();
+    assert!(!newest(), "there is something newer");
+    drop(write);
+    assert!(newest(), "it has come in");
+    assert_eq!(second.state().record.pull_due, first.state().record.pull_due);
+}
+
 /// What a transaction does: makes a row, edits it, makes it and another, settles the first entry, marks it as sent, removes
 /// the last entry, turns the mode.
 fn act(draft: &mut Draft, kind: u8) {
