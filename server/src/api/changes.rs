@@ -180,6 +180,7 @@ impl Reading {
         work(&Feed {
             table: list.table,
             filter: list.query.filter.as_ref(),
+            caller: self.scope.user,
             now: &self.now,
             read: &self.read,
             before: self.before(list),

@@ -41,7 +41,7 @@ pub(super) struct Ticket {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Scope {
     lineage: Uuid,
-    user: Uuid,
+    pub(super) user: Uuid,
     table: String,
     /// Digest of the filter, when there is one.
     filter: Option<String>,

@@ -729,6 +729,28 @@ async fn a_row_that_was_made_with_new_rights_and_is_gone_is_told() {
     }
 }
 
+/// The same of who had rights only in between, and of a row that he gave away.
+#[tokio::test]
+async fn a_row_that_was_made_with_rights_of_a_moment_and_left_is_told() {
+    let world = World::new(Profile::Open).await;
+    let prefer = [("Prefer", "odata.track-changes")];
+    world.grant_all("account", 2, 2);
+    let (_, link) = world.eva.drain("accounts?$select=name", &prefer).await;
+    world.grant_all("account", 0, 0);
+    let (_, link) = world.eva.drain(&link.unwrap(), &[]).await;
+    world.grant_all("account", 2, 2);
+    let deleted = world.eva.create("accounts", r#"{"name":"Deleted"}"#).await;
+    let given = world.eva.create("accounts", r#"{"name":"Given"}"#).await;
+    assert_eq!(world.admin.send("DELETE", &format!("accounts({deleted})"), &[], "").await.status, 204);
+    let to = format!(r#"{{"ownerid@odata.bind":"systemusers({})"}}"#, id("colleague"));
+    assert_eq!(world.admin.send("PATCH", &format!("accounts({given})"), &[], &to).await.status, 204);
+    world.grant_all("account", 0, 0);
+    let (items, _) = world.eva.drain(link.as_ref().unwrap(), &[]).await;
+    for row in [deleted, given] {
+        assert_eq!(items.iter().filter(|item| item["id"] == *row).count(), 1, "{items:?}");
+    }
+}
+
 #[tokio::test]
 async fn rights_are_asked_for_when_the_write_is_done() {
     let world = World::new(Profile::Open).await;

@@ -7,6 +7,7 @@
 
 use super::found::{Found, Ordered, Selection};
 use super::level::{Scope, BASE};
+use crate::db::cells::id_value;
 use crate::db::changes::{Reason, Tombstone};
 use crate::db::layout::TOMBSTONE;
 use crate::db::position::{self, Place, Position};
@@ -16,7 +17,7 @@ use crate::db::{name, Reader};
 use crate::rights::{Reach, View};
 use flette_odata::error::Result;
 use flette_odata::filter::Filter;
-use flette_odata::{Column, Table};
+use flette_odata::{Column, Table, Uuid};
 use sea_query::{Expr, Query, SimpleExpr};
 use std::sync::Arc;
 
@@ -30,6 +31,8 @@ pub struct Feed<'f> {
     pub table: &'f Table,
     /// Rows that interest; a filter over the row's own columns.
     pub filter: Option<&'f Filter>,
+    /// Who reads.
+    pub caller: Uuid,
     /// What the caller sees at this moment: nothing else is shown.
     pub now: &'f View,
     /// What this read is about: what the caller saw at its first page.
@@ -229,12 +232,16 @@ impl Reader<'_> {
         if before.view.reach == feed.read.reach {
             query.and_where(feed.until.told(dialect, TOMBSTONE, "version"));
         }
-        // Also what was not in sight then: who has more rights since may know a row that came and went, since he made it.
+        // Also what was not in sight then: who has more rights since, or had some in between, may know a row that came and went, since
+        // he made it.
         let seen = |view: &View| condition_on(&view.reach, TOMBSTONE, ("owner", "business_unit"));
         match (seen(before.view), seen(feed.read)) {
             // Whoever sees all loses a row by its deletion only.
             (None, _) | (_, None) => query.and_where(tomb("reason").eq(Reason::Deleted.as_str())),
-            (Some(then), Some(now)) => query.and_where(then.or(now)),
+            (Some(then), Some(now)) => {
+                let own = tomb("owner").eq(id_value(feed.caller));
+                query.and_where(then.or(now).or(own))
+            }
         };
         self.all(&query, |row| Tombstone {
             place: position::place(row, 2),
