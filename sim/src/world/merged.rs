@@ -101,7 +101,9 @@ impl World {
 
     /// Either id means the row, in URLs and in conditions.
     pub(super) fn either_id_means_the_row(&self, device: &Device) -> Done {
-        for (here, there) in self.merged.of(device.at) {
+        let of_device = self.merged.of(device.at);
+        for (here, there) in of_device.into_iter().filter(|(_, there)| !self.is_made_often(device.at, *there))
+        {
             let ask = |path: String| {
                 let answer =
                     device.ask_alone(Request::get(format!("{ROOT}{path}"))).ok_or("L-2: a read hangs")?;
