@@ -260,6 +260,13 @@ impl Account {
         if of_it.clone().count() > 0 && of_it.clone().all(|(name, value)| chosen(name, value)) {
             return true;
         }
+        // A deletion that was chosen in a conflict goes by itself, too.
+        let chosen = self.chosen.iter().filter_map(|at| self.records.get(*at));
+        let mut chosen = chosen.filter(|other| other.device == record.device && other.begun > record.begun);
+        let deletes = |deed: &Deed| matches!(deed, Deed::Delete { .. });
+        if deletes(&record.deed) && chosen.any(|other| deletes(&other.deed) && is_about(entry, &other.deed)) {
+            return true;
+        }
         let later = self.acknowledged(record.device).filter(|other| other.begun > record.begun);
         let lines = of_it.clone().count() > 0 && of_it.clone().all(|(name, _)| !own(name));
         lines && later.into_iter().any(|other| is_about(entry, &other.deed))
