@@ -149,8 +149,9 @@ struct OfRow<'a> {
 fn units(rows: Vec<Vec<&Entry>>) -> Vec<Unit> {
     let several = rows.len() > 1;
     let sent = rows.iter().flatten().filter(|e| several && is_sent(e));
-    let unheard =
+    let mut unheard =
         Unheard { any: sent.clone().next().is_some(), sets: sent.filter_map(|e| e.change_set).collect() };
+    while unheard.extend(&rows) {}
     let rows = rows.into_iter().map(|all| OfRow { going: to_send(all.clone(), &unheard), all });
     let parts = match unheard.any {
         true => sharing(rows.map(|row| (sets_of(&row.going), row)).collect()),
@@ -188,6 +189,17 @@ struct Unheard {
     sets: BTreeSet<ChangeSetId>,
 }
 
+impl Unheard {
+    /// Adds the sets of which a part goes along with those that are known. Tells whether there were any.
+    fn extend(&mut self, rows: &[Vec<&Entry>]) -> bool {
+        let known = self.sets.len();
+        let going = rows.iter().flat_map(|all| to_send(all.clone(), self));
+        let sets: Vec<ChangeSetId> = going.filter_map(|entry| entry.change_set).collect();
+        self.sets.extend(sets);
+        self.any && self.sets.len() > known
+    }
+}
+
 /// Which of a row's entries go into one request.
 ///
 /// What was sent without an answer goes again exactly as it was, alone: under its operation's id the server may hold
@@ -196,7 +208,8 @@ struct Unheard {
 /// then: it may still be on its way, and must find its receipt when it arrives after the deletion.
 ///
 /// A row of a change set that was sent, but whose own part was merged since with what others did, goes with the rest of the
-/// set: that may not have been applied, and must not be without it.
+/// set: that may not have been applied, and must not be without it. What came to the row before goes along, with what shares change
+/// sets with that.
 fn to_send<'a>(mut entries: Vec<&'a Entry>, unheard: &Unheard) -> Vec<&'a Entry> {
     let deleted = entries.last().is_some_and(|e| matches!(e.change, Change::Delete));
     let created = entries.first().is_some_and(|e| matches!(e.change, Change::Create(_)) && is_sent(e));

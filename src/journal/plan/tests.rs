@@ -180,6 +180,13 @@ fn what_was_sent_apart_goes_apart_again_whatever_change_set_came_since() {
 }
 
 #[test]
+fn what_goes_along_with_a_set_that_was_sent_is_not_torn_from_its_own() {
+    let earlier = [in_set(6, update(1, 3, 0, 1)), in_set(6, update(2, 2, 0, 2))];
+    let refused = [in_set(7, update(3, 2, 2, 5)), sent(in_set(7, create(4, 1, None)))];
+    check(&[&earlier[..], &refused].concat(), &["[u3 u2 c1]"]);
+}
+
+#[test]
 fn a_deletion_replaces_what_it_follows_under_an_operation_of_its_own() {
     let entries = [sent(update(1, 1, 0, 1)), entry(2, 1, Change::Delete)];
     let request = &plan(&entries)[0].requests[0];
