@@ -8,10 +8,16 @@ use flette_odata::batch::{self, write_batch_request, BatchAnswer, BatchItem, BAT
 use flette_odata::edm::{ManyToMany, Table};
 use flette_odata::metadata::{definition_requests, parse_definition, parse_pairs};
 use flette_odata::{Method, Request};
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Boundary of these batches: nothing in a definition can be mistaken for it, since its requests have no bodies.
 const BOUNDARY: Uuid = Uuid::from_u128(0x0f1e_77e0_0000_4000_8000_0000_0000_0001);
+
+/// So often is a definition asked for that cannot be read.
+const READS_MAX: u32 = 3;
 
 /// What the server says of one table.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,12 +36,68 @@ pub(super) enum Part {
     Refused(Reason),
 }
 
+/// What a server says when it is asked for the definition of a table.
+enum Told {
+    Table(Described),
+    /// It refuses to say.
+    Refused,
+    /// What it says is not the definition of that table.
+    Unreadable,
+}
+
+/// A table from all that was said of it.
+fn read(name: &str, answers: &[Vec<u8>]) -> Told {
+    match parse_definition(answers) {
+        Ok(table) if table.logical_name == name && are_of_one(answers) => {
+            Told::Table(Described { table, pairs: parse_pairs(answers) })
+        }
+        Ok(_) | Err(_) => Told::Unreadable,
+    }
+}
+
+/// Whether lists of attributes are those of one table, as far as their contexts tell:
+/// `…$metadata#EntityDefinitions(<key>)/Attributes…`.
+fn are_of_one(answers: &[Vec<u8>]) -> bool {
+    #[derive(Deserialize)]
+    struct Head<'h> {
+        #[serde(borrow, rename = "@odata.context")]
+        context: Option<Cow<'h, str>>,
+    }
+    let key = |answer: &Vec<u8>| {
+        let Head { context } = serde_json::from_slice(answer).ok()?;
+        let (_, after) = context.as_deref()?.split_once("#EntityDefinitions(")?;
+        after.split_once(')').map(|(key, _)| key.to_owned())
+    };
+    let keys: BTreeSet<String> = answers.iter().filter_map(key).collect();
+    keys.len() < 2
+}
+
 impl<T: Transport> Remote<'_, T> {
-    /// Definitions of tables, in order; `Err` holds the name of a table that the server does not describe.
+    /// Definitions of tables, in order; `Err` holds the name of a table that the server does not describe. What cannot be read, since
+    /// answers of several tables changed places on the way, for one, is asked for again first.
     ///
     /// # Errors
     /// When the answer as a whole says something else, or one of its parts asks to wait.
     pub async fn definitions(&self, names: &[String]) -> Result<Vec<Result<Described, String>>, Outcome> {
+        let mut all = self.describe(names).await?;
+        for _ in 1..READS_MAX {
+            let unreadable = |(_, told): &(&String, &Told)| matches!(told, Told::Unreadable);
+            let again: Vec<String> =
+                names.iter().zip(&all).filter(unreadable).map(|(name, _)| name.clone()).collect();
+            if again.is_empty() {
+                break;
+            }
+            let places = all.iter_mut().filter(|told| matches!(told, Told::Unreadable));
+            places.zip(self.describe(&again).await?).for_each(|(place, told)| *place = told);
+        }
+        let told = names.iter().zip(all).map(|(name, told)| match told {
+            Told::Table(described) => Ok(described),
+            Told::Refused | Told::Unreadable => Err(name.clone()),
+        });
+        Ok(told.collect())
+    }
+
+    async fn describe(&self, names: &[String]) -> Result<Vec<Told>, Outcome> {
         let requests: Vec<Vec<String>> = names.iter().map(|name| definition_requests(name)).collect();
         let urls: Vec<&String> = requests.iter().flatten().collect();
         let mut bodies = Vec::with_capacity(urls.len());
@@ -47,15 +109,11 @@ impl<T: Transport> Remote<'_, T> {
             }));
         }
         let mut bodies = bodies.into_iter();
-        let tables = names.iter().zip(&requests).map(|(name, requests)| {
+        let told = names.iter().zip(&requests).map(|(name, requests)| {
             let answers: Option<Vec<Vec<u8>>> = bodies.by_ref().take(requests.len()).collect();
-            let described = answers.and_then(|answers| {
-                let table = parse_definition(&answers).ok()?;
-                Some(Described { table, pairs: parse_pairs(&answers) })
-            });
-            described.filter(|described| described.table.logical_name == *name).ok_or_else(|| name.clone())
+            answers.map_or(Told::Refused, |answers| read(name, &answers))
         });
-        Ok(tables.collect())
+        Ok(told.collect())
     }
 
     /// What became of several reads, in order.

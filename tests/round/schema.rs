@@ -4,6 +4,7 @@ use crate::faults::is_push;
 use crate::support::{create, edit, text, Device, Fault, Server, Wire};
 use flette::model::Key;
 use flette::replica::Feed;
+use flette_odata::batch::{parse_batch_response, write_batch_response};
 use flette_odata::{Method, Uuid};
 
 const ATTRIBUTES: &str = "EntityDefinitions(LogicalName='contact')/Attributes";
@@ -129,6 +130,31 @@ fn a_receipt_that_does_not_fit_the_columns_any_more_settles_what_was_sent() {
         device.sync();
         assert!(device.entries().is_empty() && device.conflicts().is_empty(), "{gone}");
         assert_eq!(device.row("contact", made).is_none(), gone);
+    }
+}
+
+/// Something on the way puts answers of a batch into another order.
+#[test]
+fn definitions_that_changed_places_are_asked_for_again() {
+    for (first, second) in [(0, 14), (3, 31), (0, 20)] {
+        let server = Server::start();
+        let device = Device::synced(&server, "demo");
+        let known = device.replica.state().schema.clone();
+        let (wire, done) = (server.user("demo"), std::cell::Cell::new(false));
+        device.wire.fail(move |request| {
+            let asks = String::from_utf8_lossy(&request.body).contains("EntityDefinitions");
+            (asks && !done.replace(true)).then(|| {
+                let answer = wire.forward(request.clone());
+                let kind = answer.headers.get("Content-Type").unwrap_or_default().to_owned();
+                let mut parts = parse_batch_response(&kind, &answer.body).unwrap();
+                parts.swap(first, second);
+                Fault::Answer(write_batch_response(&parts, Uuid::from_u128(1), 200))
+            })
+        });
+        device.change(|draft| draft.record.schema_checked = None);
+        device.sync();
+        assert!(device.replica.state().schema == known, "{first} and {second}");
+        assert_eq!(device.replica.state().record.generation, 1, "{first} and {second}");
     }
 }
 
