@@ -209,7 +209,7 @@ impl Unheard {
 ///
 /// A row of a change set that was sent, but whose own part was merged since with what others did, goes with the rest of the
 /// set: that may not have been applied, and must not be without it. What came to the row before goes along, with what shares change
-/// sets with that.
+/// sets with that, and what was edited by itself after it: nobody wants what it took the place of to be seen.
 fn to_send<'a>(mut entries: Vec<&'a Entry>, unheard: &Unheard) -> Vec<&'a Entry> {
     let deleted = entries.last().is_some_and(|e| matches!(e.change, Change::Delete));
     let created = entries.first().is_some_and(|e| matches!(e.change, Change::Create(_)) && is_sent(e));
@@ -218,7 +218,10 @@ fn to_send<'a>(mut entries: Vec<&'a Entry>, unheard: &Unheard) -> Vec<&'a Entry>
     }
     if unheard.any {
         let of_sets = |e: &&Entry| e.change_set.is_some_and(|set| unheard.sets.contains(&set));
-        entries.truncate(entries.iter().rposition(of_sets).map_or(0, |last| last + 1));
+        let end = entries.iter().rposition(of_sets).map_or(0, |last| last + 1);
+        let own = |e: &&&Entry| end > 0 && e.change_set.is_none() && matches!(e.change, Change::Update(_));
+        let further = entries[end..].iter().take_while(own).count();
+        entries.truncate(end + further);
     }
     let end = closed_again(&entries).unwrap_or(entries.len());
     entries.into_iter().take(end).collect()

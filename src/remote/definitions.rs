@@ -38,7 +38,7 @@ pub(super) enum Part {
 
 /// What a server says when it is asked for the definition of a table.
 enum Told {
-    Table(Described),
+    Table(Box<Described>),
     /// It refuses to say.
     Refused,
     /// What it says is not the definition of that table.
@@ -49,7 +49,7 @@ enum Told {
 fn read(name: &str, answers: &[Vec<u8>]) -> Told {
     match parse_definition(answers) {
         Ok(table) if table.logical_name == name && are_of_one(answers) => {
-            Told::Table(Described { table, pairs: parse_pairs(answers) })
+            Told::Table(Box::new(Described { table, pairs: parse_pairs(answers) }))
         }
         Ok(_) | Err(_) => Told::Unreadable,
     }
@@ -91,7 +91,7 @@ impl<T: Transport> Remote<'_, T> {
             places.zip(self.describe(&again).await?).for_each(|(place, told)| *place = told);
         }
         let told = names.iter().zip(all).map(|(name, told)| match told {
-            Told::Table(described) => Ok(described),
+            Told::Table(described) => Ok(*described),
             Told::Refused | Told::Unreadable => Err(name.clone()),
         });
         Ok(told.collect())

@@ -187,6 +187,16 @@ fn what_goes_along_with_a_set_that_was_sent_is_not_torn_from_its_own() {
 }
 
 #[test]
+fn what_was_edited_since_goes_along_with_a_set_that_was_sent() {
+    let set = [in_set(7, update(1, 2, 1, 2)), sent(in_set(7, create(2, 1, None)))];
+    // It was taken back: nothing is left of the row, and what stood in between is not sent.
+    check(&[&set[..], &[update(3, 2, 2, 1)]].concat(), &["[c1] -2"]);
+    // Of another set, it waits.
+    let other = [in_set(8, update(3, 2, 2, 1)), in_set(8, update(4, 3, 0, 1))];
+    check(&[&set[..], &other].concat(), &["", "[u2 c1]"]);
+}
+
+#[test]
 fn a_deletion_replaces_what_it_follows_under_an_operation_of_its_own() {
     let entries = [sent(update(1, 1, 0, 1)), entry(2, 1, Change::Delete)];
     let request = &plan(&entries)[0].requests[0];
