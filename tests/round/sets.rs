@@ -150,6 +150,39 @@ fn a_change_set_whose_request_was_lost_goes_again_as_a_whole_though_a_row_of_it_
     assert_eq!(sets.first(), Some(&2), "{sets:?}");
 }
 
+/// A row of both was changed there, so nothing was applied. The new row of the second one, of which no more was heard, is asked for
+/// once more; the shared row goes with it, and so must the rest of the first one.
+#[test]
+fn a_change_set_that_shares_a_row_with_an_unanswered_one_is_not_torn() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let [shared, refused] =
+        ["Shared", "Refused"].map(|name| online.create("accounts", &format!(r#"{{"name":"{name}"}}"#)));
+    let device = Device::synced(&server, "demo");
+    let who = (device.replica.state().record.user, device.replica.state().record.business_unit);
+    device.change(|draft| {
+        draft.begin_change_set();
+        edit(draft, &Key::new("account", shared), &[("telephone1", text("1"))]);
+        edit(draft, &Key::new("account", refused), &[("name", text(&"x".repeat(500)))]);
+        draft.end_change_set();
+    });
+    let made = Uuid::now_v7();
+    device.change(|draft| {
+        draft.begin_change_set();
+        create(draft, ("contact", made), &[("lastname", text("C"))], who.0, who.1);
+        edit(draft, &Key::new("account", shared), &[("telephone2", text("2"))]);
+        draft.end_change_set();
+    });
+    lose_the_push(&device);
+    online.patch("accounts", shared, r#"{"websiteurl":"http://there"}"#);
+    device.sync();
+    let parked: Vec<bool> = device.entries().iter().map(|entry| entry.is_parked()).collect();
+    assert_eq!(parked, [true; 4]);
+    let shown = online.json(&format!("accounts({shared})"));
+    assert!(shown["telephone1"].is_null() && shown["telephone2"].is_null(), "{shown}");
+    assert_eq!(online.ask(Method::Get, &format!("contacts({made})"), "").status, 404);
+}
+
 #[test]
 fn a_refused_edit_that_is_corrected_in_a_change_set_shares_its_fate() {
     let server = Server::start();

@@ -197,6 +197,24 @@ fn what_was_edited_since_goes_along_with_a_set_that_was_sent() {
 }
 
 #[test]
+fn what_shares_a_row_with_an_unanswered_change_set_goes_with_it_as_a_whole() {
+    // Another row of the sets has changed, so of all that was sent the new row only is still unanswered.
+    let entries = [
+        in_set(5, update(1, 1, 0, 1)),
+        in_set(5, update(2, 2, 0, 1)),
+        in_set(6, update(3, 2, 1, 2)),
+        in_set(6, update(4, 3, 0, 1)),
+        in_set(7, update(5, 3, 1, 2)),
+        sent(in_set(7, create(6, 4, None))),
+        in_set(8, update(7, 3, 2, 3)),
+        in_set(8, update(8, 5, 0, 1)),
+    ];
+    check(&entries, &["", "[u1 u2 u3 c4]"]);
+    let third = plan(&entries).into_iter().flat_map(|unit| unit.requests).find(|r| r.key == key(3));
+    assert_eq!(third.map(|request| request.seqs), Some(vec![Seq(4), Seq(5)]));
+}
+
+#[test]
 fn a_deletion_replaces_what_it_follows_under_an_operation_of_its_own() {
     let entries = [sent(update(1, 1, 0, 1)), entry(2, 1, Change::Delete)];
     let request = &plan(&entries)[0].requests[0];
