@@ -134,10 +134,22 @@ impl Traffic {
             if !guarded {
                 return Err(format!("I-22: device {device} sends its journal in another user's session"));
             }
+            unit.iter().for_each(|part| self.learn_own_id(device, &part.request));
             self.stays_whole(device, &unit)?;
             unit.iter().try_for_each(|part| self.check(device, &part.request))?;
         }
         Ok(())
+    }
+
+    /// An app that chose no id and was not answered does not know what its device calls a row that it made in a change set. Where
+    /// the server gives none either, the first request tells.
+    fn learn_own_id(&mut self, device: usize, request: &Request) {
+        let Some(id) = row_of(&request.url).filter(|_| verb(request) == "create") else { return };
+        let Some((_, row)) = self.given.by_values(request).filter(|(of, _)| *of == device) else { return };
+        let planned = self.planned.iter().any(|(of, set)| *of == device && set.contains(&row));
+        if planned && !self.made.contains(&(device, row)) && self.given.row(device, id) != row {
+            self.given.is_kept_as(device, row, id);
+        }
     }
 
     /// Rows that are made in one change set are asked for together, the first time at least.

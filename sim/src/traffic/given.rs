@@ -69,9 +69,11 @@ impl Given {
 
     /// Whose new row a request makes, where it names none.
     pub(super) fn of(&self, request: &Request) -> Option<(usize, Uuid)> {
-        if !self.on || request.method != Method::Post {
-            return None;
-        }
+        self.by_values(request).filter(|_| request.method == Method::Post)
+    }
+
+    /// Whose row a request is about, by what is in it.
+    pub(super) fn by_values(&self, request: &Request) -> Option<(usize, Uuid)> {
         texts(&request.body).iter().find_map(|text| self.rows.get(text)).copied()
     }
 
