@@ -403,8 +403,9 @@ impl Account {
         (value, later): (&str, &str),
     ) -> bool {
         let begun = |value: &str| {
-            let of_device = self.records.iter().filter(|record| record.device == device);
-            of_device.filter(|record| record.deed.writes(row, column, value)).map(|record| record.begun).max()
+            let of_device = self.records.iter().enumerate().filter(|(_, record)| record.device == device);
+            let writes = of_device.filter(|(_, record)| record.deed.writes(row, column, value));
+            writes.map(|(at, record)| (record.begun, at)).max()
         };
         begun(later) > begun(value)
     }

@@ -47,6 +47,8 @@ pub struct Traffic {
     parents: BTreeMap<(usize, Uuid), Uuid>,
     /// Statuses with which the server refused something about a row, in words of its own.
     refused: BTreeSet<(Uuid, u16)>,
+    /// Rows that were deleted, of which nobody took notice yet.
+    removed: BTreeSet<Uuid>,
     /// What devices heard, by what they asked, and how often.
     heard: BTreeMap<String, u64>,
     /// When a device's writes were last answered with success, and when it last read each table.
@@ -268,6 +270,7 @@ impl Traffic {
                 BatchAnswer::ChangeSet(answers) => {
                     let both = parts.iter().zip(&answers);
                     both.for_each(|(part, (_, answer))| self.given.tell(&part.request, answer));
+                    self.note_removed(&parts);
                     continue;
                 }
             };
@@ -276,7 +279,21 @@ impl Traffic {
             let rows: Vec<Uuid> = rows.filter(|_| answer.status >= 400).collect();
             self.refused.extend(rows.into_iter().map(|row| (row, answer.status)));
             parts.iter().for_each(|part| self.given.tell(&part.request, &answer));
+            if answer.is_success() {
+                self.note_removed(&parts);
+            }
         }
+    }
+
+    /// Of what was carried out, the deletions.
+    fn note_removed(&mut self, parts: &[Part]) {
+        let deletions = parts.iter().filter(|part| part.request.method == Method::Delete);
+        self.removed.extend(deletions.filter_map(|part| row_of(&part.request.url)));
+    }
+
+    /// Rows that were deleted since this was asked last, and may be back.
+    pub fn take_removed(&mut self) -> BTreeSet<Uuid> {
+        std::mem::take(&mut self.removed)
     }
 
     /// Answers to a batch change places. Nothing tells one refusal from another one, so each may be taken for that of any row.

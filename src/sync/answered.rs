@@ -4,7 +4,7 @@ use super::added::NOT_FOUND;
 use super::changes::{changes, has_version, named};
 use super::held::{self, tell};
 use super::outside;
-use super::settle::settle;
+use super::settle::{says, settle};
 use super::step::{decide, mirror, park, News, Told};
 use super::unclear::representation;
 use super::wave::Ready;
@@ -191,15 +191,6 @@ fn is_gone_since(ready: &Ready, reads: &[(RowCall, RowAnswer)]) -> bool {
     let gone = |answer: &RowAnswer| matches!(answer.outcome, Outcome::Resolve(Resolve::Gone(_)));
     let row = |call: &RowCall| matches!(call, RowCall::Read { key } if *key == ready.request.key);
     ready.is_create() && reads.iter().any(|(call, answer)| row(call) && gone(answer))
-}
-
-/// Whether a request gave a column a value.
-fn says(change: &Change, name: &str) -> bool {
-    match change {
-        Change::Create(row) => row.contains_key(name),
-        Change::Update(edits) => edits.iter().any(|edit| edit.name == name),
-        Change::Delete => false,
-    }
 }
 
 /// Whether a new row was asked for by an id of ours where the server gives them.

@@ -25,13 +25,28 @@ pub fn settle(table: &Table, request: &RowRequest, entries: &[Entry], row: &Row,
     for edit in decision.keep.iter().flat_map(|entry| edits(&entry.change)) {
         standing.insert(edit.name.clone(), edit.new.clone());
     }
+    let newest = request.seqs.iter().max();
     for entry in later {
-        let change = rebased(&entry.change, &mut standing);
+        let mut change = entry.change.clone();
+        if let (Change::Update(edits), true) = (&mut change, Some(&entry.seq) < newest) {
+            // Written before, under another id of the row: its user has written over it since.
+            edits.retain(|edit| !says(&request.change, &edit.name));
+        }
+        let change = rebased(&change, &mut standing);
         if !matches!(&change, Change::Update(edits) if edits.is_empty()) {
             decision.keep.push(Entry { change, base: Some(etag.clone()), ..entry.clone() });
         }
     }
     decision
+}
+
+/// Whether a change gives a column a value.
+pub(super) fn says(change: &Change, name: &str) -> bool {
+    match change {
+        Change::Create(row) => row.contains_key(name),
+        Change::Update(edits) => edits.iter().any(|edit| edit.name == name),
+        Change::Delete => false,
+    }
 }
 
 /// What a new row that was made, and is told of only now, did not say: links that would have closed a circle of new rows. An

@@ -269,7 +269,10 @@ impl World {
             self.noted.remove(&first) == Some(self.faults.noted()) && !self.faults.may(Fault::StoreClosed);
         let read_in = !is_passed_on || calm && self.devices[at].is_own_session();
         if said == Said::Done && alone && !deletes && read_in {
-            deeds.iter().try_for_each(|deed| self.read_back(at, deed))?;
+            // Of several that mean one row, since one was merged into the other, the last one is to be seen.
+            let again = |nth: usize, row: Uuid| deeds[nth + 1..].iter().any(|later| later.row() == row);
+            let last = deeds.iter().enumerate().filter(|(nth, deed)| !again(*nth, deed.row()));
+            last.map(|(_, deed)| deed).try_for_each(|deed| self.read_back(at, deed))?;
         }
         match said == Said::Done && !is_passed_on {
             true => self.stamps_grow(at, &deeds),
@@ -398,6 +401,9 @@ impl World {
         for (request, answer) in self.crm.overheard() {
             self.overheard.take(&request, &answer, &mut self.account)?;
         }
+        // A row that goes and comes back between two looks.
+        let removed = self.crm.traffic.borrow_mut().take_removed();
+        removed.into_iter().for_each(|row| self.account.goes(row));
         self.hear_of_ids()?;
         if !self.crm.take_changed() {
             return Ok(());

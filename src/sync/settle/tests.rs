@@ -75,6 +75,20 @@ fn an_edit_made_meanwhile_that_says_what_the_answer_says_leaves_too() {
     assert_eq!(decision, Decision::default());
 }
 
+/// The row was known under two ids, and edited under either, before it was heard that they mean the same.
+#[test]
+fn what_was_written_before_what_was_carried_out_does_not_take_its_place() {
+    let entries = [
+        entry(1, Change::Update(vec![edit("name", "a", "older"), edit("telephone1", "1", "2")])),
+        entry(2, Change::Update(vec![edit("name", "a", "newer")])),
+    ];
+    let answer = row(&[("name", text("newer")), ("telephone1", text("1"))]);
+    let etag = ETag("2".to_owned());
+    let decision = settle(&account(), &request(&entries, &[2]), &entries, &answer, &etag);
+    let changes: Vec<&Change> = decision.keep.iter().map(|e| &e.change).collect();
+    assert_eq!(changes, [&Change::Update(vec![edit("telephone1", "1", "2")])]);
+}
+
 #[test]
 fn a_lookup_left_out_to_break_a_circle_remains_as_an_update_of_its_own() {
     let to = Value::Lookup(EntityRef { table: "contact".to_owned(), id: Uuid::from_u128(5) });
