@@ -110,7 +110,9 @@ impl<T: Transport> Remote<'_, T> {
         }
         let mut bodies = bodies.into_iter();
         let told = names.iter().zip(&requests).map(|(name, requests)| {
-            let answers: Option<Vec<Vec<u8>>> = bodies.by_ref().take(requests.len()).collect();
+            // All of them are taken, also where one was refused: those of the next table stand behind them.
+            let answers: Vec<Option<Vec<u8>>> = bodies.by_ref().take(requests.len()).collect();
+            let answers: Option<Vec<Vec<u8>>> = answers.into_iter().collect();
             answers.map_or(Told::Refused, |answers| read(name, &answers))
         });
         Ok(told.collect())

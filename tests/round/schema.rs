@@ -133,6 +133,19 @@ fn a_receipt_that_does_not_fit_the_columns_any_more_settles_what_was_sent() {
     }
 }
 
+#[test]
+fn a_table_that_the_server_does_not_describe_takes_no_other_along() {
+    let server = Server::start();
+    let mut device = Device::new(&server, "demo");
+    device.config.tables.insert(0, "nothing".to_owned());
+    let report = device.round();
+    assert_eq!(report.problem.as_deref(), Some("table nothing: the server does not describe it"));
+    assert!(!device.replica.state().schema.tables.is_empty());
+    for table in &device.config.tables[1..] {
+        assert!(device.replica.state().schema.table(table).is_some(), "{table}");
+    }
+}
+
 /// Something on the way puts answers of a batch into another order.
 #[test]
 fn definitions_that_changed_places_are_asked_for_again() {
