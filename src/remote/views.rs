@@ -35,7 +35,11 @@ impl<T: Transport> Remote<'_, T> {
         let urls: Vec<String> = wanted.iter().flat_map(|(table, view)| urls(table, view)).collect();
         let urls: Vec<&String> = urls.iter().collect();
         let mut parts = self.read_parts(&urls, About::Batch("savedquery", urls.len())).await?.into_iter();
-        let found = wanted.iter().map(|(_, view)| chosen(view, parts.by_ref().take(TABLES.len())));
+        // All of them are taken, also where the first one is enough: those of the next view stand behind them.
+        let found = wanted.iter().map(|(_, view)| {
+            let told: Vec<Part> = parts.by_ref().take(TABLES.len()).collect();
+            chosen(view, told)
+        });
         Ok(found.collect())
     }
 }
@@ -54,7 +58,7 @@ fn urls(table: &str, view: &str) -> [String; 2] {
 }
 
 /// The one view that is meant.
-fn chosen(view: &str, parts: impl Iterator<Item = Part>) -> Result<String, String> {
+fn chosen(view: &str, parts: Vec<Part>) -> Result<String, String> {
     let mut refused = None;
     for part in parts {
         let mut views = match part {

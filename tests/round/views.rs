@@ -9,9 +9,13 @@ use std::collections::BTreeSet;
 const BY_NAME: &str = r#"{"contact":{"rows":{"view":"Local contacts"}}}"#;
 
 fn view(online: &Wire, set: &str, name: &str, kind: i32, fetch: &str) -> Uuid {
+    view_of("contact", online, set, name, kind, fetch)
+}
+
+fn view_of(table: &str, online: &Wire, set: &str, name: &str, kind: i32, fetch: &str) -> Uuid {
     let fetch = serde_json::to_string(fetch).unwrap();
     let body =
-        format!(r#"{{"name":"{name}","returnedtypecode":"contact","querytype":{kind},"fetchxml":{fetch}}}"#);
+        format!(r#"{{"name":"{name}","returnedtypecode":"{table}","querytype":{kind},"fetchxml":{fetch}}}"#);
     online.create(set, &body)
 }
 
@@ -155,6 +159,25 @@ fn somebodys_own_view_counts_where_the_organisation_has_none() {
     );
     let device = Device::with_profile(&server, "admin", BY_NAME);
     assert_eq!(here(&device).len(), 1);
+}
+
+/// The organisation's view counts, and that of one table for no other one.
+#[test]
+fn views_of_one_name_are_those_of_their_tables() {
+    let (server, online) = world(Kind::Open);
+    let of = |name: &str| {
+        let filter = format!("<filter><condition attribute='name' operator='eq' value='{name}'/></filter>");
+        format!("<fetch><entity name='account'><attribute name='name'/>{filter}</entity></fetch>")
+    };
+    view_of("account", &online, "savedqueries", "Same", 16, &of("Mine"));
+    view_of("account", &online, "userqueries", "Same", 16, &of("Theirs"));
+    let buyers = "<filter><condition attribute='jobtitle' operator='eq' value='Buyer'/></filter>";
+    let buyers = saved(&online, "Same", buyers);
+    let mut device = Device::new(&server, "admin");
+    device.set_profile(r#"{"account":{"rows":{"view":"Same"}},"contact":{"rows":{"view":"Same"}}}"#);
+    device.sync();
+    assert_eq!(here(&device), there(&online, buyers));
+    assert_eq!(device.count("account"), 1);
 }
 
 #[test]
