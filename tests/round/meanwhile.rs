@@ -152,7 +152,7 @@ fn a_first_pull_killed_at_any_request_is_taken_up_by_the_next() {
 }
 
 /// A round that is told to stop as soon as a request goes out whose URL holds this and not that: what it asked for is
-/// still taken over.
+/// still taken over. What it pushes is not carried out.
 fn stopped_round(device: &Device, holds: &'static str, but: &'static str) {
     let progress = Rc::new(Progress::default());
     let told = progress.clone();
@@ -253,7 +253,7 @@ fn a_new_row_that_was_deleted_before_its_answer_was_heard_is_not_shown_again() {
     assert!(device.row("account", made).is_none());
 }
 
-/// The answer to a batch of one request, which nobody could carry out just now.
+/// An answer to a batch that nobody could carry out just now: of several requests, those behind the first get none.
 fn unavailable() -> Fault {
     let part = "--b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n\
                 HTTP/1.1 503 Service Unavailable\r\n\r\n\r\n--b--\r\n";
