@@ -139,7 +139,7 @@ fn adopt(
     if *draft.schema() == scoped.schema {
         return Ok(0);
     }
-    for name in made_anew(&draft.schema(), &scoped.schema) {
+    for name in to_read_anew(&draft.schema(), &scoped.schema) {
         forget(draft, &name, None);
     }
     let before = draft.schema();
@@ -169,17 +169,19 @@ fn read_anew(draft: &mut Draft, up: &BTreeMap<String, BTreeSet<String>>) {
     }
 }
 
-/// Tables with a column that was dropped and made again under its name: no row's version tells that its values went with
-/// it, so the rows are read anew.
-fn made_anew(before: &Schema, now: &Schema) -> Vec<String> {
-    let another = |table: &&Table| {
-        let known = before.table(&table.logical_name);
-        table.columns.iter().any(|column| {
-            let same_name = known.and_then(|known| known.column(&column.logical_name));
-            same_name.is_some_and(|before| before.metadata_id != column.metadata_id)
+/// Tables of which a column went, or was dropped and made again under its name: no row's version tells that its values went
+/// with it, so the rows are read anew. One that went is back, perhaps, before they are, and the feed would go on as if nothing
+/// had been.
+fn to_read_anew(before: &Schema, now: &Schema) -> Vec<String> {
+    let lost = |table: &&Table| {
+        let known =
+            before.table(&table.logical_name).map(|known| known.columns.as_slice()).unwrap_or_default();
+        known.iter().any(|column| {
+            let same_name = table.column(&column.logical_name);
+            same_name.is_none_or(|now| now.metadata_id != column.metadata_id)
         })
     };
-    now.tables.iter().filter(another).map(|table| table.logical_name.clone()).collect()
+    now.tables.iter().filter(lost).map(|table| table.logical_name.clone()).collect()
 }
 
 /// An entry without the columns that its table no longer has, or that only come down; `None` when it needs none of them.

@@ -110,6 +110,26 @@ fn what_stood_in_a_column_that_was_dropped_and_made_again_under_its_name_is_gone
     assert_eq!(feed, Feed::Delta);
 }
 
+/// The device knows that the column went, and had no time to read the rows without it.
+#[test]
+fn what_stood_in_a_column_is_gone_too_where_its_rows_were_yet_to_be_read_without_it() {
+    let server = Server::start();
+    let online = server.user("admin");
+    add_column(&online);
+    let noted = online.create("contacts", r#"{"lastname":"Noted","new_memo":"note"}"#);
+    let device = Device::synced(&server, "demo");
+    drop_column(&online);
+    device.change(|draft| draft.record.schema_checked = None);
+    device.wire.fail(|request| request.url.contains("/contacts?").then_some(Fault::LoseRequest));
+    device.round();
+    assert!(!device.row("contact", noted).unwrap().contains_key("new_memo"), "the drop is known");
+    add_column(&online);
+    device.wire.heal();
+    device.change(|draft| draft.record.schema_checked = None);
+    device.sync();
+    assert_eq!(device.text("contact", noted, "new_memo"), "");
+}
+
 /// The receipt tells the row as it was when its column still took texts.
 #[test]
 fn a_receipt_that_does_not_fit_the_columns_any_more_settles_what_was_sent() {

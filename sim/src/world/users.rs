@@ -39,7 +39,12 @@ impl World {
         };
         let mut deeds: Vec<Deed> = Vec::new();
         for _ in 0..wanted {
-            let deed = self.deed();
+            let mut deed = self.deed();
+            if let Deed::Create { parent, .. } = &mut deed {
+                // An app points to what it was told the id of, or makes along with this.
+                let makes = |row: &Uuid| deeds.iter().any(|other| other.row() == *row);
+                *parent = parent.filter(|parent| !self.is_unnamed(parent) || makes(parent));
+            }
             if deeds.iter().all(|other| other.row() != deed.row()) {
                 deeds.push(deed);
             }
