@@ -24,6 +24,11 @@ pub enum Change {
 }
 
 impl Change {
+    /// Whether it deletes the row.
+    pub fn is_delete(&self) -> bool {
+        matches!(self, Change::Delete)
+    }
+
     /// `create`, `update` or `delete`.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -48,7 +53,26 @@ const DUPLICATE_FOUND: &str = "0x80040333";
 /// A unique key is taken.
 const KEY_TAKEN: &str = "0x80060892";
 
+/// The code of what cannot be sent since a table is not in the offline scope. The server knows no such code.
+const OUT_OF_SCOPE: &str = "OutOfScope";
+
 impl Reason {
+    /// No request can be made of an entry.
+    pub fn unsendable(message: String) -> Reason {
+        Reason { status: 0, code: String::new(), message }
+    }
+
+    /// The same, since a table is not in the offline scope: `what` says which, and what needs it.
+    pub fn out_of_scope(what: &str) -> Reason {
+        let message = format!("{what} is not in the offline scope.");
+        Reason { code: OUT_OF_SCOPE.to_owned(), ..Reason::unsendable(message) }
+    }
+
+    /// Whether it is a table that was missing here: one that comes into scope may be that.
+    pub fn is_out_of_scope(&self) -> bool {
+        self.status == 0 && self.code == OUT_OF_SCOPE
+    }
+
     /// What kind of refusal it is: `duplicate`, `forbidden`, `missing`, `taken`, `too-large`, `unsendable` (no request
     /// could be made of it) or `refused`.
     pub fn class(&self) -> &'static str {

@@ -8,9 +8,6 @@ use flette_odata::stamps::{Stamps, ANNOTATION};
 use flette_odata::time::format_datetime;
 use uuid::Uuid;
 
-/// Status of a [`Reason`] that this side gives itself, before anything was sent.
-const NOT_SENT: u16 = 0;
-
 /// How a row is meant that a lookup points to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reference {
@@ -163,11 +160,7 @@ fn navigation<'t>(targets: &'t [LookupTarget], to: &EntityRef) -> Option<&'t Loo
 }
 
 fn unknown_target(column: &str, table: &str) -> Reason {
-    Reason {
-        status: NOT_SENT,
-        code: String::new(),
-        message: format!("Column '{column}' points to table '{table}', which is not in the offline scope."),
-    }
+    Reason::out_of_scope(&format!("Column '{column}' points to table '{table}', which"))
 }
 
 /// `{"value":[…]}`
@@ -314,6 +307,6 @@ mod tests {
     fn a_lookup_to_a_table_out_of_scope_cannot_be_written() {
         let edits = [edit("parentcustomerid", Value::Null, link("lead", 2))];
         let reason = with("contact", |writer| writer.update(&edits)).unwrap_err();
-        assert_eq!((reason.status, reason.message.contains("'lead'")), (NOT_SENT, true));
+        assert_eq!((reason.is_out_of_scope(), reason.message.contains("'lead'")), (true, true));
     }
 }

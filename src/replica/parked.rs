@@ -41,6 +41,15 @@ impl Draft<'_> {
         }
     }
 
+    /// Lets wait again what was parked since a table was not in the offline scope. It goes under the operation that it had: it
+    /// may have been sent before that table went.
+    pub fn release_out_of_scope(&mut self) {
+        let missed =
+            |entry: &&Entry| matches!(&entry.state, EntryState::Parked(reason) if reason.is_out_of_scope());
+        let keys: BTreeSet<Key> = self.all_entries().filter(missed).map(|entry| entry.key.clone()).collect();
+        keys.iter().for_each(|key| self.release(key));
+    }
+
     /// Lets what is parked of a row wait again, with all rows of its change sets.
     pub(super) fn release(&mut self, key: &Key) {
         let (mut rows, mut done) = (vec![key.clone()], BTreeSet::new());

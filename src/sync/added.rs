@@ -83,11 +83,8 @@ pub(super) fn given(state: &State, schema: &Schema, answered: &mut [Answered]) -
             continue;
         }
         if state.id_map.contradicts(&here, id) || !taken.insert(there.clone()) {
-            answer.outcome = Outcome::Park(Reason {
-                status: 0,
-                code: String::new(),
-                message: "The server gave the row an id that another row has here.".to_owned(),
-            });
+            let message = "The server gave the row an id that another row has here.";
+            answer.outcome = Outcome::Park(Reason::unsendable(message.to_owned()));
             continue;
         }
         let made_as = representation(schema, &there, &answer.body).map(|(_, _, etag)| etag);
@@ -154,5 +151,5 @@ pub(super) fn unknown_id() -> Reason {
     let message =
         "The server gives the row its id and did not answer: whether the row was made cannot be found out. \
                    Look for it before it is sent again.";
-    Reason { status: 0, code: String::new(), message: message.to_owned() }
+    Reason::unsendable(message.to_owned())
 }

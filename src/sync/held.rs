@@ -72,10 +72,6 @@ fn collection<'s>(schema: &'s Schema, activity: &Key) -> Option<&'s str> {
     Some(&target.collection)
 }
 
-fn missing(what: &str) -> Reason {
-    Reason { status: 0, code: String::new(), message: format!("{what} is not in the offline scope.") }
-}
-
 /// New parties of a new activity: its collection, and the rows for its body.
 pub(super) fn new_parties(
     names: &Names,
@@ -83,7 +79,8 @@ pub(super) fn new_parties(
     requests: &[&RowRequest],
 ) -> std::result::Result<(String, Vec<Vec<u8>>), Reason> {
     let schema = names.draft.schema();
-    let collection = collection(&schema, activity).ok_or_else(|| missing("The table of parties"))?;
+    let collection =
+        collection(&schema, activity).ok_or_else(|| Reason::out_of_scope("The table of parties"))?;
     Ok((collection.to_owned(), parties(names, &schema, activity, requests)?))
 }
 
@@ -116,7 +113,7 @@ fn parties(
     activity: &Key,
     requests: &[&RowRequest],
 ) -> std::result::Result<Vec<Vec<u8>>, Reason> {
-    let table = schema.table(PARTY_TABLE).ok_or_else(|| missing("The table of parties"))?;
+    let table = schema.table(PARTY_TABLE).ok_or_else(|| Reason::out_of_scope("The table of parties"))?;
     let refer = |to: &EntityRef| names.refer(to);
     let writer = BodyWriter { schema, table, refer: &refer, edited: Stamps::default() };
     let added: Vec<(Uuid, &Row)> = requests
@@ -152,14 +149,17 @@ fn relationship<'s>(schema: &'s Schema, intersect: &str) -> Option<&'s ManyToMan
 /// The request that makes or takes away a pair.
 pub(super) fn link(draft: &Draft, request: &RowRequest) -> std::result::Result<Option<Ready>, Reason> {
     let schema = draft.schema();
-    let pairs = relationship(&schema, &request.key.table).ok_or_else(|| missing("The relationship"))?;
-    let [near, far] = request.holders.as_slice() else { return Err(missing("A row of the pair")) };
+    let pairs =
+        relationship(&schema, &request.key.table).ok_or_else(|| Reason::out_of_scope("The relationship"))?;
+    let [near, far] = request.holders.as_slice() else {
+        return Err(Reason::out_of_scope("A row of the pair"));
+    };
     let (key, far) = (draft.resolve(near), draft.resolve(far));
     let (op, at, collection) = (request.op, request.at, pairs.first.navigation.clone());
     let call = match &request.change {
         Change::Delete => RowCall::Part { key, op, at, collection, other: far.id },
         Change::Create(_) | Change::Update(_) => {
-            let table = schema.table(&far.table).ok_or_else(|| missing("A row of the pair"))?;
+            let table = schema.table(&far.table).ok_or_else(|| Reason::out_of_scope("A row of the pair"))?;
             RowCall::Join { key, op, at, collection, other: format!("{}({})", table.set_name, far.id) }
         }
     };

@@ -155,6 +155,10 @@ fn adopt(
         }
     }
     ask_anew(draft, &before, schema);
+    let is_new = |table: &Table| before.table(&table.logical_name).is_none();
+    if draft.schema().tables.iter().any(is_new) {
+        draft.release_out_of_scope();
+    }
     Ok(conflicts)
 }
 

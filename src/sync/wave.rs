@@ -410,11 +410,7 @@ fn call(
     let schema = draft.schema();
     let (key, op, at) = (request.key.clone(), request.op, request.at);
     let Some(table) = schema.table(&key.table) else {
-        return Err(Reason {
-            status: 0,
-            code: String::new(),
-            message: format!("Table '{}' is not in the offline scope.", key.table),
-        });
+        return Err(Reason::out_of_scope(&format!("Table '{}'", key.table)));
     };
     let refer = |to: &EntityRef| names.refer(to);
     let edited = if limits.stamped { edited(draft, request) } else { Stamps::default() };

@@ -1,11 +1,11 @@
 //! Columns that the server drops while a device still names them.
 
 use crate::faults::is_push;
-use crate::support::{create, edit, text, Device, Fault, Server, Wire};
+use crate::support::{create, edit, link, text, Device, Fault, Server, Wire};
 use flette::model::Key;
 use flette::replica::Feed;
 use flette_odata::batch::{parse_batch_response, write_batch_response};
-use flette_odata::{Method, Uuid};
+use flette_odata::{Method, Request, Uuid};
 
 const ATTRIBUTES: &str = "EntityDefinitions(LogicalName='contact')/Attributes";
 
@@ -189,6 +189,36 @@ fn definitions_that_changed_places_are_asked_for_again() {
         assert!(device.replica.state().schema == known, "{first} and {second}");
         assert_eq!(device.replica.state().record.generation, 1, "{first} and {second}");
     }
+}
+
+/// The server does not describe a table for a while: what points to its rows cannot be sent, and goes when it does again.
+#[test]
+fn what_was_parked_since_a_table_was_missing_goes_when_it_is_back() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let account = online.create("accounts", r#"{"name":"Its account"}"#);
+    let contact = online.create("contacts", r#"{"lastname":"Waits"}"#);
+    let device = Device::synced(&server, "demo");
+    let wire = server.user("demo");
+    device.wire.fail(move |request| {
+        let body = String::from_utf8_lossy(&request.body);
+        body.contains("EntityDefinitions").then(|| {
+            let body = body.replace("LogicalName='account'", "LogicalName='nothing'");
+            Fault::Answer(wire.forward(Request { body: body.into_bytes(), ..request.clone() }))
+        })
+    });
+    device.edit("contact", contact, &[("parentcustomerid", link("account", account))]);
+    device.change(|draft| draft.record.schema_checked = None);
+    device.round();
+    assert!(device.replica.state().schema.table("account").is_none());
+    let [waits] = &device.entries()[..] else { panic!("{:?}", device.entries()) };
+    assert!(waits.is_parked());
+    device.wire.heal();
+    device.change(|draft| draft.record.schema_checked = None);
+    device.sync();
+    assert!(device.entries().is_empty());
+    let stands = online.json(&format!("contacts({contact})"));
+    assert_eq!(stands["_parentcustomerid_value"], account.to_string());
 }
 
 /// How often a device asks for definitions from now on.
