@@ -17,6 +17,7 @@ pub use transport::{FetchTransport, ANSWER_MILLIS_MAX};
 
 use crate::model::Millis;
 use crate::platform::{Platform, Space};
+use std::cell::RefCell;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::JsCast;
 
@@ -88,9 +89,31 @@ extern "C" {
 
 /// What `getRandomValues` gives in one call (Web Cryptography API, 10.1.1).
 const RANDOM_BYTES_MAX: u32 = 65_536;
+/// Bytes asked for at once: a change needs a few ids, and each way to the browser costs as much as all of them.
+const AHEAD_BYTES: usize = 256;
+
+thread_local! {
+    /// Bytes that were asked for ahead; each is given once.
+    static AHEAD: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Fills `bytes` from the browser's cryptographic source.
 fn random(bytes: &mut [u8]) {
+    if bytes.len() > AHEAD_BYTES {
+        return ask_random(bytes);
+    }
+    AHEAD.with_borrow_mut(|ahead| {
+        if ahead.len() < bytes.len() {
+            ahead.resize(AHEAD_BYTES, 0);
+            ask_random(ahead);
+        }
+        let left = ahead.len() - bytes.len();
+        bytes.copy_from_slice(&ahead[left..]);
+        ahead.truncate(left);
+    });
+}
+
+fn ask_random(bytes: &mut [u8]) {
     for part in bytes.chunks_mut(RANDOM_BYTES_MAX as usize) {
         let filled = js_sys::Uint8Array::new_from_slice(part);
         get_random_values(&filled);

@@ -13,6 +13,7 @@ pub use squash::{squash, RowRequest, Squashed};
 
 use crate::model::{Key, OpId, Seq};
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 /// All entries, in order and by row.
 #[derive(Debug, Clone, Default)]
@@ -20,12 +21,17 @@ pub struct Journal {
     entries: BTreeMap<Seq, Entry>,
     by_key: BTreeMap<Key, Vec<Seq>>,
     by_holder: BTreeMap<Key, BTreeSet<Seq>>,
+    deletions: BTreeSet<Seq>,
 }
 
 impl Journal {
     /// Adds or replaces the entry at its `seq`.
     pub fn put(&mut self, entry: Entry) {
-        let moved = |known: &Entry| known.key != entry.key || known.holders != entry.holders;
+        let moved = |known: &Entry| {
+            known.key != entry.key
+                || known.holders != entry.holders
+                || known.change.is_delete() != entry.change.is_delete()
+        };
         if self.entries.get(&entry.seq).is_some_and(moved) {
             self.remove(entry.seq);
         }
@@ -36,12 +42,16 @@ impl Journal {
         for holder in &entry.holders {
             self.by_holder.entry(holder.clone()).or_default().insert(entry.seq);
         }
+        if entry.change.is_delete() {
+            self.deletions.insert(entry.seq);
+        }
         self.entries.insert(entry.seq, entry);
     }
 
     /// Removes an entry.
     pub fn remove(&mut self, seq: Seq) {
         let Some(entry) = self.entries.remove(&seq) else { return };
+        self.deletions.remove(&seq);
         for holder in &entry.holders {
             if let Some(seqs) = self.by_holder.get_mut(holder) {
                 seqs.remove(&seq);
@@ -75,7 +85,7 @@ impl Journal {
 
     /// Rows of one table that hold rows with entries.
     pub fn holders_of<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a Key> {
-        self.by_holder.keys().filter(move |key| key.table == table)
+        of_table(&self.by_holder, table)
     }
 
     /// Rows that have entries, in no order.
@@ -85,7 +95,12 @@ impl Journal {
 
     /// Rows of one table that have entries, by id: what is asked for in their order is the same each time.
     pub fn keys_of<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a Key> {
-        self.by_key.keys().filter(move |key| key.table == table)
+        of_table(&self.by_key, table)
+    }
+
+    /// Entries that delete their rows, in order.
+    pub fn deletions(&self) -> impl Iterator<Item = &Entry> {
+        self.deletions.iter().filter_map(|seq| self.entries.get(seq))
     }
 
     /// The entry of an operation.
@@ -109,11 +124,16 @@ impl Journal {
     }
 }
 
+/// The keys of one table: they stand together.
+fn of_table<'a, T>(map: &'a BTreeMap<Key, T>, table: &'a str) -> impl Iterator<Item = &'a Key> {
+    let first = Key::new(table, Uuid::nil());
+    map.range(first..).map(|(key, _)| key).take_while(move |key| key.table == table)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Change, DeviceId, Hlc, Millis};
-    use uuid::Uuid;
+    use crate::model::{Change, DeviceId, Hlc, Millis, Row};
 
     fn key(table: &str, id: u128) -> Key {
         Key::new(table, Uuid::from_u128(id))
@@ -149,5 +169,18 @@ mod tests {
         assert_eq!((seqs(journal.of(&other).collect()), journal.held_by(&account).count()), (vec![1], 0));
         journal.remove(Seq(1));
         assert_eq!((journal.len(), journal.holders_of("account").count()), (1, 0));
+    }
+
+    #[test]
+    fn rows_of_a_table_and_deletions_are_found_without_the_others() {
+        let mut journal = Journal::default();
+        let keys = [key("account", 1), key("account", u128::MAX), key("accountx", 0), key("aa", 0)];
+        (1..).zip(&keys).for_each(|(seq, key)| journal.put(entry(seq, key.clone(), Vec::new())));
+        assert_eq!(journal.keys_of("account").collect::<Vec<_>>(), [&keys[0], &keys[1]]);
+        assert_eq!(journal.keys_of("a").count(), 0);
+        let made = Entry { change: Change::Create(Row::default()), ..entry(2, keys[1].clone(), Vec::new()) };
+        journal.put(made);
+        journal.remove(Seq(3));
+        assert_eq!(journal.deletions().map(|entry| entry.seq.0).collect::<Vec<_>>(), [1, 4]);
     }
 }

@@ -1,8 +1,10 @@
 //! What hangs on rows deleted here. The server deletes dependents or takes links away when it hears of a deletion; until
 //! then the same is derived, never journalled: the server does it, and giving the deletion up undoes it.
 
+use super::draft::Effects;
 use super::holders::pair_columns;
 use super::{Draft, SeenRow, State};
+use crate::journal::Entry;
 use crate::model::{Change, EntityRef, FieldEdit, Key, Row, Value};
 use flette_odata::edm::{Column, ColumnKind, OnDelete, Table};
 use flette_odata::filter::{CompareOp, Filter};
@@ -11,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// See the module. Empty when no row of the replica was deleted here.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Aftermath {
     /// Rows deleted here, and those that go with them.
     gone: BTreeSet<Key>,
@@ -23,9 +25,9 @@ impl Aftermath {
     /// Follows the relationships from every deleted row. The tables must be loaded.
     pub(super) fn of(state: &State) -> Aftermath {
         let known = |key: &&Key| state.schema.table(&key.table).is_some();
-        let deleted =
-            |key: &&Key| matches!(state.journal.of(key).last(), Some(e) if e.change == Change::Delete);
-        let mut next: Vec<Key> = state.journal.keys().filter(deleted).filter(known).cloned().collect();
+        let is_last = |entry: &&Entry| state.journal.of(&entry.key).last() == Some(*entry);
+        let deleted = state.journal.deletions().filter(is_last).map(|entry| &entry.key);
+        let mut next: Vec<Key> = deleted.filter(known).cloned().collect();
         let mut found = Aftermath { gone: ordered::set(next.iter().cloned()), ..Aftermath::default() };
         if next.is_empty() {
             return found;
@@ -43,6 +45,24 @@ impl Aftermath {
             }
         }
         found
+    }
+
+    /// Whether all of it is still true when this has been done: rows that it says nothing of were changed, and neither pointed
+    /// to one that is gone nor do so now. `state` is what was before. May say no where it would be true.
+    pub(super) fn stands_after(&self, state: &State, effects: &Effects) -> bool {
+        let is_apart = |entry: &Entry| {
+            let link = |value: &Value| match value {
+                Value::Lookup(to) => self.is_gone(&Key::new(to.table.clone(), to.id)),
+                _ => false,
+            };
+            let links = match &entry.change {
+                Change::Create(row) => row.values().any(link),
+                Change::Update(edits) => edits.iter().any(|edit| link(&edit.old) || link(&edit.new)),
+                Change::Delete => true,
+            };
+            !links && !self.touches(&entry.key) && !entry.holders.iter().any(|holder| self.is_gone(holder))
+        };
+        effects.is_of_entries_alone() && state.changed_by(effects).all(is_apart)
     }
 
     /// Whether the row is gone, by itself or with another.

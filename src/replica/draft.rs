@@ -66,6 +66,17 @@ pub struct Effects {
     pub keeps_trace: bool,
 }
 
+impl Effects {
+    /// Whether it changes nothing of the rows as the server tells them, nor of what they are called, nor of the schema.
+    pub(super) fn is_of_entries_alone(&self) -> bool {
+        self.schema.is_none()
+            && self.ids.is_empty()
+            && self.segments.is_empty()
+            && self.swapped.is_empty()
+            && self.dropped.is_empty()
+    }
+}
+
 /// See the module.
 pub struct Draft<'a> {
     state: &'a State,

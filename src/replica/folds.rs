@@ -3,7 +3,7 @@
 
 use super::{draft::Effects, SeenRow, State};
 use crate::journal::Entry;
-use crate::model::{Change, Key};
+use crate::model::Key;
 use flette_odata::rules::money::CURRENCIES;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -60,21 +60,24 @@ impl State {
 
     /// What is no longer true once changes are made. Entries matter to their own rows and to those that hold these, unless rows
     /// are deleted here, which others hang on, or a currency changes, by which the amounts of others are reckoned.
-    pub(super) fn stale_by(&self, effects: &Effects) -> Stale {
-        let rows_alone = effects.schema.is_none()
-            && effects.ids.is_empty()
-            && effects.segments.is_empty()
-            && effects.swapped.is_empty()
-            && effects.dropped.is_empty();
-        let reaches_far = |entry: &Entry| entry.change == Change::Delete || entry.key.table == CURRENCIES;
-        let changed = || {
-            let before = effects.entries.keys().filter_map(|seq| self.journal.get(*seq));
-            before.chain(effects.entries.values().flatten())
+    /// `same_aftermath`: what hangs on rows deleted here stays as it is.
+    pub(super) fn stale_by(&self, effects: &Effects, same_aftermath: bool) -> Stale {
+        let reaches_far = |entry: &Entry| entry.change.is_delete() || entry.key.table == CURRENCIES;
+        let changed = || self.changed_by(effects);
+        let far = || {
+            let deleted = !same_aftermath && self.journal.deletions().next().is_some();
+            deleted || self.journal.keys_of(CURRENCIES).next().is_some()
         };
-        if !rows_alone || changed().any(reaches_far) || self.journal.iter().any(reaches_far) {
+        if !effects.is_of_entries_alone() || changed().any(reaches_far) || far() {
             return Stale::All;
         }
         Stale::Rows(changed().flat_map(|entry| entry.holders.iter().chain([&entry.key])).cloned().collect())
+    }
+
+    /// Entries that are written or removed, as they were and as they will be.
+    pub(super) fn changed_by<'e>(&'e self, effects: &'e Effects) -> impl Iterator<Item = &'e Entry> {
+        let before = effects.entries.keys().filter_map(|seq| self.journal.get(*seq));
+        before.chain(effects.entries.values().flatten())
     }
 }
 
@@ -82,6 +85,7 @@ impl State {
 mod tests {
     use super::*;
     use crate::model::{EntityRef, FieldEdit, Millis, Row, Value};
+    use crate::replica::aftermath::Aftermath;
     use crate::replica::{Draft, Identity, Replica, SegmentBuilder, Target};
     use crate::store::{memory::MemoryStore, Durability};
     use proptest::prelude::*;
@@ -175,6 +179,7 @@ mod tests {
 
     fn kept_are_true(replica: &Replica<MemoryStore>) {
         let state = replica.state();
+        assert_eq!(*state.aftermath(), Aftermath::of(&state));
         for (table, _) in TABLES {
             for key in (0..3).map(|id| key((table, id))) {
                 assert_eq!(state.seen_row(&key).as_deref(), state.row(&key).as_ref(), "{table}");

@@ -226,7 +226,8 @@ impl<S: Store> Replica<S> {
                 let drafted = (draft.effects, draft.record);
                 let mut writes = writes(&state, &drafted.0, &drafted.1)?;
                 // It goes along with what is written anyway, and is no reason to write.
-                let kept = self.trace.to_keep().filter(|_| drafted.0.keeps_trace && !writes.is_empty());
+                let keeps = drafted.0.keeps_trace && !writes.is_empty();
+                let kept = keeps.then(|| self.trace.to_keep()).flatten();
                 if let Some((_, value)) = &kept {
                     let (key, value) = (TRACE_KEY.to_vec(), value.clone());
                     writes.push(Write::Put { table: Table::Meta, key, value });
@@ -381,7 +382,8 @@ impl State {
             self.kept = Kept::AllButStamps;
         }
         self.record = record;
-        let stale = self.stale_by(&effects);
+        let aftermath = self.aftermath.take().filter(|aftermath| aftermath.stands_after(self, &effects));
+        let stale = self.stale_by(&effects, aftermath.is_some());
         self.folds.forget(&stale);
         self.forget();
         if let Some(schema) = effects.schema {
@@ -435,6 +437,9 @@ impl State {
         }
         for (name, cursor) in effects.cursors {
             self.tables.entry(name).or_default().cursor = cursor;
+        }
+        if let Some(aftermath) = aftermath {
+            self.aftermath = aftermath.into();
         }
     }
 }

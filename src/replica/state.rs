@@ -240,7 +240,7 @@ impl State {
         self.base_currency.take();
     }
 
-    fn aftermath(&self) -> &Aftermath {
+    pub(super) fn aftermath(&self) -> &Aftermath {
         self.aftermath.get_or_init(|| Aftermath::of(self))
     }
 
