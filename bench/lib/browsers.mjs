@@ -1,5 +1,6 @@
 // Real browsers with their profile on disk, where throw-away contexts would keep IndexedDB in memory and flatter.
 
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,6 +11,9 @@ const VIEWPORT = { width: 1280, height: 860 };
 /** With this, Firefox ends a worker that has nothing to do; it offers no command for it. */
 const FIREFOX_IDLE_MILLIS = 300;
 const FIREFOX_END_MILLIS = 2_500;
+/** How long a browser that is closed may take to end. */
+const END_MILLIS_MAX = 10_000;
+const TIDY_MILLIS = 20;
 
 const found = (paths) => paths.find((path) => path && existsSync(path));
 
@@ -27,17 +31,30 @@ class Browser {
     return page;
   }
 
+  /** Resolves when nobody writes to the profile any more. */
   async close() {
+    const ended = this.#ended();
     await this.browser?.close().catch(() => undefined);
+    await ended;
   }
 
   /** kill -9. */
   async kill() {
-    const child = this.browser.process();
-    const ended = new Promise((done) => child.once("exit", done));
-    child.kill("SIGKILL");
+    const ended = this.#ended();
+    this.browser.process().kill("SIGKILL");
     await ended;
   }
+
+  /** The process, and what its driver does afterwards. */
+  async #ended() {
+    const child = this.browser?.process();
+    if (!child) return;
+    const exit = child.exitCode === null && child.signalCode === null ? once(child, "exit") : null;
+    await Promise.race([exit, sleep(END_MILLIS_MAX, undefined, { ref: false })]);
+    await this.tidied();
+  }
+
+  async tidied() {}
 }
 
 class Chromium extends Browser {
@@ -111,6 +128,13 @@ class Firefox extends Browser {
 
   async stopWorkers() {
     await sleep(FIREFOX_END_MILLIS);
+  }
+
+  /** The driver puts the settings back that it found, when the process has ended. */
+  async tidied() {
+    const backups = ["prefs.js.puppeteer", "user.js.puppeteer"].map((name) => join(this.profile, name));
+    const until = Date.now() + END_MILLIS_MAX;
+    while (backups.some(existsSync) && Date.now() < until) await sleep(TIDY_MILLIS);
   }
 
   storage(port) {

@@ -4,9 +4,12 @@ import type { Flette, Report } from "flette-engine";
 import { CHANNEL, type Hint, SYNC_TAG } from "../client/protocol.ts";
 import type { Status } from "../client/types.ts";
 import { currentEngine } from "./engine.ts";
+import { spaced } from "./spaced.ts";
 
 /** Quiet time after a local write before it is sent. */
 const DEBOUNCE_MILLIS = 300;
+/** Pages are told of local writes at most this often: after each hint they look at all that they show. */
+const HINT_MILLIS = 50;
 /** Rounds in a row when more is left; a longer first sync is driven by a page. */
 const ROUNDS_MAX = 50;
 
@@ -37,6 +40,9 @@ export function askBeforeRounds(ask: () => Promise<boolean>): void {
 export function hint(type: Hint["type"]): void {
   channel.postMessage({ type } satisfies Hint);
 }
+
+/** Tells open pages soon that a row was written here. Resolves when they were told. */
+export const hintWritten = spaced(() => hint("data"), HINT_MILLIS);
 
 /** A round soon: calls within the pause share one. Resolves when it ended; never rejects. */
 export function roundSoon(): Promise<void> {

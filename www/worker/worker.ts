@@ -5,7 +5,7 @@ import type { Flette } from "flette-engine";
 import { type Hello, type PageMessage, PROTOCOL, SYNC_TAG } from "../client/protocol.ts";
 import { problem, signedOutStatus, tagged, UNAVAILABLE, unreachable } from "./answers.ts";
 import { API_ROOT, currentEngine, destroyEngine } from "./engine.ts";
-import { askBeforeRounds, hint, inTurn, roundSoon, rounds } from "./rounds.ts";
+import { askBeforeRounds, hint, hintWritten, inTurn, roundSoon, rounds } from "./rounds.ts";
 import { dropSession } from "./session.ts";
 import { serveShell } from "./shell.ts";
 import { isSameUser, learn, signIn, who } from "./user.ts";
@@ -114,17 +114,9 @@ async function after(event: FetchEvent, url: URL, response: Response) {
     hint("data");
     if (/\/(retry|discard|merge|resolve)$/.test(url.pathname)) event.waitUntil(roundSoon());
   } else {
-    event.waitUntil(answered().then(told));
+    // The answer need not wait for what other pages are told.
+    event.waitUntil(Promise.all([hintWritten(), roundSoon()]));
   }
-}
-
-/** Resolves when the answer that is being returned is on its way: it need not wait for what other pages are told. */
-const answered = () => new Promise<void>((done) => setTimeout(done, 0));
-
-/** Pages look again, and the change goes out. */
-function told(): Promise<void> {
-  hint("data");
-  return roundSoon();
 }
 
 async function withoutSession(event: FetchEvent, url: URL, control: boolean): Promise<Response> {
