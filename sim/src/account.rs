@@ -130,6 +130,8 @@ pub struct Account {
     lost: BTreeMap<Uuid, Option<u64>>,
     /// Values stood there between two looks: the history has gaps.
     gaps: bool,
+    /// What apps wrote past their devices, over whatever stood there: the line may bring it once more, and nothing guards it.
+    plain: BTreeSet<(Uuid, String, String)>,
     /// Columns that devices write over whatever stands there: by their profiles this device's value wins.
     insisting: BTreeSet<(usize, String)>,
     /// When a row, or all that a device's user sees, may have come back into sight; of each the last time.
@@ -317,14 +319,17 @@ impl Account {
     /// The lines of an address are one value: with one of them the others may come back. What was carried out and
     /// overwritten before its device heard of it cannot be told from what never arrived, and is asked for once more as far
     /// as it wins: by the rule `local` it always does, and against what another device put in its place by that rule, as
-    /// that may be the older one. And of two conflicting values users may take the one that stood before.
+    /// that may be the older one. And of two conflicting values users may take the one that stood before. What an app writes past
+    /// its device, over whatever stands there, comes twice where the line brings it twice.
     fn may_stand_again(&self, (row, column): &(Uuid, String), value: &str, before: &[String]) -> bool {
         let insists = || self.insisting.iter().any(|(_, insisted)| insisted == column);
         let stood = before.iter().filter(|stood| *stood == value).count();
         let unknown = || self.by_rows && self.dropped.contains(column);
+        let plain = || stood == 1 && self.plain.contains(&(*row, column.clone(), value.to_owned()));
         column.starts_with("address1_")
             || insists()
             || unknown()
+            || plain()
             || stood <= self.times_chosen(*row, column, value)
     }
 
@@ -375,6 +380,11 @@ impl Account {
     pub fn stands(&mut self, row: Uuid, column: &str, value: &str) {
         self.gaps = true;
         self.stood_before.insert((row, column.to_owned(), value.to_owned()));
+    }
+
+    /// An app wrote a value past its device, over whatever stood there.
+    pub fn written_plainly(&mut self, (row, column): (Uuid, &str), value: &str) {
+        self.plain.insert((row, column.to_owned(), value.to_owned()));
     }
 
     /// Rows that some users did not see may be in their sight again.

@@ -69,15 +69,21 @@ impl Overheard {
         if request.method == Method::Delete {
             row.into_iter().for_each(|row| account.goes(row));
         } else if request.method != Method::Get {
-            tell(&request.body, row, account);
+            let plain = request.headers.get("If-Match") == Some("*");
+            tell(&request.body, row, |cell, value| {
+                account.stands(cell.0, cell.1, value);
+                if plain {
+                    account.written_plainly(cell, value);
+                }
+            });
         }
-        tell(&answer.body, row, account);
+        tell(&answer.body, row, |(row, column), value| account.stands(row, column, value));
         Ok(())
     }
 }
 
 /// Rows in a body: one, or the rows of a list.
-fn tell(body: &[u8], row: Option<Uuid>, account: &mut Account) {
+fn tell(body: &[u8], row: Option<Uuid>, mut each: impl FnMut((Uuid, &str), &str)) {
     let Ok(body) = serde_json::from_slice::<Json>(body) else { return };
     let rows = body["value"].as_array().map_or_else(|| std::slice::from_ref(&body), Vec::as_slice);
     for shown in rows {
@@ -85,7 +91,7 @@ fn tell(body: &[u8], row: Option<Uuid>, account: &mut Account) {
         let Some(id) = own.or(row) else { continue };
         for (column, value) in shown.as_object().into_iter().flatten() {
             if let Some(value) = value.as_str() {
-                account.stands(id, column, value);
+                each((id, column), value);
             }
         }
     }

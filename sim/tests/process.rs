@@ -4,7 +4,7 @@
 //!
 //! `FLETTE_RUNS` on each database (a few unless it says more), from seed `FLETTE_FIRST` on, on the databases in
 //! `FLETTE_DATABASES`, `FLETTE_THREADS` at a time; the program is the one beside this test's, or the one that
-//! `FLETTE_SERVER` names. Where time is real a seed decides what is done, not when it arrives: to run one again may take several tries.
+//! `FLETTE_SERVER` names. With `FLETTE_TELL` everything that happens is printed. Where time is real a seed decides what is done, not when it arrives: to run one again may take several tries.
 
 #![allow(clippy::unwrap_used)]
 
@@ -14,6 +14,7 @@ mod postgres;
 
 use flette_sim::process::proxy::{Luck, Trick};
 use flette_sim::process::{sign_in, Place, Remote, Tokens};
+use flette_sim::tale;
 use flette_sim::template::Offer;
 use flette_sim::world::{offer_elsewhere, run_against, Outcome};
 use postgres::Postgres;
@@ -196,12 +197,17 @@ fn hold(kind: Kind) {
     let (ground, next, sums) = (Ground::new(kind), AtomicU64::new(first), Mutex::<Sums>::default());
     std::thread::scope(|scope| {
         for _ in 0..number("FLETTE_THREADS", THREADS) {
-            scope.spawn(|| loop {
-                let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= first + runs {
-                    return;
+            scope.spawn(|| {
+                if std::env::var_os("FLETTE_TELL").is_some() {
+                    tale::begin();
                 }
-                ground.run(seed, &sums);
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + runs {
+                        return;
+                    }
+                    ground.run(seed, &sums);
+                }
             });
         }
     });

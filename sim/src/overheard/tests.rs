@@ -72,3 +72,21 @@ fn where_there_are_no_receipts_an_operation_may_come_to_something_else() {
         assert!(heard.take(&patch("a", "v1"), &done, &mut account).is_ok());
     }
 }
+
+/// A value stands, another one, and the first once more.
+#[test]
+fn only_what_an_app_wrote_over_whatever_stands_there_may_come_twice() {
+    let row: Uuid = ROW.parse().unwrap();
+    for (version, held) in [("*", true), ("W/\"1\"", false)] {
+        let mut account = Account::default();
+        let request = patch("a", "v1").header("If-Match", version);
+        Overheard::default().take(&request, &Response::empty(204), &mut account).unwrap();
+        let mut watch = |value: &str| {
+            let shown = [("lastname".to_owned(), value.to_owned())].into();
+            account.watch(&[(row, shown)].into())
+        };
+        assert!(["v1", "v2"].map(&mut watch).iter().all(Result::is_ok));
+        assert_eq!(watch("v1").is_ok(), held, "{version}");
+        assert!(["v3", "v1"].map(watch).iter().any(Result::is_err), "a third time");
+    }
+}
