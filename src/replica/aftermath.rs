@@ -4,7 +4,7 @@
 use super::draft::Effects;
 use super::holders::pair_columns;
 use super::{Draft, SeenRow, State};
-use crate::journal::Entry;
+use crate::journal::{plan, Entry};
 use crate::model::{Change, EntityRef, FieldEdit, Key, Row, Value};
 use flette_odata::edm::{Column, ColumnKind, OnDelete, Table};
 use flette_odata::filter::{CompareOp, Filter};
@@ -158,7 +158,8 @@ impl Draft<'_> {
         let mut follow = self.held_by(gone);
         for table in &self.schema().tables {
             for key in self.keys_with_entries(&table.logical_name) {
-                let Some(seen) = self.row(&key) else { continue };
+                // Also where it is not shown, since it hangs on a row that is gone.
+                let Some(seen) = self.state().fold_with(&key, self.entries_of(&key).iter()) else { continue };
                 for column in &table.columns {
                     let points_there =
                         link(&seen.row, column).is_some_and(|to| to.id == gone.id && to.table == gone.table);
@@ -175,6 +176,27 @@ impl Draft<'_> {
             }
         }
         follow
+    }
+
+    /// Drops rows that were made and deleted here before the server heard of them, with what hangs on them: nobody else can
+    /// follow their relationships. Those in a change set were kept for it until now. Tells whether there were any.
+    pub fn drop_unmade(&mut self) -> bool {
+        let state = self.state();
+        let journal = &state.journal;
+        let is_new =
+            |key: &&Key| journal.of(key).next().is_some_and(|e| matches!(e.change, Change::Create(_)));
+        let made: Vec<&Key> = journal.deletions().map(|entry| &entry.key).filter(is_new).collect();
+        if made.is_empty() {
+            return false;
+        }
+        let nothing = ordered::set(plan(journal.iter()).into_iter().flat_map(|unit| unit.nothing));
+        let unmade = |key: &&&Key| journal.of(key).all(|entry| nothing.contains(&entry.seq));
+        let unmade: Vec<&Key> = made.iter().filter(unmade).copied().collect();
+        for key in &unmade {
+            journal.of(key).for_each(|entry| self.remove(entry.seq));
+            self.leave(key).iter().for_each(|hung| self.delete(hung));
+        }
+        !unmade.is_empty()
     }
 
     /// Rows with entries that a row holds.

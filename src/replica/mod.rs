@@ -278,6 +278,8 @@ impl<S: Store> Replica<S> {
         };
         let state = load::state(&self.store, &self.random, identity).await?;
         *self.state.borrow_mut() = state;
+        // The other one may have put another segment in the place of one that is being merged.
+        *self.compaction.borrow_mut() = None;
         Ok(())
     }
 }

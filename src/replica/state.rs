@@ -272,7 +272,11 @@ impl State {
         self.fold_with(key, self.journal.of(key))
     }
 
-    fn fold_with<'a>(&self, key: &Key, entries: impl Iterator<Item = &'a Entry>) -> Option<SeenRow> {
+    pub(super) fn fold_with<'a>(
+        &self,
+        key: &Key,
+        entries: impl Iterator<Item = &'a Entry>,
+    ) -> Option<SeenRow> {
         let mirror = self.mirror_row(key);
         let entries: Vec<&Entry> = entries.collect();
         // A set that is replaced gives its row another version.

@@ -7,6 +7,7 @@ use super::pull::{parties_and_others, pull_table, wanted_rows};
 use super::step::{Run, Stop};
 use super::unchanged::unchanged;
 use crate::platform::Transport;
+use crate::remote::Outcome;
 use crate::remote::{Asked, PageCall};
 use crate::replica::{Cursor, Feed, Target};
 use crate::store::Store;
@@ -20,13 +21,16 @@ const GROUPS_FIRST: usize = 2;
 
 /// Pulls tables one after the other; of those that are told of it is asked in groups what changed, of one group while the one
 /// before is taken over. `known`: what was asked before. Tells whether all of each is in.
+///
+/// # Errors
+/// Why the pull ends. One table that cannot be read keeps none of the others back; with a second one it is the server.
 pub(super) async fn pull_tables<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     names: &[String],
     known: &mut Replies,
 ) -> std::result::Result<bool, Stop> {
     let groups = groups(names, |name| is_told(run, name));
-    let mut whole = true;
+    let (mut whole, mut failed) = (true, None);
     let mut ahead = None;
     for (nth, group) in groups.iter().enumerate() {
         let mut asked = match ahead.take() {
@@ -37,7 +41,10 @@ pub(super) async fn pull_tables<S: Store, T: Transport>(
             let mut whole = true;
             let unchanged = unchanged(run, group, &mut asked).await?;
             for name in group.iter().filter(|name| !unchanged.contains(*name)) {
-                whole &= pull_table(run, name, asked.remove(name)).await?;
+                match pull_table(run, name, asked.remove(name)).await {
+                    Err(stop @ Stop::Outcome(Outcome::Retry(_))) if failed.is_none() => failed = Some(stop),
+                    pulled => whole &= pulled?,
+                }
             }
             Ok::<bool, Stop>(whole)
         };
@@ -53,7 +60,7 @@ pub(super) async fn pull_tables<S: Store, T: Transport>(
         whole &= pulled?;
         ahead = next;
     }
-    Ok(whole)
+    failed.map_or(Ok(whole), Err)
 }
 
 /// Asks what a pull asks first, as far as it is what changed: of parties, and then of so many groups of other tables at once.

@@ -154,6 +154,10 @@ pub(super) fn link(draft: &Draft, request: &RowRequest) -> std::result::Result<O
     let [near, far] = request.holders.as_slice() else {
         return Err(Reason::out_of_scope("A row of the pair"));
     };
+    // The request is made at the near row, and names the far one where it joins them.
+    if schema.table(&near.table).is_none() {
+        return Err(Reason::out_of_scope("A row of the pair"));
+    }
     let (key, far) = (draft.resolve(near), draft.resolve(far));
     let (op, at, collection) = (request.op, request.at, pairs.first.navigation.clone());
     let call = match &request.change {

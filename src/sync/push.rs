@@ -17,9 +17,10 @@ use super::unclear::{boundary, resolve, Unclear};
 use super::wave::{take, Ready, Wave};
 use super::{Phase, Stage};
 use crate::journal::{bound, Entry, EntryState, Journal, Reason};
-use crate::model::{planted, Bug, Key, Seq};
+use crate::model::{planted, Bug, Change, Key, Seq};
 use crate::platform::Transport;
 use crate::remote::{Hold, Outcome, Reply, Resolve, RowAnswer, RowCall};
+use crate::replica::{Draft, State};
 use crate::store::{Durability, Store};
 use flette_odata::edm::{Schema, Table};
 use flette_odata::ordered;
@@ -154,6 +155,14 @@ async fn choose<S: Store, T: Transport>(
 ) -> std::result::Result<Wave, Stop> {
     (pass.limits.stamped, pass.limits.receipts) = (run.remote.keeps_stamps(), run.remote.keeps_receipts());
     let waiting = ordered::set(awaited.union(&pass.waiting).cloned());
+    // What hung on such a row may be one itself.
+    while has_unmade(&run.replica.state()) {
+        let tables = held_tables(run);
+        let drop = |draft: &mut Draft| Ok(draft.drop_unmade());
+        if !run.replica.transact(run.at(), Durability::Strict, &tables, drop).await? {
+            break;
+        }
+    }
     let wave = run
         .replica
         .transact(run.at(), Durability::Strict, &held_tables(run), |draft| {
@@ -176,6 +185,12 @@ async fn choose<S: Store, T: Transport>(
     Ok(wave)
 }
 
+/// Whether a row that was made here is deleted here.
+fn has_unmade(state: &State) -> bool {
+    let is_made = |entry: &Entry| matches!(entry.change, Change::Create(_));
+    state.journal.deletions().any(|entry| state.journal.of(&entry.key).next().is_some_and(is_made))
+}
+
 /// Sends a wave, if there is anything in it.
 ///
 /// # Errors
@@ -188,18 +203,22 @@ async fn send<S: Store, T: Transport>(
         return Ok(None);
     }
     let schema = run.schema();
-    let groups = wave.units.iter().map(|unit| unit.iter().filter_map(|r| with_table(&schema, r)).collect());
+    // Answers are told by their places: what cannot be asked has none.
+    let units =
+        wave.units.iter().map(|unit| unit.iter().filter(|r| with_table(&schema, r).is_some()).collect());
+    let units: Vec<Vec<&Ready>> = units.filter(|unit: &Vec<&Ready>| !unit.is_empty()).collect();
+    let own = || units.iter().flatten().copied();
+    let groups = units.iter().map(|unit| unit.iter().filter_map(|r| with_table(&schema, r)).collect());
     let mut groups: Vec<Vec<(&RowCall, &Table)>> = groups.collect();
-    let reads: Vec<Vec<RowCall>> =
-        wave.units.iter().flatten().map(|ready| held::reads(&schema, ready)).collect();
-    let lists = wave.units.iter().flatten().zip(&reads);
+    let reads: Vec<Vec<RowCall>> = own().map(|ready| askable(&schema, ready)).collect();
+    let lists = own().zip(&reads);
     groups.extend(lists.flat_map(|(ready, reads)| {
         reads.iter().filter_map(|read| Some(vec![(read, table_of(&schema, ready, read)?)]))
     }));
     let mut answers = run.remote.batch(&groups, boundary(run)).await?.into_iter();
-    let own: Vec<RowAnswer> = answers.by_ref().take(wave.units.len()).flatten().collect();
+    let told: Vec<RowAnswer> = answers.by_ref().take(units.len()).flatten().collect();
     let mut read = answers.flatten();
-    let all = wave.units.iter().flatten().zip(own).zip(reads);
+    let all = own().zip(told).zip(reads);
     let answered = all.map(|((ready, answer), reads)| Answered {
         ready: ready.clone(),
         answer,
@@ -370,6 +389,11 @@ fn table_of<'s>(schema: &'s Schema, ready: &Ready, read: &RowCall) -> Option<&'s
         RowCall::List { .. } => schema.table(&ready.held.first()?.key.table),
         _ => schema.table(&read.key().table),
     }
+}
+
+/// What is read after a request, as far as it can be asked.
+fn askable(schema: &Schema, ready: &Ready) -> Vec<RowCall> {
+    held::reads(schema, ready).into_iter().filter(|read| table_of(schema, ready, read).is_some()).collect()
 }
 
 fn with_table<'a>(schema: &'a Schema, ready: &'a Ready) -> Option<(&'a RowCall, &'a Table)> {

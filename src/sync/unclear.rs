@@ -56,7 +56,8 @@ pub(super) async fn resolve<S: Store, T: Transport>(
 ) -> std::result::Result<(), Stop> {
     let schema = run.schema();
     let mut rows = Vec::new();
-    for row in unclear {
+    // Answers are told by their places: a row that cannot be asked for has none.
+    for row in unclear.into_iter().filter(|row| schema.table(&row.key.table).is_some()) {
         let attempts = pass.resolved.entry(row.key.clone()).or_default();
         *attempts += 1;
         if *attempts > RESOLVE_ATTEMPTS_MAX {

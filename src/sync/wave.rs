@@ -314,10 +314,11 @@ fn ready(draft: &mut Draft, unit: &Unit, limits: Limits, wave: &mut Wave) -> Opt
     }
 }
 
-/// Whether the version of an activity has to be read before its set can be replaced.
+/// Whether the version of an activity has to be read before its set can be replaced. One whose table is out of scope cannot be.
 fn is_unseen(draft: &Draft, activity: &Key, split: &Split) -> bool {
     let named = split.own.iter().any(|request| request.key == *activity);
-    !named && draft.state().mirror_row(&draft.resolve(activity)).is_none()
+    let in_scope = draft.schema().table(&activity.table).is_some();
+    in_scope && !named && draft.state().mirror_row(&draft.resolve(activity)).is_none()
 }
 
 /// Requests, and entries of which there is nothing to tell.

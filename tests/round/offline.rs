@@ -1,5 +1,6 @@
 //! What is made offline arrives: rows that point to each other, change sets, what is refused.
 
+use crate::station::Station;
 use crate::support::{create, link, text, Device, Server, TABLES};
 use flette::model::{Key, Value};
 use flette_odata::{Method, Uuid};
@@ -142,6 +143,40 @@ fn what_hung_on_a_row_unmade_offline_goes_with_it_or_lets_it_go() {
     let report = device.sync();
     assert_eq!((report.pushed, report.parked), (1, 0), "{report:?}");
     assert!(device.entries().is_empty());
+}
+
+/// What comes together is one change set, and its rows are kept for it until it is known that there is nothing to tell.
+#[test]
+fn what_was_made_with_a_row_in_one_set_goes_with_it_when_that_is_unmade() {
+    let server = Server::start();
+    let station = Station::new(&server, "demo", &TABLES);
+    station.sync();
+    let body = r#"{"name":"Brief","contact_customer_accounts":[{"lastname":"Brief","Contact_Tasks":[{"subject":"Brief"}]}]}"#;
+    for deletion in ["given up", "not given up"] {
+        let account = station.create("accounts", body);
+        let later =
+            format!(r#"{{"lastname":"Later","parentcustomerid_account@odata.bind":"/accounts({account})"}}"#);
+        station.create("contacts", &later);
+        let child = format!(r#"{{"name":"Stays","parentaccountid@odata.bind":"/accounts({account})"}}"#);
+        let child = station.create("accounts", &child);
+        assert_eq!(station.ask(Method::Delete, &format!("accounts({account})"), "").status, 204);
+        assert_eq!(station.get("contacts?$select=lastname")["value"].as_array().unwrap().len(), 0);
+        if deletion == "given up" {
+            let entry = station.journal().into_iter().find(|entry| entry["kind"] == "delete").unwrap();
+            let op = entry["op"].as_str().unwrap().to_owned();
+            station.post(&format!("/flette/journal/{op}/discard"), "");
+            assert_eq!(station.get("contacts?$select=lastname")["value"].as_array().unwrap().len(), 2);
+            assert_eq!(station.ask(Method::Delete, &format!("accounts({account})"), "").status, 204);
+        }
+        station.sync();
+        assert!(station.journal().is_empty(), "{deletion}: {:?}", station.journal());
+        let stays = server.user("admin").json(&format!("accounts({child})"));
+        assert!(stays["_parentaccountid_value"].is_null(), "{deletion}");
+        for set in ["contacts", "tasks"] {
+            let rows = server.user("admin").json(set);
+            assert_eq!(rows["value"].as_array().unwrap().len(), 0, "{deletion}: {set}");
+        }
+    }
 }
 
 #[test]
