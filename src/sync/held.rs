@@ -79,6 +79,9 @@ pub(super) fn new_parties(
     requests: &[&RowRequest],
 ) -> std::result::Result<(String, Vec<Vec<u8>>), Reason> {
     let schema = names.draft.schema();
+    if schema.table(&activity.table).is_none() {
+        return Err(Reason::out_of_scope(&format!("Table '{}'", activity.table)));
+    }
     let collection =
         collection(&schema, activity).ok_or_else(|| Reason::out_of_scope("The table of parties"))?;
     Ok((collection.to_owned(), parties(names, &schema, activity, requests)?))
