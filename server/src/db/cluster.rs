@@ -71,6 +71,8 @@ pub(super) fn check(writer: &Writer) -> Result<()> {
                 update.table(name(table)).value(name(XACT), Expr::cust(CURRENT_XACT));
                 writer.execute(&update)?;
             }
+            // A number of the old server as well; no tombstone is lost since the identity is new.
+            writer.set_fact(Fact::TombstoneFloor, "0")?;
         }
     }
     writer.set_fact(Fact::Cluster, &format!("{}/{}", current.system, current.place))

@@ -6,6 +6,7 @@ use super::on_postgres::support::{self, Server};
 use flette_odata::error::Result;
 use flette_odata::{Uuid, Value};
 use flette_server::api::{create_row, update_row, Call, Duplicates, Profile, Service};
+use flette_server::db::meta::Fact;
 use flette_server::db::query::Listing;
 use flette_server::db::rows::Sight;
 use flette_server::db::{Database, Location, Reader, Writer};
@@ -254,6 +255,28 @@ async fn a_restored_copy_is_another_database() {
     // The original stays what it was.
     let server = Server::over(database(&original), Profile::Open, None).sign_in("demo").await;
     assert_eq!(server.get(&delta).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_copy_from_a_server_that_was_far_ahead_tells_changes() {
+    let copy = support::location();
+    database(&copy)
+        .write(|writer| {
+            writer.set_fact(Fact::Cluster, "1/1.1")?;
+            writer.set_fact(Fact::TombstoneFloor, &i64::MAX.to_string())
+        })
+        .unwrap();
+    let server = Server::over(database(&copy), Profile::Open, None).sign_in("demo").await;
+    let mut ids = Vec::new();
+    for name in ["A", "B"] {
+        ids.push(server.create("accounts", &format!(r#"{{"name":"{name}"}}"#)).await);
+    }
+    let pages = [("Prefer", "odata.track-changes, odata.maxpagesize=1")];
+    let (rows, delta) = server.drain("accounts?$select=name", &pages).await;
+    assert_eq!(rows.len(), 2);
+    assert_eq!(server.send("DELETE", &format!("accounts({})", ids[0]), &[], "").await.status, 204);
+    let (told, _) = server.drain(&delta.unwrap(), &[]).await;
+    assert_eq!(told.len(), 1);
 }
 
 #[tokio::test]
