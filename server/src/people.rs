@@ -120,7 +120,7 @@ pub fn add_demo_people(database: &Database, now: i64) -> Result<()> {
     Ok(())
 }
 
-/// Lets a user sign in with a new password. The user is named by `domainname`, or by the part of it before
+/// Lets a user sign in with a new password only: all sessions of the user end. The user is named by `domainname`, or by the part of it before
 /// the `@` for users of this module.
 ///
 /// # Errors
@@ -129,7 +129,8 @@ pub fn set_password(database: &Database, user_name: &str, password: &str) -> Res
     let hash = hash_password(password)?;
     database.write(|writer| {
         let user = caller(writer, user_name)?.user;
-        writer.set_credential(&user_name.to_lowercase(), user, &hash)
+        writer.set_credential(&user_name.to_lowercase(), user, &hash)?;
+        writer.end_sessions_of(user)
     })
 }
 

@@ -166,6 +166,13 @@ impl Writer<'_> {
         self.execute(&delete).map(drop)
     }
 
+    /// Ends all sessions of a user, of every kind.
+    pub fn end_sessions_of(&self, user: Uuid) -> Result<()> {
+        let mut delete = Query::delete();
+        delete.from_table(name(SESSION)).and_where(Expr::col(name("user_id")).eq(id_value(user)));
+        self.execute(&delete).map(drop)
+    }
+
     /// Forgets sessions that have expired. `now` in milliseconds.
     pub fn purge_sessions(&self, now: i64) -> Result<()> {
         let mut delete = Query::delete();

@@ -2,6 +2,7 @@
 
 use super::support::{Server, HOST};
 use flette_server::api::Profile;
+use flette_server::people;
 
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 const JSON: (&str, &str) = ("Content-Type", "application/json");
@@ -43,6 +44,24 @@ async fn tokens_are_given_for_a_password_and_for_a_refresh_token() {
     let refresh = format!("Bearer {}", tokens["refresh_token"].as_str().unwrap());
     let answer = server.bare("GET", "/auth/who", &[("Authorization", &refresh)], "").await;
     assert_eq!(answer.status, 401, "a refresh token is no bearer token");
+}
+
+#[tokio::test]
+async fn a_new_password_ends_the_sessions_of_its_user() {
+    let server = Server::with_rows(0, Profile::Open);
+    let mut given = Vec::new();
+    for user in ["anna", "ola"] {
+        let form = format!("grant_type=password&username={user}&password=flette");
+        given.push(server.bare("POST", "/oauth2/v2.0/token", &[FORM], &form).await.json());
+    }
+    people::set_password(server.database(), "anna", "another").unwrap();
+    for (tokens, refreshed, seen) in [(&given[0], 400, 401), (&given[1], 200, 200)] {
+        let token = |name: &str| tokens[name].as_str().unwrap().to_owned();
+        let form = format!("grant_type=refresh_token&refresh_token={}", token("refresh_token"));
+        assert_eq!(server.bare("POST", "/oauth2/v2.0/token", &[FORM], &form).await.status, refreshed);
+        let bearer = format!("Bearer {}", token("access_token"));
+        assert_eq!(server.bare("GET", "/auth/who", &[("Authorization", &bearer)], "").await.status, seen);
+    }
 }
 
 #[tokio::test]
