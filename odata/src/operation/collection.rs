@@ -91,7 +91,8 @@ impl Reader<'_> {
         let Collection::Pointing { holder, .. } = collection else {
             return Err(self.wrong_verb("a collection below a row"));
         };
-        if holder.logical_name != PARTY_TABLE {
+        // Parties are written with their activity, not with who takes part in it.
+        if holder.logical_name != PARTY_TABLE || !table.activity {
             return Err(self.wrong_verb("a collection below a row"));
         }
         self.check_table_writable(table)?;

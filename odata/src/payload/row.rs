@@ -7,7 +7,7 @@ use super::{
 };
 use crate::edm::{Column, ColumnKind, LookupTarget, Table};
 use crate::error::{ODataError, Result};
-use crate::path::Collection;
+use crate::path::{Collection, PARTY_TABLE};
 use crate::stamps;
 use crate::time::parse_datetime;
 use crate::value::Value;
@@ -152,6 +152,9 @@ impl<'s> RowReader<'s> {
     ) -> Result<()> {
         check_deep(table, name, kind)?;
         let other = collection.other(self.scope.schema)?;
+        if other.logical_name == PARTY_TABLE && !table.activity {
+            return Err(no_activity(table, name));
+        }
         let list = items(raw).ok_or_else(|| wrong_type(table, name, "a list of rows"))?;
         let mut writes = Vec::with_capacity(list.len());
         for item in list {
@@ -227,6 +230,14 @@ fn check_deep(table: &Table, name: &str, kind: WriteKind) -> Result<()> {
 pub(super) fn no_deep_update(table: &Table, name: &str) -> ODataError {
     ODataError::bad_request(format!(
         "Rows cannot be changed through '{name}' of '{}' in an update.",
+        table.logical_name
+    ))
+}
+
+/// 400: parties are written through the activity they belong to, where the right to do so is asked.
+fn no_activity(table: &Table, name: &str) -> ODataError {
+    ODataError::bad_request(format!(
+        "Rows cannot be made through '{name}' of '{}': they are written with their activity.",
         table.logical_name
     ))
 }

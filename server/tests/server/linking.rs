@@ -59,6 +59,31 @@ async fn parties_come_with_their_activity_and_are_replaced_as_a_set() {
 }
 
 #[tokio::test]
+async fn parties_are_not_written_with_who_takes_part() {
+    let server = Server::empty().await;
+    let email = server.create("emails", r#"{"subject":"S"}"#).await;
+    let account = server.create("accounts", r#"{"name":"A"}"#).await;
+    let etag = server.get(&format!("emails({email})")).await.header("ETag").unwrap().to_owned();
+    let party = format!(r#"{{"activityid_email@odata.bind":"emails({email})","participationtypemask":2}}"#);
+    let deep = |name: &str| format!(r#"{{"name":"{name}","account_activity_parties":[{party}]}}"#);
+    let contact = format!(r#"{{"lastname":"C","parentcustomerid_account":{}}}"#, deep("B"));
+    let parties = format!("accounts({account})/account_activity_parties");
+    for (method, url, body, status) in [
+        ("POST", "accounts", deep("B"), 400),
+        ("PATCH", "accounts(a0000000-0000-4000-8000-00000000000b)", deep("B"), 400),
+        ("POST", "contacts", contact, 400),
+        ("POST", parties.as_str(), party.clone(), 405),
+        ("PUT", parties.as_str(), format!(r#"{{"value":[{party}]}}"#), 405),
+    ] {
+        let refused = server.send(method, url, &[], &body).await;
+        assert_eq!(refused.status, status, "{method} {url}: {}", refused.body);
+    }
+    assert_eq!(server.list("accounts?$select=name").await.column("name"), ["A"]);
+    assert!(server.list("activityparties").await.rows().is_empty());
+    assert_eq!(server.get(&format!("emails({email})")).await.header("ETag"), Some(etag.as_str()));
+}
+
+#[tokio::test]
 async fn pairs_are_made_and_parted_once_and_go_with_either_row() {
     let server = Server::empty().await.sign_in("admin").await;
     let who = server.get("WhoAmI").await.json();
