@@ -84,6 +84,7 @@ pub(super) fn update(draft: &mut Draft, logical_name: &str, body: &Json) -> Resu
         Some(false) if table.change_tracking => {
             return Err(invalid("Change tracking cannot be turned off again."))
         }
+        Some(true) if table.union => return Err(invalid("Changes of this table cannot be tracked.")),
         Some(on) => table.change_tracking = on,
         None => {}
     }

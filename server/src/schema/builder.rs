@@ -64,9 +64,11 @@ impl TableBuilder {
         self
     }
 
-    /// Makes the table a union of the activities: read only, with the owners of its rows.
+    /// Makes the table a union of the activities: read only, with the owners of its rows. Deletions are told of the
+    /// activities' own tables only, so that its changes cannot be tracked.
     pub(super) fn union_of_activities(mut self) -> Self {
         (self.table.union, self.table.activity, self.table.owned) = (true, true, true);
+        self.table.change_tracking = false;
         self
     }
 

@@ -152,6 +152,13 @@ async fn a_union_shows_the_rows_of_its_members() {
     assert_eq!(list.column("activitytypecode"), ["phonecall", "task"]);
     let found = server.list("activitypointers?$filter=contains(subject,'task')&$select=subject").await;
     assert_eq!(found.column("subject"), ["Task B"]);
+    // Deletions are told of its members only: who reads it has to sweep.
+    let tracked = server.send("GET", "activitypointers", &[("Prefer", "odata.track-changes")], "").await;
+    assert_eq!((tracked.status, tracked.code().as_str()), (400, "0x80072491"));
+    for (table, tracked) in [("activitypointer", false), ("task", true)] {
+        let url = format!("EntityDefinitions(LogicalName='{table}')?$select=ChangeTrackingEnabled");
+        assert_eq!(server.get(&url).await.json()["ChangeTrackingEnabled"], tracked, "{table}");
+    }
 }
 
 #[tokio::test]

@@ -334,6 +334,12 @@ async fn what_cannot_be_is_refused_and_changes_nothing() {
         ("DELETE", "EntityDefinitions(LogicalName='account')", json!({}), 403),
         ("DELETE", "EntityDefinitions(LogicalName='nosuch')", json!({}), 404),
         ("PUT", TABLE, json!({"ChangeTrackingEnabled": false}), 400),
+        (
+            "PUT",
+            "EntityDefinitions(LogicalName='activitypointer')",
+            json!({"ChangeTrackingEnabled": true}),
+            400,
+        ),
         ("PUT", TABLE, json!({"HasNotes": false}), 400),
         ("PUT", TABLE, json!({"DisplayName": label("")}), 400),
         ("POST", &attributes, text("new_AccountName", 10), 400),
