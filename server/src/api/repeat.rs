@@ -73,9 +73,10 @@ pub(super) fn once(
             false => Outcome::Rejected(other_request(request)),
         });
     }
-    // Its receipt may have been forgotten. With a condition it is safe to carry out all the same.
+    // Its receipt may have been forgotten. With a condition that it ends itself it is safe to carry out all the
+    // same.
     let forgotten = asked.first_sent < call.now - RECEIPT_DAYS * DAY_MILLIS;
-    if forgotten && matches!(Condition::parse(&request.headers), Ok(Condition::None)) {
+    if forgotten && !holds_once(request) {
         return Ok(Outcome::Rejected(too_old()));
     }
     let effect = carry_out()?;
@@ -154,6 +155,14 @@ fn other_request(request: &Request) -> ODataError {
         Ok(Condition::None | Condition::IfMatchAny | Condition::IfNoneMatch(_)) | Err(_) => {
             ODataError::bad_request(format!("The {REQUEST_ID} belongs to another request."))
         }
+    }
+}
+
+/// Whether the request has a condition that does not hold any more once it was carried out, or one that never does.
+fn holds_once(request: &Request) -> bool {
+    match Condition::parse(&request.headers) {
+        Ok(Condition::IfMatch(_) | Condition::IfNoneMatchAny) | Err(_) => true,
+        Ok(Condition::None | Condition::IfMatchAny | Condition::IfNoneMatch(_)) => false,
     }
 }
 

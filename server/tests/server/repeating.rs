@@ -5,6 +5,7 @@ use flette_odata::time::format_http_date;
 use flette_server::web;
 
 const ID: &str = "5f000000-0000-4000-8000-000000000001";
+const OTHER: &str = "5f000000-0000-4000-8000-000000000002";
 
 fn sent(days_ago: i64) -> String {
     format_http_date(web::now() - days_ago * 86_400_000)
@@ -104,9 +105,11 @@ async fn what_cannot_be_repeated_safely_is_rejected() {
         (Some(ID), None, "POST", "contacts", None, 400),
         (None, Some(fresh.as_str()), "POST", "contacts", None, 400),
         (Some(ID), Some(old.as_str()), "POST", "contacts", None, 412),
-        // A condition makes it safe.
+        // A condition that the request ends makes it safe.
         (Some(ID), Some(old.as_str()), "PATCH", row, Some(("If-None-Match", "*")), 204),
-        (Some("5f000000-0000-4000-8000-000000000002"), Some(just.as_str()), "POST", "contacts", None, 204),
+        (Some(OTHER), Some(old.as_str()), "PATCH", row, Some(("If-Match", "*")), 412),
+        (Some(OTHER), Some(old.as_str()), "PATCH", row, Some(("If-None-Match", "W/\"1\"")), 412),
+        (Some(OTHER), Some(just.as_str()), "POST", "contacts", None, 204),
     ] {
         let mut headers = Vec::new();
         headers.extend(id.map(|id| ("Repeatability-Request-ID", id)));
