@@ -123,6 +123,7 @@ impl Reader<'_> {
                 return Err(self.wrong_verb("a reference"))
             }
         };
+        self.check_no_version()?;
         match found {
             Collection::Pointing { holder, lookup, target } => {
                 match change {

@@ -173,6 +173,7 @@ impl Reader<'_> {
             }
             Method::Post | Method::Patch => return Err(self.wrong_verb("a reference")),
         };
+        self.check_no_version()?;
         self.check_table_writable(table)?;
         self.query(table, Options::Nothing)?;
         let id = self.id(table, key)?;
@@ -239,6 +240,17 @@ impl Reader<'_> {
         match table.writable {
             true => Ok(()),
             false => Err(self.wrong_verb(&table.set_name)),
+        }
+    }
+
+    /// Refuses a condition on a link other than that its row is there, which it must be anyway: a condition that is
+    /// not looked at must never count as one that holds.
+    pub(super) fn check_no_version(&self) -> Result<()> {
+        match Condition::parse(&self.request.headers)? {
+            Condition::None | Condition::IfMatchAny => Ok(()),
+            Condition::IfMatch(_) | Condition::IfNoneMatchAny | Condition::IfNoneMatch(_) => {
+                Err(ODataError::bad_request("A condition on the version of a row is not supported for $ref."))
+            }
         }
     }
 

@@ -142,6 +142,36 @@ async fn a_link_is_taken_out_of_the_collection_that_holds_it_only() {
 }
 
 #[tokio::test]
+async fn a_link_is_not_changed_under_a_version() {
+    let server = Server::empty().await;
+    let account = server.create("accounts", r#"{"name":"A"}"#).await;
+    let body = format!(r#"{{"lastname":"C","parentcustomerid_account@odata.bind":"accounts({account})"}}"#);
+    let contact = server.create("contacts", &body).await;
+    let etag = server.get(&format!("contacts({contact})")).await.header("ETag").unwrap().to_owned();
+    let single = format!("contacts({contact})/parentcustomerid_account/$ref");
+    let one = format!("accounts({account})/contact_customer_accounts({contact})/$ref");
+    let all = format!("accounts({account})/contact_customer_accounts/$ref");
+    let link = |row: &str| format!(r#"{{"@odata.id":"http://crm.example/api/data/v9.2/{row}"}}"#);
+    let to_account = link(&format!("accounts({account})"));
+    let to_contact = link(&format!("contacts({contact})"));
+    for condition in [("If-Match", etag.as_str()), ("If-Match", "W/\"1\""), ("If-None-Match", "*")] {
+        for (method, url, body) in [
+            ("PUT", &single, to_account.as_str()),
+            ("DELETE", &single, ""),
+            ("DELETE", &one, ""),
+            ("POST", &all, &to_contact),
+        ] {
+            let refused = server.send(method, url, &[condition], body).await;
+            assert_eq!(refused.status, 400, "{method} {url} {condition:?}");
+            let row = server.get(&format!("contacts({contact})")).await;
+            assert_eq!(row.header("ETag"), Some(etag.as_str()), "{method} {url} {condition:?}");
+        }
+    }
+    assert_eq!(server.get(&single).await.status, 200);
+    assert_eq!(server.send("DELETE", &single, &[("If-Match", "*")], "").await.status, 204);
+}
+
+#[tokio::test]
 async fn alternate_keys_name_rows_in_urls_and_bodies() {
     let server = server().await;
     let id =
