@@ -61,13 +61,7 @@ async fn steps<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(), Stop> 
     let mut whole = false;
     let mut pass = push::ask_again(run).await?;
     if pulls_first(run) {
-        match pull::pull(run, std::mem::take(&mut pass.asked)).await {
-            Ok(all) => whole = all,
-            // A table that cannot be read keeps nothing back, unless the feed was to tell what became of something.
-            Err(Stop::Outcome(Outcome::Retry(_)))
-                if !push::any_unanswered(run.replica.state().journal.iter()) => {}
-            Err(stop) => return Err(stop),
-        }
+        whole = pull::pull(run, std::mem::take(&mut pass.asked)).await?;
     }
     for _ in 0..PASSES_MAX {
         if to_send(run, &pass) {
