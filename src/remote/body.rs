@@ -4,6 +4,7 @@ use super::content_id;
 use crate::model::{EntityRef, FieldEdit, OpId, Reason, Row, Value};
 use flette_odata::edm::{Column, ColumnKind, LookupTarget, Schema, Table};
 use flette_odata::render::{write_text, write_value};
+use flette_odata::rules;
 use flette_odata::stamps::{Stamps, ANNOTATION};
 use flette_odata::time::format_datetime;
 use uuid::Uuid;
@@ -30,7 +31,8 @@ pub struct BodyWriter<'a> {
 }
 
 impl BodyWriter<'_> {
-    /// The body of a create: columns that may be set on create and have a value.
+    /// The body of a create: columns that may be set on create and have a value. What waits for the row
+    /// ([`rules::waits_for_row`]) is left to an update.
     ///
     /// # Errors
     /// When a lookup points to a table that this replica knows nothing of.
@@ -73,7 +75,8 @@ impl BodyWriter<'_> {
     fn values(&self, body: &mut Body, row: &Row, but: Option<&str>) -> Result<(), Reason> {
         for (name, value) in row.iter().filter(|(name, value)| !value.is_null() && Some(name.as_str()) != but)
         {
-            match self.table.column(name).filter(|column| column.valid_for_create) {
+            let column = self.table.column(name).filter(|column| column.valid_for_create);
+            match column.filter(|_| !rules::waits_for_row(self.table, row, name)) {
                 Some(column) if !matches!(column.kind, ColumnKind::Id) => {
                     self.member(body, column, &Value::Null, value)?;
                 }
@@ -268,6 +271,25 @@ mod tests {
         );
         let empty = with("account", |writer| writer.create(&Row::new())).unwrap();
         assert_eq!(empty, b"{}");
+    }
+
+    #[test]
+    fn a_create_leaves_what_only_updates_take_to_an_update() {
+        let mut schema = schema();
+        let account = schema.tables.iter_mut().find(|table| table.logical_name == "account").unwrap();
+        let state = account.columns.iter_mut().find(|column| column.logical_name == "statecode").unwrap();
+        state.valid_for_create = false;
+        let said = |state: i64, status: i64| {
+            let row: Row = [("statecode", state), ("statuscode", status)]
+                .map(|(name, value)| (name.to_owned(), Value::Int(value)))
+                .into();
+            let refer = |to: &EntityRef| Reference::Id(to.id);
+            let (table, edited) = (schema.table("account").unwrap(), Stamps::default());
+            let writer = BodyWriter { schema: &schema, table, refer: &refer, edited };
+            String::from_utf8(writer.create(&row).unwrap()).unwrap()
+        };
+        assert_eq!(said(1, 2), "{}");
+        assert_eq!(said(0, 1), r#"{"statuscode":1}"#);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::Draft;
 use crate::error::Result;
 use crate::model::{Clash, Conflict, EntityRef, FieldEdit, Key, Row, Side, TraceEvent, Value};
+use flette_odata::edm::Column;
 use flette_odata::{rules, ODataError, Table};
 use uuid::Uuid;
 
@@ -103,7 +104,9 @@ impl Draft<'_> {
 }
 
 fn creatable(table: &Table, row: &Row) -> Vec<(String, Value)> {
-    let columns = table.columns.iter().filter(|c| c.valid_for_create && c.logical_name != table.primary_id);
+    let may_say =
+        |c: &&Column| (c.valid_for_create || c.valid_for_update) && c.logical_name != table.primary_id;
+    let columns = table.columns.iter().filter(may_say);
     let values = columns.filter_map(|c| Some((c.logical_name.clone(), row.get(&c.logical_name)?.clone())));
     values.filter(|(_, value)| !value.is_null()).collect()
 }

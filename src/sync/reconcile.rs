@@ -6,11 +6,12 @@
 mod gone;
 
 use super::policy::{group, Policy, CURRENCY};
-use crate::journal::{Entry, EntryState};
+use crate::journal::{squash, Entry, EntryState, RowRequest, Squashed};
 use crate::merge::{merge, newer, Merged, Rule};
 use crate::model::{planted, Bug, Millis};
 use crate::model::{Change, Clash, ETag, EntityRef, FieldEdit, Hlc, OpId, Row, Seq, ServerTime, Side, Value};
 use flette_odata::edm::{Column, Table};
+use flette_odata::rules::waits_for_row;
 use flette_odata::stamps::Stamps;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -355,8 +356,10 @@ impl Merge<'_> {
         }
         let sent = |step: &Step| entries.get(step.entry).is_some_and(|e| e.state == EntryState::Sent);
         let arrived = self.has_arrived(entries);
+        let made = Self::made(entries);
         for (name, chain) in &mut chains {
             let server = self.row.get(name);
+            let arrived = arrived && !made.as_ref().is_some_and(|row| waits_for_row(self.table, row, name));
             let created =
                 |step: &Step| entries.get(step.entry).is_some_and(|e| matches!(e.change, Change::Create(_)));
             let stands = |step: &Step| Some(&step.edit.new) == server;
@@ -381,19 +384,32 @@ impl Merge<'_> {
         })
     }
 
+    /// The row as it was asked for, where it is a new one that was sent.
+    fn made(entries: &[Entry]) -> Option<Row> {
+        entries.first().filter(|first| matches!(first.change, Change::Create(_)))?;
+        let sent: Vec<&Entry> = entries.iter().filter(|entry| entry.state == EntryState::Sent).collect();
+        match squash(&sent) {
+            Some(Squashed::Request(RowRequest { change: Change::Create(row), .. })) => Some(row),
+            Some(Squashed::Request(_) | Squashed::Nothing) | None => None,
+        }
+    }
+
     /// The columns of a new row that was sent and stands on the server: its values were applied and are the base of
-    /// what followed, but for lookups that could not be set yet.
+    /// what followed, but for lookups that could not be set yet, and for what waits until the row stands: nobody knows what
+    /// such a column held at first, so the base is what it holds now.
     fn created(&self, at: usize, created: &Row) -> Vec<(String, Chain)> {
         let chain = |column: &Column| {
             let name = column.logical_name.clone();
             let value = created.get(&name).cloned().unwrap_or_default();
-            let unset = column.is_lookup() && self.row.get(&name).is_some_and(Value::is_null);
-            if !unset {
+            let now = self.row.get(&name);
+            let unset = column.is_lookup() && now.is_some_and(Value::is_null);
+            if !unset && !waits_for_row(self.table, created, &name) {
                 return (name, Chain { base: value, steps: Vec::new() });
             }
-            let edit = FieldEdit { name: name.clone(), old: Value::Null, new: value };
+            let base = now.cloned().unwrap_or_default();
+            let edit = FieldEdit { name: name.clone(), old: base.clone(), new: value };
             let steps = if edit.new.is_null() { Vec::new() } else { vec![Step { entry: at, edit }] };
-            (name, Chain { base: Value::Null, steps })
+            (name, Chain { base, steps })
         };
         self.columns().map(chain).collect()
     }

@@ -1,12 +1,14 @@
 //! What an accepted request leaves of its row's entries. Pure.
 //!
 //! An answer settles only the entries it was sent for. Entries made meanwhile stay, upon the row as the server now has
-//! it; so does what the request could not say yet, such as a lookup that closed a circle of new rows.
+//! it; so does what the request could not say yet, such as a lookup that closed a circle of new rows, or a value of a column that
+//! only an update takes.
 
 use super::reconcile::Decision;
 use crate::journal::{squash, Entry, EntryState, RowRequest, Squashed};
 use crate::model::{Change, ETag, FieldEdit, Row, Value};
 use flette_odata::edm::Table;
+use flette_odata::rules::waits_for_row;
 
 /// Settles `request` by the row that the server answered. `entries` are all entries of the row, in order.
 pub fn settle(table: &Table, request: &RowRequest, entries: &[Entry], row: &Row, etag: &ETag) -> Decision {
@@ -79,16 +81,17 @@ fn unsaid(table: &Table, request: &RowRequest, sent: &[&Entry], row: &Row) -> Ve
     let standing = |name: &str| row.get(name).cloned().unwrap_or_default();
     let writable = |name: &str| table.column(name).filter(|column| column.valid_for_update);
     match (meant, &request.change) {
-        (Change::Create(meant), Change::Create(said)) => meant
-            .into_iter()
-            .filter(|(name, new)| {
+        (Change::Create(meant), Change::Create(said)) => {
+            let is_unsaid = |name: &str, new: &Value| {
                 let unset = |is_lookup: bool| is_lookup && row.get(name).is_some_and(Value::is_null);
-                let missing = said.get(name) != Some(new);
+                let missing = said.get(name) != Some(new) || waits_for_row(table, &meant, name);
                 !new.is_null() && writable(name).is_some_and(|c| missing || unset(c.is_lookup()))
-            })
-            .map(|(name, new)| FieldEdit { old: standing(&name), name, new })
-            .filter(|edit| edit.old != edit.new)
-            .collect(),
+            };
+            let rest = meant.iter().filter(|(name, new)| is_unsaid(name, new));
+            rest.map(|(name, new)| FieldEdit { old: standing(name), name: name.clone(), new: new.clone() })
+                .filter(|edit| edit.old != edit.new)
+                .collect()
+        }
         (Change::Update(meant), Change::Update(said)) => meant
             .into_iter()
             .filter(|edit| writable(&edit.name).is_some() && !said.iter().any(|s| s.name == edit.name))

@@ -1,10 +1,11 @@
 //! Rows that are closed take no edits: what was edited here while somebody else closed it, and what was opened, edited
 //! and closed again here.
 
-use crate::support::{text, Device, Server};
+use crate::faults::is_push;
+use crate::support::{text, Device, Fault, Server};
 use flette::journal::EntryState;
 use flette::model::Value;
-use flette_odata::{Method, Uuid};
+use flette_odata::{Method, Request, Uuid};
 
 const OPEN: [(&str, Value); 2] = [("statecode", Value::Int(0)), ("statuscode", Value::Int(2))];
 const COMPLETED: [(&str, Value); 2] = [("statecode", Value::Int(1)), ("statuscode", Value::Int(5))];
@@ -77,4 +78,57 @@ fn a_row_closed_on_both_sides_is_closed_once_and_may_be_deleted() {
     device.delete("task", task);
     assert_eq!(device.sync().parked, 0);
     assert_eq!(online.ask(Method::Get, &format!("tasks({task})"), "").status, 404);
+}
+
+/// As Dataverse describes its states: a create does not take them. Definitions come in batches, each on a line of its own.
+fn states_for_updates(body: &str) -> String {
+    let line = |line: &str| match serde_json::from_str(line) {
+        Ok(mut json) => {
+            state_for_updates(&mut json);
+            json.to_string()
+        }
+        Err(_) => line.to_owned(),
+    };
+    body.split("\r\n").map(line).collect::<Vec<String>>().join("\r\n")
+}
+
+fn state_for_updates(json: &mut serde_json::Value) {
+    if json["LogicalName"] == "statecode" {
+        json["IsValidForCreate"] = false.into();
+    }
+    match json {
+        serde_json::Value::Object(members) => members.values_mut().for_each(state_for_updates),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(state_for_updates),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_new_row_is_closed_once_it_stands_where_a_create_takes_no_state() {
+    for (server, loses) in [(Server::start(), false), (Server::bare(), false), (Server::start(), true)] {
+        let device = Device::new(&server, "demo");
+        let describes = |request: &Request| {
+            request.url.ends_with("$batch")
+                && String::from_utf8_lossy(&request.body).contains("EntityDefinitions")
+        };
+        device.wire.fail(move |request| describes(request).then_some(Fault::Told(states_for_updates)));
+        device.sync();
+        let task = device.create("task", &[("subject", text("Call"))]);
+        device.edit("task", task, &COMPLETED);
+        let closed = device.row("task", task).unwrap();
+        assert_eq!(closed["statecode"], Value::Int(1));
+        if loses {
+            device.wire.fail(|request| is_push(request).then_some(Fault::LoseAnswer));
+            device.round();
+            device.wire.heal();
+        }
+        device.wire.log.borrow_mut().clear();
+        device.sync();
+        assert!(device.entries().is_empty() && device.conflicts().is_empty(), "{:?}", device.entries());
+        let there = server.user("admin").json(&format!("tasks({task})"));
+        assert_eq!((&there["statecode"], &there["statuscode"]), (&1.into(), &5.into()));
+        let log = device.wire.log.borrow();
+        let create = log.iter().find(|line| line.contains(r#""subject":"Call""#)).unwrap();
+        assert!(!create.split("PATCH ").nth(1).unwrap().contains("statecode"), "{create}");
+    }
 }

@@ -112,6 +112,8 @@ pub enum Fault {
     Answer(Response),
     /// It goes out in the session of another user: this `Authorization`.
     As(String),
+    /// The server carries it out, and tells it in other words.
+    Told(fn(&str) -> String),
 }
 
 type Chooser = Box<dyn Fn(&Request) -> Option<Fault>>;
@@ -220,6 +222,11 @@ impl Transport for Wire {
             Some(Fault::LoseAnswer) => {
                 exchange(self.address, &request)?;
                 Err(TransportError::Timeout)
+            }
+            Some(Fault::Told(told)) => {
+                let answer = exchange(self.address, &request)?;
+                let body = told(&String::from_utf8_lossy(&answer.body)).into_bytes();
+                Ok(Response { body, ..answer })
             }
             Some(Fault::LoseRequest) => Err(TransportError::Unreachable("the cable is out".to_owned())),
             Some(Fault::Answer(response)) => Ok(response),

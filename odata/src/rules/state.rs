@@ -1,6 +1,7 @@
 //! States: which status goes with which, and which rows are closed and take no edits any more.
 
-use crate::edm::{ColumnKind, Table};
+use super::default_value;
+use crate::edm::{Column, ColumnKind, Table};
 use crate::error::{ODataError, Result};
 use crate::value::{Row, Value};
 
@@ -74,6 +75,30 @@ pub(super) fn complete_state(table: &Table, row: &mut Row) -> Result<()> {
     row.insert("statecode".to_owned(), Value::Int(state));
     row.insert("statuscode".to_owned(), Value::Int(status));
     Ok(())
+}
+
+/// Whether a new row's value of a column has to wait until the row stands: a create does not take the column, only an
+/// update does; or it is the status that belongs to such a state. In Dataverse `statecode` is such a column of most
+/// tables ("IsValidForCreate", Entity reference of Dataverse). What a new row holds by itself need not be told.
+pub fn waits_for_row(table: &Table, row: &Row, name: &str) -> bool {
+    let waits = |column: &Column| {
+        let by_itself = |value: &Value| value.is_null() || *value == initial(column);
+        let given = row.get(&column.logical_name).is_some_and(|value| !by_itself(value));
+        given && column.valid_for_update && !column.valid_for_create
+    };
+    let Some(column) = table.column(name) else { return false };
+    let is_status = matches!(column.kind, ColumnKind::Status { .. });
+    waits(column) || is_status && column.valid_for_update && table.column("statecode").is_some_and(waits)
+}
+
+/// What a new row holds when nothing is said of the column.
+fn initial(column: &Column) -> Value {
+    match &column.kind {
+        ColumnKind::State { options } => {
+            options.first().map_or(Value::Null, |state| Value::Int(i64::from(state.value)))
+        }
+        _ => default_value(column),
+    }
 }
 
 pub(super) fn illegal_pair(table: &Table) -> ODataError {

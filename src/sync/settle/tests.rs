@@ -115,3 +115,36 @@ fn a_deletion_made_meanwhile_builds_upon_the_answer() {
     let decision = settle(&account(), &request(&entries, &[1]), &entries, &answer, &etag);
     assert_eq!(decision.keep, [Entry { base: Some(etag), ..entries[1].clone() }]);
 }
+
+/// In Dataverse the state of a row is for updates only, and a status goes with its state.
+fn account_with_state_for_updates() -> Table {
+    let mut table = account();
+    let state = table.columns.iter_mut().find(|column| column.logical_name == "statecode").unwrap();
+    state.valid_for_create = false;
+    table
+}
+
+#[test]
+fn what_a_create_does_not_take_follows_once_the_row_stands() {
+    let table = account_with_state_for_updates();
+    let (open, closed) = ([Value::Int(0), Value::Int(1)], [Value::Int(1), Value::Int(2)]);
+    let names = ["statecode", "statuscode"];
+    let edit =
+        |at: usize| FieldEdit { name: names[at].to_owned(), old: open[at].clone(), new: closed[at].clone() };
+    let created = row(&[("name", text("a")), (names[0], open[0].clone()), (names[1], open[1].clone())]);
+    let entries =
+        [entry(1, Change::Create(created.clone())), entry(2, Change::Update(vec![edit(0), edit(1)]))];
+    let (sent, etag) = (request(&entries, &[1, 2]), ETag("2".to_owned()));
+    let decision = settle(&table, &sent, &entries, &created, &etag);
+    let [rest] = decision.keep.as_slice() else { panic!("{:?}", decision.keep) };
+    assert_eq!(rest.change, Change::Update(vec![edit(0), edit(1)]));
+    assert_eq!((rest.state.clone(), decision.renew.contains(&rest.seq)), (EntryState::Waiting, true));
+    // The same when the row is told of only now, and nothing of a row that the service itself closed.
+    assert_eq!(left_unsaid(&table, &entries, &created, &etag).map(|e| e.change), Some(rest.change.clone()));
+    let there = row(&[("name", text("a")), (names[0], closed[0].clone()), (names[1], closed[1].clone())]);
+    assert_eq!(settle(&table, &sent, &entries, &there, &etag), Decision::default());
+    assert_eq!(
+        settle(&table, &request(&entries[..1], &[1]), &entries[..1], &there, &etag),
+        Decision::default()
+    );
+}
