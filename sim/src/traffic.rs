@@ -47,6 +47,8 @@ pub struct Traffic {
     parents: BTreeMap<(usize, Uuid), Uuid>,
     /// Statuses with which the server refused something about a row, in words of its own.
     refused: BTreeSet<(Uuid, u16)>,
+    /// The same of operations: who was killed before a create was acknowledged never told under which id the row is known to him.
+    refused_operations: BTreeSet<(Uuid, u16)>,
     /// Rows that were deleted, of which nobody took notice yet.
     removed: BTreeSet<Uuid>,
     /// What devices heard, by what they asked, and how often.
@@ -278,6 +280,9 @@ impl Traffic {
             let rows = parts.iter().filter_map(|part| row_of(&part.request.url).or_else(|| added(part)));
             let rows: Vec<Uuid> = rows.filter(|_| answer.status >= 400).collect();
             self.refused.extend(rows.into_iter().map(|row| (row, answer.status)));
+            let named = parts.iter().filter_map(|part| part.content_id.as_deref()?.parse().ok());
+            let named: Vec<Uuid> = named.filter(|_| answer.status >= 400).collect();
+            self.refused_operations.extend(named.into_iter().map(|operation| (operation, answer.status)));
             parts.iter().for_each(|part| self.given.tell(&part.request, &answer));
             if answer.is_success() {
                 self.note_removed(&parts);
@@ -317,6 +322,11 @@ impl Traffic {
     /// Whether the server ever refused something about a row with a status.
     pub fn was_refused(&self, row: Uuid, status: u16) -> bool {
         self.given.meanings(row).any(|row| self.refused.contains(&(row, status)))
+    }
+
+    /// The same of an operation.
+    pub fn was_refused_as(&self, operation: Uuid, status: u16) -> bool {
+        self.refused_operations.contains(&(operation, status))
     }
 
     /// What devices heard, by what they asked, and how often.

@@ -8,6 +8,7 @@ mod patch;
 mod profile;
 mod time;
 mod trace;
+mod unanswered;
 mod wanted;
 
 pub use conflict::{Clash, Conflict, Side};
@@ -23,4 +24,5 @@ pub use profile::{
 };
 pub use time::{Millis, ServerTime};
 pub use trace::{code_shown, Trace, TraceEvent, TRACE_EVENTS_KEPT_MAX, TRACE_EVENTS_MAX};
+pub use unanswered::Unanswered;
 pub use wanted::Wanted;

@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use crate::journal::{fold, Entry, Journal};
 use crate::mirror::{MirrorTable, RowAt};
 use crate::model::{
-    Conflict, DeviceId, ETag, EntityRef, HlcClock, Key, LeftOut, Millis, Profile, Row, Value, Wanted,
+    Conflict, DeviceId, ETag, EntityRef, HlcClock, Key, LeftOut, Millis, Profile, Row, Unanswered, Value,
+    Wanted,
 };
 use crate::store::Revision;
 use flette_odata::edm::Schema;
@@ -86,6 +87,9 @@ pub struct Record {
     /// Tables whose rows go by a view that was not found, or that the user might not read: it is looked for in every round.
     #[serde(default)]
     pub unread_views: BTreeSet<String>,
+    /// What was sent to no avail.
+    #[serde(default)]
+    pub unanswered: Unanswered,
     /// Who uses the replica.
     pub user: Uuid,
     /// His business unit.
@@ -164,6 +168,7 @@ impl Record {
             left_out: LeftOut::default(),
             wanted: None,
             unread_views: BTreeSet::new(),
+            unanswered: Unanswered::default(),
             user: identity.user,
             business_unit: identity.business_unit,
             organization: identity.organization,

@@ -10,7 +10,7 @@ use super::ahead::ask_first;
 use super::answered::{take_over, Answered};
 use super::changes::ask_for_changes;
 use super::held;
-use super::limits::Limits;
+use super::limits::{Limits, BATCH_REQUESTS_MAX};
 use super::pages::Replies;
 use super::step::{park, words, Run, Stop};
 use super::unclear::{boundary, resolve, Unclear};
@@ -41,6 +41,8 @@ pub(super) struct Pass {
     /// Only what was sent before is asked for once more: it may have been carried out, so what is in the way now refuses
     /// nothing.
     asks_again: bool,
+    /// Rows that are tried though they were set aside, and nothing else with them.
+    tried: BTreeSet<Key>,
 }
 
 /// Sends all that can be sent.
@@ -154,7 +156,6 @@ async fn choose<S: Store, T: Transport>(
     awaited: &BTreeSet<Key>,
 ) -> std::result::Result<Wave, Stop> {
     (pass.limits.stamped, pass.limits.receipts) = (run.remote.keeps_stamps(), run.remote.keeps_receipts());
-    let waiting = ordered::set(awaited.union(&pass.waiting).cloned());
     // What hung on such a row may be one itself.
     while has_unmade(&run.replica.state()) {
         let tables = held_tables(run);
@@ -163,16 +164,21 @@ async fn choose<S: Store, T: Transport>(
             break;
         }
     }
-    let wave = run
+    let (wave, aside) = run
         .replica
         .transact(run.at(), Durability::Strict, &held_tables(run), |draft| {
-            let mut wave = take(draft, &waiting, pass.limits)?;
+            let aside = set_aside(draft, &pass.tried, awaited.is_empty());
+            let waiting = ordered::set(awaited.iter().chain(&pass.waiting).chain(&aside).cloned());
+            let requests_max = draft.record.unanswered.requests_max(pass.limits.requests_max);
+            let mut wave = take(draft, &waiting, Limits { requests_max, ..pass.limits })?;
             if run.remote.tells_changes() {
                 ask_for_changes(draft, &mut wave, &run.policy);
             }
-            Ok(wave)
+            note_sent(draft, &wave);
+            Ok((wave, aside))
         })
         .await?;
+    pass.waiting.extend(aside);
     run.count(|report| report.parked += wave.parked);
     if !wave.is_empty() {
         run.progress.set(Some(Stage {
@@ -183,6 +189,31 @@ async fn choose<S: Store, T: Transport>(
         }));
     }
     Ok(wave)
+}
+
+/// Rows that wait since they got no answer by themselves, but for those that are tried. `settled`: nothing is on its way, so that
+/// the last batch got no answer if none is known.
+fn set_aside(draft: &mut Draft, tried: &BTreeSet<Key>, settled: bool) -> Vec<Key> {
+    let journal = &draft.state().journal;
+    let unanswered = &mut draft.record.unanswered;
+    if settled {
+        unanswered.before_next();
+    }
+    unanswered.retain(|key| journal.of(key).next().is_some());
+    unanswered.tried(tried);
+    unanswered.aside().iter().filter(|key| !tried.contains(key)).cloned().collect()
+}
+
+/// A wave is about to be sent.
+fn note_sent(draft: &mut Draft, wave: &Wave) {
+    let alone = match wave.units.as_slice() {
+        [_] => ordered::set(wave.units.iter().flatten().map(|ready| ready.request.key.clone())),
+        _ => BTreeSet::new(),
+    };
+    let requests = wave.units.iter().map(Vec::len).sum();
+    if requests > 0 {
+        draft.record.unanswered.sent(requests, alone.into_iter().collect());
+    }
 }
 
 /// Whether a row that was made here is deleted here.
@@ -250,6 +281,8 @@ async fn settle<S: Store, T: Transport>(
     let sums = run
         .replica
         .transact(run.at(), durability, &tables, |draft| {
+            let rows = answered.iter().map(|answered| &answered.ready.request.key);
+            draft.record.unanswered.answered(rows, BATCH_REQUESTS_MAX);
             rename(draft, &schema, &given)?;
             take_over(draft, &schema, &answered, (policy, receipts))
         })
@@ -324,6 +357,13 @@ async fn give_way<S: Store, T: Transport>(
     wave: &Wave,
     outcome: Outcome,
 ) -> std::result::Result<(), Stop> {
+    if !matches!(outcome, Outcome::Retry(_)) {
+        let refused = |draft: &mut Draft| {
+            draft.record.unanswered.refused();
+            Ok(())
+        };
+        run.replica.transact(run.at(), Durability::Relaxed, &[], refused).await?;
+    }
     match outcome {
         Outcome::Resolve(Resolve::TooLarge(reason)) => smaller(run, pass, wave, reason).await,
         // One request that breaks the batch must not hold up the others: it is found by halving.
@@ -423,11 +463,42 @@ pub(super) async fn ask_again<S: Store, T: Transport>(
     Ok(Pass { limits: pass.limits, resolved: pass.resolved, asked: pass.asked, ..Pass::default() })
 }
 
+/// Tries once more what was set aside, what belongs together at once, until something gets no answer again. Tells whether anything was answered.
+///
+/// # Errors
+/// As of [`push`], but for that one.
+pub(super) async fn try_aside<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+) -> std::result::Result<bool, Stop> {
+    let mut answered = false;
+    let aside = run.replica.state().record.unanswered.aside().to_vec();
+    for key in aside {
+        let state = run.replica.state();
+        let rows = bound(state.journal.iter(), BTreeSet::from([key]));
+        let waiting = rows_but(&state.journal, &rows);
+        let mut pass = Pass { tried: rows, waiting, ..Pass::default() };
+        drop(state);
+        match push(run, &mut pass).await {
+            Err(Stop::Outcome(Outcome::Retry(what))) => {
+                run.problem(what);
+                break;
+            }
+            ended => ended?,
+        }
+        answered |= pass.sent > 0;
+    }
+    Ok(answered)
+}
+
 /// Rows with entries none of which awaits an answer, nor shares a change set with one that does.
 fn answered_rows(journal: &Journal) -> BTreeSet<Key> {
     let awaited = ordered::set(journal.iter().filter(|entry| is_sent(entry)).map(|entry| entry.key.clone()));
-    let awaited = bound(journal.iter(), awaited);
-    ordered::set(journal.iter().map(|entry| entry.key.clone()).filter(|key| !awaited.contains(key)))
+    rows_but(journal, &bound(journal.iter(), awaited))
+}
+
+/// Rows with entries, but for these.
+fn rows_but(journal: &Journal, rows: &BTreeSet<Key>) -> BTreeSet<Key> {
+    ordered::set(journal.iter().map(|entry| entry.key.clone()).filter(|key| !rows.contains(key)))
 }
 
 fn is_sent(entry: &Entry) -> bool {

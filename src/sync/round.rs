@@ -4,7 +4,8 @@
 //! has it, echoes included: only then is "synchronised" true. What was sent and not answered is asked for before all else
 //! where the server keeps receipts: these tell what became of it. Two cases pull first. After a lost answer on any other
 //! server the feed tells that, deletions above all, so that a row deleted since is not made again. After a long time
-//! apart it moves the bases of all waiting edits at once, where a push would be refused row by row.
+//! apart it moves the bases of all waiting edits at once, where a push would be refused row by row. Last comes what got no
+//! answer though it was sent alone: it keeps nothing else back.
 
 use super::step::{Run, Stop};
 use super::{pull, push, schema, Outside, Progress, Report, SyncConfig};
@@ -76,6 +77,9 @@ async fn steps<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(), Stop> 
     }
     if whole {
         synchronised(run).await?;
+    }
+    if push::try_aside(run).await? {
+        run.count(|report| report.more = true);
     }
     Ok(())
 }

@@ -176,7 +176,10 @@ impl World {
         // What is bound to others by change sets waits with them.
         let bound =
             self.account.records.iter().any(|record| record.set.is_some() && record.deed.row() == row);
-        match own && !bound && !self.crm.traffic.borrow().was_refused(row, status) {
+        let operation = entry["op"].as_str().and_then(|op| op.parse().ok()).unwrap_or_default();
+        let traffic = self.crm.traffic.borrow();
+        let said = traffic.was_refused(row, status) || traffic.was_refused_as(operation, status);
+        match own && !bound && !said {
             true => Err(format!("L-3: {row} is parked with {status}, and the server never said so of it")),
             false => Ok(()),
         }
