@@ -24,5 +24,5 @@ pub use profile::{
 };
 pub use time::{Millis, ServerTime};
 pub use trace::{code_shown, Trace, TraceEvent, TRACE_EVENTS_KEPT_MAX, TRACE_EVENTS_MAX};
-pub use unanswered::Unanswered;
+pub use unanswered::{Batch, Unanswered};
 pub use wanted::Wanted;

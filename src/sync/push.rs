@@ -17,7 +17,7 @@ use super::unclear::{boundary, resolve, Unclear};
 use super::wave::{take, Ready, Wave};
 use super::{Phase, Stage};
 use crate::journal::{bound, Entry, EntryState, Journal, Reason};
-use crate::model::{planted, Bug, Change, Key, Seq};
+use crate::model::{planted, Batch, Bug, Change, Key, Seq};
 use crate::platform::Transport;
 use crate::remote::{Hold, Outcome, Reply, Resolve, RowAnswer, RowCall};
 use crate::replica::{Draft, State};
@@ -118,7 +118,7 @@ async fn step<S: Store, T: Transport>(
     unclear.extend(wave.unknown.into_iter().map(|key| unknown(run, key)));
     resolve(run, pass, unclear).await?;
     if next.is_empty() && before.is_none() {
-        next = choose(run, pass, &BTreeSet::new()).await?;
+        next = choose(run, pass, &BTreeSet::new(), false).await?;
         if next.is_empty() {
             return Ok(None);
         }
@@ -144,16 +144,17 @@ async fn prepare<S: Store, T: Transport>(
     let unclear = settle(run, pass, sent).await?;
     let mut waiting: BTreeSet<Key> = ordered::set(unclear.iter().map(|row| row.key.clone()));
     waiting.extend(under_way.rows().cloned());
-    let next = choose(run, pass, &waiting).await?;
+    let next = choose(run, pass, &waiting, !under_way.is_empty()).await?;
     Ok((unclear, next))
 }
 
 /// Chooses what goes next and marks it as sent, durably. Rows of which an answer is awaited wait, and so does what depends on
-/// them.
+/// them. `behind`: a wave is under way.
 async fn choose<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     pass: &mut Pass,
     awaited: &BTreeSet<Key>,
+    behind: bool,
 ) -> std::result::Result<Wave, Stop> {
     (pass.limits.stamped, pass.limits.receipts) = (run.remote.keeps_stamps(), run.remote.keeps_receipts());
     // What hung on such a row may be one itself.
@@ -167,14 +168,14 @@ async fn choose<S: Store, T: Transport>(
     let (wave, aside) = run
         .replica
         .transact(run.at(), Durability::Strict, &held_tables(run), |draft| {
-            let aside = set_aside(draft, &pass.tried, awaited.is_empty());
+            let aside = set_aside(draft, &pass.tried, behind);
             let waiting = ordered::set(awaited.iter().chain(&pass.waiting).chain(&aside).cloned());
             let requests_max = draft.record.unanswered.requests_max(pass.limits.requests_max);
             let mut wave = take(draft, &waiting, Limits { requests_max, ..pass.limits })?;
             if run.remote.tells_changes() {
                 ask_for_changes(draft, &mut wave, &run.policy);
             }
-            note_sent(draft, &wave);
+            note_sent(draft, &wave, behind);
             Ok((wave, aside))
         })
         .await?;
@@ -191,12 +192,12 @@ async fn choose<S: Store, T: Transport>(
     Ok(wave)
 }
 
-/// Rows that wait since they got no answer by themselves, but for those that are tried. `settled`: nothing is on its way, so that
-/// the last batch got no answer if none is known.
-fn set_aside(draft: &mut Draft, tried: &BTreeSet<Key>, settled: bool) -> Vec<Key> {
+/// Rows that wait since they got no answer by themselves, but for those that are tried. `behind`: a wave
+/// is under way, which may be answered yet.
+fn set_aside(draft: &mut Draft, tried: &BTreeSet<Key>, behind: bool) -> Vec<Key> {
     let journal = &draft.state().journal;
     let unanswered = &mut draft.record.unanswered;
-    if settled {
+    if !behind {
         unanswered.before_next();
     }
     unanswered.retain(|key| journal.of(key).next().is_some());
@@ -205,14 +206,14 @@ fn set_aside(draft: &mut Draft, tried: &BTreeSet<Key>, settled: bool) -> Vec<Key
 }
 
 /// A wave is about to be sent.
-fn note_sent(draft: &mut Draft, wave: &Wave) {
+fn note_sent(draft: &mut Draft, wave: &Wave, behind: bool) {
     let alone = match wave.units.as_slice() {
         [_] => ordered::set(wave.units.iter().flatten().map(|ready| ready.request.key.clone())),
         _ => BTreeSet::new(),
     };
     let requests = wave.units.iter().map(Vec::len).sum();
     if requests > 0 {
-        draft.record.unanswered.sent(requests, alone.into_iter().collect());
+        draft.record.unanswered.sent(Batch { requests, alone: alone.into_iter().collect() }, behind);
     }
 }
 
@@ -481,7 +482,8 @@ pub(super) async fn try_aside<S: Store, T: Transport>(
         match push(run, &mut pass).await {
             Err(Stop::Outcome(Outcome::Retry(what))) => {
                 run.problem(what);
-                break;
+                run.count(|report| report.more |= answered);
+                return Ok(false);
             }
             ended => ended?,
         }

@@ -11,7 +11,7 @@ use crate::merge::{merge, newer, Merged, Rule};
 use crate::model::{planted, Bug, Millis};
 use crate::model::{Change, Clash, ETag, EntityRef, FieldEdit, Hlc, OpId, Row, Seq, ServerTime, Side, Value};
 use flette_odata::edm::{Column, Table};
-use flette_odata::rules::waits_for_row;
+use flette_odata::rules::{initial_value, waits_for_row};
 use flette_odata::stamps::Stamps;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -195,7 +195,10 @@ impl Merge<'_> {
         let explained = |column: &Column, server: &Value| {
             let name = &column.logical_name;
             let known = before.get(name).is_none_or(|value| value == server);
+            let waits =
+                || waits_for_row(self.table, before, name) && *server == initial_value(self.table, column);
             known
+                || local.mirror.is_none() && waits()
                 || self.is_up(column)
                 || (name == CURRENCY && before.get(name).is_some_and(Value::is_null))
                 || (column.is_lookup() && server.is_null() && local.mirror.is_none())
@@ -395,8 +398,7 @@ impl Merge<'_> {
     }
 
     /// The columns of a new row that was sent and stands on the server: its values were applied and are the base of
-    /// what followed, but for lookups that could not be set yet, and for what waits until the row stands: nobody knows what
-    /// such a column held at first, so the base is what it holds now.
+    /// what followed, but for lookups that could not be set yet, and for what waits until the row stands.
     fn created(&self, at: usize, created: &Row) -> Vec<(String, Chain)> {
         let chain = |column: &Column| {
             let name = column.logical_name.clone();
@@ -406,7 +408,7 @@ impl Merge<'_> {
             if !unset && !waits_for_row(self.table, created, &name) {
                 return (name, Chain { base: value, steps: Vec::new() });
             }
-            let base = now.cloned().unwrap_or_default();
+            let base = if unset { Value::Null } else { initial_value(self.table, column) };
             let edit = FieldEdit { name: name.clone(), old: base.clone(), new: value };
             let steps = if edit.new.is_null() { Vec::new() } else { vec![Step { entry: at, edit }] };
             (name, Chain { base, steps })

@@ -64,24 +64,26 @@ async fn steps<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(), Stop> 
     if pulls_first(run) {
         whole = pull::pull(run, std::mem::take(&mut pass.asked)).await?;
     }
-    for _ in 0..PASSES_MAX {
-        if to_send(run, &pass) {
-            push::push(run, &mut pass).await?;
-        } else if whole {
-            break;
+    loop {
+        for _ in 0..PASSES_MAX {
+            if to_send(run, &pass) {
+                push::push(run, &mut pass).await?;
+            } else if whole {
+                break;
+            }
+            whole = pull::pull(run, std::mem::take(&mut pass.asked)).await?;
+            if !to_send(run, &pass) {
+                break;
+            }
         }
-        whole = pull::pull(run, std::mem::take(&mut pass.asked)).await?;
-        if !to_send(run, &pass) {
-            break;
+        if whole {
+            synchronised(run).await?;
         }
+        if !push::try_aside(run).await? {
+            return Ok(());
+        }
+        (pass, whole) = (push::Pass::default(), false);
     }
-    if whole {
-        synchronised(run).await?;
-    }
-    if push::try_aside(run).await? {
-        run.count(|report| report.more = true);
-    }
-    Ok(())
 }
 
 /// Whether the journal holds anything that waits neither for a human nor for the next round.

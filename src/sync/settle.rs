@@ -8,14 +8,15 @@ use super::reconcile::Decision;
 use crate::journal::{squash, Entry, EntryState, RowRequest, Squashed};
 use crate::model::{Change, ETag, FieldEdit, Row, Value};
 use flette_odata::edm::Table;
-use flette_odata::rules::waits_for_row;
+use flette_odata::rules::{initial_value, waits_for_row};
 
 /// Settles `request` by the row that the server answered. `entries` are all entries of the row, in order.
 pub fn settle(table: &Table, request: &RowRequest, entries: &[Entry], row: &Row, etag: &ETag) -> Decision {
     let (sent, later): (Vec<&Entry>, Vec<&Entry>) =
         entries.iter().partition(|entry| request.seqs.contains(&entry.seq));
     let mut decision = Decision::default();
-    let rest = unsaid(table, request, &sent, row);
+    let standing = |name: &str| row.get(name).cloned().unwrap_or_default();
+    let rest = unsaid(table, request, &sent, row, &standing);
     if let Some(entry) = still_to_say(rest, &sent, etag) {
         decision.renew.insert(entry.seq);
         decision.keep.push(entry);
@@ -51,12 +52,19 @@ pub(super) fn says(change: &Change, name: &str) -> bool {
     }
 }
 
-/// What a new row that was made, and is told of only now, did not say: links that would have closed a circle of new rows. An
-/// entry in the place of what was sent, whose operation is yet to be named.
+/// What a new row that was made, and is told of only now, did not say: links that would have closed a circle of new rows, and
+/// what waits until the row stands, which others may have changed since. An entry in the place of what was sent, whose
+/// operation is yet to be named.
 pub fn left_unsaid(table: &Table, sent: &[Entry], row: &Row, etag: &ETag) -> Option<Entry> {
     let sent: Vec<&Entry> = sent.iter().collect();
     let Some(Squashed::Request(request)) = squash(&sent) else { return None };
-    still_to_say(unsaid(table, &request, &sent, row), &sent, etag)
+    let Change::Create(meant) = &request.change else { return None };
+    let at_first = |name: &str| {
+        let column = table.column(name).filter(|_| waits_for_row(table, meant, name));
+        let standing = || row.get(name).cloned().unwrap_or_default();
+        column.map_or_else(standing, |column| initial_value(table, column))
+    };
+    still_to_say(unsaid(table, &request, &sent, row, &at_first), &sent, etag)
 }
 
 /// An entry for the rest, in the place of what was sent.
@@ -72,13 +80,18 @@ fn still_to_say(rest: Vec<FieldEdit>, sent: &[&Entry], etag: &ETag) -> Option<En
     })
 }
 
-/// What the entries say and the request did not.
-fn unsaid(table: &Table, request: &RowRequest, sent: &[&Entry], row: &Row) -> Vec<FieldEdit> {
+/// What the entries say and the request did not, upon the values that `base` gives.
+fn unsaid(
+    table: &Table,
+    request: &RowRequest,
+    sent: &[&Entry],
+    row: &Row,
+    base: &dyn Fn(&str) -> Value,
+) -> Vec<FieldEdit> {
     let meant = match squash(sent) {
         Some(Squashed::Request(meant)) => meant.change,
         Some(Squashed::Nothing) | None => return Vec::new(),
     };
-    let standing = |name: &str| row.get(name).cloned().unwrap_or_default();
     let writable = |name: &str| table.column(name).filter(|column| column.valid_for_update);
     match (meant, &request.change) {
         (Change::Create(meant), Change::Create(said)) => {
@@ -88,14 +101,14 @@ fn unsaid(table: &Table, request: &RowRequest, sent: &[&Entry], row: &Row) -> Ve
                 !new.is_null() && writable(name).is_some_and(|c| missing || unset(c.is_lookup()))
             };
             let rest = meant.iter().filter(|(name, new)| is_unsaid(name, new));
-            rest.map(|(name, new)| FieldEdit { old: standing(name), name: name.clone(), new: new.clone() })
+            rest.map(|(name, new)| FieldEdit { old: base(name), name: name.clone(), new: new.clone() })
                 .filter(|edit| edit.old != edit.new)
                 .collect()
         }
         (Change::Update(meant), Change::Update(said)) => meant
             .into_iter()
             .filter(|edit| writable(&edit.name).is_some() && !said.iter().any(|s| s.name == edit.name))
-            .map(|edit| FieldEdit { old: standing(&edit.name), ..edit })
+            .map(|edit| FieldEdit { old: base(&edit.name), ..edit })
             .filter(|edit| edit.old != edit.new)
             .collect(),
         (Change::Create(_) | Change::Update(_) | Change::Delete, _) => Vec::new(),

@@ -152,10 +152,12 @@ fn learn(
         match &answer.outcome {
             Outcome::Done => {
                 let Some((_, mut row, etag)) = representation(schema, key, &answer.body) else { continue };
-                if let Some(entry) = left_unsaid(table, &settled, &row, &etag) {
-                    let op = OpId(draft.new_id());
-                    draft.put(Entry { op, ..entry });
-                }
+                let rest = left_unsaid(table, &settled, &row, &etag);
+                let rest = rest.map(|entry| Entry { op: OpId(draft.new_id()), ..entry });
+                rest.iter().for_each(|entry| draft.put(entry.clone()));
+                // What was written since comes after it, and both meet with what stands there by now.
+                let met = rest.map(|entry| Entry { base: None, ..entry }).into_iter().chain(entries.clone());
+                let met: Vec<Entry> = met.collect();
                 let unchanged = entries.first().is_some_and(|entry| entry.base.as_ref() == Some(&etag));
                 let foreign = entries.first().is_some_and(|first| is_foreign(first, &row));
                 let elsewhere = entries.iter().any(|e| e.change_set.is_some_and(|set| moved.contains(&set)));
@@ -166,9 +168,10 @@ fn learn(
                     Some(_) | None => {
                         let stamps = stamps_of_row(&answer.body, table);
                         let incoming = Incoming::Row { row: &row, etag: &etag, stamps: &stamps };
+                        let local = Local { entries: &met, ..local };
                         let decision = reconcile(table, local, incoming, policy);
-                        sums.merged += merged(draft, &entries, &decision);
-                        sums.conflicts += decide(draft, &entries, decision, unclear.refused);
+                        sums.merged += merged(draft, &met, &decision);
+                        sums.conflicts += decide(draft, &met, decision, unclear.refused);
                     }
                 }
                 policy.carry(&key.table, (&mut row, known.as_ref()), &|name, told| {

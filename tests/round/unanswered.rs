@@ -3,7 +3,7 @@
 use crate::faults::is_push;
 use crate::support::{create, edit, text, Device, Fault, Server};
 use flette::model::Key;
-use flette_odata::{Method, Uuid};
+use flette_odata::{Method, Request, Uuid};
 
 /// Whoever wrote the value in between had not seen it: by its time it is the older one, and yet it was written later.
 #[test]
@@ -139,4 +139,40 @@ fn a_new_row_under_the_id_of_an_old_one_of_the_same_user_is_parked_also_without_
     let entries = device.entries();
     assert!(entries.len() == 1 && entries[0].is_parked(), "{entries:?}");
     assert_eq!(online.json(&format!("contacts({old})"))["lastname"], "Old");
+}
+
+/// A batch takes too long, or what is on the way breaks at it, however often it is sent: that must not hold up the others, nor what
+/// comes in. The worker may be stopped at each attempt.
+#[test]
+fn what_never_gets_an_answer_holds_up_nothing_else() {
+    for server in [Server::start(), Server::bare()] {
+        let online = server.user("admin");
+        let contacts: Vec<Uuid> =
+            (0..6).map(|_| online.create("contacts", r#"{"lastname":"C","jobtitle":"before"}"#)).collect();
+        let mut device = Device::synced(&server, "demo");
+        for contact in &contacts {
+            device.edit("contact", *contact, &[("jobtitle", text("mine"))]);
+        }
+        let first = contacts[0].to_string();
+        let is_in = move |request: &Request| {
+            let body = String::from_utf8_lossy(&request.body);
+            is_push(request) && body.contains(&format!("contacts({first}) HTTP"))
+        };
+        device.wire.fail(move |request| is_in(request).then_some(Fault::LoseRequest));
+        let there = online.create("accounts", r#"{"name":"There"}"#);
+        for _ in 0..6 {
+            device.round();
+            device.restart();
+        }
+        let waiting: Vec<Uuid> = device.entries().iter().map(|entry| entry.key.id).collect();
+        assert_eq!(waiting, contacts[..1]);
+        assert_eq!(device.text("account", there, "name"), "There");
+        assert!(device.round().problem.is_some(), "it is tried in every round");
+        device.wire.heal();
+        device.sync();
+        assert!(device.entries().is_empty() && device.conflicts().is_empty());
+        for contact in contacts {
+            assert_eq!(online.json(&format!("contacts({contact})"))["jobtitle"], "mine");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 pub mod money;
 mod state;
 
-pub use state::{check_open, waits_for_row};
+pub use state::{check_open, initial_value, waits_for_row};
 
 use crate::edm::{Column, ColumnKind, Required, Schema, Table};
 use crate::error::{ODataError, Result};

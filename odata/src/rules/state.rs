@@ -82,20 +82,29 @@ pub(super) fn complete_state(table: &Table, row: &mut Row) -> Result<()> {
 /// tables ("IsValidForCreate", Entity reference of Dataverse). What a new row holds by itself need not be told.
 pub fn waits_for_row(table: &Table, row: &Row, name: &str) -> bool {
     let waits = |column: &Column| {
-        let by_itself = |value: &Value| value.is_null() || *value == initial(column);
+        let by_itself = |value: &Value| value.is_null() || *value == initial_value(table, column);
         let given = row.get(&column.logical_name).is_some_and(|value| !by_itself(value));
         given && column.valid_for_update && !column.valid_for_create
     };
     let Some(column) = table.column(name) else { return false };
-    let is_status = matches!(column.kind, ColumnKind::Status { .. });
-    waits(column) || is_status && column.valid_for_update && table.column("statecode").is_some_and(waits)
+    let goes_with_state = || matches!(column.kind, ColumnKind::Status { .. }) && column.valid_for_update;
+    waits(column) || goes_with_state() && table.column("statecode").is_some_and(waits)
 }
 
-/// What a new row holds when nothing is said of the column.
-fn initial(column: &Column) -> Value {
-    match &column.kind {
+/// What a new row holds when nothing is said of the column, its state and status included: the first state, and the status
+/// that this defaults to.
+pub fn initial_value(table: &Table, column: &Column) -> Value {
+    let state = |column: &Column| match &column.kind {
         ColumnKind::State { options } => {
-            options.first().map_or(Value::Null, |state| Value::Int(i64::from(state.value)))
+            options.first().map(|o| (i64::from(o.value), i64::from(o.default_status)))
+        }
+        _ => None,
+    };
+    match &column.kind {
+        ColumnKind::State { .. } => state(column).map_or(Value::Null, |(state, _)| Value::Int(state)),
+        ColumnKind::Status { .. } => {
+            let first = table.column("statecode").and_then(state);
+            first.map_or(Value::Null, |(_, status)| Value::Int(status))
         }
         _ => default_value(column),
     }

@@ -605,3 +605,40 @@ proptest! {
         prop_assert_eq!(show_decision(&decision), (vec!["1 telephone1:1>2 address1_city:a>b".to_owned()], vec![]));
     }
 }
+
+/// The create was carried out without the state, which is for updates only; its answer was lost.
+#[test]
+fn what_waited_until_the_row_stood_meets_what_others_made_of_it() {
+    let mut table = contact();
+    let state = table.columns.iter_mut().find(|column| column.logical_name == "statecode").unwrap();
+    state.valid_for_create = false;
+    let with = |state: i64, status: i64| {
+        let mut row = modified(row("lastname=n"), 10_000);
+        row.extend(
+            [("statecode", state), ("statuscode", status)].map(|(n, v)| (n.to_owned(), Value::Int(v))),
+        );
+        row
+    };
+    let created = sent(entry(1, LATE, Change::Create(with(1, 2))));
+    let decide = |entries: &[Entry], server: &Row| {
+        let (version, stamps) = (etag("2"), Stamps::default());
+        let incoming = Incoming::Row { row: server, etag: &version, stamps: &stamps };
+        reconcile(&table, Local { entries, mirror: None }, incoming, &Policy::default())
+    };
+    let edits = |old: [i64; 2]| {
+        let names = ["statecode", "statuscode"].into_iter().zip(old).zip([1, 2]);
+        let edit = |((name, old), new): ((&str, i64), i64)| FieldEdit {
+            name: name.to_owned(),
+            old: Value::Int(old),
+            new: Value::Int(new),
+        };
+        Change::Update(names.map(edit).collect())
+    };
+    let untouched = decide(std::slice::from_ref(&created), &with(0, 1));
+    assert_eq!((untouched.keep[0].change.clone(), untouched.clashes.len()), (edits([0, 1]), 0));
+    let changed = decide(std::slice::from_ref(&created), &with(0, 3));
+    assert_eq!((changed.keep[0].change.clone(), changed.clashes.is_empty()), (edits([0, 3]), false));
+    // Deleted since: that nobody set the state is no edit of others.
+    let deleted = decide(&[created, entry(2, EARLY, Change::Delete)], &with(0, 1));
+    assert_eq!((deleted.keep.len(), deleted.clashes.len()), (1, 0));
+}
