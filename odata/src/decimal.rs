@@ -57,6 +57,10 @@ impl Decimal {
             mantissa = mantissa.checked_mul(10)?.checked_add(i128::from(byte - b'0'))?;
         }
         let mut scale = i32::try_from(fraction.len()).ok()?.checked_sub(exponent)?;
+        if mantissa == 0 {
+            // Zero stays zero however often it is multiplied or divided, so that no loop below would end soon.
+            scale = scale.clamp(0, i32::from(DECIMAL_SCALE_MAX));
+        }
         while scale < 0 {
             mantissa = mantissa.checked_mul(10)?;
             scale += 1;
@@ -198,6 +202,14 @@ mod tests {
         }
         assert_eq!(Decimal::parse("1e3").unwrap().to_string(), "1000");
         assert_eq!(Decimal::parse("1.5E-2").unwrap().to_string(), "0.015");
+    }
+
+    #[test]
+    fn zero_is_read_at_once_whatever_its_exponent() {
+        let zero = |text: &str| Decimal::parse(text).map(|zero| zero.to_string());
+        assert_eq!(zero("0e2147483647").as_deref(), Some("0"));
+        assert_eq!(zero("-0.0e-2147483646").as_deref(), Some("0.000000000000"));
+        assert_eq!(zero("0e-2147483647").as_deref(), Some("0.000000000000"));
     }
 
     #[test]
