@@ -120,9 +120,8 @@ impl<'t> Items<'t> {
             match member {
                 Member::Unknown => json.skip()?,
                 // Most members of most rows.
-                Member::Column(column) | Member::Lookup(column) if json.accept(b"null") => {
-                    self.put(column, Cell::Null);
-                }
+                Member::Column(column) if json.accept(b"null") => self.put(column, Cell::Null),
+                Member::Lookup(column) if json.accept(b"null") => self.put_no_target(column),
                 Member::Key
                 | Member::Etag
                 | Member::Context
@@ -168,6 +167,15 @@ impl<'t> Items<'t> {
         }
     }
 
+    /// An empty lookup. One whose id came before is put when the row ends: it would stand twice.
+    fn put_no_target(&mut self, column: usize) {
+        let has_id = self.lookups.iter().any(|lookup| lookup.column == column && lookup.id.is_some());
+        match has_id {
+            true => self.blame(PageError::Malformed("a member stands twice".to_owned())),
+            false => self.put(column, Cell::Null),
+        }
+    }
+
     fn is_choices(&self, column: usize) -> bool {
         matches!(self.table.columns[column].kind, ColumnKind::MultiPicklist { .. })
     }
@@ -203,7 +211,7 @@ impl<'t> Items<'t> {
                 Some(cell) => self.put(column, cell),
                 None => self.wrong_type(column),
             },
-            (Member::Lookup(column), Scalar::Null) => self.put(column, Cell::Null),
+            (Member::Lookup(column), Scalar::Null) => self.put_no_target(column),
             (Member::Lookup(column), Scalar::Text(text)) => match Uuid::try_parse(text) {
                 Ok(_) if self.builder.is_put(column) || self.pending(column).id.is_some() => {
                     self.blame(PageError::Malformed("a member stands twice".to_owned()));

@@ -193,8 +193,12 @@ fn what_does_not_fit_the_schema_is_named_without_its_value() {
         let item = format!("{{\"thingid\":\"{id}\",{twice}}}");
         assert!(matches!(fault(&item), PageError::Malformed(_)), "{twice}");
     }
-    let twice = format!("{{\"thingid\":\"{id}\",\"_parent_value\":\"{id}\",\"_parent_value\":\"{id}\"}}");
-    assert!(matches!(fault(&twice), PageError::Malformed(_)));
+    let some = format!("\"{id}\"");
+    for [first, second] in [[some.as_str(), &some], [&some, "null"], ["null", &some]] {
+        let twice = format!("\"_parent_value\":{first},\"_parent_value\":{second}");
+        let item = format!("{{\"thingid\":\"{id}\",{twice}}}");
+        assert!(matches!(fault(&item), PageError::Malformed(_)), "{first} {second}");
+    }
 }
 
 #[test]
