@@ -112,7 +112,10 @@ pub(super) async fn table<S: Store>(store: &S, table: &edm::Table, cursor: Curso
     }
     if live_damaged {
         state.cursor.complete = false;
-        (state.cursor.next_link, state.cursor.delta_link, state.cursor.watermark) = (None, None, None);
+        // Where a shadow is filled these are its place, and it takes that of what is damaged.
+        if state.cursor.shadow.is_none() {
+            (state.cursor.next_link, state.cursor.delta_link, state.cursor.watermark) = (None, None, None);
+        }
     }
     Ok(state)
 }

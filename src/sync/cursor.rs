@@ -5,6 +5,7 @@ use crate::remote::{collection_url, listing_url, sweep_url};
 use crate::replica::{Cursor, Feed, Target};
 use flette_odata::edm::Table;
 use flette_odata::path::PARTY_TABLE;
+use std::collections::BTreeSet;
 
 /// After so many sweeps, which never see deletions, all rows are pulled again.
 pub(super) const SWEEPS_MAX: u32 = 20;
@@ -46,6 +47,20 @@ pub(super) enum Kind {
     Changes,
     /// Ids and etags of every row.
     Listing,
+}
+
+/// Where in its feed a table stands, as far as it matters for what is asked from there: an answer may be taken over only
+/// where it still stands at that place. It does not where a damaged segment was found meanwhile, another context went on, or
+/// the feed was given up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Place(Cursor);
+
+impl Place {
+    /// Without what rows change that come in beside the feed.
+    pub(super) fn of(cursor: &Cursor) -> Place {
+        let (next_segment, stirred, outside) = (0, false, BTreeSet::new());
+        Place(Cursor { next_segment, stirred, outside, ..cursor.clone() })
+    }
 }
 
 /// A first call, and what it means for the cursor.

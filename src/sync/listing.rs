@@ -5,7 +5,9 @@
 //! beside those that are here, each lot with a note in the shadow that it came; once nothing is missing, whatever is not
 //! listed goes in one step. So a compare that is killed goes on where it stood.
 
+use super::cursor::Place;
 use super::outside;
+use super::page::{Arrived, Taken};
 use super::pages::{again, take_over};
 use super::reconcile::{reconcile, Incoming, Local};
 use super::related;
@@ -29,7 +31,18 @@ pub(super) fn listed(table: &Table) -> Table {
     listed
 }
 
-/// Brings what is read to what is listed. `false`: that cannot be done, and whole rows must be read.
+/// What came of a compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// What is read is as listed.
+    Whole,
+    /// The table does not stand any more where it began.
+    Moved,
+    /// It cannot be brought to that: whole rows must be read.
+    Not,
+}
+
+/// Brings what is read to what is listed.
 ///
 /// # Errors
 /// Why the round ends. What came in stays.
@@ -37,20 +50,25 @@ pub(super) async fn settle<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     table: &Table,
     filter: Option<&str>,
-) -> std::result::Result<bool, Stop> {
+) -> std::result::Result<Settled, Stop> {
     let name = table.logical_name.as_str();
     let lot = usize::try_from(run.config.page_size).unwrap_or(usize::MAX).max(1);
     let mut done = 0;
     loop {
         run.replica.load(&[name]).await?;
-        let Some(missing) = missing(&run.replica.state(), name) else { return Ok(false) };
+        let (missing, place) = {
+            let state = run.replica.state();
+            let Some(missing) = missing(&state, name) else { return Ok(Settled::Not) };
+            (missing, state.tables.get(name).map(|table| Place::of(&table.cursor)).unwrap_or_default())
+        };
         if missing.is_empty() {
-            return finish(run, table).await;
+            return Ok(if finish(run, table).await? { Settled::Whole } else { Settled::Not });
         }
         for ids in missing.chunks(lot) {
             run.in_time()?;
-            if !bring(run, table, (filter, ids), &mut done).await? {
-                return Ok(false);
+            match bring(run, table, (filter, ids, &place), &mut done).await? {
+                Settled::Whole => {}
+                not @ (Settled::Moved | Settled::Not) => return Ok(not),
             }
         }
     }
@@ -71,13 +89,13 @@ fn missing(state: &State, name: &str) -> Option<Vec<Uuid>> {
     Some(missing)
 }
 
-/// Reads some of the missing rows. `false`: the server does not give them so.
+/// Reads some of the missing rows. [`Settled::Not`]: the server does not give them so.
 async fn bring<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     table: &Table,
-    (filter, ids): (Option<&str>, &[Uuid]),
+    (filter, ids, place): (Option<&str>, &[Uuid], &Place),
     done: &mut u64,
-) -> std::result::Result<bool, Stop> {
+) -> std::result::Result<Settled, Stop> {
     let columns: Vec<String> = table.columns.iter().map(|column| column.property()).collect();
     let mut overtaken = 0;
     loop {
@@ -85,11 +103,16 @@ async fn bring<S: Store, T: Transport>(
         let lists = match run.remote.rows(table, &columns, filter, ids).await {
             Ok(lists) => lists,
             Err(wait @ (Outcome::Retry(_) | Outcome::Hold(_))) => return Err(Stop::Outcome(wait)),
-            Err(Outcome::Done | Outcome::Resolve(_) | Outcome::Park(_)) => return Ok(false),
+            Err(Outcome::Done | Outcome::Resolve(_) | Outcome::Park(_)) => return Ok(Settled::Not),
         };
-        if take_over(run, table, Target::Live, (&lists.body, moment, None), done).await?.is_some() {
-            note_brought(run, table, ids, &lists).await?;
-            return Ok(true);
+        let arrived = Arrived { body: &lists.body, moment, place, fresh: None };
+        match take_over(run, table, Target::Live, arrived, done).await? {
+            Taken::Over(_) => {
+                note_brought(run, table, ids, &lists).await?;
+                return Ok(Settled::Whole);
+            }
+            Taken::Moved => return Ok(Settled::Moved),
+            Taken::Overtaken => {}
         }
         overtaken += 1;
         again(run, table, overtaken)?;

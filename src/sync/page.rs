@@ -1,6 +1,6 @@
 //! Takes one page over: rows into a segment, their entries reconciled, the cursor moved, all in one transaction.
 
-use super::cursor::{may_track, Fresh, Kind};
+use super::cursor::{may_track, Fresh, Kind, Place};
 use super::held;
 use super::outside;
 use super::reconcile::{is_sent, Incoming};
@@ -29,24 +29,47 @@ pub(super) struct Committed {
     pub(super) merged: u64,
     /// Rows with entries that a filtered feed took away: to be read.
     pub(super) outside: Vec<Key>,
+    /// Where the table stands since then.
+    pub(super) place: Place,
 }
 
-/// Takes one page over: rows into a segment, their entries reconciled, the cursor moved, all at once. `None`: a user's write
-/// was passed on to the server since the page was asked for, at `moment`, so that it may show what was before it.
+/// A page as it came.
+#[derive(Debug, Clone)]
+pub(super) struct Arrived<'a> {
+    pub(super) body: &'a [u8],
+    /// When it was asked for, as writes count that are passed on.
+    pub(super) moment: u64,
+    /// From where it was asked for.
+    pub(super) place: &'a Place,
+    /// Of the first page of a first call.
+    pub(super) fresh: Option<Fresh>,
+}
+
+/// What was made of a page.
+#[derive(Debug)]
+pub(super) enum Taken {
+    Over(Committed),
+    /// Nothing: a user's write was passed on to the server since it was asked for, so that it may show what was before that.
+    Overtaken,
+    /// Nothing: the table does not stand any more where it was asked for.
+    Moved,
+}
+
+/// Takes one page over: rows into a segment, their entries reconciled, the cursor moved, all at once.
 pub(super) async fn commit<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     table: &Table,
     target: Target,
-    (body, moment): (&[u8], u64),
-    fresh: Option<Fresh>,
-) -> std::result::Result<Option<Committed>, Stop> {
+    Arrived { body, moment, place, fresh }: Arrived<'_>,
+) -> std::result::Result<Taken, Stop> {
     let name = table.logical_name.as_str();
+    let mut place = place.clone();
     let page = match spoil::read(body, table) {
         Ok(page) => page,
         Err(error) => return Err(unreadable(run, name, &error).await),
     };
     if planted(Bug::TokenBeforeRows) && target == Target::Live && fresh.is_none() {
-        token_first(run, name, &page).await?;
+        place = token_first(run, name, &page).await?;
     }
     let edited = edited_rows(&run.replica.state().journal, name);
     let touched = target == Target::Live && page.items().any(|item| edited.contains(&id_of(item)));
@@ -62,7 +85,11 @@ pub(super) async fn commit<S: Store, T: Transport>(
             .replica
             .transact(run.at(), durability, tables, |draft| {
                 if run.progress.is_overtaken(moment) {
-                    return Ok(Taken::Overtaken);
+                    return Ok(Some(Taken::Overtaken));
+                }
+                // The rows of the table may have been read just now, or another context may have written.
+                if Place::of(&draft.cursor(name)) != place {
+                    return Ok(Some(Taken::Moved));
                 }
                 draft.hear(run.remote.heard());
                 let page = match decoded.take() {
@@ -71,13 +98,13 @@ pub(super) async fn commit<S: Store, T: Transport>(
                         .map_err(|e| Error::Damaged(format!("page of {name}: {e:?}")))?,
                 };
                 let part = Part { table, target, fresh: fresh.as_ref(), strict, body };
-                take_over(draft, &part, spoil::lose(draft, table, page), &run.policy)
+                let committed = take_over(draft, &part, spoil::lose(draft, table, page), &run.policy)?;
+                Ok(committed.map(Taken::Over))
             })
             .await?;
         match committed {
-            Taken::Over(committed) => return Ok(Some(committed)),
-            Taken::Overtaken => return Ok(None),
-            Taken::NotStrictly => strict = true,
+            Some(taken) => return Ok(taken),
+            None => strict = true,
         }
     }
 }
@@ -87,15 +114,16 @@ async fn token_first<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     name: &str,
     page: &Page,
-) -> std::result::Result<(), Stop> {
+) -> std::result::Result<Place, Stop> {
     let moved = run.replica.transact(run.at(), Durability::Relaxed, &[], |draft| {
         let mut cursor = draft.cursor(name);
         if page.next_link.is_none() {
             close(&mut cursor, Target::Live, page.delta_link.clone(), Came::AtOnce);
         }
         cursor.next_link.clone_from(&page.next_link);
+        let place = Place::of(&cursor);
         draft.set_cursor(name, cursor);
-        Ok(())
+        Ok(place)
     });
     Ok(moved.await?)
 }
@@ -146,20 +174,17 @@ pub(super) struct Part<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// What a transaction made of a page.
-pub(super) enum Taken {
-    Over(Committed),
-    /// Nothing: it is out of date.
-    Overtaken,
-    /// Nothing: rows with entries came up that were not there before, and the transaction must be a strict one.
-    NotStrictly,
-}
-
-/// Makes a page part of a transaction.
+/// Makes a page part of a transaction. `None`: nothing was, since rows with entries came up that were not there before, and the
+/// transaction must be a strict one.
 ///
 /// # Errors
 /// [`Error::Damaged`] when what was decoded does not fit, which would be a defect.
-pub(super) fn take_over(draft: &mut Draft, part: &Part, page: Page, policy: &super::Policy) -> Result<Taken> {
+pub(super) fn take_over(
+    draft: &mut Draft,
+    part: &Part,
+    page: Page,
+    policy: &super::Policy,
+) -> Result<Option<Committed>> {
     let name = part.table.logical_name.as_str();
     let edited = match part.target {
         Target::Live => edited_rows(&draft.state().journal, name),
@@ -176,7 +201,7 @@ pub(super) fn take_over(draft: &mut Draft, part: &Part, page: Page, policy: &sup
         Target::Shadow => Vec::new(),
     };
     if (!met.is_empty() || !made_there.is_empty()) && !part.strict {
-        return Ok(Taken::NotStrictly);
+        return Ok(None);
     }
     let mut committed = Committed {
         next_link: page.next_link.clone(),
@@ -243,10 +268,11 @@ pub(super) fn take_over(draft: &mut Draft, part: &Part, page: Page, policy: &sup
         close(&mut cursor, part.target, delta_link, if alone { Came::AtOnce } else { Came::InPages });
     }
     cursor.next_link = next_link;
+    committed.place = Place::of(&cursor);
     if cursor != draft.cursor(name) {
         draft.set_cursor(name, cursor);
     }
-    Ok(Taken::Over(committed))
+    Ok(Some(committed))
 }
 
 /// Gives how many conflicts were logged and how many rows were merged without one.

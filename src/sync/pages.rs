@@ -1,9 +1,9 @@
 //! Reads the pages of one pull, each next one while the one before is taken over; the first one may have been asked for
 //! before.
 
-use super::cursor::Fresh;
+use super::cursor::{Fresh, Place};
 use super::outside;
-use super::page::{commit, Committed};
+use super::page::{commit, Arrived, Committed, Taken};
 use super::step::{Run, Stop};
 use super::{Phase, Stage};
 use crate::model::{planted, Bug, Heard, Millis};
@@ -22,14 +22,25 @@ const OVERLAP_MILLIS: i64 = 2_000;
 /// No page is asked for ahead when less time than this is left, milliseconds.
 const AHEAD_MILLIS_MIN: i64 = 2_000;
 
-/// Reads pages until there is no next link. `Some` is an answer that was no page.
+/// How far pages were read.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// To the last one.
+    Whole,
+    /// The table does not stand any more where the next one was asked for.
+    Moved,
+    /// To an answer that was no page.
+    Not(Outcome),
+}
+
+/// Reads pages until there is no next link, the first one from a `place`.
 pub(super) async fn pages<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     table: &Table,
     first: PageCall,
     target: Target,
-    (mut fresh, asked): (Option<Fresh>, Option<Reply>),
-) -> std::result::Result<Option<Outcome>, Stop> {
+    (mut place, mut fresh, asked): (Place, Option<Fresh>, Option<Reply>),
+) -> std::result::Result<Ended, Stop> {
     let now = run.at();
     let Reply { mut call, mut moment, mut read, heard } = match asked.filter(|reply| reply.call == first) {
         Some(reply) => reply,
@@ -44,7 +55,7 @@ pub(super) async fn pages<S: Store, T: Transport>(
     loop {
         let body = match read {
             Read::Body(body) => body,
-            Read::Not(outcome) => return Ok(Some(outcome)),
+            Read::Not(outcome) => return Ok(Ended::Not(outcome)),
         };
         let time_left = run.deadline.0.saturating_sub(run.at().0);
         let ahead = next_link_ahead(&body).filter(|_| time_left > AHEAD_MILLIS_MIN);
@@ -54,24 +65,28 @@ pub(super) async fn pages<S: Store, T: Transport>(
                 None => None,
             }
         };
-        let this = take_over(run, table, target, (&body, moment, fresh.clone()), &mut done);
-        let (asked_ahead, committed) = join(next, this).await;
-        let mut committed = committed?;
-        if let Some(committed) = &mut committed {
+        let arrived = Arrived { body: &body, moment, place: &place, fresh: fresh.clone() };
+        let this = take_over(run, table, target, arrived, &mut done);
+        let (asked_ahead, taken) = join(next, this).await;
+        let mut taken = taken?;
+        if let Taken::Over(committed) = &mut taken {
             outside::read(run, std::mem::take(&mut committed.outside)).await?;
         }
-        let reply = match committed {
-            Some(Committed { next_link: None, .. }) => return Ok(None),
-            Some(_) if planted(Bug::ShadowShown) && target == Target::Shadow => return Ok(None),
-            Some(Committed { next_link: Some(link), .. }) => {
-                (fresh, overtaken) = (None, 0);
+        let reply = match taken {
+            Taken::Moved => return Ok(Ended::Moved),
+            Taken::Over(Committed { next_link: None, .. }) => return Ok(Ended::Whole),
+            Taken::Over(_) if planted(Bug::ShadowShown) && target == Target::Shadow => {
+                return Ok(Ended::Whole)
+            }
+            Taken::Over(Committed { next_link: Some(link), place: now, .. }) => {
+                (place, fresh, overtaken) = (now, None, 0);
                 run.in_time()?;
                 match asked_ahead {
                     Some(reply) if ahead.as_ref() == Some(&link) => reply,
                     Some(_) | None => ask(run, follow(&call, link)).await,
                 }
             }
-            None => {
+            Taken::Overtaken => {
                 overtaken += 1;
                 again(run, table, overtaken)?;
                 ask(run, call).await
@@ -126,16 +141,17 @@ pub(super) fn again<S: Store, T: Transport>(
     }
 }
 
-/// Takes a page over that was asked for at `moment`, and tells how far the pull is. `None`: it may be out of date.
+/// Takes a page over, and tells how far the pull is.
 pub(super) async fn take_over<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     table: &Table,
     target: Target,
-    (body, moment, fresh): (&[u8], u64, Option<Fresh>),
+    arrived: Arrived<'_>,
     done: &mut u64,
-) -> std::result::Result<Option<Committed>, Stop> {
-    let Some(committed) = commit(run, table, target, (body, moment), fresh).await? else {
-        return Ok(None);
+) -> std::result::Result<Taken, Stop> {
+    let committed = match commit(run, table, target, arrived).await? {
+        Taken::Over(committed) => committed,
+        nothing @ (Taken::Overtaken | Taken::Moved) => return Ok(nothing),
     };
     *done += committed.items;
     run.count(|report| {
@@ -150,5 +166,5 @@ pub(super) async fn take_over<S: Store, T: Transport>(
         done: *done,
         total: None,
     }));
-    Ok(Some(committed))
+    Ok(Taken::Over(committed))
 }

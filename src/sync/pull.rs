@@ -5,11 +5,11 @@
 //! its place at the end, so that nobody sees an empty or half table.
 
 use super::ahead::{is_told, page_call, pull_tables};
-use super::cursor::{asks_again, begin, Begin, Fresh, Kind};
+use super::cursor::{asks_again, begin, Begin, Fresh, Kind, Place};
 use super::held;
-use super::listing;
+use super::listing::{self, Settled};
 use super::outside;
-use super::pages::{pages, Replies, Reply};
+use super::pages::{pages, Ended, Replies, Reply};
 use super::push::Pass;
 use super::reconcile::{reconcile, Incoming, Local};
 use super::related;
@@ -144,19 +144,23 @@ async fn from_where_it_stands<S: Store, T: Transport>(
             return Ok(End::Refused);
         }
     };
+    let place = Place::of(&cursor);
     match begin(&cursor, table, filter.as_deref(), run.remote.root()) {
-        Begin::Swap => {
-            swap(run, table).await?;
-            Ok(End::Swapped)
-        }
-        Begin::Settle if listing::settle(run, table, filter.as_deref()).await? => Ok(End::Swapped),
-        Begin::Settle => {
-            begin_anew(run, name, None).await?;
-            Ok(End::Again)
-        }
+        Begin::Swap => Ok(if swap(run, table, &place).await? { End::Swapped } else { End::Again }),
+        Begin::Settle => match listing::settle(run, table, filter.as_deref()).await? {
+            Settled::Whole => Ok(End::Swapped),
+            Settled::Moved => Ok(End::Again),
+            Settled::Not => {
+                begin_anew(run, name, None).await?;
+                Ok(End::Again)
+            }
+        },
         Begin::DropShadow => {
             run.replica
                 .transact(run.at(), Durability::Relaxed, &[], |draft| {
+                    if Place::of(&draft.cursor(name)) != place {
+                        return Ok(());
+                    }
                     draft.drop_shadow(name);
                     // Where its pull stood is no place for what is read.
                     let mut cursor = draft.cursor(name);
@@ -199,9 +203,11 @@ async fn read_on<S: Store, T: Transport>(
 ) -> std::result::Result<End, Stop> {
     let tracked = call.track_changes;
     let listed = (kind == Kind::Listing).then(|| listing::listed(table));
-    match pages(run, listed.as_ref().unwrap_or(table), call, target, (fresh, asked)).await? {
-        None if target == Target::Shadow => Ok(End::Again),
-        None => {
+    let from = (Place::of(cursor), fresh, asked);
+    match pages(run, listed.as_ref().unwrap_or(table), call, target, from).await? {
+        Ended::Moved => Ok(End::Again),
+        Ended::Whole if target == Target::Shadow => Ok(End::Again),
+        Ended::Whole => {
             // A read that went on was begun before what was sent last: it need not have told of that.
             let went_on = cursor.next_link.is_some();
             if !went_on {
@@ -212,7 +218,7 @@ async fn read_on<S: Store, T: Transport>(
             let again = now.is_some_and(|now| now.behind || went_on && now.delta_link.is_some());
             Ok(if again { End::Again } else { End::Whole })
         }
-        Some(outcome) => refused(run, table, outcome, tracked).await,
+        Ended::Not(outcome) => refused(run, table, outcome, tracked).await,
     }
 }
 
@@ -340,14 +346,22 @@ pub(super) fn forget(draft: &mut Draft, name: &str, feed: Option<Feed>) {
 }
 
 /// The shadow takes the place of what is read. Entries meet the rows as they are now; rows that the server no longer
-/// gave are gone, but those that were never there.
-async fn swap<S: Store, T: Transport>(run: &Run<'_, S, T>, table: &Table) -> std::result::Result<(), Stop> {
+/// gave are gone, but those that were never there. `false`: nothing was done, since the table does not stand at `place` any more.
+async fn swap<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    table: &Table,
+    place: &Place,
+) -> std::result::Result<bool, Stop> {
     let name = table.logical_name.as_str();
     let policy = &run.policy;
     read_moved(run, name).await?;
-    let (conflicts, merges, outside) = run
+    let swapped = run
         .replica
         .transact(run.at(), Durability::Strict, &[name], |draft| {
+            // The shadow may turn out to be damaged, or another context may have gone on.
+            if Place::of(&draft.cursor(name)) != *place {
+                return Ok(None);
+            }
             let state = draft.state();
             let keys: Vec<Key> = state.journal.keys_of(name).cloned().collect();
             let (mut conflicts, mut merges, mut outside) = (0, 0, Vec::new());
@@ -388,14 +402,16 @@ async fn swap<S: Store, T: Transport>(run: &Run<'_, S, T>, table: &Table) -> std
             let mut cursor = draft.cursor(name);
             (cursor.complete, cursor.sweeps, cursor.narrow) = (true, 0, filtered);
             draft.set_cursor(name, cursor);
-            Ok((conflicts, merges, outside))
+            Ok(Some((conflicts, merges, outside)))
         })
         .await?;
+    let Some((conflicts, merges, outside)) = swapped else { return Ok(false) };
     run.count(|report| {
         report.conflicts += conflicts;
         report.merged += merges;
     });
-    outside::read(run, outside).await
+    outside::read(run, outside).await?;
+    Ok(true)
 }
 
 /// Whether rows that are read are not in the shadow.

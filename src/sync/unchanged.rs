@@ -2,8 +2,9 @@
 //! all there is to write.
 
 use super::ahead::changes;
+use super::cursor::Place;
 use super::outside;
-use super::page::{take_over, Part, Taken};
+use super::page::{take_over, Part};
 use super::pages::{Replies, Reply};
 use super::spoil;
 use super::step::{Run, Stop};
@@ -37,12 +38,18 @@ pub(super) async fn unchanged<S: Store, T: Transport>(
     if names.len() < 2 {
         return Ok(BTreeSet::new());
     }
+    let places: Vec<Place> = {
+        let state = run.replica.state();
+        let cursor = |name: &&String| state.tables.get(*name).map(|table| Place::of(&table.cursor));
+        names.iter().map(|name| cursor(name).unwrap_or_default()).collect()
+    };
     let taken = run.replica.transact(run.at(), Durability::Relaxed, &[], |draft| {
         draft.hear(run.remote.heard());
         let mut taken = BTreeSet::new();
-        for name in &names {
+        for (name, place) in names.iter().zip(&places) {
             let (Some(table), Some(reply)) = (schema.table(name), asked.get(*name)) else { continue };
-            if !run.progress.is_overtaken(reply.moment) && take(draft, table, reply, &run.policy)? {
+            let fits = !run.progress.is_overtaken(reply.moment) && Place::of(&draft.cursor(name)) == *place;
+            if fits && take(draft, table, reply, &run.policy)? {
                 taken.insert((*name).clone());
             }
         }
@@ -82,5 +89,5 @@ fn take(
         return Ok(false);
     };
     let part = Part { table, target: Target::Live, fresh: None, strict: false, body };
-    Ok(matches!(take_over(draft, &part, page, policy)?, Taken::Over(_)))
+    Ok(take_over(draft, &part, page, policy)?.is_some())
 }

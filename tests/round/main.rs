@@ -7,6 +7,7 @@ mod amounts;
 mod chance;
 mod changes;
 mod closed;
+mod cursors;
 mod doors;
 mod faults;
 mod going;

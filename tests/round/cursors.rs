@@ -1,0 +1,88 @@
+//! Answers that do not belong to the place in the feed at which their table stands, and answers that are none.
+
+use crate::support::{chance, text, tick, Device, Fault, Server, Wire};
+use flette::model::{Key, Value};
+use flette::platform::{Transport, TransportError};
+use flette::replica::Feed;
+use flette::sync::{learn, round, Outside, Progress, Written};
+use flette_odata::{ODataError, Request, Response, Uuid};
+use flette_server::api::Profile;
+use std::cell::Cell;
+
+fn accounts(online: &Wire, rows: usize) -> Vec<Uuid> {
+    (0..rows).map(|n| online.create("accounts", &format!(r#"{{"name":"A{n}"}}"#))).collect()
+}
+
+fn empty_object() -> Response {
+    let headers = [("Content-Type", "application/json")].into_iter().collect();
+    Response { status: 200, headers, body: b"{}".to_vec() }
+}
+
+fn expired() -> Response {
+    ODataError::new(410, "0x80044352", "expired").to_response()
+}
+
+fn is_delta(request: &Request, set: &str) -> bool {
+    request.url.contains(&format!("/{set}?")) && request.url.contains("deltatoken")
+}
+
+#[test]
+fn a_table_with_a_damaged_segment_is_read_anew_though_a_delta_was_asked_for_before_that_was_seen() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let ids = accounts(&online, 3);
+    let mut device = Device::synced(&server, "demo");
+    // A change waits for the row that the delta tells of, so that the table is loaded when the page is taken over.
+    device.edit("account", ids[0], &[("telephone1", text("here"))]);
+    device.change(|draft| draft.record.last_sync = None);
+    online.patch("accounts", ids[0], r#"{"fax":"there"}"#);
+    device.damage("account");
+    device.restart();
+    device.sync();
+    assert!(device.replica.state().tables["account"].cursor.complete);
+    assert_eq!(device.count("account"), 3);
+    let row = online.json(&format!("accounts({})", ids[0]));
+    assert_eq!((&row["telephone1"], &row["fax"]), (&"here".into(), &"there".into()));
+}
+
+/// Does something once, when an answer is there and not told yet.
+struct Between<'a, D: Fn()> {
+    wire: &'a Wire,
+    when: fn(&Request) -> bool,
+    what: D,
+    done: Cell<bool>,
+}
+
+impl<D: Fn()> Transport for Between<'_, D> {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let now = (self.when)(&request);
+        let answer = self.wire.send(request).await;
+        if now && !self.done.replace(true) {
+            (self.what)();
+        }
+        answer
+    }
+}
+
+#[test]
+fn a_page_is_not_taken_over_where_another_context_has_gone_on_meanwhile() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let ids = accounts(&online, 2);
+    let device = Device::synced(&server, "demo");
+    let other = device.another(&server, "demo");
+    online.patch("accounts", ids[0], r#"{"fax":"older"}"#);
+    let what = || {
+        online.patch("accounts", ids[0], r#"{"fax":"newer"}"#);
+        online.delete("accounts", ids[1]);
+        other.sync();
+    };
+    let when = |request: &Request| is_delta(request, "accounts");
+    let wire = Between { wire: &device.wire, when, what, done: Cell::new(false) };
+    let (now, random) = (|| device.now(), chance());
+    let outside = Outside { transport: &wire, now: &now, random: &random };
+    let report = pollster::block_on(round(&device.replica, &outside, &device.config, &Progress::default()));
+    assert!(report.ok && wire.done.get(), "{report:?}");
+    assert_eq!(device.text("account", ids[0], "fax"), "newer");
+    assert!(device.row("account", ids[1]).is_none());
+}
