@@ -69,6 +69,8 @@ pub struct Page {
     pub count: Option<u64>,
     /// `@Microsoft.Dynamics.CRM.globalmetadataversion`: it changes with any table or column.
     pub definitions: Option<String>,
+    /// Whether it lists rows, be it none; only an answer to a delta link may leave the list out.
+    pub has_list: bool,
 }
 
 impl Page {
@@ -92,13 +94,13 @@ impl Page {
 
     fn new(items: Items<'_>, links: Links) -> Page {
         let (segment, rows, tombstones) = items.finish();
-        let Links { next_link, delta_link, count, definitions, .. } = links;
-        Page { segment, rows, tombstones, next_link, delta_link, count, definitions }
+        let Links { next_link, delta_link, count, definitions, has_value: has_list, .. } = links;
+        Page { segment, rows, tombstones, next_link, delta_link, count, definitions, has_list }
     }
 }
 
 /// Decodes the body of a collection or delta answer. An object without `value` counts as an empty page when it is
-/// empty or has annotations: so does the service say that nothing changed.
+/// empty or has annotations: so does the service say that nothing changed. See [`Page::has_list`].
 ///
 /// # Errors
 /// See [`PageError`]; a body that was cut anywhere is an error.

@@ -61,6 +61,11 @@ impl Place {
         let (next_segment, stirred, outside) = (0, false, BTreeSet::new());
         Place(Cursor { next_segment, stirred, outside, ..cursor.clone() })
     }
+
+    /// Whether what is asked from there by a link is what changed since all rows were read, and not rows that are yet to come.
+    pub(super) fn is_at_delta(&self) -> bool {
+        self.0.next_link.is_none() && self.0.delta_link.is_some()
+    }
 }
 
 /// A first call, and what it means for the cursor.

@@ -68,6 +68,10 @@ pub(super) async fn commit<S: Store, T: Transport>(
         Ok(page) => page,
         Err(error) => return Err(unreadable(run, name, &error).await),
     };
+    // A table would be taken for an empty one, or for one that ends here.
+    if !page.has_list && (fresh.is_some() || !place.is_at_delta()) {
+        return Err(Stop::Outcome(Outcome::Retry(format!("an answer about {name} holds no list of rows"))));
+    }
     if planted(Bug::TokenBeforeRows) && target == Target::Live && fresh.is_none() {
         place = token_first(run, name, &page).await?;
     }

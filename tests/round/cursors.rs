@@ -86,3 +86,35 @@ fn a_page_is_not_taken_over_where_another_context_has_gone_on_meanwhile() {
     assert_eq!(device.text("account", ids[0], "fax"), "newer");
     assert!(device.row("account", ids[1]).is_none());
 }
+
+#[test]
+fn an_object_without_rows_is_no_answer_to_a_first_read() {
+    let server = Server::start();
+    let ids = accounts(&server.user("admin"), 2);
+    let device = Device::new(&server, "demo");
+    device.wire.fail(|r| r.url.contains("/accounts?").then(|| Fault::Answer(empty_object())));
+    assert!(!device.round().ok);
+    assert!(!device.replica.state().tables.get("account").is_some_and(|table| table.cursor.complete));
+    device.wire.heal();
+    device.sync();
+    assert_eq!(device.count("account"), ids.len());
+}
+
+#[test]
+fn an_object_without_rows_empties_no_table_and_yet_says_of_a_delta_that_nothing_changed() {
+    let server = Server::start();
+    let ids = accounts(&server.user("admin"), 2);
+    let device = Device::synced(&server, "demo");
+    device.wire.fail(|r| is_delta(r, "accounts").then(|| Fault::Answer(empty_object())));
+    device.sync();
+    assert_eq!(device.count("account"), ids.len());
+    device.wire.fail(|r| {
+        let answer = if is_delta(r, "accounts") { expired() } else { empty_object() };
+        r.url.contains("/accounts?").then_some(Fault::Answer(answer))
+    });
+    assert!(!device.round().ok);
+    assert_eq!(device.count("account"), ids.len());
+    device.wire.heal();
+    device.sync();
+    assert_eq!(device.count("account"), ids.len());
+}
