@@ -290,7 +290,7 @@ async fn refused<S: Store, T: Transport>(
     Ok(End::Again)
 }
 
-/// The table is pulled in full.
+/// The table is pulled in full. By sweeps where change tracking, which it had, is refused: that may come back.
 async fn begin_anew<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     name: &str,
@@ -298,6 +298,11 @@ async fn begin_anew<S: Store, T: Transport>(
 ) -> std::result::Result<(), Stop> {
     let forgotten = run.replica.transact(run.at(), Durability::Relaxed, &[], |draft| {
         forget(draft, name, feed);
+        if feed == Some(Feed::Sweep) {
+            let mut cursor = draft.cursor(name);
+            cursor.denied = true;
+            draft.set_cursor(name, cursor);
+        }
         Ok(())
     });
     Ok(forgotten.await?)

@@ -118,3 +118,22 @@ fn an_object_without_rows_empties_no_table_and_yet_says_of_a_delta_that_nothing_
     device.sync();
     assert_eq!(device.count("account"), ids.len());
 }
+
+#[test]
+fn change_tracking_that_is_lost_is_asked_for_again_after_some_sweeps() {
+    let server = Server::start();
+    accounts(&server.user("admin"), 2);
+    let device = Device::synced(&server, "demo");
+    let feed = || device.replica.state().tables["account"].cursor.feed;
+    device.wire.fail(|r| {
+        let refusal = ODataError::new(403, "0x80040220", "no right to that").to_response();
+        is_delta(r, "accounts").then_some(Fault::Answer(refusal))
+    });
+    device.sync();
+    assert_eq!(feed(), Feed::Sweep);
+    device.wire.heal();
+    for _ in 0..5 {
+        device.sync();
+    }
+    assert_eq!(feed(), Feed::Delta);
+}
