@@ -88,13 +88,15 @@ pub(super) async fn read<S: Store, T: Transport>(
     }
 }
 
-/// Rows outside of the filter of which nothing waits any more go, in one step.
+/// Rows outside of the filter of which nothing waits any more go, in one step; all of them stay until the next pull where a
+/// user's write was passed on `since` the first page of this one was asked for: its pages need not have told of that.
 ///
 /// # Errors
 /// When the replica cannot be written.
 pub(super) async fn release<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     table: &Table,
+    since: u64,
 ) -> std::result::Result<(), Stop> {
     let name = table.logical_name.as_str();
     let any = run.replica.state().tables.get(name).is_some_and(|table| !table.cursor.outside.is_empty());
@@ -103,6 +105,9 @@ pub(super) async fn release<S: Store, T: Transport>(
     }
     let tables = [name];
     let released = run.replica.transact(run.at(), Durability::Relaxed, &tables, |draft| {
+        if run.progress.is_overtaken(since) {
+            return Ok(());
+        }
         let mut cursor = draft.cursor(name);
         let (waits, settled): (Vec<_>, Vec<_>) = cursor.outside.iter().copied().partition(|id| {
             let key = Key::new(name, *id);

@@ -3,7 +3,7 @@
 
 use super::cursor::{Fresh, Place};
 use super::outside;
-use super::page::{commit, Arrived, Committed, Taken};
+use super::page::{commit, Arrived, Taken};
 use super::step::{Run, Stop};
 use super::{Phase, Stage};
 use crate::model::{planted, Bug, Heard, Millis};
@@ -26,7 +26,10 @@ const AHEAD_MILLIS_MIN: i64 = 2_000;
 #[derive(Debug)]
 pub(super) enum Ended {
     /// To the last one.
-    Whole,
+    Whole {
+        /// When the first one was asked for, as writes count that are passed on.
+        since: u64,
+    },
     /// The table does not stand any more where the next one was asked for.
     Moved,
     /// To an answer that was no page.
@@ -51,7 +54,7 @@ pub(super) async fn pages<S: Store, T: Transport>(
         let asked_at = heard.map_or_else(corrected, |heard| heard.when_sent());
         fresh.at = Millis(asked_at.0.saturating_sub(OVERLAP_MILLIS));
     }
-    let (mut done, mut overtaken) = (0, 0);
+    let (mut done, mut overtaken, mut since) = (0, 0, None);
     loop {
         let body = match read {
             Read::Body(body) => body,
@@ -74,12 +77,13 @@ pub(super) async fn pages<S: Store, T: Transport>(
         }
         let reply = match taken {
             Taken::Moved => return Ok(Ended::Moved),
-            Taken::Over(Committed { next_link: None, .. }) => return Ok(Ended::Whole),
-            Taken::Over(_) if planted(Bug::ShadowShown) && target == Target::Shadow => {
-                return Ok(Ended::Whole)
-            }
-            Taken::Over(Committed { next_link: Some(link), place: now, .. }) => {
-                (place, fresh, overtaken) = (now, None, 0);
+            Taken::Over(committed) => {
+                let since = *since.get_or_insert(moment);
+                let shown = planted(Bug::ShadowShown) && target == Target::Shadow;
+                let Some(link) = committed.next_link.filter(|_| !shown) else {
+                    return Ok(Ended::Whole { since });
+                };
+                (place, fresh, overtaken) = (committed.place, None, 0);
                 run.in_time()?;
                 match asked_ahead {
                     Some(reply) if ahead.as_ref() == Some(&link) => reply,

@@ -206,12 +206,12 @@ async fn read_on<S: Store, T: Transport>(
     let from = (Place::of(cursor), fresh, asked);
     match pages(run, listed.as_ref().unwrap_or(table), call, target, from).await? {
         Ended::Moved => Ok(End::Again),
-        Ended::Whole if target == Target::Shadow => Ok(End::Again),
-        Ended::Whole => {
+        Ended::Whole { .. } if target == Target::Shadow => Ok(End::Again),
+        Ended::Whole { since } => {
             // A read that went on was begun before what was sent last: it need not have told of that.
             let went_on = cursor.next_link.is_some();
             if !went_on {
-                outside::release(run, table).await?;
+                outside::release(run, table, since).await?;
             }
             let state = run.replica.state();
             let now = state.tables.get(&table.logical_name).map(|table| &table.cursor);

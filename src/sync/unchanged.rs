@@ -57,9 +57,8 @@ pub(super) async fn unchanged<S: Store, T: Transport>(
     });
     let taken = taken.await?;
     for name in &taken {
-        asked.remove(name);
-        if let Some(table) = schema.table(name) {
-            outside::release(run, table).await?;
+        if let (Some(table), Some(reply)) = (schema.table(name), asked.remove(name)) {
+            outside::release(run, table, reply.moment).await?;
         }
     }
     Ok(taken)

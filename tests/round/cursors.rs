@@ -137,3 +137,58 @@ fn change_tracking_that_is_lost_is_asked_for_again_after_some_sweeps() {
     }
     assert_eq!(feed(), Feed::Delta);
 }
+
+/// Passes a user's write of a row on, and reads it, before the third page of contacts is told.
+struct PassedOn<'a> {
+    device: &'a Device,
+    progress: &'a Progress,
+    online: Wire,
+    id: Uuid,
+    pages: Cell<u32>,
+}
+
+impl Transport for PassedOn<'_> {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let is_next = request.url.contains("/contacts?") && request.url.contains("skiptoken");
+        let answer = self.device.wire.send(request).await;
+        if is_next {
+            self.pages.set(self.pages.get() + 1);
+        }
+        if is_next && self.pages.get() == 2 {
+            let passing = self.progress.passes();
+            self.online.patch("contacts", self.id, r#"{"telephone1":"passed on"}"#);
+            drop(passing);
+            let written = Written {
+                key: Key::new("contact", self.id),
+                columns: ["telephone1".to_owned()].into_iter().collect(),
+            };
+            let (now, random) = (|| self.device.now(), chance());
+            let outside = Outside { transport: &self.device.wire, now: &now, random: &random };
+            learn(&self.device.replica, &outside, &self.device.config, self.progress, vec![written]).await;
+        }
+        answer
+    }
+}
+
+#[test]
+fn a_row_that_is_written_past_the_replica_during_the_first_pull_under_a_filter_stays() {
+    let server = Server::with_profile(Profile::Dataverse);
+    let online = server.user("admin");
+    let ids: Vec<Uuid> =
+        (0..120).map(|n| online.create("contacts", &format!(r#"{{"lastname":"C{n}"}}"#))).collect();
+    tick();
+    let mut device = Device::new(&server, "admin");
+    device.set_profile(r#"{"contact":{"rows":"lastname ne 'Nobody'"}}"#);
+    let progress = Progress::default();
+    let wire = PassedOn { device: &device, progress: &progress, online, id: ids[0], pages: Cell::new(0) };
+    let (now, random) = (|| device.now(), chance());
+    let outside = Outside { transport: &wire, now: &now, random: &random };
+    let report = pollster::block_on(round(&device.replica, &outside, &device.config, &progress));
+    assert!(report.ok && wire.pages.get() > 2, "{report:?}");
+    assert_eq!(device.count("contact"), 120);
+    let row = device.row("contact", ids[0]);
+    assert_eq!(row.map(|row| row["telephone1"].clone()), Some(Value::Text("passed on".to_owned())));
+    device.sync();
+    assert_eq!(device.count("contact"), 120);
+    assert!(device.replica.state().tables["contact"].cursor.outside.is_empty());
+}
