@@ -27,6 +27,7 @@ use flette_odata::same_user;
 use flette_odata::stamps::EXTENSIONS_HEADER;
 use flette_odata::time::parse_http_date;
 use flette_odata::{Request, Response};
+use query::link_url;
 use serde::Deserialize;
 use std::cell::Cell;
 use uuid::Uuid;
@@ -232,7 +233,7 @@ impl<'a, T: Transport> Remote<'a, T> {
         (caller, exchange)
     }
 
-    /// One page of a collection, from its first URL or from a link the server gave (verbatim).
+    /// One page of a collection, from its first URL or from a link the server gave, which is followed at the root's own origin.
     pub async fn page(&self, page: &PageCall) -> (Read, Option<Heard>) {
         let annotations = if page.merged { self.annotations() } else { LOOKUP_ANNOTATION };
         let annotations = annotations.trim_end_matches('"');
@@ -241,7 +242,9 @@ impl<'a, T: Transport> Remote<'a, T> {
         if page.track_changes {
             prefer = format!("odata.track-changes,{prefer}");
         }
-        let request = Request::get(page.url.clone()).header("Prefer", prefer);
+        let is_link = page.asked == Asked::Link;
+        let url = if is_link { link_url(self.root, &page.url) } else { page.url.clone() };
+        let request = Request::get(url).header("Prefer", prefer);
         let exchange = self.exchange(request, About::Alone(&page.table)).await;
         let heard = exchange.heard();
         let read = self.read(page.asked, exchange);

@@ -54,6 +54,40 @@ pub(super) fn encoded(filter: &str) -> String {
     url
 }
 
+/// What stands in the path of every API root, before its version.
+const API_PATH: &str = "/api/data/v";
+
+/// Where a link that the server gave is followed: its path and query as they are, at the origin of the root. Behind a proxy a
+/// server names a host that is not to be reached from here, or must not learn who is calling. Where the path is not below the
+/// root's, what stands behind the API root in it is; a relative link is relative to the root.
+pub(super) fn link_url(root: &str, link: &str) -> String {
+    let (origin, root_path) = split_origin(root);
+    let (named, path) = split_origin(link);
+    if named.is_empty() && !path.starts_with('/') {
+        return format!("{root}{path}");
+    }
+    if path.starts_with(root_path) {
+        return format!("{origin}{path}");
+    }
+    let only_path = path.split(['?', '#']).next().unwrap_or_default();
+    let rest = only_path.find(API_PATH).and_then(|at| {
+        let version = at + API_PATH.len();
+        path.get(version + path.get(version..)?.find('/')? + 1..)
+    });
+    rest.map_or_else(|| format!("{origin}{path}"), |rest| format!("{root}{rest}"))
+}
+
+/// Scheme and host of a URL, if it has any (RFC 3986, 4.2), and what follows them.
+fn split_origin(url: &str) -> (&str, &str) {
+    let head = url.find(['/', '?', '#']).unwrap_or(url.len());
+    let host = match url.get(head..) {
+        Some(rest) if rest.starts_with("//") && (head == 0 || url[..head].ends_with(':')) => head + 2,
+        Some(_) | None => return ("", url),
+    };
+    let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);
+    url.split_at(end)
+}
+
 /// One row.
 pub fn row_url(root: &str, table: &Table, id: Uuid) -> String {
     format!("{root}{}({id})", table.set_name)
@@ -62,6 +96,26 @@ pub fn row_url(root: &str, table: &Table, id: Uuid) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_is_followed_at_the_root_whatever_host_it_names() {
+        let near = "/api/data/v9.2/";
+        let far = "https://proxy.example/crm/api/data/v9.2/";
+        for (root, link, url) in [
+            (near, "https://crm/api/data/v9.2/a?$skiptoken=%3c1%20", "/api/data/v9.2/a?$skiptoken=%3c1%20"),
+            (near, "http://crm:5555/org/api/data/v9.1/a?x=/b/", "/api/data/v9.2/a?x=/b/"),
+            (near, "/api/data/v9.2/a?$deltatoken=1", "/api/data/v9.2/a?$deltatoken=1"),
+            (near, "//crm/api/data/v9.2/a", "/api/data/v9.2/a"),
+            (near, "a?u=http://crm/x", "/api/data/v9.2/a?u=http://crm/x"),
+            (near, "https://crm/odata/a?u=/api/data/v9.2/b", "/odata/a?u=/api/data/v9.2/b"),
+            (far, "https://crm/api/data/v9.2/a?t=1", "https://proxy.example/crm/api/data/v9.2/a?t=1"),
+            (far, "https://proxy.example/crm/api/data/v9.2/a", "https://proxy.example/crm/api/data/v9.2/a"),
+            (far, "a?t=1", "https://proxy.example/crm/api/data/v9.2/a?t=1"),
+            (far, "https://crm", "https://proxy.example"),
+        ] {
+            assert_eq!(link_url(root, link), url, "{root} {link}");
+        }
+    }
 
     #[test]
     fn a_filter_stands_in_the_url_as_it_was_meant() {

@@ -13,6 +13,7 @@ mod faults;
 mod going;
 mod held;
 mod held_by_chance;
+mod links;
 mod meanwhile;
 mod meeting;
 mod offline;
