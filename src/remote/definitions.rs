@@ -1,10 +1,10 @@
-//! The server's metadata, read in one batch.
+//! The server's metadata, read in batches.
 
 use super::batch::multipart;
 use super::{About, Asked, Outcome, Remote, Resolve};
 use crate::model::Reason;
 use crate::platform::Transport;
-use flette_odata::batch::{self, write_batch_request, BatchAnswer, BatchItem, BATCH_PARTS_MAX};
+use flette_odata::batch::{self, write_batch_request, BatchAnswer, BatchItem};
 use flette_odata::edm::{ManyToMany, Table};
 use flette_odata::metadata::{definition_requests, parse_definition, parse_pairs};
 use flette_odata::{Method, Request};
@@ -15,6 +15,9 @@ use uuid::Uuid;
 
 /// Boundary of these batches: nothing in a definition can be mistaken for it, since its requests have no bodies.
 const BOUNDARY: Uuid = Uuid::from_u128(0x0f1e_77e0_0000_4000_8000_0000_0000_0001);
+
+/// Most reads in one batch: an answer about many tables is long, and one part that fails has all of the batch asked for again.
+pub(super) const READS_AT_ONCE_MAX: usize = 50;
 
 /// So often is a definition asked for that cannot be read.
 const READS_MAX: u32 = 3;
@@ -101,7 +104,7 @@ impl<T: Transport> Remote<'_, T> {
         let requests: Vec<Vec<String>> = names.iter().map(|name| definition_requests(name)).collect();
         let urls: Vec<&String> = requests.iter().flatten().collect();
         let mut bodies = Vec::with_capacity(urls.len());
-        for chunk in urls.chunks(BATCH_PARTS_MAX) {
+        for chunk in urls.chunks(READS_AT_ONCE_MAX) {
             let parts = self.read_parts(chunk, About::Batch("EntityDefinitions", chunk.len())).await?;
             bodies.extend(parts.into_iter().map(|part| match part {
                 Part::Body(body) => Some(body),

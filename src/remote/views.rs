@@ -1,6 +1,6 @@
 //! Views by which rows are chosen: local data groups, as the old client called them.
 
-use super::definitions::Part;
+use super::definitions::{Part, READS_AT_ONCE_MAX};
 use super::query::encoded;
 use super::{About, Outcome, Remote};
 use crate::platform::Transport;
@@ -34,7 +34,11 @@ impl<T: Transport> Remote<'_, T> {
         }
         let urls: Vec<String> = wanted.iter().flat_map(|(table, view)| urls(table, view)).collect();
         let urls: Vec<&String> = urls.iter().collect();
-        let mut parts = self.read_parts(&urls, About::Batch("savedquery", urls.len())).await?.into_iter();
+        let mut parts = Vec::with_capacity(urls.len());
+        for chunk in urls.chunks(READS_AT_ONCE_MAX) {
+            parts.extend(self.read_parts(chunk, About::Batch("savedquery", chunk.len())).await?);
+        }
+        let mut parts = parts.into_iter();
         // All of them are taken, also where the first one is enough: those of the next view stand behind them.
         let found = wanted.iter().map(|(_, view)| {
             let told: Vec<Part> = parts.by_ref().take(TABLES.len()).collect();

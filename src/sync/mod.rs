@@ -102,6 +102,8 @@ pub struct Progress {
     /// Writes that are being passed on to the server, and how many were.
     passing: Cell<u32>,
     passed: Cell<u64>,
+    /// When metadata did not come before the time of its round was up.
+    schema_failed: Cell<Option<Millis>>,
 }
 
 /// A write on its way past the replica: see [`Progress::passes`].

@@ -24,6 +24,44 @@ const CHECK_INTERVAL_MILLIS: i64 = 60 * 60 * 1000;
 /// The same where pages tell when it changes.
 const CHECK_INTERVAL_TOLD_MILLIS: i64 = 24 * CHECK_INTERVAL_MILLIS;
 
+/// Where metadata did not come before a round's time was up, the next rounds do without for this long, milliseconds.
+const PUT_OFF_MILLIS: i64 = 5 * 60 * 1000;
+
+/// [`refresh`], or on by the schema known here where the server's cannot be read now: what waits goes out all the same.
+///
+/// # Errors
+/// Why it could not be read, where what is known here does not do.
+pub(super) async fn refresh_if_possible<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+) -> std::result::Result<(), Stop> {
+    let since = |Millis(at): Millis| run.at().0.saturating_sub(at);
+    let put_off = run.progress.schema_failed.get();
+    if put_off.is_some_and(|at| (0..PUT_OFF_MILLIS).contains(&since(at))) && does(run) {
+        run.problem("the server's metadata did not come in time".to_owned());
+        return Ok(());
+    }
+    run.progress.schema_failed.set(None);
+    match refresh(run).await {
+        Err(Stop::Outcome(Outcome::Retry(what))) if does(run) => {
+            run.problem(what);
+            // Another round would wait as long, and have no time left for changes either.
+            if run.in_time().is_err() {
+                run.progress.schema_failed.set(Some(run.at()));
+            }
+            Ok(())
+        }
+        ended => ended,
+    }
+}
+
+/// Whether a round can do with what is known here: it is of the database that is asked, since no table holds rows of another
+/// one, and was narrowed by the profile that is set, without which rows and columns would be asked for that are not wanted.
+fn does<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
+    let state = run.replica.state();
+    let is_foreign = |name: &String| state.tables.get(name).is_some_and(|table| table.cursor.foreign);
+    !state.schema.tables.is_empty() && !run.config.tables.iter().any(is_foreign) && is_narrowed(run)
+}
+
 /// Brings the schema up to date when it is due.
 ///
 /// # Errors
@@ -100,13 +138,14 @@ fn due<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
         .record
         .schema_checked
         .is_none_or(|Millis(at)| !(0..interval_millis).contains(&run.at().0.saturating_sub(at)));
-    let profiled = state
-        .record
-        .profiled
-        .as_ref()
-        .map_or(run.config.profile.is_empty(), |known| *known == run.config.profile);
-    let unknown = state.record.wanted.is_none() && !run.config.profile.is_empty();
-    missing || old || !profiled || unknown || state.record.narrowing
+    missing || old || !is_narrowed(run) || state.record.narrowing
+}
+
+/// Whether the schema was narrowed by the profile that is set, and it is known which rows that wants.
+fn is_narrowed<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
+    let (profile, state) = (&run.config.profile, run.replica.state());
+    let is_this = state.record.profiled.as_ref().map_or(profile.is_empty(), |known| known == profile);
+    is_this && (state.record.wanted.is_some() || profile.is_empty())
 }
 
 /// Whether pages tell the version of the definitions, so that the schema need not be looked at to see whether it has changed. Views

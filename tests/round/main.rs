@@ -4,6 +4,7 @@
 
 mod added;
 mod amounts;
+mod apart;
 mod chance;
 mod changes;
 mod closed;
