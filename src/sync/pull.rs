@@ -40,19 +40,29 @@ pub(super) async fn pull<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     mut asked: Replies,
 ) -> std::result::Result<bool, Stop> {
-    let (parties, others) = parties_and_others(run);
-    let mut whole = pull_tables(run, &parties, &mut asked).await?;
+    let (parties, mut others) = parties_and_others(run);
+    let (mut whole, failed) = match pull_tables(run, &parties, &mut asked).await {
+        Err(stop @ Stop::Outcome(Outcome::Retry(_))) => (false, Some(stop)),
+        pulled => (pulled?, None),
+    };
+    // No activity gets a newer version here than its set; all other tables can do without.
+    let schema = run.schema();
+    let waits = |name: &str| failed.is_some() && schema.table(name).is_some_and(|table| table.activity);
+    others.retain(|name| !waits(name));
     let before = run.pulled();
     whole &= pull_tables(run, &others, &mut asked).await?;
     // An activity may have changed after its parties were read.
-    if run.pulled() > before && is_told(run, PARTY_TABLE) {
+    if failed.is_none() && run.pulled() > before && is_told(run, PARTY_TABLE) {
         whole &= pull_tables(run, &parties, &mut Replies::new()).await?;
     }
     // Rows that came in may have stirred tables that were pulled before them.
     for _ in 0..STIRS_MAX {
         let tables = self::order(run).into_iter();
-        let stirred: Vec<String> = tables.filter(|name| is_stirred(run, name)).collect();
+        let stirred: Vec<String> = tables.filter(|name| is_stirred(run, name) && !waits(name)).collect();
         whole &= pull_tables(run, &stirred, &mut Replies::new()).await?;
+    }
+    if let Some(stop) = failed {
+        return Err(stop);
     }
     Ok(whole && !run.config.tables.iter().any(|name| is_stirred(run, name)))
 }

@@ -69,3 +69,21 @@ fn metadata_is_asked_for_in_small_lots() {
         .collect();
     assert!(lots.len() > 1 && lots.iter().all(|parts| (1..=50).contains(parts)), "{lots:?}");
 }
+
+#[test]
+fn parties_that_cannot_be_read_keep_activities_back_and_no_other_table() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let account = online.create("accounts", r#"{"name":"A"}"#);
+    let device = Device::with_all_tables(&server, "demo");
+    online.patch("accounts", account, r#"{"fax":"there"}"#);
+    let email = online.create("emails", r#"{"subject":"E"}"#);
+    device.wire.fail(|r| r.url.contains("/activityparties?").then(|| Fault::Answer(Response::empty(500))));
+    let report = device.round();
+    assert!(!report.ok && report.problem.is_some(), "{report:?}");
+    assert_eq!(device.text("account", account, "fax"), "there");
+    assert!(device.row("email", email).is_none());
+    device.wire.heal();
+    device.sync();
+    assert!(device.row("email", email).is_some());
+}
