@@ -4,6 +4,7 @@ mod conflict;
 mod hlc;
 mod ids;
 mod offset;
+mod page_rows;
 mod patch;
 mod profile;
 mod time;
@@ -17,6 +18,7 @@ pub use flette_odata::{json, ordered, EntityRef, Row, Value};
 pub use hlc::{Hlc, HlcClock, COUNTER_MAX};
 pub use ids::{ChangeSetId, DeviceId, ETag, Key, OpId, Seq};
 pub use offset::{Heard, Offset};
+pub use page_rows::PageRows;
 pub use patch::{Change, FieldEdit, Reason};
 pub use profile::{
     is_fixed, Direction, FieldProfile, LeftOut, Profile, RowsOf, Rule, TableProfile, ViewOf, ME,

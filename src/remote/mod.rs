@@ -100,6 +100,7 @@ pub struct Remote<'a, T: Transport> {
     /// What came with the latest rows.
     heard: Cell<Option<Heard>>,
     answered: Cell<bool>,
+    was_late: Cell<bool>,
     keeps_stamps: Cell<bool>,
     keeps_receipts: Cell<bool>,
     tells_changes: Cell<bool>,
@@ -117,7 +118,8 @@ impl<'a, T: Transport> Remote<'a, T> {
         trace: &'a Trace,
     ) -> Remote<'a, T> {
         let no = || Cell::new(false);
-        let (answered, keeps_stamps, keeps_receipts, tells_changes) = (no(), no(), no(), no());
+        let (answered, was_late) = (no(), no());
+        let (keeps_stamps, keeps_receipts, tells_changes) = (no(), no(), no());
         let (offset_millis, heard, named) = (Cell::new(0), Cell::new(None), Cell::new(None));
         Remote {
             transport,
@@ -126,6 +128,7 @@ impl<'a, T: Transport> Remote<'a, T> {
             offset_millis,
             heard,
             answered,
+            was_late,
             keeps_stamps,
             keeps_receipts,
             tells_changes,
@@ -147,6 +150,12 @@ impl<'a, T: Transport> Remote<'a, T> {
     /// Whether any answer came so far, whatever it was.
     pub fn answered(&self) -> bool {
         self.answered.get()
+    }
+
+    /// Whether the exchange that ended last did so without a whole answer in time, so that less might have arrived. To be asked
+    /// before anything else is awaited.
+    pub fn was_late(&self) -> bool {
+        self.was_late.get()
     }
 
     /// Whether the server has said that it keeps, tells and takes the time of each field's last edit.
@@ -188,6 +197,10 @@ impl<'a, T: Transport> Remote<'a, T> {
         if exchange.answer.is_ok() {
             self.answered.set(true);
         }
+        self.was_late.set(match &exchange.answer {
+            Err(TransportError::Timeout | TransportError::Cut(_)) => true,
+            Err(TransportError::Unreachable(_)) | Ok(_) => false,
+        });
         self.trace.note(exchange.received, &traced(method, about, &exchange));
         if let Some(heard) = exchange.heard() {
             self.offset_millis.set(heard.from.0.saturating_sub(exchange.received.0));

@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::journal::{fold, Entry, Journal};
 use crate::mirror::{MirrorTable, RowAt};
 use crate::model::{
-    Conflict, DeviceId, ETag, EntityRef, HlcClock, Key, LeftOut, Millis, Profile, Row, Unanswered, Value,
-    Wanted,
+    Conflict, DeviceId, ETag, EntityRef, HlcClock, Key, LeftOut, Millis, PageRows, Profile, Row, Unanswered,
+    Value, Wanted,
 };
 use crate::store::Revision;
 use flette_odata::edm::Schema;
@@ -90,6 +90,9 @@ pub struct Record {
     /// What was sent to no avail.
     #[serde(default)]
     pub unanswered: Unanswered,
+    /// What pages that did not arrive in time left to those after them.
+    #[serde(default)]
+    pub page_rows: PageRows,
     /// Who uses the replica.
     pub user: Uuid,
     /// His business unit.
@@ -169,6 +172,7 @@ impl Record {
             wanted: None,
             unread_views: BTreeSet::new(),
             unanswered: Unanswered::default(),
+            page_rows: PageRows::default(),
             user: identity.user,
             business_unit: identity.business_unit,
             organization: identity.organization,

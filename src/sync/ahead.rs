@@ -130,7 +130,7 @@ pub(super) fn page_call<S: Store, T: Transport>(
         asked: if is_fresh { Asked::Read } else { Asked::Link },
         // A row that comes or goes without being changed is in no feed of changes.
         track_changes: kind == Kind::All && table.change_tracking && may_track(cursor) && !looks_beyond,
-        rows_max: run.config.page_size,
+        rows_max: run.rows_max,
         // Rows that the first pull has brought may be edited before it has caught up.
         merged: (cursor.complete || cursor.behind) && target == Target::Live,
     }

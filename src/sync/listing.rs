@@ -52,7 +52,7 @@ pub(super) async fn settle<S: Store, T: Transport>(
     filter: Option<&str>,
 ) -> std::result::Result<Settled, Stop> {
     let name = table.logical_name.as_str();
-    let lot = usize::try_from(run.config.page_size).unwrap_or(usize::MAX).max(1);
+    let lot = usize::try_from(run.rows_max).unwrap_or(usize::MAX).max(1);
     let mut done = 0;
     loop {
         run.replica.load(&[name]).await?;
@@ -102,7 +102,12 @@ async fn bring<S: Store, T: Transport>(
         let moment = run.progress.moment();
         let lists = match run.remote.rows(table, &columns, filter, ids).await {
             Ok(lists) => lists,
-            Err(wait @ (Outcome::Retry(_) | Outcome::Hold(_))) => return Err(Stop::Outcome(wait)),
+            Err(wait @ (Outcome::Retry(_) | Outcome::Hold(_))) => {
+                if run.remote.was_late() {
+                    run.shrink_pages().await?;
+                }
+                return Err(Stop::Outcome(wait));
+            }
             Err(Outcome::Done | Outcome::Resolve(_) | Outcome::Park(_)) => return Ok(Settled::Not),
         };
         let arrived = Arrived { body: &lists.body, moment, place, fresh: None };

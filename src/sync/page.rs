@@ -77,6 +77,7 @@ pub(super) async fn commit<S: Store, T: Transport>(
     }
     let edited = edited_rows(&run.replica.state().journal, name);
     let touched = target == Target::Live && page.items().any(|item| edited.contains(&id_of(item)));
+    let items = u64::from(page.rows) + u64::from(page.tombstones);
     let mut decoded = Some(page);
     let mut strict = touched;
     loop {
@@ -103,6 +104,9 @@ pub(super) async fn commit<S: Store, T: Transport>(
                 };
                 let part = Part { table, target, fresh: fresh.as_ref(), strict, body };
                 let committed = take_over(draft, &part, spoil::lose(draft, table, page), &run.policy)?;
+                if committed.is_some() {
+                    draft.record.page_rows.came(items, run.rows_max, run.config.page_size);
+                }
                 Ok(committed.map(Taken::Over))
             })
             .await?;

@@ -45,10 +45,11 @@ pub(super) async fn pages<S: Store, T: Transport>(
     (mut place, mut fresh, asked): (Place, Option<Fresh>, Option<Reply>),
 ) -> std::result::Result<Ended, Stop> {
     let now = run.at();
-    let Reply { mut call, mut moment, mut read, heard } = match asked.filter(|reply| reply.call == first) {
-        Some(reply) => reply,
-        None => ask(run, first).await,
-    };
+    let Reply { mut call, mut moment, mut read, mut was_late, heard } =
+        match asked.filter(|reply| reply.call == first) {
+            Some(reply) => reply,
+            None => ask(run, first).await,
+        };
     let corrected = || run.replica.state().record.clock.corrected(now);
     if let Some(fresh) = &mut fresh {
         let asked_at = heard.map_or_else(corrected, |heard| heard.when_sent());
@@ -58,7 +59,12 @@ pub(super) async fn pages<S: Store, T: Transport>(
     loop {
         let body = match read {
             Read::Body(body) => body,
-            Read::Not(outcome) => return Ok(Ended::Not(outcome)),
+            Read::Not(outcome) => {
+                if was_late {
+                    run.shrink_pages().await?;
+                }
+                return Ok(Ended::Not(outcome));
+            }
         };
         let time_left = run.deadline.0.saturating_sub(run.at().0);
         let ahead = next_link_ahead(&body).filter(|_| time_left > AHEAD_MILLIS_MIN);
@@ -96,7 +102,7 @@ pub(super) async fn pages<S: Store, T: Transport>(
                 ask(run, call).await
             }
         };
-        Reply { call, moment, read, .. } = reply;
+        Reply { call, moment, read, was_late, .. } = reply;
     }
 }
 
@@ -106,6 +112,8 @@ pub(super) struct Reply {
     /// When it was asked for, as writes count that are passed on.
     pub(super) moment: u64,
     pub(super) read: Read,
+    /// Whether it did not come as a whole in time.
+    was_late: bool,
     /// What the answer says of the server's clock.
     heard: Option<Heard>,
 }
@@ -122,7 +130,7 @@ pub(super) async fn ask_all<S: Store, T: Transport>(run: &Run<'_, S, T>, calls: 
 async fn ask<S: Store, T: Transport>(run: &Run<'_, S, T>, call: PageCall) -> Reply {
     let moment = run.progress.moment();
     let (read, heard) = run.remote.page(&call).await;
-    Reply { call, moment, read, heard }
+    Reply { call, moment, read, was_late: run.remote.was_late(), heard }
 }
 
 /// The page behind a link.

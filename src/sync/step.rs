@@ -9,7 +9,7 @@ use crate::model::{code_shown, planted, Bug, Conflict, ETag, Key, Millis, OpId, 
 use crate::platform::Transport;
 use crate::remote::{Hold, Outcome, Remote};
 use crate::replica::{Draft, Replica, SegmentBuilder, Target};
-use crate::store::Store;
+use crate::store::{Durability, Store};
 use flette_odata::edm::{Schema, Table};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,6 +112,8 @@ pub(super) struct Run<'a, S: Store, T: Transport> {
     pub(super) progress: &'a Progress,
     pub(super) report: RefCell<Report>,
     pub(super) deadline: Millis,
+    /// Most rows of a page in this round.
+    pub(super) rows_max: u32,
 }
 
 impl<'a, S: Store, T: Transport> Run<'a, S, T> {
@@ -130,6 +132,7 @@ impl<'a, S: Store, T: Transport> Run<'a, S, T> {
             progress,
             report: RefCell::new(Report::default()),
             deadline: Millis((outside.now)().0.saturating_add(BUDGET_MILLIS)),
+            rows_max: replica.state().record.page_rows.max(config.page_size),
         }
     }
 
@@ -179,13 +182,25 @@ impl<'a, S: Store, T: Transport> Run<'a, S, T> {
         change(&mut self.report.borrow_mut());
     }
 
-    /// A problem that does not end the round. The first one is told.
     /// Whether the schema was read in this round, so that it can hardly be older than the server's.
     pub(super) fn has_read_schema(&self) -> bool {
         let began = self.deadline.0.saturating_sub(BUDGET_MILLIS);
         self.replica.state().record.schema_checked.is_some_and(|Millis(at)| at >= began)
     }
 
+    /// The page that was awaited last did not come: fewer rows are asked for from the next round on, if it was for their number.
+    ///
+    /// # Errors
+    /// When the replica cannot be written.
+    pub(super) async fn shrink_pages(&self) -> Result<()> {
+        let shrink = |draft: &mut Draft| {
+            draft.record.page_rows.failed(self.rows_max);
+            Ok(())
+        };
+        self.replica.transact(self.at(), Durability::Relaxed, &[], shrink).await
+    }
+
+    /// A problem that does not end the round. The first one is told.
     pub(super) fn problem(&self, what: String) {
         self.report.borrow_mut().problem.get_or_insert(what);
     }

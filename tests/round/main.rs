@@ -29,6 +29,7 @@ mod rules;
 mod schema;
 mod sets;
 mod several;
+mod slow;
 mod stamps;
 mod station;
 mod support;
