@@ -81,6 +81,7 @@ pub(super) async fn pages<S: Store, T: Transport>(
         if let Taken::Over(committed) = &mut taken {
             outside::read(run, std::mem::take(&mut committed.outside)).await?;
         }
+        run.replica.rest();
         let reply = match taken {
             Taken::Moved => return Ok(Ended::Moved),
             Taken::Over(committed) => {

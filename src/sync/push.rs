@@ -117,6 +117,8 @@ async fn step<S: Store, T: Transport>(
     }
     unclear.extend(wave.unknown.into_iter().map(|key| unknown(run, key)));
     resolve(run, pass, unclear).await?;
+    // Rows all over a large mirror may have been read.
+    run.replica.rest();
     if next.is_empty() && before.is_none() {
         next = choose(run, pass, &BTreeSet::new(), false).await?;
         if next.is_empty() {

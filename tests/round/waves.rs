@@ -218,3 +218,37 @@ fn what_points_to_new_rows_waits_until_they_are_known_to_stand() {
     let of_accounts = "contacts?$filter=_parentcustomerid_value%20ne%20null&$select=lastname";
     assert_eq!(server.user("admin").json(of_accounts)["value"].as_array().unwrap().len(), BATCH);
 }
+
+/// How much of the mirror is unpacked when a batch of changes leaves.
+struct Measured<'a> {
+    wire: &'a Wire,
+    replica: &'a Replica<MemoryStore>,
+    unpacked: RefCell<Vec<usize>>,
+}
+
+impl Transport for Measured<'_> {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        if String::from_utf8_lossy(&request.body).contains("\r\nPATCH ") {
+            self.unpacked.borrow_mut().push(self.replica.unpacked_bytes());
+        }
+        self.wire.send(request).await
+    }
+}
+
+#[test]
+fn what_a_wave_unpacked_is_forgotten_before_the_next_one_leaves() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let ids: Vec<Uuid> =
+        (0..EDITS).map(|n| online.create("contacts", &format!(r#"{{"lastname":"C{n}"}}"#))).collect();
+    let device = Device::synced(&server, "demo");
+    ids.iter().for_each(|id| device.edit("contact", *id, &[("telephone1", text("here"))]));
+    device.replica.limit_unpacked(0);
+    device.replica.rest();
+    let wire = Measured { wire: &device.wire, replica: &device.replica, unpacked: RefCell::default() };
+    let (now, random) = (|| device.now(), chance());
+    let outside = Outside { transport: &wire, now: &now, random: &random };
+    let report = pollster::block_on(round(&device.replica, &outside, &device.config, &Progress::default()));
+    assert!(report.ok && report.pushed == EDITS as u64, "{report:?}");
+    assert_eq!(*wire.unpacked.borrow(), [0; EDITS.div_ceil(BATCH)]);
+}
