@@ -36,13 +36,13 @@ pub(super) async fn refresh_if_possible<S: Store, T: Transport>(
 ) -> std::result::Result<(), Stop> {
     let since = |Millis(at): Millis| run.at().0.saturating_sub(at);
     let put_off = run.progress.schema_failed.get();
-    if put_off.is_some_and(|at| (0..PUT_OFF_MILLIS).contains(&since(at))) && does(run) {
+    if put_off.is_some_and(|at| (0..PUT_OFF_MILLIS).contains(&since(at))) && suffices(run) {
         run.problem("the server's metadata did not come in time".to_owned());
         return Ok(());
     }
     run.progress.schema_failed.set(None);
     match refresh(run).await {
-        Err(Stop::Outcome(Outcome::Retry(what))) if does(run) => {
+        Err(Stop::Outcome(Outcome::Retry(what))) if suffices(run) => {
             run.problem(what);
             // Another round would wait as long, and have no time left for changes either.
             if run.in_time().is_err() {
@@ -56,7 +56,7 @@ pub(super) async fn refresh_if_possible<S: Store, T: Transport>(
 
 /// Whether a round can do with what is known here: it is of the database that is asked, since no table holds rows of another
 /// one, and was narrowed by the profile that is set, without which rows and columns would be asked for that are not wanted.
-fn does<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
+fn suffices<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
     let state = run.replica.state();
     let is_foreign = |name: &String| state.tables.get(name).is_some_and(|table| table.cursor.foreign);
     !state.schema.tables.is_empty() && !run.config.tables.iter().any(is_foreign) && is_narrowed(run)
