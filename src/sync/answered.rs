@@ -71,7 +71,11 @@ pub(super) fn take_over(
             Outcome::Resolve(Resolve::Gone(reason) | Resolve::Exists(reason)) if ready.is_held() => {
                 sums.parked += park(draft, &ready.seqs(), reason);
             }
-            Outcome::Resolve(Resolve::Changed(_)) if ready.is_held() => unsend(draft, &ready.seqs()),
+            // It goes again with what is read by then: under its operation the server may know it as it was.
+            Outcome::Resolve(Resolve::Changed(_)) if ready.is_held() => {
+                unsend(draft, &ready.seqs());
+                ready.held.iter().for_each(|request| draft.renew(&request.key));
+            }
             Outcome::Resolve(Resolve::Changed(_)) if planted(Bug::ConflictIsSuccess) => {
                 request.seqs.iter().for_each(|seq| draft.remove(*seq));
             }

@@ -294,12 +294,11 @@ pub(super) fn learn_list(
     true
 }
 
-/// The parties of an activity that was read, as they were listed beside it.
-pub(super) fn learn_set(draft: &Draft, call: &RowCall, answer: &RowAnswer, told: &mut Vec<Told>) {
-    if answer.outcome == Outcome::Done {
-        let filter = of_activity(call.key());
-        learn_list(draft, &draft.schema(), (PARTY_TABLE, &filter), answer, told);
-    }
+/// The parties of an activity that was read, as they were listed beside it; gives whether the list could be read.
+pub(super) fn learn_set(draft: &Draft, call: &RowCall, answer: &RowAnswer, told: &mut Vec<Told>) -> bool {
+    let filter = of_activity(call.key());
+    answer.outcome == Outcome::Done
+        && learn_list(draft, &draft.schema(), (PARTY_TABLE, &filter), answer, told)
 }
 
 /// Of a row that is told of twice, the last word counts.

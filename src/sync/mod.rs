@@ -27,6 +27,7 @@ mod round;
 mod schema;
 mod scope;
 mod settle;
+mod sets;
 mod spoil;
 mod step;
 mod survey;

@@ -1,5 +1,6 @@
 //! Rows that were written past the replica: read, so that who wrote them sees here what he wrote.
 
+use super::held;
 use super::outside::{is_told, until_told};
 use super::reconcile::{sent_edits, Incoming};
 use super::round::hello;
@@ -14,6 +15,7 @@ use crate::replica::{decode_row, Draft, Item, PageError, Replica, State};
 use crate::store::{Durability, Store};
 use flette_odata::edm::Table;
 use flette_odata::navigation::navigation;
+use flette_odata::path::PARTY_TABLE;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -48,11 +50,18 @@ async fn read<S: Store, T: Transport>(run: &Run<'_, S, T>, rows: &[Written]) -> 
         .zip(&calls)
         .filter_map(|(row, call)| Some((row, call, schema.table(&row.key.table)?)))
         .collect();
-    let groups: Vec<Vec<(&RowCall, &Table)>> =
+    // An activity gets no newer version here than its parties.
+    let lists: Vec<RowCall> =
+        asked.iter().filter_map(|(row, _, _)| held::set_list(&schema, &row.key)).collect();
+    let parties = schema.table(PARTY_TABLE);
+    let mut groups: Vec<Vec<(&RowCall, &Table)>> =
         asked.iter().map(|(_, call, table)| vec![(*call, *table)]).collect();
+    groups.extend(lists.iter().filter_map(|list| Some(vec![(list, parties?)])));
     let answers = run.remote.batch(&groups, boundary(run)).await.map_err(Stop::Outcome)?;
+    let answers: Vec<&RowAnswer> = answers.iter().flatten().collect();
+    let (of_rows, of_sets) = answers.split_at(asked.len().min(answers.len()));
     let tables: BTreeSet<&str> = rows.iter().map(|row| row.key.table.as_str()).collect();
-    let tables: Vec<&str> = tables.into_iter().collect();
+    let tables: Vec<&str> = tables.into_iter().chain(parties.map(|_| PARTY_TABLE)).collect();
     run.replica
         .transact(run.at(), Durability::Strict, &tables, |draft| {
             draft.hear(run.remote.heard());
@@ -60,7 +69,10 @@ async fn read<S: Store, T: Transport>(run: &Run<'_, S, T>, rows: &[Written]) -> 
                 draft.record.schema_checked = None;
             }
             let mut told: Vec<Told> = Vec::new();
-            for ((row, _, table), answer) in asked.iter().zip(answers.iter().flatten()) {
+            for (list, answer) in lists.iter().zip(of_sets) {
+                held::learn_set(draft, list, answer, &mut told);
+            }
+            for ((row, _, table), answer) in asked.iter().zip(of_rows) {
                 told.extend(take_over(run, draft, (row, table), answer));
             }
             let by_pages = |draft: &Draft, (key, news): &Told| {

@@ -51,7 +51,8 @@ pub(super) async fn pull<S: Store, T: Transport>(
     others.retain(|name| !waits(name));
     let before = run.pulled();
     whole &= pull_tables(run, &others, &mut asked).await?;
-    // An activity may have changed after its parties were read.
+    // An activity may have changed after its parties were read. Where these are always read whole that must do until the next
+    // round: no set is replaced before it is read.
     if failed.is_none() && run.pulled() > before && is_told(run, PARTY_TABLE) {
         whole &= pull_tables(run, &parties, &mut Replies::new()).await?;
     }
@@ -67,7 +68,7 @@ pub(super) async fn pull<S: Store, T: Transport>(
     Ok(whole && !run.config.tables.iter().any(|name| is_stirred(run, name)))
 }
 
-/// Parties are read before activities: no activity has a newer version here than its set.
+/// Parties are read before activities, so that most often no activity has a newer version here than its set.
 pub(super) fn parties_and_others<S: Store, T: Transport>(run: &Run<'_, S, T>) -> (Vec<String>, Vec<String>) {
     order(run).into_iter().partition(|name| name == PARTY_TABLE)
 }
@@ -120,7 +121,7 @@ fn order<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Vec<String> {
     };
     let (last, mut order): (Vec<String>, Vec<String>) = order.into_iter().partition(looks);
     order.extend(last);
-    // Parties before activities: no activity has a newer version here than its set.
+    // Parties before activities.
     let (mut parties, others): (Vec<String>, Vec<String>) =
         order.into_iter().partition(|name| name == PARTY_TABLE);
     parties.extend(others);

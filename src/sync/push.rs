@@ -12,6 +12,7 @@ use super::changes::ask_for_changes;
 use super::held;
 use super::limits::{Limits, BATCH_REQUESTS_MAX};
 use super::pages::Replies;
+use super::sets::Sets;
 use super::step::{park, words, Run, Stop};
 use super::unclear::{boundary, resolve, Unclear};
 use super::wave::{take, Ready, Wave};
@@ -35,6 +36,8 @@ pub(super) struct Pass {
     /// Rows not to be tried again in this round.
     pub(super) waiting: BTreeSet<Key>,
     pub(super) resolved: BTreeMap<Key, u32>,
+    /// Sets of parties that were read.
+    pub(super) sets: Sets,
     /// What the pull asks first, asked when all that was sent had been answered.
     pub(super) asked: Replies,
     sent: u64,
@@ -173,7 +176,7 @@ async fn choose<S: Store, T: Transport>(
             let aside = set_aside(draft, &pass.tried, behind);
             let waiting = ordered::set(awaited.iter().chain(&pass.waiting).chain(&aside).cloned());
             let requests_max = draft.record.unanswered.requests_max(pass.limits.requests_max);
-            let mut wave = take(draft, &waiting, Limits { requests_max, ..pass.limits })?;
+            let mut wave = take(draft, &waiting, Limits { requests_max, ..pass.limits }, &pass.sets)?;
             if run.remote.tells_changes() {
                 ask_for_changes(draft, &mut wave, &run.policy);
             }
@@ -452,7 +455,7 @@ fn with_table<'a>(schema: &'a Schema, ready: &'a Ready) -> Option<(&'a RowCall, 
 pub(super) async fn ask_again<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
 ) -> std::result::Result<Pass, Stop> {
-    let mut pass = Pass { asks_again: true, ..Pass::default() };
+    let mut pass = Pass { asks_again: true, sets: Sets::as_sent(), ..Pass::default() };
     if !run.remote.keeps_receipts() || !any_unanswered(run.replica.state().journal.iter()) {
         return Ok(Pass::default());
     }

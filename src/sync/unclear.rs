@@ -98,6 +98,8 @@ pub(super) async fn resolve<S: Store, T: Transport>(
             report.merged += sums.merged;
             report.parked += sums.parked;
         });
+        let unread = unread_sets(run, &sums.sets, sets.iter().map(|(call, _)| call.key()));
+        pass.sets.extend(sums.sets);
         for (row, answer) in answered {
             match answer.outcome {
                 Outcome::Retry(what) => {
@@ -109,6 +111,11 @@ pub(super) async fn resolve<S: Store, T: Transport>(
                     run.problem(format!("a row of {} could not be read", row.key.table));
                     pass.waiting.insert(row.key.clone());
                 }
+                // To be replaced, it has to be known.
+                Outcome::Done if unread.contains(&row.key) => {
+                    run.problem(format!("the parties of a row of {} could not be read", row.key.table));
+                    pass.waiting.insert(row.key.clone());
+                }
                 Outcome::Hold(what) => return Err(Stop::Outcome(Outcome::Hold(what))),
                 Outcome::Done | Outcome::Resolve(_) | Outcome::Park(_) => {}
             }
@@ -117,11 +124,25 @@ pub(super) async fn resolve<S: Store, T: Transport>(
     Ok(())
 }
 
+/// Activities of which parties wait, among those whose sets were `asked` for and not `read`.
+fn unread_sets<'k, S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    read: &[(Key, ETag)],
+    asked: impl Iterator<Item = &'k Key>,
+) -> BTreeSet<Key> {
+    let state = run.replica.state();
+    let waits = |key: &&Key| state.journal.held_by(key).any(|entry| entry.key.table == PARTY_TABLE);
+    let unread = asked.filter(|key| read.iter().all(|(known, _)| known != *key));
+    ordered::set(unread.filter(waits).cloned())
+}
+
 #[derive(Debug, Default)]
 struct Learnt {
     conflicts: u64,
     merged: u64,
     parked: u64,
+    /// Activities whose sets were read after them, at these versions.
+    sets: Vec<(Key, ETag)>,
 }
 
 fn learn(
@@ -132,9 +153,16 @@ fn learn(
     policy: &super::Policy,
 ) -> Result<Learnt> {
     let (mut sums, mut told): (Learnt, Vec<Told>) = (Learnt::default(), Vec::new());
-    for (call, answer) in sets {
-        held::learn_set(draft, call, answer, &mut told);
-    }
+    let learnt = sets.iter().filter(|(call, answer)| held::learn_set(draft, call, answer, &mut told));
+    let learnt: BTreeSet<&Key> = ordered::set(learnt.map(|(call, _)| call.key()));
+    let with_sets = answered
+        .iter()
+        .filter(|(unclear, answer)| answer.outcome == Outcome::Done && learnt.contains(&unclear.key));
+    let version = |(unclear, answer): &(&Unclear, RowAnswer)| {
+        let (_, _, etag) = representation(schema, &unclear.key, &answer.body)?;
+        Some((unclear.key.clone(), etag))
+    };
+    sums.sets = with_sets.filter_map(version).collect();
     let moved = moved_sets(draft, schema, answered);
     for (unclear, answer) in answered {
         let key = &unclear.key;

@@ -4,6 +4,7 @@ use super::added::{is_made, unknown_id, Names};
 use super::deferred::Deferred;
 use super::held::{self, Split};
 use super::limits::Limits;
+use super::sets::Sets;
 use super::step::park;
 use crate::error::Result;
 use crate::journal::{plan, Entry, EntryState, Reason, RowRequest, Unit};
@@ -76,12 +77,21 @@ impl Ready {
     }
 }
 
-fn was_sent(draft: &Draft, request: &RowRequest) -> bool {
+pub(super) fn was_sent(draft: &Draft, request: &RowRequest) -> bool {
     let sent = |seq: &Seq| draft.entry_at(*seq).is_some_and(|e| e.state == EntryState::Sent);
     request.seqs.iter().any(sent)
 }
 
 /// What goes now.
+/// When what one request tells was sent for the first time under its operation: now, if it was not yet. Servers that keep
+/// receipts forget them after a while, and refuse what they may have carried out before that.
+pub(super) fn first_sent<'r>(draft: &Draft, requests: impl IntoIterator<Item = &'r RowRequest>) -> Millis {
+    let seqs = requests.into_iter().flat_map(|request| &request.seqs);
+    let sent = seqs.filter_map(|seq| draft.entry_at(*seq)).filter(|entry| entry.state == EntryState::Sent);
+    let earliest = sent.map(|entry| entry.first_sent.unwrap_or(entry.at.wall)).min();
+    earliest.unwrap_or_else(|| draft.corrected_now())
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Wave {
     /// Requests that belong together, in order.
@@ -105,15 +115,16 @@ impl Wave {
     }
 }
 
-/// Chooses what goes now and marks it as sent. Drops what amounts to nothing.
+/// Chooses what goes now and marks it as sent. Drops what amounts to nothing. `sets`: those that were read.
 ///
 /// # Errors
 /// Never; fallible as all that runs in a transaction.
-pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits) -> Result<Wave> {
+pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits, sets: &Sets) -> Result<Wave> {
     let dated = dated(draft);
     let units = plan(draft.state().journal.iter().map(|entry| dated.get(&entry.seq).unwrap_or(entry)));
     let (creators, unlinked) = (creators(&units), unlinked(&units));
     let deferred = Deferred::of(draft, &units);
+    let (deleters, joiners) = (deleters(&units), joiners(&units));
     let mut busy = Busy::default();
     let requests = units.iter().map(|unit| unit.requests.len()).sum::<usize>();
     let mut wave = Wave { left: u64::try_from(requests).unwrap_or(u64::MAX), ..Wave::default() };
@@ -127,7 +138,8 @@ pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits) -
             && (!waits_for_create(unit, at, &creators) || planted(Bug::ChildBeforeParent))
             && !waits_for_unlink(unit, at, &unlinked)
             && (!deferred.holds_up(unit, at) || planted(Bug::ChildBeforeParent))
-            && !waits_for_deletion(unit, at, &units)
+            && !waits_for_deletion(unit, at, &deleters)
+            && !waits_for_pair(unit, at, &joiners)
             && busy.leaves(unit);
         if !free || unit.requests.is_empty() || requests >= limits.requests_max {
             continue;
@@ -138,7 +150,14 @@ pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits) -
             wave.unknown.extend(unknown);
             continue;
         }
-        let Some(ready) = ready(draft, unit, limits, &mut wave) else { continue };
+        let unknown = wave.unknown.len();
+        let Some(ready) = ready(draft, unit, (limits, sets), &mut wave) else {
+            // Of an activity that is to be read first nothing else is said meanwhile.
+            if wave.unknown.len() > unknown {
+                busy.take(unit);
+            }
+            continue;
+        };
         busy.take(unit);
         let size: usize = ready.iter().map(|r| request_bytes(&r.call)).sum();
         let full = requests + ready.len() > limits.requests_max || bytes + size > limits.bytes_max;
@@ -160,8 +179,9 @@ pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits) -
     }
     for ready in wave.units.iter().flatten() {
         for seq in [ready.seqs(), ready.held_seqs()].concat() {
+        let first_sent = Some(first_sent(draft, ready.held.iter().chain([&ready.request])));
             if let Some(mut entry) = draft.entry(seq).filter(|e| e.state == EntryState::Waiting) {
-                (entry.state, entry.added) = (EntryState::Sent, ready.is_add());
+                (entry.state, entry.added, entry.first_sent) = (EntryState::Sent, ready.is_add(), first_sent);
                 draft.put(entry);
             }
         }
@@ -292,11 +312,16 @@ fn is_unknown(draft: &Draft, request: &RowRequest) -> bool {
 }
 
 /// A unit's requests with their bodies. `None` when nothing of it is left to send.
-fn ready(draft: &mut Draft, unit: &Unit, limits: Limits, wave: &mut Wave) -> Option<Vec<Ready>> {
+fn ready(
+    draft: &mut Draft,
+    unit: &Unit,
+    (limits, sets): (Limits, &Sets),
+    wave: &mut Wave,
+) -> Option<Vec<Ready>> {
     let split = held::split(draft, unit);
     split.needless.iter().for_each(|seq| draft.remove(*seq));
     let unknown: Vec<Key> =
-        split.sets.keys().filter(|activity| is_unseen(draft, activity, &split)).cloned().collect();
+        split.sets.keys().filter(|activity| sets.is_unseen(draft, activity, &split)).cloned().collect();
     if !unknown.is_empty() {
         wave.unknown.extend(unknown);
         return None;
@@ -312,13 +337,6 @@ fn ready(draft: &mut Draft, unit: &Unit, limits: Limits, wave: &mut Wave) -> Opt
             None
         }
     }
-}
-
-/// Whether the version of an activity has to be read before its set can be replaced. One whose table is out of scope cannot be.
-fn is_unseen(draft: &Draft, activity: &Key, split: &Split) -> bool {
-    let named = split.own.iter().any(|request| request.key == *activity);
-    let in_scope = draft.schema().table(&activity.table).is_some();
-    in_scope && !named && draft.state().mirror_row(&draft.resolve(activity)).is_none()
 }
 
 /// Requests, and entries of which there is nothing to tell.

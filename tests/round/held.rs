@@ -6,7 +6,7 @@ use flette_odata::{Method, Request, Uuid};
 use serde_json::Value as Json;
 use std::cell::Cell;
 
-fn id(n: u32) -> String {
+pub fn id(n: u32) -> String {
     format!("00000000-0000-4000-8000-{n:012}")
 }
 
@@ -26,15 +26,15 @@ fn parties_path(activity: &str) -> String {
     format!("activityparties?$filter=_activityid_value eq {activity}")
 }
 
-fn online_parties(server: &Server, activity: &str) -> Vec<String> {
+pub fn online_parties(server: &Server, activity: &str) -> Vec<String> {
     parties(&server.user("admin").json(&parties_path(activity).replace(' ', "%20")))
 }
 
-fn shown_parties(device: &Device, activity: &str) -> Vec<String> {
+pub fn shown_parties(device: &Device, activity: &str) -> Vec<String> {
     parties(&shown(device, &parties_path(activity)))
 }
 
-fn party(column: &str, target: &str, part: u32) -> String {
+pub fn party(column: &str, target: &str, part: u32) -> String {
     format!(r#"{{"{column}@odata.bind":"/{target}","participationtypemask":{part}}}"#)
 }
 
@@ -46,15 +46,15 @@ fn pairs(answer: &Json) -> Vec<String> {
     told
 }
 
-fn online_pairs(server: &Server) -> Vec<String> {
+pub fn online_pairs(server: &Server) -> Vec<String> {
     pairs(&server.user("admin").json("accountleadscollection"))
 }
 
-fn shown_pairs(device: &Device) -> Vec<String> {
+pub fn shown_pairs(device: &Device) -> Vec<String> {
     pairs(&shown(device, "accountleadscollection"))
 }
 
-fn with_rows(server: &Server) {
+pub fn with_rows(server: &Server) {
     let online = server.user("demo");
     for n in [1, 2] {
         online.create("accounts", &format!(r#"{{"accountid":"{}","name":"A{n}"}}"#, id(n)));

@@ -13,6 +13,7 @@ mod doors;
 mod faults;
 mod going;
 mod held;
+mod held_anew;
 mod held_by_chance;
 mod links;
 mod meanwhile;
