@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::journal::{Reason, RowRequest, Unit};
 use crate::model::{Change, ETag, EntityRef, Key, Row, Seq, Value};
 use crate::remote::{stamps_of_row, BodyWriter, Outcome, RowAnswer, RowCall};
-use crate::replica::{decode_page, decode_row, is_held, Draft, Item, Page, PARTY_HOLDER};
+use crate::replica::{decode_page, decode_row, is_held, Draft, Item, PARTY_HOLDER};
 use flette_odata::alike::all_equal;
 use flette_odata::edm::{Column, ColumnKind, ManyToMany, Schema, Table};
 use flette_odata::filter::Filter;
@@ -145,7 +145,7 @@ fn of_activity(activity: &Key) -> Filter {
     all_equal([(PARTY_HOLDER, &Value::Guid(activity.id))])
 }
 
-fn relationship<'s>(schema: &'s Schema, intersect: &str) -> Option<&'s ManyToMany> {
+pub(super) fn relationship<'s>(schema: &'s Schema, intersect: &str) -> Option<&'s ManyToMany> {
     schema.many_to_many.iter().find(|pairs| pairs.intersect == intersect)
 }
 
@@ -305,46 +305,4 @@ pub(super) fn learn_set(draft: &Draft, call: &RowCall, answer: &RowAnswer, told:
 pub(super) fn tell(told: &mut Vec<Told>, key: Key, news: Option<(News, ETag)>) {
     told.retain(|(known, _)| *known != key);
     told.push((key, news));
-}
-
-/// Pairs that were made here and stand on the server, under the ids that they have there.
-pub(super) fn made_there(draft: &Draft, table: &Table, page: &Page) -> Vec<(Key, Key)> {
-    let schema = draft.schema();
-    let Some(pairs) = relationship(&schema, &table.logical_name) else { return Vec::new() };
-    let columns = [&pairs.first.column, &pairs.second.column];
-    let made = |key: &Key| {
-        let first = draft.entries_of(key).into_iter().next()?;
-        let Change::Create(row) = first.change else { return None };
-        let ends = columns.map(|column| row.get(column).cloned());
-        let mut rows = page.items().enumerate();
-        let there = rows.find_map(|(at, item)| match item {
-            Item::Row(id) if columns.map(|column| page.row(at).get(column).cloned()) == ends => Some(id),
-            Item::Row(_) | Item::Tombstone(_) => None,
-        })?;
-        (there != key.id).then(|| (key.clone(), Key::new(key.table.clone(), there)))
-    };
-    draft.state().journal.keys_of(&table.logical_name).filter_map(made).collect()
-}
-
-/// The same among the rows of a full resync.
-pub(super) fn twin(draft: &Draft, here: &Key) -> Option<Key> {
-    let schema = draft.schema();
-    let pairs = relationship(&schema, &here.table)?;
-    let first = draft.entries_of(here).into_iter().next()?;
-    let Change::Create(row) = first.change else { return None };
-    let ends =
-        [&pairs.first.column, &pairs.second.column].map(|column| Some((column.as_str(), row.get(column)?)));
-    let filter = all_equal(ends.into_iter().flatten());
-    let there = draft.state().filled_where(&here.table, &filter).into_iter().next()?;
-    Some(Key::new(here.table.clone(), there))
-}
-
-/// A pair is there: making it is settled. Taking it away again, if that was done here since, is about the one there.
-pub(super) fn adopt(draft: &mut Draft, here: &Key, there: &Key) {
-    let entries = draft.entries_of(here);
-    let goes = entries.last().filter(|last| last.change == Change::Delete).cloned();
-    entries.iter().for_each(|entry| draft.remove(entry.seq));
-    if let Some(last) = goes {
-        draft.put(crate::journal::Entry { key: there.clone(), ..last });
-    }
 }

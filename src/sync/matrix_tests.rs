@@ -490,9 +490,9 @@ fn pair_after(before: bool, here: bool, there: bool) -> bool {
             "accountid": id(1),
             "leadid": id(2),
         }]});
-        let made = held::made_there(draft, table, &decode_page(body.to_string().as_bytes(), table).unwrap());
+        let made = pairs::made_there(draft, table, &decode_page(body.to_string().as_bytes(), table).unwrap());
         assert_eq!(made.len(), usize::from(here), "a pair that both made is one");
-        made.iter().for_each(|(mine, theirs)| held::adopt(draft, mine, theirs));
+        made.iter().for_each(|(mine, theirs)| pairs::adopt(draft, mine, theirs));
         assert!(entries.iter().all(|entry| draft.entry(entry.seq).is_none()), "nothing is left to tell");
         true
     })

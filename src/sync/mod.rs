@@ -17,6 +17,7 @@ mod matrix_tests;
 mod outside;
 mod page;
 mod pages;
+mod pairs;
 mod passed;
 mod policy;
 mod pull;

@@ -1,8 +1,8 @@
 //! Takes one page over: rows into a segment, their entries reconciled, the cursor moved, all in one transaction.
 
 use super::cursor::{may_track, Fresh, Kind, Place};
-use super::held;
 use super::outside;
+use super::pairs;
 use super::reconcile::{is_sent, Incoming};
 use super::related;
 use super::spoil;
@@ -205,7 +205,7 @@ pub(super) fn take_over(
         met.insert(id_of(item), (at, item));
     }
     let made_there = match part.target {
-        Target::Live => held::made_there(draft, part.table, &page),
+        Target::Live => pairs::made_there(draft, part.table, &page),
         Target::Shadow => Vec::new(),
     };
     if (!met.is_empty() || !made_there.is_empty()) && !part.strict {
@@ -234,7 +234,7 @@ pub(super) fn take_over(
         committed.merged += merged;
     }
     for (here, there) in made_there {
-        held::adopt(draft, &here, &there);
+        pairs::adopt(draft, &here, &there);
     }
     let mut cursor = draft.cursor(name);
     draft.note(TraceEvent::Page {

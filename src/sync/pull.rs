@@ -6,10 +6,10 @@
 
 use super::ahead::{is_told, page_call, pull_tables};
 use super::cursor::{asks_again, begin, Begin, Fresh, Kind, Place};
-use super::held;
 use super::listing::{self, Settled};
 use super::outside;
 use super::pages::{pages, Ended, Replies, Reply};
+use super::pairs;
 use super::push::Pass;
 use super::reconcile::{reconcile, Incoming, Local};
 use super::related;
@@ -383,6 +383,7 @@ async fn swap<S: Store, T: Transport>(
             let (mut conflicts, mut merges, mut outside) = (0, 0, Vec::new());
             let filtered = draft.cursor(name).filter.is_some();
             outside::retain_told(draft, name);
+            let filled = pairs::filled(draft, name);
             for key in keys {
                 let entries = draft.entries_of(&key);
                 let known = state.mirror_row(&key).map(|(row, _)| row);
@@ -401,8 +402,8 @@ async fn swap<S: Store, T: Transport>(
                     }
                     (None, Some(_)) => reconcile(table, local, Incoming::Gone, policy),
                     (None, None) => {
-                        if let Some(there) = held::twin(draft, &key) {
-                            held::adopt(draft, &key, &there);
+                        if let Some(there) = pairs::twin_of(draft, &filled, &key) {
+                            pairs::adopt(draft, &key, &there);
                         }
                         continue;
                     }

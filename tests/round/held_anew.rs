@@ -1,6 +1,6 @@
 //! Rows that others hold, whose tables tell no changes: what is known of them may be older than what is known of their holders.
 
-use crate::held::{id, online_parties, party, shown_parties, with_rows};
+use crate::held::{id, online_pairs, online_parties, party, shown_pairs, shown_parties, with_rows};
 use crate::several::tell;
 use crate::support::{all_tables, Device, Fault, Server};
 use flette_odata::{Method, Request};
@@ -103,4 +103,21 @@ fn parties_whose_answer_was_lost_are_told_once_whatever_was_read_since() {
         assert_eq!(all.len(), 4, "{receipts}: {all:?}");
         assert_eq!(shown_parties(&device, &id(30)), all);
     }
+}
+
+#[test]
+fn a_pair_that_was_taken_away_and_made_again_stands() {
+    let server = Server::start();
+    with_rows(&server);
+    let device = device_without_changes(&server);
+    let before = online_pairs(&server);
+    let pair = format!("accounts({})/accountleads_association", id(1));
+    tell(&device, "DELETE", &format!("{pair}({})/$ref", id(11)), "");
+    tell(&device, "POST", &format!("{pair}/$ref"), &format!(r#"{{"@odata.id":"leads({})"}}"#, id(11)));
+    assert_eq!(shown_pairs(&device), before);
+    // All pairs are read before anything is sent.
+    device.change(|draft| draft.record.last_sync = None);
+    device.sync();
+    assert!(device.entries().is_empty());
+    assert_eq!((shown_pairs(&device), online_pairs(&server)), (before.clone(), before));
 }
