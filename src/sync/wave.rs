@@ -13,6 +13,7 @@ use crate::model::{Change, ETag, EntityRef, FieldEdit, Hlc, Key, OpId, Seq, Valu
 use crate::remote::{request_bytes, BodyWriter, Reply, RowCall};
 use crate::replica::{is_held, Draft};
 use flette_odata::ordered;
+use flette_odata::path::PARTY_TABLE;
 use flette_odata::stamps::Stamps;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -230,17 +231,53 @@ fn waits_for_create(unit: &Unit, at: usize, creators: &BTreeMap<&Key, usize>) ->
             .any(|(_, new)| new.is_some_and(|to| to_come(&Key::new(to.table.clone(), to.id))))
 }
 
+/// Rows that are deleted in this plan, and by which unit.
+fn deleters(units: &[Unit]) -> BTreeMap<&Key, usize> {
+    let deletes = |r: &&RowRequest| r.change == Change::Delete;
+    let mut deleters = BTreeMap::new();
+    for (at, unit) in units.iter().enumerate() {
+        deleters.extend(unit.requests.iter().filter(deletes).map(|r| (&r.key, at)));
+    }
+    deleters
+}
+
 /// What a row holds goes with it: nothing is told of that while the row's own deletion is on its way. If it is given up,
 /// the held rows' entries are still there.
-fn waits_for_deletion(unit: &Unit, at: usize, units: &[Unit]) -> bool {
-    let holders = ordered::set(unit.requests.iter().flat_map(|r| &r.holders));
-    let deletes = |r: &RowRequest| r.change == Change::Delete && holders.contains(&r.key);
-    !holders.is_empty()
-        && units.iter().enumerate().any(|(other, unit)| other != at && unit.requests.iter().any(deletes))
+fn waits_for_deletion(unit: &Unit, at: usize, deleters: &BTreeMap<&Key, usize>) -> bool {
+    let goes = |holder: &Key| deleters.get(holder).is_some_and(|by| *by != at);
+    unit.requests.iter().flat_map(|r| &r.holders).any(goes)
+}
+
+/// A pair by what the server knows it by: its table and its two ends.
+type Ends<'u> = (&'u str, &'u [Key]);
+
+fn pair(request: &RowRequest) -> Option<Ends<'_>> {
+    let is_pair = !request.holders.is_empty() && !is_party(request);
+    is_pair.then_some((request.key.table.as_str(), request.holders.as_slice()))
+}
+
+fn is_party(request: &RowRequest) -> bool {
+    request.key.table == PARTY_TABLE
+}
+
+/// The first unit that makes or takes away each pair.
+fn joiners(units: &[Unit]) -> BTreeMap<Ends<'_>, usize> {
+    let mut joiners = BTreeMap::new();
+    for (at, unit) in units.iter().enumerate() {
+        for pair in unit.requests.iter().filter_map(pair) {
+            joiners.entry(pair).or_insert(at);
+        }
+    }
+    joiners
+}
+
+/// A pair that is made again waits until the one before is gone: the server knows both by their ends only.
+fn waits_for_pair(unit: &Unit, at: usize, joiners: &BTreeMap<Ends<'_>, usize>) -> bool {
+    unit.requests.iter().filter_map(pair).any(|pair| joiners.get(&pair).is_some_and(|first| *first < at))
 }
 
 /// Rows spoken for in a wave. A set that is replaced gives its activity a new version, so that nothing else can be said of
-/// the activity in the same wave.
+/// the activity in the same wave. A pair leaves its ends as they are.
 #[derive(Default)]
 struct Busy {
     rows: BTreeSet<Key>,
@@ -251,16 +288,21 @@ impl Busy {
     fn leaves(&self, unit: &Unit) -> bool {
         unit.requests.iter().all(|request| {
             !self.sets.contains(&request.key)
-                && !request.holders.iter().any(|key| self.rows.contains(key) || self.sets.contains(key))
+                && !activities(request).any(|key| self.rows.contains(key) || self.sets.contains(key))
         })
     }
 
     fn take(&mut self, unit: &Unit) {
         for request in &unit.requests {
             self.rows.insert(request.key.clone());
-            self.sets.extend(request.holders.iter().cloned());
+            self.sets.extend(activities(request).cloned());
         }
     }
+}
+
+/// Whose set a party belongs to.
+fn activities(request: &RowRequest) -> impl Iterator<Item = &Key> {
+    request.holders.iter().filter(|_| is_party(request))
 }
 
 /// Rows that a unit takes a link away from, and the first unit that does.

@@ -121,3 +121,33 @@ fn a_pair_that_was_taken_away_and_made_again_stands() {
     assert!(device.entries().is_empty());
     assert_eq!((shown_pairs(&device), online_pairs(&server)), (before.clone(), before));
 }
+
+#[test]
+fn pairs_of_one_row_go_together() {
+    const PAIRS: u32 = 300;
+    let server = Server::start();
+    with_rows(&server);
+    let online = server.user("admin");
+    for n in 0..PAIRS {
+        let body = format!(r#"{{"leadid":"{}","subject":"L","lastname":"L"}}"#, id(1000 + n));
+        online.create("leads", &body);
+    }
+    let device = Device::with_all_tables(&server, "demo");
+    let path = format!("accounts({})/accountleads_association/$ref", id(2));
+    for n in 0..PAIRS {
+        tell(&device, "POST", &path, &format!(r#"{{"@odata.id":"leads({})"}}"#, id(1000 + n)));
+    }
+    device.wire.log.borrow_mut().clear();
+    let began = std::time::Instant::now();
+    let mut rounds = 1;
+    while device.round().more {
+        rounds += 1;
+    }
+    let log = device.wire.log.borrow();
+    let batches =
+        log.iter().filter(|line| line.starts_with("POST $batch") && line.contains("/$ref ")).count();
+    eprintln!("{PAIRS} pairs: {batches} batches, {rounds} rounds, {} ms", began.elapsed().as_millis());
+    assert!(device.entries().is_empty());
+    assert_eq!(online_pairs(&server).len(), 301);
+    assert_eq!(batches, 3);
+}
