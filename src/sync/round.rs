@@ -122,6 +122,11 @@ pub(super) async fn hello<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result
             if let Some(lineage) = &caller.lineage {
                 draft.record.lineage = Some(lineage.clone());
             }
+            // What is wanted of him is wanted of his new unit: it is found out with the schema.
+            if draft.record.business_unit != caller.business_unit {
+                draft.record.business_unit = caller.business_unit;
+                draft.record.schema_checked = None;
+            }
             if restored {
                 draft.note(TraceEvent::Lineage);
                 begin_anew(draft, &run.config.tables);

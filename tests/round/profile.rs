@@ -113,6 +113,31 @@ fn the_user_and_his_unit_have_names_in_a_filter() {
 }
 
 #[test]
+fn rows_follow_the_user_into_another_business_unit() {
+    let server = Server::start();
+    let (mine, others) = (server.user("demo"), server.user("anna"));
+    let (own, foreign) = (create(&mine, "Mine", "x"), create(&others, "Theirs", "x"));
+    let profile = r#"{"contact":{"rows":"_owningbusinessunit_value eq {my-business-unit}"}}"#;
+    let device = Device::with_profile(&server, "demo", profile);
+    assert_eq!((has(&device, own), has(&device, foreign)), (true, false));
+    let unit = |who: &crate::support::Wire| who.json("WhoAmI")["BusinessUnitId"].as_str().unwrap().to_owned();
+    let (before, after) = (unit(&mine), unit(&others));
+    let told = after.clone();
+    device.wire.fail(move |request| {
+        request.url.ends_with("WhoAmI").then(|| {
+            let answer = mine.forward(request.clone());
+            let body = String::from_utf8_lossy(&answer.body).replace(&before, &told).into_bytes();
+            Fault::Answer(Response { body, ..answer })
+        })
+    });
+    device.sync();
+    assert_eq!((has(&device, own), has(&device, foreign)), (false, true));
+    let here: serde_json::Value =
+        serde_json::from_slice(&only_there(&device, "GET", "WhoAmI", "").body).unwrap();
+    assert_eq!(here["BusinessUnitId"], after);
+}
+
+#[test]
 fn a_narrower_profile_takes_rows_away_at_once_and_leaves_those_that_wait() {
     let (server, online, [inside, elsewhere]) = world(Kind::Open);
     let waits = create(&online, "Waits", "Buyer");
