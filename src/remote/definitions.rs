@@ -22,6 +22,10 @@ pub(super) const READS_AT_ONCE_MAX: usize = 50;
 /// So often is a definition asked for that cannot be read.
 const READS_MAX: u32 = 3;
 
+/// Definitions may come from a cache that lags behind, unless they are asked for so: they would count as those of the version that
+/// pages tell of (Microsoft Learn, "Query schema definitions": "Consistency").
+const CONSISTENCY: (&str, &str) = ("Consistency", "Strong");
+
 /// What the server says of one table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Described {
@@ -105,7 +109,11 @@ impl<T: Transport> Remote<'_, T> {
         let urls: Vec<&String> = requests.iter().flatten().collect();
         let mut bodies = Vec::with_capacity(urls.len());
         for chunk in urls.chunks(READS_AT_ONCE_MAX) {
-            let parts = self.read_parts(chunk, About::Batch("EntityDefinitions", chunk.len())).await?;
+            let read = |url: &&String| {
+                Request::get(format!("{}{url}", self.root())).header(CONSISTENCY.0, CONSISTENCY.1)
+            };
+            let requests = chunk.iter().map(read).collect();
+            let parts = self.read_requests(requests, About::Batch("EntityDefinitions", chunk.len())).await?;
             bodies.extend(parts.into_iter().map(|part| match part {
                 Part::Body(body) => Some(body),
                 Part::Refused(_) => None,
