@@ -15,7 +15,7 @@ use crate::remote::{Described, Outcome};
 use crate::replica::Draft;
 use crate::store::{Durability, Store};
 use crate::sync::reconcile::{Clashed, Decision};
-use flette_odata::edm::{Schema, Table};
+use flette_odata::edm::{Column, Schema, Table};
 use flette_odata::ordered;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -189,7 +189,7 @@ fn adopt(
     let mut conflicts = 0;
     for entry in entries {
         let Some(table) = schema.table(&entry.key.table) else { continue };
-        if let Some(decision) = without(table, profile, &entry) {
+        if let Some(decision) = without((before.table(&entry.key.table), table), profile, &entry) {
             conflicts += decide(draft, std::slice::from_ref(&entry), decision, false);
         }
     }
@@ -227,11 +227,12 @@ fn to_read_anew(before: &Schema, now: &Schema) -> Vec<String> {
     now.tables.iter().filter(lost).map(|table| table.logical_name.clone()).collect()
 }
 
-/// An entry without the columns that its table no longer has, or that only come down; `None` when it needs none of them.
+/// An entry without the columns that its table no longer has, that only come down, or that nobody may write any more as the entry
+/// does, who could before; `None` when it needs none of them.
 ///
 /// One that was sent without an answer stays sent, since it may have been applied: were that forgotten, a row that was made
 /// would be taken for somebody else's, and the rest of a change set would go without it.
-fn without(table: &Table, profile: &Profile, entry: &Entry) -> Option<Decision> {
+fn without((before, table): (Option<&Table>, &Table), profile: &Profile, entry: &Entry) -> Option<Decision> {
     let mut decision = Decision::default();
     let mut clashes = Vec::new();
     let mut lose = |name: &str, local: &Value, server: &Value| {
@@ -245,7 +246,14 @@ fn without(table: &Table, profile: &Profile, entry: &Entry) -> Option<Decision> 
             manual: false,
         });
     };
-    let gone = |name: &str| table.column(name).is_none_or(|column| is_down(table, column, profile));
+    let is_create = matches!(entry.change, Change::Create(_));
+    // What a new row cannot be given with its creation, it may be given once it stands.
+    let writable = |column: &Column| column.valid_for_update || is_create && column.valid_for_create;
+    let was_writable = |name: &str| before.and_then(|table| table.column(name)).is_some_and(writable);
+    let closed = |column: &Column| !writable(column) && was_writable(&column.logical_name);
+    let gone = |name: &str| {
+        table.column(name).is_none_or(|column| is_down(table, column, profile) || closed(column))
+    };
     let change = match &entry.change {
         Change::Create(row) => {
             let mut row = row.clone();
@@ -310,22 +318,46 @@ mod tests {
     fn edits_of_a_dropped_column_move_to_the_log_and_the_others_stay() {
         let mut table = flette_server::schema::schema().table("account").cloned().unwrap();
         let both = entry(Change::Update(vec![edit("name"), edit("telephone1")]));
-        assert_eq!(without(&table, &Profile::default(), &both), None);
+        assert_eq!(without((None, &table), &Profile::default(), &both), None);
         table.columns.retain(|column| column.logical_name != "telephone1");
-        let decision = without(&table, &Profile::default(), &both).unwrap();
+        let decision = without((None, &table), &Profile::default(), &both).unwrap();
         assert_eq!(decision.keep, [entry(Change::Update(vec![edit("name")]))]);
         let [clashed] = decision.clashes.as_slice() else { panic!("{decision:?}") };
         assert!(matches!(&clashed.clash, Clash::Field { name, .. } if name == "telephone1"));
         let only =
-            without(&table, &Profile::default(), &entry(Change::Update(vec![edit("telephone1")]))).unwrap();
+            without((None, &table), &Profile::default(), &entry(Change::Update(vec![edit("telephone1")])))
+                .unwrap();
         assert_eq!((only.keep.len(), only.clashes.len()), (0, 1));
         let row: Row = [edit("name"), edit("telephone1")].into_iter().map(|e| (e.name, e.new)).collect();
-        let created = without(&table, &Profile::default(), &entry(Change::Create(row))).unwrap();
+        let created = without((None, &table), &Profile::default(), &entry(Change::Create(row))).unwrap();
         let Change::Create(row) = &created.keep[0].change else { panic!("a create") };
         assert_eq!((row.len(), created.clashes.len()), (1, 1));
     }
 
     #[test]
+    #[test]
+    fn edits_of_a_column_that_is_read_only_by_now_move_to_the_log() {
+        let before = flette_server::schema::schema().table("account").cloned().unwrap();
+        let mut table = before.clone();
+        let column = table.columns.iter_mut().find(|column| column.logical_name == "telephone1").unwrap();
+        (column.valid_for_create, column.valid_for_update) = (true, false);
+        let row: Row = [edit("name"), edit("telephone1")].into_iter().map(|e| (e.name, e.new)).collect();
+        let create = entry(Change::Create(row));
+        let both = entry(Change::Update(vec![edit("name"), edit("telephone1")]));
+        let profile = Profile::default();
+        let decision = without((Some(&before), &table), &profile, &both).unwrap();
+        assert_eq!(decision.keep, [entry(Change::Update(vec![edit("name")]))]);
+        assert_eq!(decision.clashes.len(), 1);
+        // A new row is made with it still; later not even that.
+        assert_eq!(without((Some(&before), &table), &profile, &create), None);
+        let column = table.columns.iter_mut().find(|column| column.logical_name == "telephone1").unwrap();
+        column.valid_for_create = false;
+        let decision = without((Some(&before), &table), &profile, &create).unwrap();
+        assert_eq!((decision.keep.len(), decision.clashes.len()), (1, 1));
+        // Where it was so before, the edit follows from others, and nobody loses anything.
+        assert_eq!(without((Some(&table), &table), &profile, &create), None);
+    }
+
     fn edits_of_a_column_that_only_comes_down_now_move_to_the_log() {
         let table = flette_server::schema::schema().table("account").cloned().unwrap();
         let text =
@@ -335,7 +367,7 @@ mod tests {
             state: EntryState::Sent,
             ..entry(Change::Update(vec![edit("name"), edit("telephone1")]))
         };
-        let decision = without(&table, &profile, &both).unwrap();
+        let decision = without((None, &table), &profile, &both).unwrap();
         // Rows are found by their names, so those go both ways whatever is set.
         assert_eq!(decision.keep[0].change, Change::Update(vec![edit("name")]));
         assert_eq!((decision.clashes.len(), decision.renew.len()), (1, 1));
@@ -350,7 +382,7 @@ mod tests {
             .into();
         for change in [Change::Create(row), Change::Update(vec![edit("name"), edit("telephone1")])] {
             let sent = Entry { state: EntryState::Sent, ..entry(change) };
-            let decision = without(&table, &Profile::default(), &sent).unwrap();
+            let decision = without((None, &table), &Profile::default(), &sent).unwrap();
             let [kept] = decision.keep.as_slice() else { panic!("{decision:?}") };
             assert_eq!(kept.state, EntryState::Sent);
         }
