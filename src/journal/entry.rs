@@ -1,7 +1,7 @@
 //! One local operation that the server has not accepted yet.
 
 use crate::error::{Error, Result};
-use crate::model::{json, Change, ChangeSetId, ETag, Hlc, Key, OpId, Reason, Seq};
+use crate::model::{json, Change, ChangeSetId, ETag, Hlc, Key, Millis, OpId, Reason, Seq};
 use serde::{Deserialize, Serialize};
 
 /// Where an entry stands.
@@ -42,6 +42,10 @@ pub struct Entry {
     /// whatever the schema says by then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub added: bool,
+    /// Server time, as well as known, at which it was sent for the first time under its operation. Of no account while it waits;
+    /// none for what was sent before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_sent: Option<Millis>,
 }
 
 impl Entry {

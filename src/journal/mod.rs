@@ -151,6 +151,7 @@ mod tests {
             state: EntryState::Waiting,
             holders,
             added: false,
+            first_sent: None,
         }
     }
 

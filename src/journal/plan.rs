@@ -273,7 +273,6 @@ fn delete_of_lost_create(entries: &[&Entry]) -> Option<RowRequest> {
         change: Change::Delete,
         base: None,
         op: last.op,
-        at: last.at,
         seqs: entries.iter().map(|e| e.seq).collect(),
         holders: last.holders.clone(),
     })

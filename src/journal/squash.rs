@@ -1,7 +1,7 @@
 //! Several entries of one row become one request.
 
 use super::Entry;
-use crate::model::{Change, ETag, FieldEdit, Hlc, Key, OpId, Row, Seq};
+use crate::model::{Change, ETag, FieldEdit, Key, OpId, Row, Seq};
 
 /// What a row's entries amount to.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,8 +24,6 @@ pub struct RowRequest {
     /// Identity of the request: that of the first entry, so that it stays the same when entries follow; of a deletion
     /// its own, since what it follows may have been sent already.
     pub op: OpId,
-    /// Stamp of the newest entry.
-    pub at: Hlc,
     /// Entries that an answer settles.
     pub seqs: Vec<Seq>,
     /// As of an entry.
@@ -47,7 +45,6 @@ pub fn squash(entries: &[&Entry]) -> Option<Squashed> {
         change,
         base: first.base.clone(),
         op,
-        at: last.at,
         seqs: entries.iter().map(|e| e.seq).collect(),
         holders: first.holders.clone(),
     }))

@@ -1,7 +1,7 @@
 //! Row requests sent together in one `$batch`, and their answers told apart again.
 
 use super::{classify, link_body, row_url, About, Asked, Outcome, Remote, Resolve, LOOKUP_ANNOTATION};
-use crate::model::{planted, Bug, ETag, Hlc, Key, Millis, OpId};
+use crate::model::{planted, Bug, ETag, Key, Millis, OpId};
 use crate::platform::Transport;
 use flette_odata::batch::{parse_batch_response, write_batch_request, BatchAnswer, BatchItem, Part};
 use flette_odata::changes_only;
@@ -23,20 +23,20 @@ pub enum RowCall {
     /// The row as it is.
     Read { key: Key },
     /// A new row under an id of our own; refused when the id is taken.
-    Create { key: Key, op: OpId, at: Hlc, body: Vec<u8> },
+    Create { key: Key, op: OpId, first_sent: Millis, body: Vec<u8> },
     /// A new row to which the server gives an id: `key` is known here only. Others in its change set mean it by
     /// [`content_id`].
-    Add { key: Key, op: OpId, at: Hlc, body: Vec<u8> },
+    Add { key: Key, op: OpId, first_sent: Millis, body: Vec<u8> },
     /// Changed columns; refused unless the row is still at `base`.
-    Update { key: Key, op: OpId, at: Hlc, base: ETag, body: Vec<u8>, reply: Reply },
+    Update { key: Key, op: OpId, first_sent: Millis, base: ETag, body: Vec<u8>, reply: Reply },
     /// Deletion; refused unless the row is still at `base`.
-    Delete { key: Key, op: OpId, at: Hlc, base: ETag },
+    Delete { key: Key, op: OpId, first_sent: Millis, base: ETag },
     /// New rows in place of all in a collection of the row; refused unless the row is still at `base`.
-    Replace { key: Key, op: OpId, at: Hlc, base: ETag, collection: String, body: Vec<u8> },
+    Replace { key: Key, op: OpId, first_sent: Millis, base: ETag, collection: String, body: Vec<u8> },
     /// Another row, given below the root, joins a collection of pairs.
-    Join { key: Key, op: OpId, at: Hlc, collection: String, other: String },
+    Join { key: Key, op: OpId, first_sent: Millis, collection: String, other: String },
     /// Another row leaves a collection of pairs.
-    Part { key: Key, op: OpId, at: Hlc, collection: String, other: Uuid },
+    Part { key: Key, op: OpId, first_sent: Millis, collection: String, other: Uuid },
     /// Rows of the table that goes with the call, below the root. `key` is the row that they belong to.
     List { key: Key, url: String },
 }
@@ -115,10 +115,10 @@ impl RowCall {
     /// The request. The operation's id goes along for servers that keep receipts (OASIS Repeatable Requests 1.0).
     fn request(&self, root: &str, annotations: &str, table: &Table) -> Request {
         let url = row_url(root, table, self.key().id);
-        let repeatable = |request: Request, op: &OpId, at: &Hlc| {
+        let repeatable = |request: Request, op: &OpId, first_sent: &Millis| {
             request
                 .header("Repeatability-Request-ID", op.0.to_string())
-                .header("Repeatability-First-Sent", format_http_date(at.wall.0))
+                .header("Repeatability-First-Sent", format_http_date(first_sent.0))
         };
         let told_by = |request: Request, how: &str| {
             request.header("Prefer", format!("return=representation,{how}{LOOKUP_ANNOTATION}"))
@@ -126,39 +126,41 @@ impl RowCall {
         let representation = |request: Request| told_by(request, "");
         match self {
             RowCall::Read { .. } => Request::get(url).header("Prefer", annotations),
-            RowCall::Create { op, at, body, .. } => {
+            RowCall::Create { op, first_sent, body, .. } => {
                 let request =
                     Request::new(Method::Patch, url).json(body.clone()).header("If-None-Match", "*");
-                repeatable(representation(request), op, at)
+                repeatable(representation(request), op, first_sent)
             }
-            RowCall::Add { op, at, body, .. } => {
+            RowCall::Add { op, first_sent, body, .. } => {
                 let url = format!("{root}{}", table.set_name);
-                repeatable(representation(Request::new(Method::Post, url).json(body.clone())), op, at)
+                repeatable(representation(Request::new(Method::Post, url).json(body.clone())), op, first_sent)
             }
-            RowCall::Update { op, at, base, body, reply, .. } => {
+            RowCall::Update { op, first_sent, base, body, reply, .. } => {
                 let request = Request::new(Method::Patch, url).json(body.clone());
                 let request = request.header("If-Match", base.0.clone());
                 let request = match reply {
                     Reply::Row => representation(request),
                     Reply::Changes => told_by(request, &format!("{},", changes_only::PREFERENCE)),
                 };
-                repeatable(request, op, at)
+                repeatable(request, op, first_sent)
             }
-            RowCall::Delete { op, at, base, .. } => {
-                repeatable(Request::new(Method::Delete, url).header("If-Match", base.0.clone()), op, at)
-            }
-            RowCall::Replace { op, at, base, collection, body, .. } => {
+            RowCall::Delete { op, first_sent, base, .. } => repeatable(
+                Request::new(Method::Delete, url).header("If-Match", base.0.clone()),
+                op,
+                first_sent,
+            ),
+            RowCall::Replace { op, first_sent, base, collection, body, .. } => {
                 let request = Request::new(Method::Put, format!("{url}/{collection}")).json(body.clone());
-                repeatable(request.header("If-Match", base.0.clone()), op, at)
+                repeatable(request.header("If-Match", base.0.clone()), op, first_sent)
             }
-            RowCall::Join { op, at, collection, other, .. } => {
+            RowCall::Join { op, first_sent, collection, other, .. } => {
                 let url = format!("{url}/{collection}/$ref");
                 let body = link_body(&format!("{root}{other}"));
-                repeatable(Request::new(Method::Post, url).json(body), op, at)
+                repeatable(Request::new(Method::Post, url).json(body), op, first_sent)
             }
-            RowCall::Part { op, at, collection, other, .. } => {
+            RowCall::Part { op, first_sent, collection, other, .. } => {
                 let url = format!("{url}/{collection}({other})/$ref");
-                repeatable(Request::new(Method::Delete, url), op, at)
+                repeatable(Request::new(Method::Delete, url), op, first_sent)
             }
             RowCall::List { url, .. } => {
                 Request::get(format!("{root}{url}")).header("Prefer", LOOKUP_ANNOTATION)
@@ -473,7 +475,6 @@ impl<'b> Visitor<'b> for IdVisitor<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{DeviceId, Hlc};
     use flette_odata::ODataError;
 
     fn account() -> Table {
@@ -484,7 +485,7 @@ mod tests {
         RowCall::Update {
             key: Key::new("account", Uuid::from_u128(id)),
             op: OpId(Uuid::from_u128(id)),
-            at: Hlc { wall: Millis(0), counter: 0, device: DeviceId(1) },
+            first_sent: Millis(0),
             base: ETag("W/\"1\"".to_owned()),
             body: b"{}".to_vec(),
             reply: Reply::Row,
@@ -576,12 +577,13 @@ mod tests {
     fn a_failed_change_set_deletes_nothing() {
         let table = account();
         let key = |id: u128| Key::new("account", Uuid::from_u128(id));
-        let at = Hlc { wall: Millis(0), counter: 0, device: DeviceId(1) };
-        let delete = RowCall::Delete { key: key(1), op: OpId(Uuid::nil()), at, base: ETag("1".to_owned()) };
+        let first_sent = Millis(0);
+        let delete =
+            RowCall::Delete { key: key(1), op: OpId(Uuid::nil()), first_sent, base: ETag("1".to_owned()) };
         let part = RowCall::Part {
             key: key(1),
             op: OpId(Uuid::nil()),
-            at,
+            first_sent,
             collection: "leads".to_owned(),
             other: Uuid::nil(),
         };
@@ -601,9 +603,9 @@ mod tests {
     fn check_given(answers: Vec<BatchAnswer>, expected: &[&[Option<u128>]]) {
         let table = account();
         let add = |id| {
-            let at = Hlc { wall: Millis(0), counter: 0, device: DeviceId(1) };
+            let first_sent = Millis(0);
             let (key, op) = (Key::new("account", Uuid::from_u128(id)), OpId(Uuid::from_u128(id)));
-            RowCall::Add { key, op, at, body: b"{}".to_vec() }
+            RowCall::Add { key, op, first_sent, body: b"{}".to_vec() }
         };
         let calls = [add(1), add(2), add(3), call(4)];
         let groups: Vec<Group> = vec![

@@ -296,6 +296,7 @@ impl<'a> Draft<'a> {
             state: EntryState::Waiting,
             holders,
             added: false,
+            first_sent: None,
         };
         self.effects.entries.insert(seq, Some(entry));
     }

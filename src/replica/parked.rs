@@ -121,7 +121,7 @@ impl Draft<'_> {
     /// The request of a row gets an operation of its own.
     pub fn renew(&mut self, key: &Key) {
         if let Some(mut first) = self.entries_of(key).into_iter().next() {
-            first.op = OpId(self.new_id());
+            (first.op, first.first_sent) = (OpId(self.new_id()), Some(self.corrected_now()));
             self.put(first);
         }
     }

@@ -5,7 +5,7 @@
 use super::added::{added, Names};
 use super::reconcile::{is_sent, Incoming};
 use super::step::{meet, News, Told};
-use super::wave::Ready;
+use super::wave::{first_sent, Ready};
 use super::Policy;
 use crate::error::Result;
 use crate::journal::{Reason, RowRequest, Unit};
@@ -100,7 +100,7 @@ pub(super) fn replace(
     let call = RowCall::Replace {
         key: names.draft.resolve(activity),
         op: first.op,
-        at: requests.iter().map(|request| request.at).max().unwrap_or(first.at),
+        first_sent: first_sent(names.draft, requests.iter().copied()),
         base: base.unwrap_or_else(|| ETag(ANY_VERSION.to_owned())),
         collection,
         body: crate::remote::list_body(&rows),
@@ -162,12 +162,19 @@ pub(super) fn link(draft: &Draft, request: &RowRequest) -> std::result::Result<O
         return Err(Reason::out_of_scope("A row of the pair"));
     }
     let (key, far) = (draft.resolve(near), draft.resolve(far));
-    let (op, at, collection) = (request.op, request.at, pairs.first.navigation.clone());
+    let (op, collection) = (request.op, pairs.first.navigation.clone());
+    let first_sent = first_sent(draft, [request]);
     let call = match &request.change {
-        Change::Delete => RowCall::Part { key, op, at, collection, other: far.id },
+        Change::Delete => RowCall::Part { key, op, first_sent, collection, other: far.id },
         Change::Create(_) | Change::Update(_) => {
             let table = schema.table(&far.table).ok_or_else(|| Reason::out_of_scope("A row of the pair"))?;
-            RowCall::Join { key, op, at, collection, other: format!("{}({})", table.set_name, far.id) }
+            RowCall::Join {
+                key,
+                op,
+                first_sent,
+                collection,
+                other: format!("{}({})", table.set_name, far.id),
+            }
         }
     };
     Ok(Ready::of_held(draft, call, &[request]))

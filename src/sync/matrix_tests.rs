@@ -118,6 +118,7 @@ fn entry(key: Key, at: i64, change: Change) -> Entry {
         state: EntryState::Waiting,
         holders: Vec::new(),
         added: false,
+        first_sent: None,
     }
 }
 

@@ -307,6 +307,7 @@ mod tests {
             state: EntryState::Waiting,
             holders: Vec::new(),
             added: false,
+            first_sent: None,
         }
     }
 
@@ -335,7 +336,6 @@ mod tests {
     }
 
     #[test]
-    #[test]
     fn edits_of_a_column_that_is_read_only_by_now_move_to_the_log() {
         let before = flette_server::schema::schema().table("account").cloned().unwrap();
         let mut table = before.clone();
@@ -358,6 +358,7 @@ mod tests {
         assert_eq!(without((Some(&table), &table), &profile, &create), None);
     }
 
+    #[test]
     fn edits_of_a_column_that_only_comes_down_now_move_to_the_log() {
         let table = flette_server::schema::schema().table("account").cloned().unwrap();
         let text =

@@ -289,7 +289,8 @@ pub(super) fn decide(draft: &mut Draft, entries: &[Entry], decision: Decision, r
     for mut entry in decision.keep {
         let renew = decision.renew.contains(&entry.seq);
         if renew || (!refused && decision.merged_sent.contains(&entry.seq)) {
-            entry.op = OpId(draft.new_id());
+            // Under the new one nothing was sent before now.
+            (entry.op, entry.first_sent) = (OpId(draft.new_id()), Some(draft.corrected_now()));
         }
         if refused && entry.state == EntryState::Sent {
             entry.state = EntryState::Waiting;

@@ -9,7 +9,7 @@ use super::step::park;
 use crate::error::Result;
 use crate::journal::{plan, Entry, EntryState, Reason, RowRequest, Unit};
 use crate::model::{planted, Bug};
-use crate::model::{Change, ETag, EntityRef, FieldEdit, Hlc, Key, OpId, Seq, Value};
+use crate::model::{Change, ETag, EntityRef, FieldEdit, Hlc, Key, Millis, OpId, Seq, Value};
 use crate::remote::{request_bytes, BodyWriter, Reply, RowCall};
 use crate::replica::{is_held, Draft};
 use flette_odata::ordered;
@@ -83,7 +83,6 @@ pub(super) fn was_sent(draft: &Draft, request: &RowRequest) -> bool {
     request.seqs.iter().any(sent)
 }
 
-/// What goes now.
 /// When what one request tells was sent for the first time under its operation: now, if it was not yet. Servers that keep
 /// receipts forget them after a while, and refuse what they may have carried out before that.
 pub(super) fn first_sent<'r>(draft: &Draft, requests: impl IntoIterator<Item = &'r RowRequest>) -> Millis {
@@ -93,6 +92,7 @@ pub(super) fn first_sent<'r>(draft: &Draft, requests: impl IntoIterator<Item = &
     earliest.unwrap_or_else(|| draft.corrected_now())
 }
 
+/// What goes now.
 #[derive(Debug, Default)]
 pub(super) struct Wave {
     /// Requests that belong together, in order.
@@ -124,8 +124,8 @@ pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits, s
     let dated = dated(draft);
     let units = plan(draft.state().journal.iter().map(|entry| dated.get(&entry.seq).unwrap_or(entry)));
     let (creators, unlinked) = (creators(&units), unlinked(&units));
-    let deferred = Deferred::of(draft, &units);
     let (deleters, joiners) = (deleters(&units), joiners(&units));
+    let deferred = Deferred::of(draft, &units);
     let mut busy = Busy::default();
     let requests = units.iter().map(|unit| unit.requests.len()).sum::<usize>();
     let mut wave = Wave { left: u64::try_from(requests).unwrap_or(u64::MAX), ..Wave::default() };
@@ -179,8 +179,8 @@ pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits, s
         again.for_each(|ready| ready.call.set_op(OpId(draft.new_id())));
     }
     for ready in wave.units.iter().flatten() {
-        for seq in [ready.seqs(), ready.held_seqs()].concat() {
         let first_sent = Some(first_sent(draft, ready.held.iter().chain([&ready.request])));
+        for seq in [ready.seqs(), ready.held_seqs()].concat() {
             if let Some(mut entry) = draft.entry(seq).filter(|e| e.state == EntryState::Waiting) {
                 (entry.state, entry.added, entry.first_sent) = (EntryState::Sent, ready.is_add(), first_sent);
                 draft.put(entry);
@@ -469,7 +469,8 @@ fn call(
 ) -> std::result::Result<Option<RowCall>, Reason> {
     let draft = names.draft;
     let schema = draft.schema();
-    let (key, op, at) = (request.key.clone(), request.op, request.at);
+    let (key, op) = (request.key.clone(), request.op);
+    let first_sent = first_sent(draft, [request]);
     let Some(table) = schema.table(&key.table) else {
         return Err(Reason::out_of_scope(&format!("Table '{}'", key.table)));
     };
@@ -486,8 +487,8 @@ fn call(
                 }
             };
             Some(match names.is_added(&key) {
-                true => RowCall::Add { key, op, at, body },
-                false => RowCall::Create { key, op, at, body },
+                true => RowCall::Add { key, op, first_sent, body },
+                false => RowCall::Create { key, op, first_sent, body },
             })
         }
         (Change::Update(edits), Some(base)) => {
@@ -495,10 +496,10 @@ fn call(
                 true => &whole_row(draft, &key, edits),
                 false => edits,
             };
-            let update = |body| RowCall::Update { key, op, at, base, body, reply: Reply::Row };
+            let update = |body| RowCall::Update { key, op, first_sent, base, body, reply: Reply::Row };
             writer.update(edits)?.map(update)
         }
-        (Change::Delete, Some(base)) => Some(RowCall::Delete { key, op, at, base }),
+        (Change::Delete, Some(base)) => Some(RowCall::Delete { key, op, first_sent, base }),
         (Change::Update(_) | Change::Delete, None) => None,
     })
 }

@@ -151,3 +151,33 @@ fn pairs_of_one_row_go_together() {
     assert_eq!(online_pairs(&server).len(), 301);
     assert_eq!(batches, 3);
 }
+
+#[test]
+fn what_was_made_long_ago_and_is_first_sent_now_arrives() {
+    const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+    let server = Server::start();
+    with_rows(&server);
+    let device = Device::with_all_tables(&server, "demo");
+    let pair = format!("accounts({})/accountleads_association", id(2));
+    tell(&device, "POST", &format!("{pair}/$ref"), &format!(r#"{{"@odata.id":"leads({})"}}"#, id(12)));
+    device.change(|draft| {
+        for mut entry in draft.state().journal.iter().cloned().collect::<Vec<_>>() {
+            entry.at.wall.0 -= 100 * DAY_MILLIS;
+            draft.put(entry);
+        }
+    });
+    let before = shown_pairs(&device);
+    // Its answer is lost: it goes again as what was first sent then.
+    let pushes =
+        |r: &Request| r.url.ends_with("$batch") && String::from_utf8_lossy(&r.body).contains("/$ref ");
+    device.wire.fail(move |r| pushes(r).then_some(Fault::LoseAnswer));
+    device.round();
+    let [sent] = device.entries().try_into().unwrap();
+    assert!((0..DAY_MILLIS).contains(&(device.now().0 - sent.first_sent.unwrap().0)));
+    assert_eq!(online_pairs(&server), before);
+    device.wire.heal();
+    let report = device.round();
+    assert_eq!(report.parked, 0, "{report:?}");
+    assert!(device.entries().is_empty());
+    assert_eq!((shown_pairs(&device), online_pairs(&server)), (before.clone(), before));
+}

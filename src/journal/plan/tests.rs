@@ -24,6 +24,7 @@ fn entry(seq: u64, id: u128, change: Change) -> Entry {
         state: EntryState::Waiting,
         holders: Vec::new(),
         added: false,
+        first_sent: None,
     }
 }
 

@@ -57,6 +57,7 @@ fn entry(seq: u64, at: i64, change: Change) -> Entry {
         state: EntryState::Waiting,
         holders: Vec::new(),
         added: false,
+        first_sent: None,
     }
 }
 

@@ -22,6 +22,7 @@ fn entry(seq: u64, change: Change) -> Entry {
         state: EntryState::Sent,
         holders: Vec::new(),
         added: false,
+        first_sent: None,
     }
 }
 
