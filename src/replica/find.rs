@@ -30,12 +30,6 @@ impl State {
         let found = mirror.select(Some(filter), &[]).into_iter();
         found.map(|at| (mirror.id_at(at), mirror.row_at(at))).collect()
     }
-
-    /// The same of a full resync under way: ids alone.
-    pub fn filled_where(&self, table: &str, filter: &Filter) -> Vec<Uuid> {
-        let Some(shadow) = self.tables.get(table).and_then(|t| t.shadow.as_ref()) else { return Vec::new() };
-        shadow.select(Some(filter), &[]).into_iter().map(|at| shadow.id_at(at)).collect()
-    }
 }
 
 impl Draft<'_> {
