@@ -4,10 +4,17 @@ const JSON_TYPE = "application/json; odata.metadata=minimal";
 
 /** CrmHttpError: no better code exists for "cannot answer now". */
 export const UNAVAILABLE = "0x8006088a";
+/** CrmHttpError: the caller is not who he would have to be. */
+export const NOT_SIGNED_IN = "0x80044302";
 
 /** The server gave no answer. */
 export function unreachable(): Response {
   return problem(503, UNAVAILABLE, "The server cannot be reached.");
+}
+
+/** Nobody is signed in. */
+export function signedOut(): Response {
+  return problem(401, NOT_SIGNED_IN, "Nobody is signed in on this device.");
 }
 
 /** Where an API answer came from. */

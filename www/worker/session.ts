@@ -1,5 +1,7 @@
 // Who is signed in: kept in a small database of its own, so that a worker restarted offline opens the right replica.
 
+import type { Mark } from "./owed.ts";
+
 /** What `POST /auth/sign-in` and `GET /auth/who` tell. */
 export interface Session {
   userid: string;
@@ -11,10 +13,13 @@ export interface Session {
 const DATABASE = "flette-session";
 const STORE = "session";
 const KEY = "current";
+/** The mark of a sign-out that the server has not heard of. */
+const OWED = "sign-out-owed";
 /** `open()` is known to hang in some browsers. */
 const OPEN_MILLIS_MAX = 5_000;
 
 let known: Promise<Session | null> | null = null;
+let endings = 0;
 
 /** The signed-in user, or `null`. Rejects where the browser gives no database. */
 export function currentSession(): Promise<Session | null> {
@@ -25,17 +30,33 @@ export function currentSession(): Promise<Session | null> {
   return known;
 }
 
-/** Remembers the user. Resolves once that is on disk. */
+/** Remembers the user; of a former one no sign-out is owed any more. Resolves once that is on disk. */
 export async function keepSession(session: Session): Promise<void> {
-  await run("readwrite", (store) => store.put(session, KEY));
+  await run("readwrite", (store) => {
+    store.delete(OWED);
+    return store.put(session, KEY);
+  });
   known = Promise.resolve(session);
 }
 
-/** Forgets the user; the replica is deleted by the engine. */
+/** Forgets the user, and notes that the server must hear of it; the replica is deleted by the engine. */
 export async function dropSession(): Promise<void> {
-  await run("readwrite", (store) => store.delete(KEY));
+  endings += 1;
+  await run("readwrite", (store) => {
+    store.put(true, OWED);
+    return store.delete(KEY);
+  });
   known = Promise.resolve(null);
 }
+
+/** How many users this worker has forgotten: what was asked before the last one says nothing about who is signed in. */
+export const forgotten = (): number => endings;
+
+/** The sign-out that the server has not heard of, as it is noted beside the session. */
+export const signOutOwed: Mark = {
+  stands: async () => (await run<unknown>("readonly", (store) => store.get(OWED))) === true,
+  clear: () => run("readwrite", (store) => store.delete(OWED)),
+};
 
 /** The session in the body of an answer; `null` when it is not one. */
 export function sessionOf(body: unknown): Session | null {

@@ -1,34 +1,71 @@
 // Who the user is: learned from sign-ins that pass by and from the server, known without it.
 
-import { json, unreachable } from "./answers.ts";
+import { json, signedOut, unreachable } from "./answers.ts";
 import { closeEngine } from "./engine.ts";
+import { isSignedOut, settling } from "./owed.ts";
 import { hint, roundSoon } from "./rounds.ts";
-import { currentSession, databaseName, keepSession, type Session, sessionOf } from "./session.ts";
+import {
+  currentSession,
+  databaseName,
+  forgotten,
+  keepSession,
+  type Session,
+  sessionOf,
+  signOutOwed,
+} from "./session.ts";
 
 /** How long the server may take to say who is signed in while somebody is known here, milliseconds. */
 const WHO_MILLIS_MAX = 2_500;
+
+/**
+ * Tells the server of a sign-out that it has not heard of. Resolves to whether none is owed any more; until then nobody is
+ * signed in, whatever the server says. Never rejects.
+ */
+export const settled = settling(signOutOwed, () => {
+  // The header is one that no foreign form can send: the server asks for it.
+  const headers = { "X-Requested-With": "flette" };
+  const signal = AbortSignal.timeout(WHO_MILLIS_MAX);
+  return fetch("/auth/sign-out", { method: "POST", headers, cache: "no-store", signal });
+});
 
 /** Keeps the worker alive for work that goes on after an answer. */
 type Keep = (work: Promise<unknown>) => void;
 
 /** `POST /auth/sign-in`: the server's answer, remembered. */
 export async function signIn(request: Request, keep: Keep): Promise<Response> {
+  // Not while an older session is being ended: the answer to that would take the new cookie away.
+  await settled();
   let response: Response;
   try {
     response = await fetch(request);
   } catch {
     return unreachable();
   }
-  if (response.ok) await remember(response.clone(), keep);
+  if (response.ok) await remember(response.clone(), forgotten(), keep);
+  return response;
+}
+
+/** `POST /auth/sign-out`: the server's answer; what it has heard of is not owed any more. */
+export async function signOut(request: Request): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(request);
+  } catch {
+    return unreachable();
+  }
+  // Where that cannot be noted, the server is told once more.
+  if (isSignedOut(response)) await signOutOwed.clear().catch(() => undefined);
   return response;
 }
 
 /** `GET /auth/who`: the server's answer, or without one the user last known on this device. */
 export async function who(request: Request, keep: Keep): Promise<Response> {
+  if (!(await settled())) return signedOut();
+  const before = forgotten();
   const session = await known();
   try {
     const response = await fetch(request, session ? { signal: AbortSignal.timeout(WHO_MILLIS_MAX) } : {});
-    if (response.ok) await remember(response.clone(), keep);
+    if (response.ok) await remember(response.clone(), before, keep);
     // When the session at the server has ended, the user's work here goes on; only rounds wait for a new sign-in.
     if (session && response.status === 401) return json({ ...session, signed_in: false });
     if (response.status < 500) return response;
@@ -40,8 +77,10 @@ export async function who(request: Request, keep: Keep): Promise<Response> {
 
 /** Asks the server who is signed in, and remembers it. Never rejects. */
 export async function learn(): Promise<void> {
+  if (!(await settled())) return;
+  const before = forgotten();
   const response = await askServer();
-  if (response?.ok) await remember(response, () => undefined);
+  if (response?.ok) await remember(response, before, () => undefined);
 }
 
 /**
@@ -50,13 +89,14 @@ export async function learn(): Promise<void> {
  * the round itself finds out what is wrong. Never rejects.
  */
 export async function isSameUser(): Promise<boolean> {
+  const before = forgotten();
   const session = await known();
   const response = await askServer();
   if (!session || !response?.ok) return true;
   const copy = response.clone();
   const current = sessionOf(await response.json().catch(() => null));
   if (!current || databaseName(current) === databaseName(session)) return true;
-  await remember(copy, () => undefined);
+  await remember(copy, before, () => undefined);
   return false;
 }
 
@@ -70,10 +110,11 @@ async function known(): Promise<Session | null> {
   return currentSession().catch(() => null);
 }
 
-async function remember(response: Response, keep: Keep): Promise<void> {
+/** Remembers whom an answer names that was asked for when so many users were `forgottenBefore`. */
+async function remember(response: Response, forgottenBefore: number, keep: Keep): Promise<void> {
   try {
     const session = sessionOf(await response.json());
-    if (!session) return;
+    if (!session || forgotten() !== forgottenBefore) return;
     const before = await currentSession();
     await keepSession(session);
     if (!before || databaseName(before) !== databaseName(session)) await closeEngine();

@@ -3,12 +3,20 @@
 
 import type { Flette } from "flette-engine";
 import { type Hello, type PageMessage, PROTOCOL, SYNC_TAG } from "../client/protocol.ts";
-import { problem, signedOutStatus, tagged, UNAVAILABLE, unreachable } from "./answers.ts";
+import {
+  NOT_SIGNED_IN,
+  problem,
+  signedOut,
+  signedOutStatus,
+  tagged,
+  UNAVAILABLE,
+  unreachable,
+} from "./answers.ts";
 import { API_ROOT, currentEngine, destroyEngine } from "./engine.ts";
 import { askBeforeRounds, hint, hintWritten, inTurn, roundSoon, rounds } from "./rounds.ts";
 import { dropSession } from "./session.ts";
 import { serveShell } from "./shell.ts";
-import { isSameUser, learn, signIn, who } from "./user.ts";
+import { isSameUser, learn, settled, signIn, signOut, who } from "./user.ts";
 
 declare const self: ServiceWorkerGlobalScope;
 /** A bug planted on purpose, to see whether tests catch it: `false` in every build that is not made for that. */
@@ -19,7 +27,6 @@ const CONTROL_ROOT = "/flette/";
 const ROUNDS = /^\/flette\/(sync|go-offline|go-online)$/;
 /** How often pages are told to look how far it is, while a control request runs rounds. */
 const TELL_MILLIS = 500;
-const NOT_SIGNED_IN = "0x80044302";
 
 askBeforeRounds(isSameUser);
 
@@ -34,6 +41,8 @@ self.addEventListener("fetch", (event) => {
     event.respondWith(answer(event, url));
   } else if (url.pathname === "/auth/sign-in" && request.method === "POST") {
     event.respondWith(signIn(event.request, (work) => event.waitUntil(work)));
+  } else if (url.pathname === "/auth/sign-out" && request.method === "POST") {
+    event.respondWith(signOut(event.request));
   } else if (url.pathname === "/auth/who" && request.method === "GET") {
     event.respondWith(who(event.request, (work) => event.waitUntil(work)));
   }
@@ -121,13 +130,15 @@ async function after(event: FetchEvent, url: URL, response: Response) {
 
 async function withoutSession(event: FetchEvent, url: URL, control: boolean): Promise<Response> {
   if (!control) {
+    // With the cookie of a former user the server would answer whoever is here now.
+    if (!(await settled())) return signedOut();
     const response = await fetch(event.request).catch(() => unreachable());
     // Somebody is signed in after all: the sign-in passed by this worker.
     if (response.ok) event.waitUntil(learn());
     return response;
   }
   if (url.pathname === `${CONTROL_ROOT}status`) return signedOutStatus();
-  return problem(401, NOT_SIGNED_IN, "Nobody is signed in on this device.");
+  return signedOut();
 }
 
 /** The engine cannot be opened: reads go to the server where it is in reach, writes are refused. */
