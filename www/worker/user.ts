@@ -2,6 +2,7 @@
 
 import { json, signedOut, unreachable } from "./answers.ts";
 import { closeEngine } from "./engine.ts";
+import { heard } from "./heard.ts";
 import { isSignedOut, settling } from "./owed.ts";
 import { hint, roundSoon } from "./rounds.ts";
 import {
@@ -41,7 +42,8 @@ export async function signIn(request: Request, keep: Keep): Promise<Response> {
   } catch {
     return unreachable();
   }
-  if (response.ok) await remember(response.clone(), forgotten(), keep);
+  const named = response.ok ? sessionOf(await bodyOf(response)) : null;
+  if (named) await remember(named, forgotten(), keep);
   return response;
 }
 
@@ -63,24 +65,34 @@ export async function who(request: Request, keep: Keep): Promise<Response> {
   if (!(await settled())) return signedOut();
   const before = forgotten();
   const session = await known();
-  try {
-    const response = await fetch(request, session ? { signal: AbortSignal.timeout(WHO_MILLIS_MAX) } : {});
-    if (response.ok) await remember(response.clone(), before, keep);
-    // When the session at the server has ended, the user's work here goes on; only rounds wait for a new sign-in.
-    if (session && response.status === 401) return json({ ...session, signed_in: false });
-    if (response.status < 500) return response;
-  } catch {
-    // Out of reach, or too slow.
+  const response = await fetch(request, session ? { signal: AbortSignal.timeout(WHO_MILLIS_MAX) } : {}).catch(
+    () => null,
+  );
+  // Out of reach, or too slow.
+  if (!response) return session ? json(session) : unreachable();
+  const named = sessionOf(await bodyOf(response));
+  switch (heard(response.status, named !== null, session !== null)) {
+    case "named":
+      if (named) await remember(named, before, keep);
+      return response;
+    case "passed":
+      return response;
+    // The user's work here goes on; only rounds wait for a new sign-in.
+    case "ended":
+      return json({ ...session, signed_in: false });
+    case "kept":
+      return json(session);
+    case "unreachable":
+      return unreachable();
   }
-  return session ? json(session) : unreachable();
 }
 
 /** Asks the server who is signed in, and remembers it. Never rejects. */
 export async function learn(): Promise<void> {
   if (!(await settled())) return;
   const before = forgotten();
-  const response = await askServer();
-  if (response?.ok) await remember(response, before, () => undefined);
+  const named = await askServer();
+  if (named) await remember(named, before, () => undefined);
 }
 
 /**
@@ -91,30 +103,35 @@ export async function learn(): Promise<void> {
 export async function isSameUser(): Promise<boolean> {
   const before = forgotten();
   const session = await known();
-  const response = await askServer();
-  if (!session || !response?.ok) return true;
-  const copy = response.clone();
-  const current = sessionOf(await response.json().catch(() => null));
-  if (!current || databaseName(current) === databaseName(session)) return true;
-  await remember(copy, before, () => undefined);
+  const current = await askServer();
+  if (!session || !current || databaseName(current) === databaseName(session)) return true;
+  await remember(current, before, () => undefined);
   return false;
 }
 
-async function askServer(): Promise<Response | null> {
-  return fetch("/auth/who", { cache: "no-store", signal: AbortSignal.timeout(WHO_MILLIS_MAX) }).catch(
-    () => null,
-  );
+/** Whom the server names; `null` where it names nobody, or does not answer. */
+async function askServer(): Promise<Session | null> {
+  const signal = AbortSignal.timeout(WHO_MILLIS_MAX);
+  const response = await fetch("/auth/who", { cache: "no-store", signal }).catch(() => null);
+  return response?.ok ? sessionOf(await bodyOf(response)) : null;
+}
+
+/** The body of an answer, which can still be read by others; `null` where it is no JSON. */
+async function bodyOf(response: Response): Promise<unknown> {
+  return response
+    .clone()
+    .json()
+    .catch(() => null);
 }
 
 async function known(): Promise<Session | null> {
   return currentSession().catch(() => null);
 }
 
-/** Remembers whom an answer names that was asked for when so many users were `forgottenBefore`. */
-async function remember(response: Response, forgottenBefore: number, keep: Keep): Promise<void> {
+/** Remembers a user whom the server named when it was asked after `forgottenBefore` users had been forgotten. */
+async function remember(session: Session, forgottenBefore: number, keep: Keep): Promise<void> {
   try {
-    const session = sessionOf(await response.json());
-    if (!session || forgotten() !== forgottenBefore) return;
+    if (forgotten() !== forgottenBefore) return;
     const before = await currentSession();
     await keepSession(session);
     if (!before || databaseName(before) !== databaseName(session)) await closeEngine();
