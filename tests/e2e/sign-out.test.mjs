@@ -46,3 +46,20 @@ test("a sign-out without a server in reach stands when it is back, also for a wo
   assert.equal((await replicas(page)).length, 1);
   assert.equal((await status(page)).signed_in, true);
 });
+
+test("requests while somebody signs out do not make his replica anew", async (t) => {
+  const w = await world(t);
+  const page = await open(w, await w.browser("busy"));
+  const statuses = await page.evaluate(async () => {
+    const get = () => fetch("/api/data/v9.2/contacts?$top=1").then((answer) => answer.status);
+    const out = fetch("/flette/sign-out", { method: "POST" }).then((answer) => answer.status);
+    let ended = false;
+    out.finally(() => {
+      ended = true;
+    });
+    while (!ended) await get();
+    return [await out, await get()];
+  });
+  assert.deepEqual(statuses, [204, 401]);
+  assert.deepEqual(await replicas(page), []);
+});

@@ -4,7 +4,7 @@
 import init, { Flette } from "flette-engine";
 import { matchPrecache } from "workbox-precaching";
 import { profileOf, tablesOf } from "../client/worker-url.ts";
-import { currentSession, databaseName, type Session } from "./session.ts";
+import { currentSession, databaseName, dropSession, type Session } from "./session.ts";
 
 /** Path prefix of the API that the engine answers. */
 export const API_ROOT = "/api/data/v9.2/";
@@ -18,6 +18,10 @@ const MODULE = "/flette_bg.wasm";
 
 let module: Promise<unknown> | null = null;
 let opened: { database: string; engine: Promise<Flette> } | null = null;
+/** Names of the replicas by engine: whoever signs out ends the one that answered, whichever is open by then. */
+const databases = new WeakMap<Flette, string>();
+/** Replicas that are being deleted: no request makes them anew meanwhile. */
+const ending = new Set<string>();
 
 /** Starts the module unless that was done. A failed start is tried again by the next call. */
 function start(): Promise<unknown> {
@@ -35,18 +39,30 @@ async function moduleResponse(): Promise<Response> {
 /** The engine of the signed-in user, or `null` when nobody is signed in. Rejects when it cannot be opened. */
 export async function currentEngine(): Promise<Flette | null> {
   // Both at once; when nobody is signed in, the module is warm for the sign-in that follows.
-  const [session] = await Promise.all([currentSession(), start()]);
+  await Promise.all([currentSession(), start()]);
+  // Asked again: meanwhile he may have signed out.
+  const session = await currentSession();
   return session ? engineOf(session) : null;
 }
 
-/** Deletes the signed-out user's replica. Rejects when it cannot be deleted; it then stays. */
-export async function destroyEngine(): Promise<void> {
-  const before = await opened?.engine;
+/**
+ * Deletes the replica of an engine that may be deleted, and forgets its user. Rejects when it cannot be deleted; it then
+ * stays, and its user with it.
+ */
+export async function destroyEngine(engine: Flette): Promise<void> {
+  const database = databases.get(engine);
+  if (database !== undefined) await end(database, () => engine.destroy());
+}
+
+async function end(database: string, destroy: () => Promise<void>): Promise<void> {
+  ending.add(database);
   try {
-    await before?.destroy();
+    await destroy();
+    await dropSession(database);
   } finally {
     // Closed in any case: where the replica stays, the next request opens it anew.
-    opened = null;
+    if (opened?.database === database) opened = null;
+    ending.delete(database);
   }
 }
 
@@ -60,6 +76,7 @@ export async function closeEngine(): Promise<void> {
 async function engineOf(session: Session): Promise<Flette> {
   const database = databaseName(session);
   if (opened?.database === database) return opened.engine;
+  if (ending.has(database)) throw new Error("Its user is signing out.");
   const before = opened;
   const engine = Flette.open({
     root: API_ROOT,
@@ -70,6 +87,9 @@ async function engineOf(session: Session): Promise<Flette> {
     tables: TABLES,
     page_size: PAGE_SIZE,
     ...(PROFILE === undefined ? {} : { profile: PROFILE }),
+  }).then((flette) => {
+    databases.set(flette, database);
+    return flette;
   });
   const current = { database, engine };
   opened = current;

@@ -39,14 +39,23 @@ export async function keepSession(session: Session): Promise<void> {
   known = Promise.resolve(session);
 }
 
-/** Forgets the user, and notes that the server must hear of it; the replica is deleted by the engine. */
-export async function dropSession(): Promise<void> {
+/**
+ * Forgets the user of a replica that was deleted, and notes that the server must hear of it. Where another user is signed in
+ * by now, he stays, and what the server knows is his session.
+ */
+export async function dropSession(database: string): Promise<void> {
   endings += 1;
-  await run("readwrite", (store) => {
-    store.put(true, OWED);
-    return store.delete(KEY);
+  const isOwn = (found: Session | undefined) => found !== undefined && databaseName(found) === database;
+  const found = await run<Session | undefined>("readwrite", (store) => {
+    const current = store.get(KEY);
+    current.onsuccess = () => {
+      if (!isOwn(current.result)) return;
+      store.put(true, OWED);
+      store.delete(KEY);
+    };
+    return current;
   });
-  known = Promise.resolve(null);
+  if (isOwn(found)) known = Promise.resolve(null);
 }
 
 /** How many users this worker has forgotten: what was asked before the last one says nothing about who is signed in. */

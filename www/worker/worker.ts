@@ -14,7 +14,6 @@ import {
 } from "./answers.ts";
 import { API_ROOT, currentEngine, destroyEngine } from "./engine.ts";
 import { askBeforeRounds, hint, hintWritten, inTurn, roundSoon, rounds } from "./rounds.ts";
-import { dropSession } from "./session.ts";
 import { serveShell } from "./shell.ts";
 import { isSameUser, learn, settled, signIn, signOut, who } from "./user.ts";
 
@@ -95,7 +94,7 @@ async function answer(event: FetchEvent, url: URL): Promise<Response> {
   try {
     const handle = () => engine.handle(event.request);
     const response = await (ROUNDS.test(url.pathname) ? inTurn(() => withRound(handle)) : handle());
-    await after(event, url, response);
+    await after(event, url, engine, response);
     return response;
   } catch (error) {
     return problem(503, UNAVAILABLE, `The offline engine failed: ${reason(error)}`);
@@ -113,11 +112,10 @@ async function withRound(handle: () => Promise<Response>): Promise<Response> {
 }
 
 /** What an answered request sets in motion. */
-async function after(event: FetchEvent, url: URL, response: Response) {
+async function after(event: FetchEvent, url: URL, engine: Flette, response: Response) {
   if (event.request.method === "GET" || !response.ok) return;
   if (url.pathname === `${CONTROL_ROOT}sign-out`) {
-    await destroyEngine();
-    await dropSession();
+    await destroyEngine(engine);
     hint("data");
   } else if (url.pathname.startsWith(CONTROL_ROOT)) {
     hint("data");
