@@ -63,3 +63,29 @@ test("requests while somebody signs out do not make his replica anew", async (t)
   assert.deepEqual(statuses, [204, 401]);
   assert.deepEqual(await replicas(page), []);
 });
+
+test("where the engine cannot be opened, who gives his changes up can sign out", async (t) => {
+  const w = await world(t);
+  const browser = await w.browser("broken");
+  const page = await open(w, browser);
+  // A replica of a later version: this build cannot open it.
+  const name = (await replicas(page))[0];
+  await page.evaluate(
+    (name) =>
+      new Promise((done, fail) => {
+        const request = indexedDB.open(name, 1_000);
+        request.onsuccess = () => {
+          request.result.close();
+          done();
+        };
+        request.onerror = () => fail(request.error);
+      }),
+    name,
+  );
+  await browser.stopWorkers(page);
+  await until("the engine fails", async () => (await send(page, "GET", "/flette/status")).status === 503);
+  assert.equal((await send(page, "POST", "/flette/sign-out")).status, 409);
+  assert.equal((await send(page, "POST", "/flette/sign-out", { unsent: "discard" })).status, 204);
+  assert.deepEqual(await replicas(page), []);
+  assert.equal((await send(page, "GET", WHO)).status, 401);
+});

@@ -6,6 +6,8 @@ const JSON_TYPE = "application/json; odata.metadata=minimal";
 export const UNAVAILABLE = "0x8006088a";
 /** CrmHttpError: the caller is not who he would have to be. */
 export const NOT_SIGNED_IN = "0x80044302";
+/** What the engine answers to a sign-out while changes wait. */
+export const UNSENT = "0x80044188";
 
 /** The server gave no answer. */
 export function unreachable(): Response {

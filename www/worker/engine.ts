@@ -15,6 +15,8 @@ const PROFILE = profileOf(self.location.search);
 /** Rows per pulled page: half of Dataverse's maximum, as the bodies of two pages are the peak of a first sync. */
 const PAGE_SIZE = 2_500;
 const MODULE = "/flette_bg.wasm";
+/** How long the deletion of a replica may take that cannot be opened, milliseconds: a frozen page may hold it up. */
+const DELETE_MILLIS_MAX = 5_000;
 
 let module: Promise<unknown> | null = null;
 let opened: { database: string; engine: Promise<Flette> } | null = null;
@@ -54,6 +56,14 @@ export async function destroyEngine(engine: Flette): Promise<void> {
   if (database !== undefined) await end(database, () => engine.destroy());
 }
 
+/** The same of the signed-in user's replica that cannot be opened. */
+export async function destroyUnopened(): Promise<void> {
+  const session = await currentSession();
+  if (!session) return;
+  const database = databaseName(session);
+  await end(database, () => deleteDatabase(database));
+}
+
 async function end(database: string, destroy: () => Promise<void>): Promise<void> {
   ending.add(database);
   try {
@@ -64,6 +74,22 @@ async function end(database: string, destroy: () => Promise<void>): Promise<void
     if (opened?.database === database) opened = null;
     ending.delete(database);
   }
+}
+
+function deleteDatabase(name: string): Promise<void> {
+  return new Promise((done, fail) => {
+    const late = () => fail(new Error("The replica could not be deleted in time."));
+    const timer = setTimeout(late, DELETE_MILLIS_MAX);
+    const request = indexedDB.deleteDatabase(name);
+    request.onsuccess = () => {
+      clearTimeout(timer);
+      done();
+    };
+    request.onerror = () => {
+      clearTimeout(timer);
+      fail(request.error ?? new Error("The replica could not be deleted."));
+    };
+  });
 }
 
 /** Ends the engine's life before another user's. */

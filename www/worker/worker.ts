@@ -10,9 +10,10 @@ import {
   signedOutStatus,
   tagged,
   UNAVAILABLE,
+  UNSENT,
   unreachable,
 } from "./answers.ts";
-import { API_ROOT, currentEngine, destroyEngine } from "./engine.ts";
+import { API_ROOT, currentEngine, destroyEngine, destroyUnopened } from "./engine.ts";
 import { askBeforeRounds, hint, hintWritten, inTurn, roundSoon, rounds } from "./rounds.ts";
 import { serveShell } from "./shell.ts";
 import { isSameUser, learn, settled, signIn, signOut, who } from "./user.ts";
@@ -84,7 +85,9 @@ async function answer(event: FetchEvent, url: URL): Promise<Response> {
   try {
     engine = await currentEngine();
   } catch (error) {
-    return withoutEngine(event.request, control, error);
+    return isSignOut(event.request, url)
+      ? signOutUnopened(event.request)
+      : withoutEngine(event.request, control, error);
   }
   if (!engine) return withoutSession(event, url, control);
   if (!started) {
@@ -114,7 +117,7 @@ async function withRound(handle: () => Promise<Response>): Promise<Response> {
 /** What an answered request sets in motion. */
 async function after(event: FetchEvent, url: URL, engine: Flette, response: Response) {
   if (event.request.method === "GET" || !response.ok) return;
-  if (url.pathname === `${CONTROL_ROOT}sign-out`) {
+  if (isSignOut(event.request, url)) {
     await destroyEngine(engine);
     hint("data");
   } else if (url.pathname.startsWith(CONTROL_ROOT)) {
@@ -137,6 +140,24 @@ async function withoutSession(event: FetchEvent, url: URL, control: boolean): Pr
   }
   if (url.pathname === `${CONTROL_ROOT}status`) return signedOutStatus();
   return signedOut();
+}
+
+const isSignOut = (request: Request, url: URL) =>
+  request.method === "POST" && url.pathname === `${CONTROL_ROOT}sign-out`;
+
+/** The engine cannot be opened: whether changes wait cannot be told, so that they must be given up by name. */
+async function signOutUnopened(request: Request): Promise<Response> {
+  const body = (await request.json().catch(() => null)) as { unsent?: unknown } | null;
+  if (body?.unsent !== "discard") {
+    return problem(409, UNSENT, "The replica cannot be opened. Changes that were not sent would be lost.");
+  }
+  try {
+    await destroyUnopened();
+  } catch (error) {
+    return problem(503, UNAVAILABLE, `The replica could not be deleted: ${reason(error)}`);
+  }
+  hint("data");
+  return new Response(null, { status: 204 });
 }
 
 /** The engine cannot be opened: reads go to the server where it is in reach, writes are refused. */
