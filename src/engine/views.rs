@@ -25,6 +25,8 @@ pub(super) struct Status {
     progress: Option<serde_json::Value>,
     last_sync: Option<String>,
     pub(super) synced: bool,
+    /// Whether a pull is owed, or was left unfinished, since the last one that ended well.
+    pull_due: bool,
     /// How far going offline has come, while it is wished for.
     going_offline: Option<OnTheWay>,
     generation: u64,
@@ -89,6 +91,7 @@ pub(super) fn status(
             && state.journal.is_empty()
             && (!record.pull_due || planted(Bug::SyncedTooEarly))
             && record.last_sync.is_some(),
+        pull_due: record.pull_due,
         going_offline,
         generation: record.generation,
         signed_in: live.signed_in.get(),

@@ -24,6 +24,7 @@ const calm: Status = {
   going_offline: null,
   last_sync: "2026-01-15T10:02:11Z",
   synced: true,
+  pull_due: false,
   generation: 1,
   signed_in: true,
   problem: null,

@@ -9,7 +9,7 @@
 
 import { isWelcome, pauseAfter, wantsRetry } from "./backoff.ts";
 import { control, FletteError } from "./control.ts";
-import { CHANNEL, type Hint } from "./protocol.ts";
+import { CHANNEL, type Hint, INTERVAL_MILLIS } from "./protocol.ts";
 import { type Registration, register } from "./register.ts";
 import type { Profile, Report, Status } from "./types.ts";
 import { workerUrl } from "./worker-url.ts";
@@ -50,7 +50,6 @@ export interface Snapshot {
   reloadNeeded: boolean;
 }
 
-const INTERVAL_MILLIS = 15 * 60_000;
 /** How often the state is asked for while a round runs, and while all is quiet. */
 const POLL_BUSY_MILLIS = 500;
 const POLL_QUIET_MILLIS = 60_000;

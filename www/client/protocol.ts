@@ -21,3 +21,6 @@ export interface Hello {
 
 /** Background Sync tag of a round. */
 export const SYNC_TAG = "flette-round";
+
+/** A round runs at least this often while somebody is there, milliseconds; a page may be given another interval. */
+export const INTERVAL_MILLIS = 15 * 60_000;

@@ -16,6 +16,7 @@ const calm: Status = {
   going_offline: null,
   last_sync: null,
   synced: true,
+  pull_due: false,
   generation: 1,
   signed_in: true,
   problem: null,

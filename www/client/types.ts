@@ -21,6 +21,8 @@ export interface Status {
   last_sync: string | null;
   /** Nothing is waiting and a pull after the last push succeeded. */
   synced: boolean;
+  /** Whether something was sent, or a pull left unfinished, since the last pull that ended well. */
+  pull_due: boolean;
   /** How far going offline has come, while it is wished for. */
   going_offline: GoingOffline | null;
   generation: number;

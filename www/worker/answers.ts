@@ -66,6 +66,7 @@ export function signedOutStatus(): Response {
     progress: null,
     last_sync: null,
     synced: false,
+    pull_due: false,
     going_offline: null,
     generation: 0,
     signed_in: false,

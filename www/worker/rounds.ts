@@ -3,6 +3,7 @@
 import type { Flette, Report } from "flette-engine";
 import { CHANNEL, type Hint, SYNC_TAG } from "../client/protocol.ts";
 import type { Status } from "../client/types.ts";
+import { isDue } from "./due.ts";
 import { currentEngine } from "./engine.ts";
 import { spaced } from "./spaced.ts";
 
@@ -53,6 +54,13 @@ export function roundSoon(): Promise<void> {
   return pause;
 }
 
+/** The same when this worker's life begins, where a round is due. Resolves when it ended; never rejects. */
+export async function roundOnStart(): Promise<void> {
+  // What the worker was started for goes first.
+  await new Promise((done) => setTimeout(done, DEBOUNCE_MILLIS));
+  if (await isRoundDue().catch(() => true)) await rounds();
+}
+
 /** Rounds until nothing is left. Resolves to whether the server has everything. Never rejects. */
 export function rounds(): Promise<boolean> {
   if (running) {
@@ -92,7 +100,12 @@ async function loop(): Promise<boolean> {
   return done;
 }
 
-async function statusOf(engine: Flette): Promise<Pick<Status, "chosen" | "retry_after_millis">> {
+async function isRoundDue(): Promise<boolean> {
+  const engine = await currentEngine();
+  return engine !== null && isDue(await statusOf(engine), Date.now());
+}
+
+async function statusOf(engine: Flette): Promise<Status> {
   const answer = await engine.handle(new Request(new URL("/flette/status", self.location.origin)));
   if (!answer.ok) throw new Error(`status: ${answer.status}`);
   return answer.json();

@@ -14,7 +14,7 @@ import {
   unreachable,
 } from "./answers.ts";
 import { API_ROOT, currentEngine, destroyEngine, destroyUnopened } from "./engine.ts";
-import { askBeforeRounds, hint, hintWritten, inTurn, roundSoon, rounds } from "./rounds.ts";
+import { askBeforeRounds, hint, hintWritten, inTurn, roundOnStart, roundSoon, rounds } from "./rounds.ts";
 import { serveShell } from "./shell.ts";
 import { isSameUser, learn, settled, signIn, signOut, who } from "./user.ts";
 
@@ -92,7 +92,7 @@ async function answer(event: FetchEvent, url: URL): Promise<Response> {
   if (!engine) return withoutSession(event, url, control);
   if (!started) {
     started = true;
-    event.waitUntil(roundSoon());
+    event.waitUntil(roundOnStart());
   }
   try {
     const handle = () => engine.handle(event.request);
