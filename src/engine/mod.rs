@@ -5,20 +5,19 @@ mod control;
 mod offline;
 mod parity;
 mod passed;
-mod patience;
 mod views;
 
 use crate::api::{self, Answer, Door};
 use crate::error::Result;
 pub use crate::model::Profile;
-use crate::model::{Millis, TraceEvent};
+use crate::model::{Millis, Patience, TraceEvent};
 use crate::platform::{Platform, Transport, TransportError};
 pub use crate::replica::Identity;
-use crate::replica::{Random, Replica};
+use crate::replica::{Draft, Random, Replica};
+use crate::store::Durability;
 use crate::sync::{self, Outside, Progress, Report, SyncConfig};
 use flette_odata::batch::{parse_batch, BatchItem};
 use flette_odata::{Method, ODataError, Request, Response};
-use patience::Patience;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -73,7 +72,8 @@ struct Live {
     progress: Progress,
     /// When, and with how many rows, this life of the engine began to go offline.
     pace: Cell<Option<(Millis, u64)>>,
-    /// How long the server wants to be left alone, as its last answer to a round said.
+    /// How long the server wants to be left alone, as its last answer to a round said, to this life of the engine or an
+    /// earlier one.
     patience: Cell<Option<Patience>>,
 }
 
@@ -103,7 +103,8 @@ impl<P: Platform + 'static> Engine<P> {
         let random: Random = Box::new(move |bytes| chance.random(bytes));
         let replica = Replica::open(platform.store().clone(), random, config.identity).await?;
         replica.trace().note(platform.now(), &TraceEvent::Started);
-        let live = Live { signed_in: Cell::new(true), ..Live::default() };
+        let patience = Cell::new(replica.state().record.patience);
+        let live = Live { signed_in: Cell::new(true), patience, ..Live::default() };
         Ok(Engine { platform, config, replica, live })
     }
 
@@ -221,7 +222,7 @@ impl<P: Platform + 'static> Engine<P> {
         let mut report = sync::round(&self.replica, &outside, &config, &self.live.progress).await;
         drop(syncing);
         self.upkeep(&mut report).await;
-        self.note_ended(&report);
+        self.note_ended(&report).await;
         report
     }
 
@@ -257,12 +258,26 @@ impl<P: Platform + 'static> Engine<P> {
         Outside { transport: self.platform.transport(), now, random }
     }
 
-    fn note_ended(&self, report: &Report) {
+    async fn note_ended(&self, report: &Report) {
         self.live.reachable.set(Some(report.reachable));
         self.live.signed_in.set(!report.signed_out);
         self.live.problem.replace(report.problem.clone());
         let asked = report.retry_after_millis.map(|millis| Patience::asked(millis, self.platform.now()));
         self.live.patience.set(asked);
+        self.keep_patience(asked).await;
+    }
+
+    /// So that the next life of the engine, which may begin a minute later, leaves the server alone, too. Where that cannot be
+    /// written, the server is asked too early, and says it again.
+    async fn keep_patience(&self, asked: Option<Patience>) {
+        if self.replica.state().record.patience == asked {
+            return;
+        }
+        let keep = |draft: &mut Draft| {
+            draft.record.patience = asked;
+            Ok(())
+        };
+        let _ = self.replica.transact(self.platform.now(), Durability::Relaxed, &[], keep).await;
     }
 
     /// After a round, unless another one is due at once: the segments that it left are merged, as long as time is left.

@@ -257,7 +257,7 @@ impl<P: Platform + 'static> Engine<P> {
         let survey = match survey(&self.replica, &outside, &config, &CUSTOMIZATIONS, progress).await {
             Ok(survey) => survey,
             Err(report) => {
-                self.note_ended(&report);
+                self.note_ended(&report).await;
                 return Ok(Some(report));
             }
         };

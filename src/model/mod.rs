@@ -6,6 +6,7 @@ mod ids;
 mod offset;
 mod page_rows;
 mod patch;
+mod patience;
 mod profile;
 mod time;
 mod trace;
@@ -20,6 +21,7 @@ pub use ids::{ChangeSetId, DeviceId, ETag, Key, OpId, Seq};
 pub use offset::{Heard, Offset};
 pub use page_rows::PageRows;
 pub use patch::{Change, FieldEdit, Reason};
+pub use patience::{Patience, PATIENCE_MILLIS_MAX};
 pub use profile::{
     is_fixed, Direction, FieldProfile, LeftOut, Profile, RowsOf, Rule, TableProfile, ViewOf, ME,
     MY_BUSINESS_UNIT,

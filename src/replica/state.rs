@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::journal::{fold, Entry, Journal};
 use crate::mirror::{MirrorTable, RowAt};
 use crate::model::{
-    Conflict, DeviceId, ETag, EntityRef, HlcClock, Key, LeftOut, Millis, PageRows, Profile, Row, Unanswered,
-    Value, Wanted,
+    Conflict, DeviceId, ETag, EntityRef, HlcClock, Key, LeftOut, Millis, PageRows, Patience, Profile, Row,
+    Unanswered, Value, Wanted,
 };
 use crate::store::Revision;
 use flette_odata::edm::Schema;
@@ -93,6 +93,9 @@ pub struct Record {
     /// What pages that did not arrive in time left to those after them.
     #[serde(default)]
     pub page_rows: PageRows,
+    /// How long the server wants to be left alone, as its last answer to a round said.
+    #[serde(default)]
+    pub patience: Option<Patience>,
     /// Who uses the replica.
     pub user: Uuid,
     /// His business unit.
@@ -173,6 +176,7 @@ impl Record {
             unread_views: BTreeSet::new(),
             unanswered: Unanswered::default(),
             page_rows: PageRows::default(),
+            patience: None,
             user: identity.user,
             business_unit: identity.business_unit,
             organization: identity.organization,

@@ -46,3 +46,24 @@ fn a_server_that_is_busy_without_saying_for_how_long_is_asked_again() {
     station.wire.heal();
     assert!(due(&station).ok);
 }
+
+#[test]
+fn an_engine_that_was_stopped_meanwhile_leaves_the_server_alone_too() {
+    let server = Server::start();
+    let mut station = Station::new(&server, "demo", &TABLES);
+    station.sync();
+    station.create("accounts", r#"{"name":"Waits"}"#);
+    station.wire.fail(|_| Some(Fault::Answer(Response::empty(429).header("Retry-After", "600"))));
+    assert_eq!(due(&station).retry_after_millis, Some(600_000));
+    station.wire.heal();
+    station.restart();
+    let asked = station.wire.log.borrow().len();
+    let left = due(&station).retry_after_millis.unwrap_or_default();
+    assert!((500_000..=600_000).contains(&left), "{left}");
+    assert_eq!(station.get("/flette/status")["retry_after_millis"].as_u64().map(|left| left > 0), Some(true));
+    assert_eq!(station.wire.log.borrow().len(), asked, "something was sent");
+    // Somebody's wish goes through, and its answer ends the wait for good.
+    station.post("/flette/sync", "");
+    station.restart();
+    assert!(due(&station).ok && station.journal().is_empty());
+}

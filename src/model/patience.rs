@@ -1,25 +1,26 @@
 //! How long the server wants to be left alone. Pure.
 
-use crate::model::Millis;
+use super::Millis;
+use serde::{Deserialize, Serialize};
 
 /// Longest wait that a server's `Retry-After` is believed, milliseconds: what people made meanwhile should leave today.
-pub(super) const PATIENCE_MILLIS_MAX: u64 = 15 * 60 * 1000;
+pub const PATIENCE_MILLIS_MAX: u64 = 15 * 60 * 1000;
 
-/// A wish for patience and when it was heard (RFC 9110, 10.2.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Patience {
+/// A wish for patience and when it was heard, by this device's clock (RFC 9110, 10.2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patience {
     since: Millis,
     millis: u64,
 }
 
 impl Patience {
     /// What an answer at `now` asked for, at most [`PATIENCE_MILLIS_MAX`].
-    pub(super) fn asked(millis: u64, now: Millis) -> Patience {
+    pub fn asked(millis: u64, now: Millis) -> Patience {
         Patience { since: now, millis: millis.min(PATIENCE_MILLIS_MAX) }
     }
 
     /// What is left of it, milliseconds; `None` when nothing is. A clock that was set back ends it.
-    pub(super) fn left(self, now: Millis) -> Option<u64> {
+    pub fn left(self, now: Millis) -> Option<u64> {
         let waited = u64::try_from(now.0.checked_sub(self.since.0)?).ok()?;
         self.millis.checked_sub(waited).filter(|left| *left > 0)
     }
