@@ -5,10 +5,13 @@ use super::draft::Effects;
 use super::holders::pair_columns;
 use super::{Draft, SeenRow, State};
 use crate::journal::{plan, Entry};
+use crate::mirror::Condition;
 use crate::model::{Change, EntityRef, FieldEdit, Key, Row, Value};
+use flette_odata::collate;
 use flette_odata::edm::{Column, ColumnKind, OnDelete, Table};
-use flette_odata::filter::{CompareOp, Filter};
 use flette_odata::ordered;
+use flette_odata::render::Cell;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -24,45 +27,82 @@ pub(super) struct Aftermath {
 impl Aftermath {
     /// Follows the relationships from every deleted row. The tables must be loaded.
     pub(super) fn of(state: &State) -> Aftermath {
-        let known = |key: &&Key| state.schema.table(&key.table).is_some();
-        let is_last = |entry: &&Entry| state.journal.of(&entry.key).last() == Some(*entry);
-        let deleted = state.journal.deletions().filter(is_last).map(|entry| &entry.key);
-        let mut next: Vec<Key> = deleted.filter(known).cloned().collect();
-        let mut found = Aftermath { gone: ordered::set(next.iter().cloned()), ..Aftermath::default() };
-        if next.is_empty() {
-            return found;
-        }
-        let edited = edited_links(state);
-        // A list and not recursion: a chain of rows may be as long as the table.
-        while let Some(target) = next.pop() {
-            let edited = edited.get(&target).into_iter().flatten().cloned();
-            for (key, on_delete) in untouched_links(state, &target).into_iter().chain(edited) {
-                match on_delete {
-                    OnDelete::Cascade if found.gone.insert(key.clone()) => next.push(key),
-                    OnDelete::RemoveLink => drop(found.unlinked.insert(key)),
-                    OnDelete::Cascade | OnDelete::Restrict | OnDelete::NoCascade => {}
-                }
-            }
-        }
+        let deleted: Vec<Key> = state.journal.deletions().map(|entry| entry.key.clone()).collect();
+        let mut found = Aftermath::default();
+        found.extend(state, deleted);
         found
     }
 
-    /// Whether all of it is still true when this has been done: rows that it says nothing of were changed, and neither pointed
-    /// to one that is gone nor do so now. `state` is what was before. May say no where it would be true.
-    pub(super) fn stands_after(&self, state: &State, effects: &Effects) -> bool {
-        let is_apart = |entry: &Entry| {
-            let link = |value: &Value| match value {
-                Value::Lookup(to) => self.is_gone(&Key::new(to.table.clone(), to.id)),
-                _ => false,
-            };
-            let links = match &entry.change {
-                Change::Create(row) => row.values().any(link),
-                Change::Update(edits) => edits.iter().any(|edit| link(&edit.old) || link(&edit.new)),
-                Change::Delete => true,
-            };
-            !links && !self.touches(&entry.key) && !entry.holders.iter().any(|holder| self.is_gone(holder))
+    /// Adds what hangs on rows that were deleted since, as `state` is now. The tables must be loaded. Gives the rows that it
+    /// had said nothing of, or something else.
+    pub(super) fn extend(&mut self, state: &State, deleted: Vec<Key>) -> BTreeSet<Key> {
+        let is_deleted = |key: &Key| {
+            state.schema.table(&key.table).is_some()
+                && state.journal.of(key).last().is_some_and(|last| last.change.is_delete())
         };
-        effects.is_of_entries_alone() && state.changed_by(effects).all(is_apart)
+        let mut added = BTreeSet::new();
+        for key in deleted.into_iter().filter(is_deleted) {
+            // It has no links any more that could be taken away.
+            self.unlinked.remove(&key);
+            if self.gone.insert(key.clone()) {
+                added.insert(key);
+            }
+        }
+        let mut level = added.clone();
+        if level.is_empty() {
+            return added;
+        }
+        let edited = Edited::of(state);
+        // Level by level: each column is asked once for all rows of a level, and a chain of rows may be as long as the table.
+        while !level.is_empty() {
+            let mut next = BTreeSet::new();
+            for (key, on_delete) in edited.pointing_to(&level).chain(untouched_links(state, &level, &edited))
+            {
+                match on_delete {
+                    OnDelete::Cascade if self.gone.insert(key.clone()) => drop(next.insert(key)),
+                    OnDelete::RemoveLink if self.unlinked.insert(key.clone()) => drop(added.insert(key)),
+                    OnDelete::Cascade | OnDelete::RemoveLink | OnDelete::Restrict | OnDelete::NoCascade => {}
+                }
+            }
+            added.extend(next.iter().cloned());
+            level = next;
+        }
+        added
+    }
+
+    /// Rows whose deletion is all that is to be added when this has been done ([`Aftermath::extend`]): other rows that are
+    /// changed by it neither pointed to one that is gone nor do so now. `state` is what was before. `None` where it has to be
+    /// found out anew; may be that where it would not have to.
+    pub(super) fn deleted_by(&self, state: &State, effects: &Effects) -> Option<Vec<Key>> {
+        if !effects.is_of_entries_alone() {
+            return None;
+        }
+        let mut deleted = Vec::new();
+        for (seq, after) in &effects.entries {
+            match (state.journal.get(*seq), after) {
+                (None, Some(after)) if after.change.is_delete() => deleted.push(after.key.clone()),
+                // Sent, or set aside.
+                (Some(before), Some(after))
+                    if before.change.is_delete() && after.change.is_delete() && before.key == after.key => {}
+                (before, after) if before.into_iter().chain(after).all(|entry| self.is_apart(entry)) => {}
+                (_, _) => return None,
+            }
+        }
+        Some(deleted)
+    }
+
+    /// Whether nothing of this follows from an entry, nor does the entry change anything of it.
+    fn is_apart(&self, entry: &Entry) -> bool {
+        let link = |value: &Value| match value {
+            Value::Lookup(to) => self.is_gone(&Key::new(to.table.clone(), to.id)),
+            _ => false,
+        };
+        let links = match &entry.change {
+            Change::Create(row) => row.values().any(link),
+            Change::Update(edits) => edits.iter().any(|edit| link(&edit.old) || link(&edit.new)),
+            Change::Delete => true,
+        };
+        !links && !self.touches(&entry.key) && !entry.holders.iter().any(|holder| self.is_gone(holder))
     }
 
     /// Whether the row is gone, by itself or with another.
@@ -229,57 +269,78 @@ pub(super) fn rule(column: &Column, target: &str) -> Option<OnDelete> {
     }
 }
 
-/// Who points to a row by a relationship that its deletion follows, among the rows that have entries.
-fn edited_links(state: &State) -> BTreeMap<Key, Vec<(Key, OnDelete)>> {
-    let mut links: BTreeMap<Key, Vec<(Key, OnDelete)>> = BTreeMap::new();
-    for table in &state.schema.tables {
-        for key in state.journal.keys_of(&table.logical_name) {
-            let Some(seen) = state.folded(key) else { continue };
-            for holder in state.journal.of(key).flat_map(|entry| &entry.holders) {
-                links.entry(holder.clone()).or_default().push((key.clone(), OnDelete::Cascade));
-            }
-            for column in &table.columns {
-                let Some(to) = link(&seen.row, column) else { continue };
-                if let Some(rule) = rule(column, &to.table).filter(is_followed) {
-                    let target = Key::new(to.table.clone(), to.id);
-                    links.entry(target).or_default().push((key.clone(), rule));
-                }
+/// The rows that have entries.
+struct Edited {
+    /// Who of them points to a row by a relationship that its deletion follows.
+    links: BTreeMap<Key, Vec<(Key, OnDelete)>>,
+    /// Their ids, by table.
+    ids: BTreeMap<String, Vec<Uuid>>,
+}
+
+impl Edited {
+    fn of(state: &State) -> Edited {
+        let mut found = Edited { links: BTreeMap::new(), ids: BTreeMap::new() };
+        for table in &state.schema.tables {
+            let keys: Vec<&Key> = state.journal.keys_of(&table.logical_name).collect();
+            keys.iter().for_each(|key| found.add(state, table, key));
+            found.ids.insert(table.logical_name.clone(), keys.iter().map(|key| key.id).collect());
+        }
+        found
+    }
+
+    fn add(&mut self, state: &State, table: &Table, key: &Key) {
+        // One that is deleted is not read for this.
+        if state.journal.of(key).last().is_some_and(|last| last.change.is_delete()) {
+            return;
+        }
+        let Some(seen) = state.folded(key) else { return };
+        for holder in state.journal.of(key).flat_map(|entry| &entry.holders) {
+            self.links.entry(holder.clone()).or_default().push((key.clone(), OnDelete::Cascade));
+        }
+        for column in &table.columns {
+            let Some(to) = link(&seen.row, column) else { continue };
+            if let Some(rule) = rule(column, &to.table).filter(is_followed) {
+                let target = Key::new(to.table.clone(), to.id);
+                self.links.entry(target).or_default().push((key.clone(), rule));
             }
         }
     }
-    links
+
+    fn pointing_to<'e>(&'e self, targets: &'e BTreeSet<Key>) -> impl Iterator<Item = (Key, OnDelete)> + 'e {
+        targets.iter().filter_map(|target| self.links.get(target)).flatten().cloned()
+    }
 }
 
-/// The same for one row, among the rows that are as the server told them.
-fn untouched_links(state: &State, target: &Key) -> Vec<(Key, OnDelete)> {
+/// Who points to one of these rows by a relationship that its deletion follows, among the rows that are as the server told
+/// them.
+fn untouched_links(state: &State, targets: &BTreeSet<Key>, edited: &Edited) -> Vec<(Key, OnDelete)> {
+    let mut by_table: BTreeMap<&str, Vec<Uuid>> = BTreeMap::new();
+    targets.iter().for_each(|key| by_table.entry(&key.table).or_default().push(key.id));
     let mut found = Vec::new();
     for table in &state.schema.tables {
         let Some(mirror) = state.tables.get(&table.logical_name).and_then(|t| t.mirror.as_ref()) else {
             continue;
         };
-        let edited: Vec<Uuid> = state.journal.keys_of(&table.logical_name).map(|key| key.id).collect();
-        for column in pair_columns(&state.schema, table, &target.table) {
-            for at in mirror.select(Some(&points_to(column, target.id)), &edited) {
-                let pair = Key::new(table.logical_name.clone(), mirror.id_at(at));
-                found.push((pair, OnDelete::Cascade));
+        let skip = edited.ids.get(&table.logical_name).map(Vec::as_slice).unwrap_or_default();
+        let mut ask = |condition: Condition, rule: OnDelete| {
+            let rows = mirror.select_where(Some(&condition), skip).into_iter();
+            found.extend(rows.map(|at| (Key::new(table.logical_name.clone(), mirror.id_at(at)), rule)));
+        };
+        for (target, ids) in &by_table {
+            for column in pair_columns(&state.schema, table, target) {
+                let values = ids.iter().map(|id| collate::Key::of(Cell::Guid(*id))).collect();
+                ask(Condition::OneOf { column: Cow::Borrowed(column), values }, OnDelete::Cascade);
             }
-        }
-        for column in &table.columns {
-            let Some(rule) = rule(column, &target.table).filter(is_followed) else { continue };
-            for at in mirror.select(Some(&points_to(&column.logical_name, target.id)), &edited) {
+            for column in &table.columns {
+                let Some(rule) = rule(column, target).filter(is_followed) else { continue };
+                let (column, ids) =
+                    (Cow::Borrowed(column.logical_name.as_str()), ids.iter().copied().collect());
                 // The same id may name a row of another target table.
-                if matches!(mirror.cell(at, &column.logical_name), Value::Lookup(to) if to.table == target.table)
-                {
-                    found.push((Key::new(table.logical_name.clone(), mirror.id_at(at)), rule));
-                }
+                ask(Condition::Leads { column, table: Some(Cow::Borrowed(target)), ids }, rule);
             }
         }
     }
     found
-}
-
-fn points_to(column: &str, id: Uuid) -> Filter {
-    Filter::Compare { column: column.to_owned(), op: CompareOp::Equal, value: Value::Guid(id) }
 }
 
 fn is_followed(rule: &OnDelete) -> bool {

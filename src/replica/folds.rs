@@ -6,7 +6,7 @@ use crate::journal::Entry;
 use crate::model::Key;
 use flette_odata::rules::money::CURRENCIES;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 /// Most rows that are kept: some 20 MB. Those beyond are folded anew for each query.
@@ -60,18 +60,28 @@ impl State {
 
     /// What is no longer true once changes are made. Entries matter to their own rows and to those that hold these, unless rows
     /// are deleted here, which others hang on, or a currency changes, by which the amounts of others are reckoned.
-    /// `same_aftermath`: what hangs on rows deleted here stays as it is.
-    pub(super) fn stale_by(&self, effects: &Effects, same_aftermath: bool) -> Stale {
-        let reaches_far = |entry: &Entry| entry.change.is_delete() || entry.key.table == CURRENCIES;
+    /// `is_aftermath_kept`: what hangs on rows deleted here stays as it is, but for what is added, of which is known which rows
+    /// it concerns.
+    pub(super) fn stale_by(&self, effects: &Effects, is_aftermath_kept: bool) -> Stale {
+        let reaches_far =
+            |entry: &Entry| (entry.change.is_delete() && !is_aftermath_kept) || entry.key.table == CURRENCIES;
         let changed = || self.changed_by(effects);
         let far = || {
-            let deleted = !same_aftermath && self.journal.deletions().next().is_some();
+            let deleted = !is_aftermath_kept && self.journal.deletions().next().is_some();
             deleted || self.journal.keys_of(CURRENCIES).next().is_some()
         };
         if !effects.is_of_entries_alone() || changed().any(reaches_far) || far() {
             return Stale::All;
         }
         Stale::Rows(changed().flat_map(|entry| entry.holders.iter().chain([&entry.key])).cloned().collect())
+    }
+
+    /// The same of rows on which something else hangs than before, as they are in what hangs on rows deleted here.
+    pub(super) fn stale_after(rows: BTreeSet<Key>) -> Stale {
+        if rows.iter().any(|key| key.table == CURRENCIES) {
+            return Stale::All;
+        }
+        Stale::Rows(rows.into_iter().collect())
     }
 
     /// Entries that are written or removed, as they were and as they will be.
@@ -193,10 +203,11 @@ mod tests {
         #[test]
         fn rows_that_are_kept_are_as_if_they_were_folded_now(
             steps in prop::collection::vec((0..TABLES.len(), 0..3u128, 0..10u8), 1..40),
+            at_once in 1..4usize,
         ) {
             let replica = replica();
-            for one in steps {
-                change(&replica, |draft| step(draft, one));
+            for some in steps.chunks(at_once) {
+                change(&replica, |draft| some.iter().for_each(|one| step(draft, *one)));
                 kept_are_true(&replica);
             }
         }

@@ -384,7 +384,10 @@ impl State {
             self.kept = Kept::AllButStamps;
         }
         self.record = record;
-        let aftermath = self.aftermath.take().filter(|aftermath| aftermath.stands_after(self, &effects));
+        let aftermath = self.aftermath.take().and_then(|kept| {
+            let deleted = kept.deleted_by(self, &effects)?;
+            Some((kept, deleted))
+        });
         let stale = self.stale_by(&effects, aftermath.is_some());
         self.folds.forget(&stale);
         self.forget();
@@ -440,7 +443,9 @@ impl State {
         for (name, cursor) in effects.cursors {
             self.tables.entry(name).or_default().cursor = cursor;
         }
-        if let Some(aftermath) = aftermath {
+        if let Some((mut aftermath, deleted)) = aftermath {
+            let added = aftermath.extend(self, deleted);
+            self.folds.forget(&State::stale_after(added));
             self.aftermath = aftermath.into();
         }
     }
