@@ -144,8 +144,7 @@ impl Draft<'_> {
     /// The row after the deletions of this draft: without links to rows that are gone by them; `None` when it went with
     /// one.
     pub(super) fn after_deletions(&self, key: &Key, mut seen: SeenRow) -> Option<SeenRow> {
-        let mut drafted = self.effects.entries.values().flatten();
-        if !drafted.any(|entry| entry.change == Change::Delete) {
+        if !self.drafted.deletes {
             return Some(seen);
         }
         if self.goes_with_drafted(key) {

@@ -1,5 +1,6 @@
 //! A transaction in the making: reads see what it has drafted, nothing shows outside before it is durable.
 
+use super::drafted::Drafted;
 use super::{Cursor, Record, SeenRow, State};
 use crate::error::{Error, Result};
 use crate::journal::{Entry, EntryState};
@@ -83,6 +84,7 @@ pub struct Draft<'a> {
     now: Millis,
     random: &'a dyn Fn(&mut [u8]),
     pub(super) change_set: Option<ChangeSetId>,
+    pub(super) drafted: Drafted,
     /// What will be written.
     pub effects: Effects,
     /// Small things; written when changed.
@@ -92,7 +94,8 @@ pub struct Draft<'a> {
 impl<'a> Draft<'a> {
     pub(super) fn new(state: &'a State, now: Millis, random: &'a dyn Fn(&mut [u8])) -> Draft<'a> {
         let record = state.record.clone();
-        Draft { state, now, random, change_set: None, effects: Effects::default(), record }
+        let (drafted, effects) = (Drafted::default(), Effects::default());
+        Draft { state, now, random, change_set: None, drafted, effects, record }
     }
 
     /// Tables and columns.
@@ -132,7 +135,8 @@ impl<'a> Draft<'a> {
     pub fn entries_of(&self, key: &Key) -> Vec<Entry> {
         let stored =
             self.state.journal.of(key).filter(|e| !self.effects.entries.contains_key(&e.seq)).cloned();
-        let drafted = self.effects.entries.values().flatten().filter(|e| e.key == *key).cloned();
+        let drafted = self.drafted.of(key).filter_map(|seq| self.effects.entries.get(&seq)?.as_ref());
+        let drafted = drafted.filter(|e| e.key == *key).cloned();
         ordered::list_by_key(stored.chain(drafted).collect(), |entry: &Entry| entry.seq)
     }
 
@@ -189,6 +193,7 @@ impl<'a> Draft<'a> {
             return Err(Error::Damaged(format!("id map of {}: {} is mapped already", local.table, local.id)));
         }
         self.effects.ids.push((local, server));
+        self.drafted.forget_rows();
         Ok(())
     }
 
@@ -298,7 +303,14 @@ impl<'a> Draft<'a> {
             added: false,
             first_sent: None,
         };
-        self.effects.entries.insert(seq, Some(entry));
+        self.set(seq, Some(entry));
+    }
+
+    fn set(&mut self, seq: Seq, entry: Option<Entry>) {
+        let known = [self.state.journal.get(seq), self.entry_at(seq), entry.as_ref()];
+        let keys: Vec<Key> = known.into_iter().flatten().map(|entry| entry.key.clone()).collect();
+        self.drafted.add(seq, &keys, entry.as_ref());
+        self.effects.entries.insert(seq, entry);
     }
 
     /// The server's clock when it showed what is taken over here: what is made of it comes later.
@@ -328,12 +340,12 @@ impl<'a> Draft<'a> {
 
     /// Writes an entry again (merged, sent, parked).
     pub fn put(&mut self, entry: Entry) {
-        self.effects.entries.insert(entry.seq, Some(entry));
+        self.set(entry.seq, Some(entry));
     }
 
     /// Removes an entry: accepted, merged away or discarded.
     pub fn remove(&mut self, seq: Seq) {
-        self.effects.entries.insert(seq, None);
+        self.set(seq, None);
     }
 
     /// Traces an event once the transaction is durable.

@@ -6,6 +6,7 @@
 mod aftermath;
 mod cursor;
 mod draft;
+mod drafted;
 mod find;
 mod folds;
 mod holders;
