@@ -195,22 +195,22 @@ impl Draft<'_> {
     /// Only rows with entries can point to a row that the server never had.
     pub(super) fn leave(&mut self, gone: &Key) -> Vec<Key> {
         let mut follow = self.held_by(gone);
-        for table in &self.schema().tables {
-            for key in self.keys_with_entries(&table.logical_name) {
-                // Also where it is not shown, since it hangs on a row that is gone.
-                let Some(seen) = self.state().fold_with(&key, self.entries_of(&key).iter()) else { continue };
-                for column in &table.columns {
-                    let points_there =
-                        link(&seen.row, column).is_some_and(|to| to.id == gone.id && to.table == gone.table);
-                    match rule(column, &gone.table).filter(|_| points_there) {
-                        Some(OnDelete::Cascade) => follow.push(key.clone()),
-                        Some(OnDelete::RemoveLink) => {
-                            let name = column.logical_name.clone();
-                            let old = seen.row.get(&name).cloned().unwrap_or_default();
-                            self.amend(&key, vec![FieldEdit { name, old, new: Value::Null }]);
-                        }
-                        Some(OnDelete::Restrict | OnDelete::NoCascade) | None => {}
+        let schema = self.schema();
+        for key in self.with_links_to(gone) {
+            let Some(table) = schema.table(&key.table) else { continue };
+            // Also where it is not shown, since it hangs on a row that is gone.
+            let Some(seen) = self.state().fold_with(&key, self.entries_of(&key).iter()) else { continue };
+            for column in &table.columns {
+                let points_there =
+                    link(&seen.row, column).is_some_and(|to| to.id == gone.id && to.table == gone.table);
+                match rule(column, &gone.table).filter(|_| points_there) {
+                    Some(OnDelete::Cascade) => follow.push(key.clone()),
+                    Some(OnDelete::RemoveLink) => {
+                        let name = column.logical_name.clone();
+                        let old = seen.row.get(&name).cloned().unwrap_or_default();
+                        self.amend(&key, vec![FieldEdit { name, old, new: Value::Null }]);
                     }
+                    Some(OnDelete::Restrict | OnDelete::NoCascade) | None => {}
                 }
             }
         }
@@ -241,15 +241,10 @@ impl Draft<'_> {
     /// Rows with entries that a row holds.
     pub fn held_by(&self, holder: &Key) -> Vec<Key> {
         let stored = self.state().journal.held_by(holder).map(|entry| self.entry(entry.seq));
-        let drafted = self.effects.entries.values().cloned();
-        let held = stored.chain(drafted).flatten().filter(|entry| entry.holders.contains(holder));
-        held.map(|entry| entry.key).collect()
-    }
-
-    fn keys_with_entries(&self, table: &str) -> BTreeSet<Key> {
-        let stored = self.state().journal.keys_of(table);
-        let drafted = self.effects.entries.values().flatten().map(|entry| &entry.key);
-        ordered::set(stored.chain(drafted.filter(|key| key.table == table)).cloned())
+        let held = stored.flatten().filter(|entry| entry.holders.contains(holder)).map(|entry| entry.key);
+        let drafted = self.effects.entries.values().flatten();
+        let drafted = drafted.filter(|entry| entry.holders.contains(holder)).map(|entry| entry.key.clone());
+        held.chain(drafted).collect()
     }
 }
 

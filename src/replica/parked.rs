@@ -47,18 +47,24 @@ impl Draft<'_> {
         let missed =
             |entry: &&Entry| matches!(&entry.state, EntryState::Parked(reason) if reason.is_out_of_scope());
         let keys: BTreeSet<Key> = self.all_entries().filter(missed).map(|entry| entry.key.clone()).collect();
-        keys.iter().for_each(|key| self.release(key));
+        self.release_all(keys.into_iter().collect());
     }
 
     /// Lets what is parked of a row wait again, with all rows of its change sets.
     pub(super) fn release(&mut self, key: &Key) {
-        let (mut rows, mut done) = (vec![key.clone()], BTreeSet::new());
+        self.release_all(vec![key.clone()]);
+    }
+
+    fn release_all(&mut self, mut rows: Vec<Key>) {
+        let (mut done, mut sets) = (BTreeSet::new(), BTreeSet::new());
         while let Some(key) = rows.pop() {
             if !done.insert(key.clone()) {
                 continue;
             }
             for mut entry in self.entries_of(&key) {
-                rows.extend(entry.change_set.into_iter().flat_map(|set| self.rows_of(set)));
+                // A set may have as many rows as there are: each is walked once.
+                let set = entry.change_set.filter(|set| sets.insert(*set));
+                rows.extend(set.into_iter().flat_map(|set| self.rows_of(set)));
                 if entry.is_parked() {
                     entry.state = EntryState::Waiting;
                     self.put(entry);
@@ -207,7 +213,8 @@ impl Draft<'_> {
                 Change::Delete => Vec::new(),
             }
         };
-        self.all_entries().cloned().flat_map(of).collect()
+        let rows = self.with_links_to(gone);
+        rows.iter().flat_map(|key| self.entries_of(key)).flat_map(of).collect()
     }
 
     /// Makes a parked new row one with a row that the server has: its values become edits of that row, and from here on
