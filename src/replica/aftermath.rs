@@ -3,6 +3,7 @@
 
 use super::draft::Effects;
 use super::holders::pair_columns;
+use super::state::etag_without;
 use super::{Draft, SeenRow, State};
 use crate::journal::{plan, Entry};
 use crate::mirror::Condition;
@@ -126,15 +127,8 @@ impl Aftermath {
             return None;
         }
         if self.unlinked.contains(key) {
-            for column in table.iter().flat_map(|table| &table.columns) {
-                let points_nowhere = |to: &EntityRef| {
-                    rule(column, &to.table) == Some(OnDelete::RemoveLink)
-                        && self.is_gone(&Key::new(to.table.clone(), to.id))
-                };
-                if link(&seen.row, column).is_some_and(points_nowhere) {
-                    seen.row.insert(column.logical_name.clone(), Value::Null);
-                }
-            }
+            let is_lost = |to: &Key| self.is_gone(to);
+            take_links(table, &mut seen, is_lost);
         }
         Some(seen)
     }
@@ -151,15 +145,7 @@ impl Draft<'_> {
             return None;
         }
         let schema = self.schema();
-        for column in schema.table(&key.table).iter().flat_map(|table| &table.columns) {
-            let lets_go = |to: &EntityRef| {
-                rule(column, &to.table) == Some(OnDelete::RemoveLink)
-                    && self.goes_with_drafted(&Key::new(to.table.clone(), to.id))
-            };
-            if link(&seen.row, column).is_some_and(lets_go) {
-                seen.row.insert(column.logical_name.clone(), Value::Null);
-            }
-        }
+        take_links(schema.table(&key.table), &mut seen, |to| self.goes_with_drafted(to));
         Some(seen)
     }
 
@@ -246,6 +232,22 @@ impl Draft<'_> {
         let drafted = drafted.filter(|entry| entry.holders.contains(holder)).map(|entry| entry.key.clone());
         held.chain(drafted).collect()
     }
+}
+
+/// Takes those links away that a row loses when the rows are gone to which they lead. It is another version then.
+fn take_links(table: Option<&Table>, seen: &mut SeenRow, is_lost: impl Fn(&Key) -> bool) {
+    let mut lost = Vec::new();
+    for column in table.iter().flat_map(|table| &table.columns) {
+        let points_nowhere = |to: &EntityRef| {
+            rule(column, &to.table) == Some(OnDelete::RemoveLink)
+                && is_lost(&Key::new(to.table.clone(), to.id))
+        };
+        if link(&seen.row, column).is_some_and(points_nowhere) {
+            seen.row.insert(column.logical_name.clone(), Value::Null);
+            lost.push(column.logical_name.as_str());
+        }
+    }
+    seen.etag = etag_without(&seen.etag, &lost);
 }
 
 fn link<'r>(row: &'r Row, column: &Column) -> Option<&'r EntityRef> {

@@ -223,4 +223,24 @@ mod tests {
         assert!(Rc::ptr_eq(&first, &kept(0)), "nothing of it has changed");
         assert_ne!(second.row["lastname"], kept(1).row["lastname"]);
     }
+
+    #[test]
+    fn a_row_that_loses_a_link_by_a_deletion_is_another_version_of_it() {
+        let replica = replica();
+        let offer = key(("opportunity", 0));
+        let etag = || replica.state().seen_row(&offer).unwrap().etag.clone();
+        let told = etag();
+        change(&replica, |draft| draft.delete(&key(("account", 0))));
+        assert_eq!(replica.state().seen_row(&offer).unwrap().row["parentaccountid"], Value::Null);
+        let without = etag();
+        assert_ne!(without, told);
+        change(&replica, |draft| draft.delete(&key(("account", 1))));
+        assert_eq!(etag(), without, "nothing of it has changed");
+        let given_up = |draft: &mut Draft| {
+            let entries = draft.entries_of(&key(("account", 0)));
+            entries.iter().for_each(|entry| draft.remove(entry.seq));
+        };
+        change(&replica, given_up);
+        assert_eq!(etag(), told);
+    }
 }

@@ -213,11 +213,25 @@ impl TableState {
     }
 }
 
-/// Changes with all that the row is made of: its entries, one taken back included, and what the server last said.
-fn local_etag(last: &Entry, entries: usize, mirror: Option<&ETag>) -> String {
-    let upon: String =
-        mirror.map(|etag| etag.0.chars().filter(char::is_ascii_alphanumeric).collect()).unwrap_or_default();
-    format!("W/\"local-{}-{entries}-{upon}\"", last.seq.0)
+/// Changes with all that the row is made of: its entries, one taken back or corrected included, and what the server last said.
+/// An entry that is corrected stays where it is, and what is asked for by it gets another operation.
+fn local_etag(entries: &[&Entry], sets: &[&Entry], last: &Entry, mirror: Option<&ETag>) -> String {
+    let first = entries.first().map_or_else(String::new, |first| first.op.0.simple().to_string());
+    let upon = mirror.map(|etag| plain(&etag.0)).unwrap_or_default();
+    format!("W/\"local-{}-{}-{first}-{upon}\"", last.seq.0, entries.len() + sets.len())
+}
+
+/// The etag of a row that lost what these columns pointed to, and is else as another one says: the columns alone make the
+/// difference.
+pub(super) fn etag_without(upon: &str, lost: &[&str]) -> String {
+    match upon.is_empty() || lost.is_empty() {
+        true => upon.to_owned(),
+        false => format!("W/\"local-without-{}-{}\"", lost.join("-"), plain(upon)),
+    }
+}
+
+fn plain(etag: &str) -> String {
+    etag.chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
 /// Everything the replica holds in memory.
@@ -298,7 +312,7 @@ impl State {
         let Some(last) = entries.iter().chain(&sets).max_by_key(|entry| entry.seq) else {
             return mirror.map(|(row, etag)| SeenRow { row, etag: etag.0, pending: false });
         };
-        let etag = local_etag(last, entries.len() + sets.len(), mirror.as_ref().map(|(_, etag)| etag));
+        let etag = local_etag(&entries, &sets, last, mirror.as_ref().map(|(_, etag)| etag));
         let owner = mirror.as_ref().and_then(|(row, _)| row.get("ownerid").cloned());
         let mut row = fold(mirror.map(|(row, _)| row), entries.iter().copied())?;
         if let Some(table) = self.schema.table(&key.table) {

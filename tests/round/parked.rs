@@ -37,7 +37,10 @@ fn a_refused_new_row_is_corrected_by_an_edit_and_goes_again() {
     let server = Server::start();
     let (station, here, _) = refused(&server);
     let before = op(&station, "account");
+    let etag = || station.get(&format!("accounts({here})?$select=name"))["@odata.etag"].clone();
+    let shown = etag();
     station.patch(&format!("accounts({here})"), r#"{"accountnumber":"8"}"#);
+    assert_ne!(etag(), shown, "it is another version of the row");
     assert_eq!(states(&station), [("create".to_owned(), "waiting".to_owned())]);
     assert_ne!(op(&station, "account"), before, "it is another request");
     station.sync();
