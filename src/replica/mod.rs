@@ -17,6 +17,7 @@ mod parked;
 mod query;
 mod redirect;
 mod resolve;
+mod restrict;
 mod state;
 mod upkeep;
 mod view;

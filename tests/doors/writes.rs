@@ -81,6 +81,8 @@ const CREATES: &[Case] = &[
         RETURN_ALL,
         r#"{"accountid":"{a24}","name":"Kroner","revenue":100,"creditlimit":0.05,"transactioncurrencyid@odata.bind":"/transactioncurrencies({nok})"}"#,
     ),
+    // A row points to it by a relationship that restricts its deletion.
+    (405, "DELETE", "transactioncurrencies({nok})", "", ""),
     (400, "POST", "accounts", "", r#"{"accountid":"{a25}","name":"Mine","revenue_base":1}"#),
     (204, "PATCH", "accounts({a18})", "", r#"{"name":"Upserted"}"#),
     (204, "PATCH", "accounts({a18})", "", r#"{"name":"Upserted again"}"#),

@@ -151,6 +151,7 @@ fn carry_out(draft: &mut Draft, call: Call<'_>, schema: &Schema, operation: Oper
         }
         Operation::Delete { table, id, condition } => {
             let (key, _) = existing(draft, &table, id, &condition)?;
+            draft.check_delete(&key)?;
             draft.delete(&key);
             Ok(Done { row: None, reply: Reply::Quiet })
         }
