@@ -53,13 +53,13 @@ pub(super) enum Kind {
 /// where it still stands at that place. It does not where a damaged segment was found meanwhile, another context went on, or
 /// the feed was given up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Place(Cursor);
+pub(super) struct Place(Box<Cursor>);
 
 impl Place {
     /// Without what rows change that come in beside the feed.
     pub(super) fn of(cursor: &Cursor) -> Place {
         let (next_segment, stirred, outside) = (0, false, BTreeSet::new());
-        Place(Cursor { next_segment, stirred, outside, ..cursor.clone() })
+        Place(Box::new(Cursor { next_segment, stirred, outside, ..cursor.clone() }))
     }
 
     /// Whether what is asked from there by a link is what changed since all rows were read, and not rows that are yet to come.
