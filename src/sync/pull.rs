@@ -62,10 +62,8 @@ pub(super) async fn pull<S: Store, T: Transport>(
         let stirred: Vec<String> = tables.filter(|name| is_stirred(run, name) && !waits(name)).collect();
         whole &= pull_tables(run, &stirred, &mut Replies::new()).await?;
     }
-    if let Some(stop) = failed {
-        return Err(stop);
-    }
-    Ok(whole && !run.config.tables.iter().any(|name| is_stirred(run, name)))
+    let stirred = run.config.tables.iter().any(|name| is_stirred(run, name));
+    failed.map_or(Ok(whole && !stirred), Err)
 }
 
 /// Parties are read before activities, so that most often no activity has a newer version here than its set.
