@@ -3,6 +3,7 @@
 
 mod control;
 mod offline;
+mod outward;
 mod parity;
 mod passed;
 mod views;
@@ -123,7 +124,7 @@ impl<P: Platform + 'static> Engine<P> {
                 fallback.header(SOURCE_HEADER, "replica")
             }
             Answer::Elsewhere(_) if may_write(&request) => self.pass_write_on(request).await,
-            Answer::Elsewhere(fallback) => self.pass_on(request, fallback).await,
+            Answer::Elsewhere(fallback) => self.pass_on(self.outward(request), fallback).await,
         }
     }
 
@@ -153,6 +154,7 @@ impl<P: Platform + 'static> Engine<P> {
         match self.answer(&request).await {
             Answer::Here(response) => response.header(SOURCE_HEADER, "replica"),
             Answer::Elsewhere(fallback) => {
+                let request = self.outward(request);
                 let answer = self.pass_on(request.clone(), fallback).await;
                 self.learn(&request, &answer).await;
                 answer

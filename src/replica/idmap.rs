@@ -6,6 +6,9 @@ use flette_odata::filter::Filter;
 use std::collections::HashMap;
 use uuid::Uuid;
 
+/// Length of an id in a text: hexadecimal digits and four hyphens.
+const ID_LENGTH: usize = 36;
+
 /// The map. Rows that keep the id they were made with are not in it.
 #[derive(Debug, Clone, Default)]
 pub struct IdMap {
@@ -68,6 +71,28 @@ impl IdMap {
         }
     }
 
+    /// A text for the server: where an id stands that only this device knows, in whichever case, that of the server stands
+    /// in its place. `None` where there is none. The length stays, and what stands around an id does not matter: ids are
+    /// unique over tables (RFC 9562).
+    pub fn for_server(&self, text: &[u8]) -> Option<Vec<u8>> {
+        if self.is_empty() {
+            return None;
+        }
+        let servers: HashMap<Uuid, Uuid> =
+            self.to_server.iter().map(|(local, server)| (local.id, *server)).collect();
+        let mut changed: Option<Vec<u8>> = None;
+        for (at, window) in text.windows(ID_LENGTH).enumerate() {
+            let server = id_of(window).and_then(|id| servers.get(&id));
+            if let Some(server) = server {
+                let changed = changed.get_or_insert_with(|| text.to_vec());
+                if let Some(place) = changed.get_mut(at..at + ID_LENGTH) {
+                    server.hyphenated().encode_lower(place);
+                }
+            }
+        }
+        changed
+    }
+
     /// The id under which the replica keeps a row that is asked for by either of its ids.
     pub fn resolve(&self, key: &Key) -> Uuid {
         self.to_server.get(key).copied().unwrap_or(key.id)
@@ -102,6 +127,12 @@ impl IdMap {
     }
 }
 
+/// The id that a text of [`ID_LENGTH`] bytes is.
+fn id_of(text: &[u8]) -> Option<Uuid> {
+    let hyphens = [8, 13, 18, 23].iter().all(|at| text.get(*at) == Some(&b'-'));
+    hyphens.then(|| Uuid::try_parse_ascii(text).ok()).flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +148,25 @@ mod tests {
         assert_eq!(map.resolve(&Key::new("account", a)), b);
         assert_eq!(map.resolve(&Key::new("account", b)), b);
         assert_eq!(map.resolve(&Key::new("contact", a)), a);
+    }
+
+    #[test]
+    fn a_text_for_the_server_has_the_ids_that_it_knows() {
+        let (here, there, other) =
+            (Uuid::from_u128(0xAB << 64), Uuid::from_u128(2), Uuid::from_u128(0xAB << 64 | 1));
+        let mut map = IdMap::default();
+        let all = |here: &Uuid| {
+            let loud = here.to_string().to_uppercase();
+            format!("a({here})?x=%27{loud}%27&y=%7b{here}%7D&z={other}{here}")
+        };
+        assert_eq!(map.for_server(all(&here).as_bytes()), None);
+        map.insert(Key::new("account", here), there).unwrap();
+        let expected = all(&here).replace(&here.to_string(), &there.to_string());
+        let expected = expected.replace(&here.to_string().to_uppercase(), &there.to_string());
+        assert_eq!(map.for_server(all(&here).as_bytes()), Some(expected.into_bytes()));
+        for same in [other.to_string(), there.to_string(), "a-".repeat(40), here.simple().to_string()] {
+            assert_eq!(map.for_server(same.as_bytes()), None, "{same}");
+        }
     }
 
     #[test]

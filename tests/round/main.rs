@@ -5,6 +5,7 @@
 mod added;
 mod amounts;
 mod apart;
+mod beyond;
 mod chance;
 mod changes;
 mod closed;

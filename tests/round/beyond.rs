@@ -1,0 +1,91 @@
+//! What is beyond the replica and goes to the server, by way of a whole engine: which ids it goes by, and what of the changes
+//! that wait here is seen meanwhile.
+
+use crate::station::Station;
+use crate::support::{Fault, Server, TABLES};
+use flette_odata::{Method, Request, Response, Uuid};
+use serde_json::{json, Value};
+
+/// Without contacts.
+const FEW_TABLES: [&str; 4] = ["transactioncurrency", "businessunit", "systemuser", "account"];
+/// Contacts of which most columns are not kept.
+const FEW_COLUMNS: &str = r#"{"contact":{"columns":["jobtitle","parentcustomerid"]}}"#;
+
+/// A station whose new account was merged into one that the server has. Gives both ids.
+fn merged(server: &Server, profile: &str) -> (Station, Uuid, Uuid) {
+    let station = Station::with_profile(server, "demo", &FEW_TABLES, profile);
+    station.sync();
+    let there =
+        server.user("admin").create("accounts", r#"{"name":"There","accountnumber":"7","telephone1":"1"}"#);
+    let here = station.create("accounts", r#"{"name":"Here","accountnumber":"7"}"#);
+    station.post("/flette/sync", "");
+    let op = station.journal()[0]["op"].as_str().unwrap().to_owned();
+    station.post(&format!("/flette/journal/{op}/merge"), &format!(r#"{{"id":"{there}"}}"#));
+    station.sync();
+    (station, here, there)
+}
+
+fn source(answer: &Response) -> &str {
+    answer.headers.get("Flette-Source").unwrap_or_default()
+}
+
+fn body(answer: &Response) -> String {
+    String::from_utf8_lossy(&answer.body).into_owned()
+}
+
+/// A batch of requests, each with the lines that it has.
+fn batch(station: &Station, parts: &[String]) -> Response {
+    let part = |lines: &String| {
+        format!("--b\nContent-Type: application/http\nContent-Transfer-Encoding: binary\n\n{lines}\n")
+    };
+    let mut request = Request::new(Method::Post, format!("{}$batch", station.wire.root()));
+    request.headers.set("Content-Type", "multipart/mixed;boundary=b");
+    request.body = (parts.iter().map(part).collect::<String>() + "--b--\n").into_bytes();
+    pollster::block_on(station.engine.handle(request))
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\n\n")
+}
+
+#[test]
+fn what_is_passed_on_names_a_merged_row_as_the_server_does() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let (station, here, there) = merged(&server, "{}");
+    let child =
+        format!(r#"{{"lastname":"Child","parentcustomerid_account@odata.bind":"/accounts({here})"}}"#);
+    assert_eq!(source(&station.post("contacts", &child)), "network");
+    let lines = format!("POST contacts HTTP/1.1\nContent-Type: application/json\n\n{child}\n");
+    let answer = batch(&station, &[lines]);
+    assert!(answer.is_success() && body(&answer).contains("HTTP/1.1 204"), "{}", body(&answer));
+    let shouted = here.to_string().to_uppercase();
+    let fetch = format!(
+        "%3Cfetch%3E%3Centity%20name%3D%22contact%22%3E%3Cfilter%3E%3Ccondition%20attribute%3D%22parentcustomerid%22\
+         %20operator%3D%22eq%22%20value%3D%22{shouted}%22%2F%3E%3C%2Ffilter%3E%3C%2Fentity%3E%3C%2Ffetch%3E"
+    );
+    for path in [
+        format!("contacts?$filter=_parentcustomerid_value%20eq%20{here}"),
+        format!("contacts?$filter=_parentcustomerid_value%20eq%20{shouted}"),
+        format!("contacts?fetchXml={fetch}"),
+    ] {
+        let found = station.get(&path)["value"].clone();
+        let parents: Vec<&Value> =
+            found.as_array().unwrap().iter().map(|row| &row["_parentcustomerid_value"]).collect();
+        assert_eq!(parents, [&json!(there.to_string()); 2], "{path}");
+    }
+    assert_eq!(online.json("contacts")["value"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn an_edit_of_a_merged_row_outside_of_the_profile_makes_no_second_row() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let (station, here, there) = merged(&server, r#"{"account":{"rows":"websiteurl eq null"}}"#);
+    online.patch("accounts", there, r#"{"websiteurl":"http://x"}"#);
+    station.sync();
+    let answer = station.ask(Method::Patch, &format!("accounts({here})"), r#"{"fax":"9"}"#);
+    assert_eq!((answer.status, source(&answer)), (204, "network"));
+    assert_eq!(online.json(&format!("accounts({there})"))["fax"], "9");
+    assert_eq!(online.json("accounts?$select=name")["value"].as_array().unwrap().len(), 1);
+}
