@@ -30,6 +30,7 @@ pub(super) fn answer(state: &State, operation: &Operation, door: Door<'_>, root:
 fn read_rows(state: &State, operation: &Operation, door: Door<'_>, root: &str, url: &str) -> Answer {
     let here = |table: &str| super::table_not_here(state, table, door).is_none();
     let view = View::new(state, &here, door.now);
+    super::scope::lacking_columns(state, operation).into_iter().for_each(|table| view.lacks(table));
     let answered = answer::check_supported(operation).and_then(|()| {
         let beyond = || ODataError::not_implemented("The request is not available offline.");
         answer::respond(&view, root, url, operation)?.ok_or_else(beyond)
@@ -37,7 +38,7 @@ fn read_rows(state: &State, operation: &Operation, door: Door<'_>, root: &str, u
     match answered {
         Ok(response) => {
             let response = mark_incomplete(&view, response);
-            match super::scope::better_there(state, operation, &view.lacking()) {
+            match super::scope::better_there(state, operation, &view) {
                 true => Answer::Elsewhere(response),
                 false => Answer::Here(response),
             }

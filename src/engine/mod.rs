@@ -5,6 +5,7 @@ mod control;
 mod offline;
 mod outward;
 mod parity;
+mod parts;
 mod passed;
 mod views;
 
@@ -124,7 +125,10 @@ impl<P: Platform + 'static> Engine<P> {
                 fallback.header(SOURCE_HEADER, "replica")
             }
             Answer::Elsewhere(_) if may_write(&request) => self.pass_write_on(request).await,
-            Answer::Elsewhere(fallback) => self.pass_on(self.outward(request), fallback).await,
+            Answer::Elsewhere(fallback) => match self.parts_to_read(&request) {
+                Some(parts) => self.answer_parts(&request, parts).await,
+                None => self.pass_on(self.outward(request), fallback).await,
+            },
         }
     }
 

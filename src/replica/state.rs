@@ -282,6 +282,17 @@ impl State {
         has_entries || self.aftermath().touches(key)
     }
 
+    /// Whether a change of the row waits, or one that bears on it.
+    pub fn waits(&self, key: &Key) -> bool {
+        self.is_touched(&Key::new(key.table.clone(), self.id_map.resolve(key)))
+    }
+
+    /// Whether such a change waits of any row of a table.
+    pub fn table_waits(&self, table: &str) -> bool {
+        let mut edited = self.journal.keys_of(table).chain(self.journal.holders_of(table));
+        edited.next().is_some() || self.aftermath().of_table(table).next().is_some()
+    }
+
     /// Rows of a table that are not as mirror alone says.
     pub(super) fn touched(&self, table: &str) -> BTreeSet<Key> {
         let edited = self.journal.keys_of(table).chain(self.journal.holders_of(table));

@@ -89,3 +89,75 @@ fn an_edit_of_a_merged_row_outside_of_the_profile_makes_no_second_row() {
     assert_eq!(online.json(&format!("accounts({there})"))["fax"], "9");
     assert_eq!(online.json("accounts?$select=name")["value"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn whole_rows_are_shown_as_far_as_they_are_here_while_changes_of_them_wait() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let account = online.create("accounts", r#"{"name":"A"}"#);
+    let other = online.create("contacts", r#"{"lastname":"Other","telephone1":"1"}"#);
+    let station = Station::with_profile(&server, "demo", &TABLES, FEW_COLUMNS);
+    station.sync();
+    let whole = "contacts";
+    assert_eq!(source(&station.ask(Method::Get, whole, "")), "network");
+    let new = station.create(
+        "contacts",
+        &format!(r#"{{"lastname":"New","parentcustomerid_account@odata.bind":"/accounts({account})"}}"#),
+    );
+    for path in [
+        whole.to_owned(),
+        format!("contacts({new})"),
+        format!("accounts({account})/contact_customer_accounts"),
+        format!("accounts({account})?$expand=contact_customer_accounts"),
+        "contacts?fetchXml=%3Cfetch%3E%3Centity%20name='contact'%3E%3Call-attributes/%3E%3C/entity%3E%3C/fetch%3E"
+            .to_owned(),
+    ] {
+        let answer = station.ask(Method::Get, &path, "");
+        let told = (answer.status, source(&answer), answer.headers.get("Flette-Incomplete"));
+        assert_eq!(told, (200, "replica", Some("contact")), "{path}: {}", body(&answer));
+        assert!(body(&answer).contains(&new.to_string()), "{path}");
+    }
+    // Of a row that no change concerns the server tells all.
+    assert_eq!(station.get(&format!("contacts({other})"))["telephone1"], "1");
+    station.sync();
+    assert_eq!(source(&station.ask(Method::Get, &format!("contacts({new})"), "")), "network");
+}
+
+#[test]
+fn a_list_that_looks_at_rows_which_wait_stays_here() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let account = online.create("accounts", r#"{"name":"A"}"#);
+    let station = Station::with_profile(&server, "demo", &TABLES, r#"{"account":{"rows":"name ne 'B'"}}"#);
+    station.sync();
+    let list = "accounts?$select=name&$expand=contact_customer_accounts($select=lastname)";
+    assert_eq!(source(&station.ask(Method::Get, list, "")), "network");
+    station.create(
+        "contacts",
+        &format!(r#"{{"lastname":"New","parentcustomerid_account@odata.bind":"/accounts({account})"}}"#),
+    );
+    let answer = station.ask(Method::Get, list, "");
+    assert_eq!((source(&answer), answer.headers.get("Flette-Incomplete")), ("replica", Some("account")));
+    assert!(body(&answer).contains("New"));
+}
+
+#[test]
+fn a_batch_of_reads_shows_what_waits_and_what_only_the_server_has() {
+    let server = Server::start();
+    server.user("admin").create("contacts", r#"{"lastname":"There"}"#);
+    let station = Station::new(&server, "demo", &FEW_TABLES);
+    station.sync();
+    station.create("accounts", r#"{"name":"Waits"}"#);
+    let parts = [get("contacts?$select=lastname"), get("accounts?$select=name")];
+    let answer = batch(&station, &parts);
+    let text = body(&answer);
+    assert_eq!(answer.status, 200);
+    assert!(text.contains("Waits") && text.contains("There"), "{text}");
+    assert!(text.find("There") < text.find("Waits"), "in the order of the requests");
+    station.wire.fail(|_| Some(Fault::LoseRequest));
+    // Without the server the batch ends where it has no answer.
+    let answer = batch(&station, &parts);
+    assert_eq!(answer.status, 501);
+    let answer = batch(&station, &[parts[1].clone(), parts[0].clone()]);
+    assert!(body(&answer).contains("Waits") && body(&answer).contains("HTTP/1.1 501"), "{}", body(&answer));
+}

@@ -57,6 +57,16 @@ impl<'s> View<'s> {
         self.doubts.borrow().lacking.iter().cloned().collect()
     }
 
+    /// Notes that what is shown of a table lacks something.
+    pub fn lacks(&self, table: &str) {
+        self.doubts.borrow_mut().lacking.insert(table.to_owned());
+    }
+
+    /// Whether changes wait of rows of any table that was read so far.
+    pub fn waits(&self) -> bool {
+        self.tables.borrow().keys().any(|table| self.state.table_waits(table))
+    }
+
     /// Whether a row was asked for, and not found, that the server may have.
     pub fn has_missed(&self) -> bool {
         self.doubts.borrow().missed
@@ -75,7 +85,7 @@ impl<'s> View<'s> {
         let known = known.ok_or_else(|| not_here(name))?;
         let seen = Rc::new(SeenTable::of(self.state, known));
         if !self.state.is_complete(name) {
-            self.doubts.borrow_mut().lacking.insert(name.clone());
+            self.lacks(name);
         }
         self.tables.borrow_mut().insert(name.clone(), seen.clone());
         Ok(seen)

@@ -182,16 +182,29 @@ impl Source for View<'_> {
 }
 
 impl View<'_> {
-    /// Whether all columns that a query asks for are here.
+    /// Whether all columns that a query asks for are here. Rows of which changes wait, that the server does not know of,
+    /// are shown as far as they are here.
     ///
     /// # Errors
     /// 501 when it asks for all of a table of which a profile leaves some out.
     fn check_whole(&self, entity: &Entity) -> Result<()> {
-        let lacking =
-            (entity.columns == fetchxml::Columns::All).then(|| self.state.lacking_columns(&entity.table));
-        match lacking.flatten() {
-            Some(lacking) => Err(lacking),
-            None => entity.links.iter().try_for_each(|link| self.check_whole(&link.entity)),
+        let mut tables = Vec::new();
+        let mut lacking = Vec::new();
+        let mut entities = vec![entity];
+        while let Some(entity) = entities.pop() {
+            tables.push(entity.table.as_str());
+            if entity.columns == fetchxml::Columns::All {
+                lacking.extend(self.state.lacking_columns(&entity.table).map(|error| (error, &entity.table)));
+            }
+            entities.extend(entity.links.iter().map(|link| &link.entity));
         }
+        let waits = tables.iter().any(|table| self.state.table_waits(table));
+        for (error, table) in lacking {
+            match waits {
+                true => self.lacks(table),
+                false => return Err(error),
+            }
+        }
+        Ok(())
     }
 }
