@@ -47,6 +47,10 @@ fn read_rows(state: &State, operation: &Operation, door: Door<'_>, root: &str, u
         Err(error) if error.status == 400 && is_fetch(operation) => {
             Answer::Elsewhere(unknown_there(super::scope::explained(state, error)).to_response())
         }
+        // A table of which the replica knows nothing: that of a view, or one that a lookup leads to.
+        Err(error) if error.status == 404 && error.code == UNKNOWN_SEGMENT => {
+            Answer::Elsewhere(super::offline_error(&state.schema, error).to_response())
+        }
         // Of rows that are not here only the server can tell.
         Err(error) if error.status == 404 && view.has_missed() => {
             let narrow = view.lacking().into_iter().find(|table| state.is_narrow(table));
@@ -73,6 +77,9 @@ fn unknown_there(error: ODataError) -> ODataError {
 
 /// Code of the error that names a table which the schema does not have.
 const UNKNOWN_TABLE: &str = "0x80041102";
+
+/// Code of the error that names what the URL, the schema or a row leads to and is not there.
+const UNKNOWN_SEGMENT: &str = "0x80060888";
 
 /// Who the replica belongs to.
 fn who_am_i(state: &State, root: &str) -> Response {

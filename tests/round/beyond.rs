@@ -161,3 +161,22 @@ fn a_batch_of_reads_shows_what_waits_and_what_only_the_server_has() {
     let answer = batch(&station, &[parts[1].clone(), parts[0].clone()]);
     assert!(body(&answer).contains("Waits") && body(&answer).contains("HTTP/1.1 501"), "{}", body(&answer));
 }
+
+#[test]
+fn a_view_is_the_servers_to_run_where_views_are_not_offline() {
+    let server = Server::start();
+    let online = server.user("demo");
+    online.create("accounts", r#"{"name":"A"}"#);
+    let station = Station::new(&server, "demo", &TABLES);
+    station.sync();
+    let view = online.create(
+        "userqueries",
+        r#"{"name":"Mine","returnedtypecode":"account","querytype":0,
+            "fetchxml":"<fetch><entity name='account'><attribute name='name'/></entity></fetch>"}"#,
+    );
+    let path = format!("accounts?userQuery={view}");
+    assert_eq!(station.get(&path)["value"][0]["name"], "A");
+    let alone = station.alone(&path);
+    assert_eq!(alone.status, 501, "{}", body(&alone));
+    assert!(body(&alone).contains("userquery"), "{}", body(&alone));
+}
