@@ -48,6 +48,15 @@ fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\n\n")
 }
 
+/// A request with a preference.
+fn preferring(station: &Station, (method, path, body): (Method, &str, &str), prefer: &str) -> Response {
+    let mut request = Request::new(method, format!("{}{path}", station.wire.root())).header("Prefer", prefer);
+    if !body.is_empty() {
+        request = request.json(body.as_bytes().to_vec());
+    }
+    pollster::block_on(station.engine.handle(request))
+}
+
 #[test]
 fn what_is_passed_on_names_a_merged_row_as_the_server_does() {
     let server = Server::start();
@@ -179,4 +188,37 @@ fn a_view_is_the_servers_to_run_where_views_are_not_offline() {
     let alone = station.alone(&path);
     assert_eq!(alone.status, 501, "{}", body(&alone));
     assert!(body(&alone).contains("userquery"), "{}", body(&alone));
+}
+
+#[test]
+fn where_a_lookup_leads_to_a_table_that_is_not_known_here_only_the_server_tells() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let account = online.create("accounts", r#"{"name":"A"}"#);
+    let unit = online.json("WhoAmI")["BusinessUnitId"].as_str().unwrap().to_owned();
+    let body_of =
+        format!(r#"{{"name":"Team","teamtype":0,"businessunitid@odata.bind":"/businessunits({unit})"}}"#);
+    let team = online.create("teams", &body_of);
+    let role = flette_server::people::Role::Salesperson.id();
+    let refer = format!(r#"{{"@odata.id":"{}roles({role})"}}"#, online.root());
+    let roles = format!("teams({team})/teamroles_association/$ref");
+    assert_eq!(online.ask(Method::Post, &roles, &refer).status, 204);
+    // The owner is of a table that the replica does not have.
+    let station = Station::new(&server, "demo", &TABLES);
+    online.patch("accounts", account, &format!(r#"{{"ownerid@odata.bind":"/teams({team})"}}"#));
+    station.sync();
+    for (path, in_it) in [
+        (format!("accounts({account})?$select=name&$expand=ownerid"), "teamid"),
+        (format!("accounts({account})?$select=name&$expand=ownerid/$ref"), "teams("),
+        ("accounts?$select=name&$expand=ownerid".to_owned(), "teamid"),
+        (format!("accounts({account})/ownerid"), "teamid"),
+        (format!("accounts({account})/ownerid/$ref"), "teams("),
+    ] {
+        let answer = station.ask(Method::Get, &path, "");
+        assert_eq!((answer.status, source(&answer)), (200, "network"), "{path}: {}", body(&answer));
+        assert!(body(&answer).contains(in_it), "{path}: {}", body(&answer));
+        let alone = station.alone(&path);
+        assert_eq!(alone.status, 501, "{path}: {}", body(&alone));
+        assert!(body(&alone).contains("'team'"), "{path}: {}", body(&alone));
+    }
 }

@@ -24,11 +24,18 @@ pub(super) struct Branch<'a> {
 
 enum To<'a> {
     /// The row behind a lookup, by the table it is of: a lookup may lead to several.
-    Row { lookup_at: usize, plans: Vec<Plan<'a>> },
+    Row { lookup: Lookup<'a>, plans: Vec<Plan<'a>> },
     /// Only where a lookup leads.
-    Reference { lookup_at: usize, first: &'a Table, tables: Vec<&'a Table> },
+    Reference { lookup: Lookup<'a>, first: &'a Table, tables: Vec<&'a Table> },
     /// The rows of a collection.
     Rows(Box<List<'a>>),
+}
+
+struct Lookup<'a> {
+    /// Its place among the columns.
+    at: usize,
+    /// Tables that it may lead to by this property and that the schema does not have.
+    unknown: Vec<&'a str>,
 }
 
 struct List<'a> {
@@ -74,13 +81,16 @@ impl<'a> Branch<'a> {
         } else {
             let (lookup, targets) =
                 table.navigation(&expand.navigation).ok_or_else(|| missing(&expand.navigation))?;
-            let lookup_at = columns.len();
+            let names = targets.iter().map(|to| to.table.as_str());
+            let unknown = names.filter(|name| schema.table(name).is_none()).collect();
+            let at = columns.len();
             columns.push(lookup);
+            let lookup = Lookup { at, unknown };
             let tables: Vec<&Table> = targets.iter().filter_map(|to| schema.table(&to.table)).collect();
             let first = *tables.first().ok_or_else(|| missing(&expand.navigation))?;
             match expand.reference_only {
-                true => To::Reference { lookup_at, first, tables },
-                false => To::Row { lookup_at, plans: tables.into_iter().map(plan).collect::<Result<_>>()? },
+                true => To::Reference { lookup, first, tables },
+                false => To::Row { lookup, plans: tables.into_iter().map(plan).collect::<Result<_>>()? },
             }
         };
         Ok(Branch { expand, to })
@@ -105,20 +115,23 @@ impl<'a> Branch<'a> {
     /// Reads what hangs on the rows of a page.
     ///
     /// # Errors
-    /// 400 when the query asks for too much; what the source gives.
+    /// 400 when the query asks for too much, 501 when a lookup leads to a table that the schema does not have; what the
+    /// source gives.
     pub(super) fn gather(&self, press: &Press<'a>, holders: &Plan<'a>, rows: &[Held]) -> Result<Nest> {
         match &self.to {
-            To::Row { lookup_at, plans } => {
+            To::Row { lookup, plans } => {
+                lookup.check(rows)?;
                 let mut found = HashMap::new();
                 for plan in plans {
-                    found.extend(behind(press, plan, targets(rows, *lookup_at, plan.table))?);
+                    found.extend(behind(press, plan, targets(rows, lookup.at, plan.table))?);
                 }
                 Ok(Nest::Single(found))
             }
-            To::Reference { lookup_at, tables, .. } => {
+            To::Reference { lookup, tables, .. } => {
+                lookup.check(rows)?;
                 let mut found = HashMap::new();
                 for table in tables {
-                    let ids = targets(rows, *lookup_at, table);
+                    let ids = targets(rows, lookup.at, table);
                     found.extend(ids.into_iter().map(|id| (id, reference(press.root, table, id))));
                 }
                 Ok(Nest::Single(found))
@@ -140,8 +153,8 @@ impl<'a> Branch<'a> {
     ) {
         let navigation = self.expand.navigation.as_str();
         match (&self.to, nest) {
-            (To::Row { lookup_at, .. } | To::Reference { lookup_at, .. }, Nest::Single(found)) => {
-                let row = match row.values.get(*lookup_at) {
+            (To::Row { lookup, .. } | To::Reference { lookup, .. }, Nest::Single(found)) => {
+                let row = match row.values.get(lookup.at) {
                     Some(Value::Lookup(to)) => found.get(&to.id).map(Vec::as_slice),
                     _ => None,
                 };
@@ -158,6 +171,22 @@ impl<'a> Branch<'a> {
                 }
             }
             (To::Row { .. } | To::Reference { .. } | To::Rows(_), Nest::Single(_) | Nest::Lists(_)) => {}
+        }
+    }
+}
+
+impl Lookup<'_> {
+    /// What is behind it in these rows is not nothing, and cannot be told, where its table is not known.
+    fn check(&self, rows: &[Held]) -> Result<()> {
+        let mut leads = rows.iter().filter_map(|row| match row.values.get(self.at) {
+            Some(Value::Lookup(to)) => Some(to.table.as_str()),
+            _ => None,
+        });
+        match leads.find(|table| self.unknown.contains(table)) {
+            Some(table) => {
+                Err(ODataError::not_implemented(format!("The table '{table}' is not known here.")))
+            }
+            None => Ok(()),
         }
     }
 }
