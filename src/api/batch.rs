@@ -40,7 +40,7 @@ pub(super) async fn answer<S: Store>(
         let answer = match item {
             BatchItem::Single(part) => match single(replica, part, door, root).await {
                 // Found out only now; nothing was written before.
-                Answer::Elsewhere(response) if reads_only && matches!(response.status, 404 | 501) => {
+                Answer::Elsewhere(response) if reads_only && response.status >= 400 => {
                     return Ok(beyond());
                 }
                 Answer::Here(response) => BatchAnswer::Single(response),

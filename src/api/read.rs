@@ -51,6 +51,8 @@ fn read_rows(state: &State, operation: &Operation, door: Door<'_>, root: &str, u
         Err(error) if error.status == 404 && error.code == UNKNOWN_SEGMENT => {
             Answer::Elsewhere(super::offline_error(&state.schema, error).to_response())
         }
+        // The next link may be of a server that says in words of its own where a list goes on.
+        Err(error) if error.code == BAD_SKIP_TOKEN => Answer::Elsewhere(error.to_response()),
         // Of rows that are not here only the server can tell.
         Err(error) if error.status == 404 && view.has_missed() => {
             let narrow = view.lacking().into_iter().find(|table| state.is_narrow(table));
@@ -80,6 +82,9 @@ const UNKNOWN_TABLE: &str = "0x80041102";
 
 /// Code of the error that names what the URL, the schema or a row leads to and is not there.
 const UNKNOWN_SEGMENT: &str = "0x80060888";
+
+/// Code of the error that tells of a `$skiptoken` which means nothing here.
+const BAD_SKIP_TOKEN: &str = "0x8004112a";
 
 /// Who the replica belongs to.
 fn who_am_i(state: &State, root: &str) -> Response {

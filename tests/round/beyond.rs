@@ -222,3 +222,20 @@ fn where_a_lookup_leads_to_a_table_that_is_not_known_here_only_the_server_tells(
         assert!(body(&alone).contains("'team'"), "{path}: {}", body(&alone));
     }
 }
+
+#[test]
+fn a_next_link_that_only_the_server_understands_is_its_to_follow() {
+    let server = Server::start();
+    let station = Station::new(&server, "demo", &TABLES);
+    station.sync();
+    let path = "accounts?$select=name&$skiptoken=%3Ccookie%20pagenumber=%222%22%20/%3E";
+    station.wire.fail(|request| {
+        let answer = Response::json(200, br#"{"value":[{"name":"page two"}]}"#.to_vec());
+        request.url.contains("skiptoken").then_some(Fault::Answer(answer))
+    });
+    assert_eq!(station.get(path)["value"][0]["name"], "page two");
+    assert_eq!(source(&batch(&station, &[get(path)])), "network");
+    station.wire.heal();
+    let alone = station.alone(path);
+    assert_eq!((alone.status, body(&alone).contains("0x8004112a")), (400, true));
+}
