@@ -168,7 +168,7 @@ async fn change_set<S: Store>(
     let answers = match replica.transact(door.now, Durability::Strict, &tables, decide).await {
         Ok(done) => {
             let state = replica.state();
-            let answer = |done: &Done| respond(&state, done, root);
+            let answer = |done: &Done| respond(&state, done, (door, root));
             done.iter().map(answer).collect::<Result<Vec<Response>>>()
         }
         Err(error) => Err(error),

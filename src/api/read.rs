@@ -1,6 +1,7 @@
 //! Reads: answered from the replica's rows in the shapes that the wire format gives them.
 
 use super::{Answer, Door};
+use crate::model::Millis;
 use crate::replica::{SeenRow, State, View};
 use flette_odata::answer::{self, applied, Stored};
 use flette_odata::error::Result;
@@ -121,11 +122,13 @@ fn mark_incomplete(view: &View, response: Response) -> Response {
 pub(super) struct Reader<'a> {
     pub(super) state: &'a State,
     pub(super) root: &'a str,
+    /// Device time.
+    pub(super) now: Millis,
 }
 
 impl Reader<'_> {
-    /// One row as an answer, with its etag. What is expanded of tables that are not here is empty: the write has been
-    /// carried out.
+    /// One row as an answer, with its etag. What is expanded of tables that are not here is empty, and the answer says so: the
+    /// write has been carried out.
     pub(super) fn entity(
         &self,
         table: &str,
@@ -136,9 +139,10 @@ impl Reader<'_> {
     ) -> Result<Response> {
         let schema = &self.state.schema;
         let table = schema.table(table).ok_or_else(|| ODataError::segment_not_found(table))?;
-        let view = View::new(self.state, &|_| true, crate::model::Millis(0));
+        let view = View::new(self.state, &|_| true, self.now);
         let stored = Stored { row: seen.row.clone(), etag: seen.etag.clone() };
         let body = answer::entity(&view, self.root, table, &stored, (query, prefer))?;
-        Ok(applied(Response::json(status, body).header("ETag", stored.etag), prefer))
+        let response = mark_incomplete(&view, Response::json(status, body).header("ETag", stored.etag));
+        Ok(applied(response, prefer))
     }
 }

@@ -239,3 +239,25 @@ fn a_next_link_that_only_the_server_understands_is_its_to_follow() {
     let alone = station.alone(path);
     assert_eq!((alone.status, body(&alone).contains("0x8004112a")), (400, true));
 }
+
+#[test]
+fn a_row_that_was_written_is_shown_with_its_collections_as_a_read_shows_them() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let account = online.create("accounts", r#"{"name":"A"}"#);
+    online.create(
+        "contacts",
+        &format!(r#"{{"lastname":"Child","parentcustomerid_account@odata.bind":"/accounts({account})"}}"#),
+    );
+    let station =
+        Station::with_profile(&server, "demo", &TABLES, r#"{"contact":{"rows":"lastname ne 'X'"}}"#);
+    station.sync();
+    let filter = "Microsoft.Dynamics.CRM.Today(PropertyName=%27createdon%27)";
+    let path = format!(
+        "accounts({account})?$select=name&$expand=contact_customer_accounts($select=lastname;$filter={filter})"
+    );
+    let edit = (Method::Patch, path.as_str(), r#"{"name":"B"}"#);
+    let answer = preferring(&station, edit, "return=representation");
+    assert_eq!((answer.status, answer.headers.get("Flette-Incomplete")), (200, Some("contact")));
+    assert!(body(&answer).contains("Child"), "{}", body(&answer));
+}

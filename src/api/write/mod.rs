@@ -43,7 +43,7 @@ pub(super) async fn answer<S: Store>(
     let tables: Vec<&str> = door.scope.iter().map(String::as_str).collect();
     let decide = |draft: &mut Draft| apply(draft, request, (door, root), &|_| None);
     let done = replica.transact(door.now, Durability::Strict, &tables, decide).await?;
-    respond(&replica.state(), &done, root)
+    respond(&replica.state(), &done, (door, root))
 }
 
 /// What a write came to, before it is rendered.
@@ -181,7 +181,7 @@ fn table_for<'s>(schema: &'s Schema, name: &str) -> Result<&'s Table> {
 }
 
 /// The answer to a write that has become durable (or, inside a change set, will be before anybody sees the answer).
-pub(super) fn respond(state: &State, done: &Done, root: &str) -> Result<Response> {
+pub(super) fn respond(state: &State, done: &Done, (door, root): (Door<'_>, &str)) -> Result<Response> {
     let RowReply { key, seen, url_key, made, query, prefer } = match &done.reply {
         Reply::Quiet => return Ok(Response::empty(204)),
         Reply::Ids(ids) => return Ok(created(root, ids)),
@@ -192,7 +192,7 @@ pub(super) fn respond(state: &State, done: &Done, root: &str) -> Result<Response
             Made::Created => 201,
             Made::Updated => 200,
         };
-        let reader = Reader { state, root };
+        let reader = Reader { state, root, now: door.now };
         return Ok(reader.entity(&key.table, seen, query, prefer, status)?);
     }
     let set = state.schema.table(&key.table).map_or("", |table| table.set_name.as_str());
