@@ -10,7 +10,7 @@ use flette_odata::batch::{
     content_reference, resolve_url, unknown_reference, write_batch_response, BatchAnswer, BatchItem, Part,
 };
 use flette_odata::prefer::Prefer;
-use flette_odata::{EntityRef, Method, ODataError, Request, Response, Schema};
+use flette_odata::{EntityRef, Method, ODataError, Request, Schema};
 use std::collections::HashMap;
 
 /// Answers a batch. Without `odata.continue-on-error` it stops at the first failure, whose status is then the batch's.
@@ -165,16 +165,10 @@ async fn change_set<S: Store>(
 ) -> BatchAnswer {
     let tables: Vec<&str> = door.scope.iter().map(String::as_str).collect();
     let decide = |draft: &mut Draft| draft_set(draft, parts, door, root);
-    let answers = match replica.transact(door.now, Durability::Strict, &tables, decide).await {
+    match replica.transact(door.now, Durability::Strict, &tables, decide).await {
         Ok(done) => {
             let state = replica.state();
-            let answer = |done: &Done| respond(&state, done, (door, root));
-            done.iter().map(answer).collect::<Result<Vec<Response>>>()
-        }
-        Err(error) => Err(error),
-    };
-    match answers {
-        Ok(answers) => {
+            let answers = done.iter().map(|done| respond(&state, done, (door, root)));
             BatchAnswer::ChangeSet(parts.iter().map(|part| part.content_id.clone()).zip(answers).collect())
         }
         Err(error) => BatchAnswer::Single(error.to_odata().to_response()),

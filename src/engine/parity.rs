@@ -82,7 +82,7 @@ fn of_table(state: &State, scope: &[String], table: &Table) -> TableParity {
 fn here(state: &State, scope: &[String], table: &Table) -> bool {
     let name = &table.logical_name;
     let begun = state.tables.get(name).is_some_and(|t| t.cursor.has_begun());
-    scope.contains(name) && begun && (!table.union || state.journal.is_empty())
+    scope.contains(name) && begun && state.tells_rows(table)
 }
 
 /// Navigation properties with the tables that an answer needs.

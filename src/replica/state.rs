@@ -12,7 +12,7 @@ use crate::model::{
     Unanswered, Value, Wanted,
 };
 use crate::store::Revision;
-use flette_odata::edm::Schema;
+use flette_odata::edm::{Schema, Table};
 use flette_odata::ordered;
 use flette_odata::path::PARTY_TABLE;
 use flette_odata::render::Cell;
@@ -291,6 +291,13 @@ impl State {
     pub fn table_waits(&self, table: &str) -> bool {
         let mut edited = self.journal.keys_of(table).chain(self.journal.holders_of(table));
         edited.next().is_some() || self.aftermath().of_table(table).next().is_some()
+    }
+
+    /// Whether the rows of a table are those that its mirror and entries tell. Rows of a union (`activitypointer`) are those of
+    /// other tables, whose entries say nothing of it.
+    pub fn tells_rows(&self, table: &Table) -> bool {
+        let activities = || self.schema.tables.iter().filter(|other| other.activity);
+        !table.union || !activities().any(|activity| self.table_waits(&activity.logical_name))
     }
 
     /// Rows of a table that are not as mirror alone says.

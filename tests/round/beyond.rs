@@ -207,8 +207,9 @@ fn where_a_lookup_leads_to_a_table_that_is_not_known_here_only_the_server_tells(
     let station = Station::new(&server, "demo", &TABLES);
     online.patch("accounts", account, &format!(r#"{{"ownerid@odata.bind":"/teams({team})"}}"#));
     station.sync();
+    let expanded = format!("accounts({account})?$select=name&$expand=ownerid");
     for (path, in_it) in [
-        (format!("accounts({account})?$select=name&$expand=ownerid"), "teamid"),
+        (expanded.clone(), "teamid"),
         (format!("accounts({account})?$select=name&$expand=ownerid/$ref"), "teams("),
         ("accounts?$select=name&$expand=ownerid".to_owned(), "teamid"),
         (format!("accounts({account})/ownerid"), "teamid"),
@@ -221,6 +222,12 @@ fn where_a_lookup_leads_to_a_table_that_is_not_known_here_only_the_server_tells(
         assert_eq!(alone.status, 501, "{path}: {}", body(&alone));
         assert!(body(&alone).contains("'team'"), "{path}: {}", body(&alone));
     }
+    // A write stands, whether or not its row can be shown as it was asked for.
+    let edit = (Method::Patch, expanded.as_str(), r#"{"name":"B"}"#);
+    let answer = preferring(&station, edit, "return=representation");
+    assert_eq!((answer.status, source(&answer)), (204, "replica"), "{}", body(&answer));
+    assert!(answer.headers.get("OData-EntityId").is_some_and(|url| url.contains(&account.to_string())));
+    assert_eq!(station.journal().len(), 1);
 }
 
 #[test]
@@ -238,6 +245,31 @@ fn a_next_link_that_only_the_server_understands_is_its_to_follow() {
     station.wire.heal();
     let alone = station.alone(path);
     assert_eq!((alone.status, body(&alone).contains("0x8004112a")), (400, true));
+}
+
+#[test]
+fn a_list_of_all_activities_is_not_told_from_here_while_one_waits() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let party =
+        r#"{"subject":"Mail","email_activity_parties":[{"participationtypemask":2,"addressused":"a@b.c"}]}"#;
+    online.create("emails", party);
+    let tables = [&TABLES[..], &["email", "activityparty", "activitypointer"]].concat();
+    let station = Station::new(&server, "demo", &tables);
+    station.sync();
+    let list = "activitypointers?$select=subject";
+    assert!(body(&station.alone(list)).contains("Mail"));
+    station.create("accounts", r#"{"name":"Else"}"#);
+    assert!(body(&station.alone(list)).contains("Mail"), "no activity waits");
+    station.create("tasks", r#"{"subject":"Call"}"#);
+    assert_eq!(station.alone(list).status, 501);
+    // What only names an activity is answered without the name.
+    let parties = (Method::Get, "activityparties?$select=addressused,_activityid_value", "");
+    let answer = preferring(&station, parties, "odata.include-annotations=\"*\"");
+    assert_eq!((answer.status, source(&answer)), (200, "replica"), "{}", body(&answer));
+    station.sync();
+    let list = body(&station.alone(list));
+    assert!(list.contains("Mail") && list.contains("Call"), "{list}");
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub fn definition_requests(logical_name: &str) -> Vec<String> {
 
 const ENTITY_SELECT: &str = "LogicalName,SchemaName,EntitySetName,DisplayName,DisplayCollectionName,\
     PrimaryIdAttribute,PrimaryNameAttribute,ObjectTypeCode,OwnershipType,IsActivity,ChangeTrackingEnabled,\
-    IsIntersect,IsCustomEntity,HasNotes,HasActivities,Description";
+    IsIntersect,IsLogicalEntity,IsCustomEntity,HasNotes,HasActivities,Description";
 const ATTRIBUTE_SELECT: &str =
     "LogicalName,SchemaName,AttributeType,AttributeTypeName,AttributeOf,ColumnNumber,DisplayName,\
     RequiredLevel,IsValidForCreate,IsValidForRead,IsValidForUpdate,IsCustomAttribute,IsSecured,Description";
@@ -46,6 +46,9 @@ const RELATIONSHIP_SELECT: &str = "SchemaName,ReferencedEntity,ReferencedEntityN
 const PAIRS_SELECT: &str = "SchemaName,IsCustomRelationship,IntersectEntityName,Entity1LogicalName,\
     Entity1IntersectAttribute,Entity1NavigationPropertyName,Entity2LogicalName,Entity2IntersectAttribute,\
     Entity2NavigationPropertyName";
+/// The table whose rows are those of all activities: it has this name everywhere.
+const UNION_OF_ACTIVITIES: &str = "activitypointer";
+
 const KEY_SELECT: &str = "LogicalName,SchemaName,DisplayName,KeyAttributes";
 const CASTS: [(&str, &str); 13] = [
     ("String", "LogicalName,MaxLength,Format,FormatName"),
@@ -209,6 +212,7 @@ fn table(head: &Item, columns: Vec<Column>) -> Option<Table> {
         activity: flag("IsActivity"),
         change_tracking: flag("ChangeTrackingEnabled"),
         metadata_id: head.id("MetadataId")?,
+        union: logical_name == UNION_OF_ACTIVITIES || (flag("IsLogicalEntity") && flag("IsActivity")),
         logical_name,
         schema_name,
         display_name,
@@ -220,7 +224,6 @@ fn table(head: &Item, columns: Vec<Column>) -> Option<Table> {
         has_notes: flag("HasNotes"),
         has_activities: flag("HasActivities"),
         keys: head.items("Keys").iter().filter_map(key).collect(),
-        ..Table::default()
     })
 }
 

@@ -43,7 +43,7 @@ pub(super) async fn answer<S: Store>(
     let tables: Vec<&str> = door.scope.iter().map(String::as_str).collect();
     let decide = |draft: &mut Draft| apply(draft, request, (door, root), &|_| None);
     let done = replica.transact(door.now, Durability::Strict, &tables, decide).await?;
-    respond(&replica.state(), &done, (door, root))
+    Ok(respond(&replica.state(), &done, (door, root)))
 }
 
 /// What a write came to, before it is rendered.
@@ -180,11 +180,12 @@ fn table_for<'s>(schema: &'s Schema, name: &str) -> Result<&'s Table> {
     Ok(schema.table(name).ok_or_else(|| ODataError::segment_not_found(name))?)
 }
 
-/// The answer to a write that has become durable (or, inside a change set, will be before anybody sees the answer).
-pub(super) fn respond(state: &State, done: &Done, (door, root): (Door<'_>, &str)) -> Result<Response> {
+/// The answer to a write that has become durable. It stands, so whatever keeps the row that was asked for from being shown is
+/// no error: then the answer says where it is, as when it was not asked for.
+pub(super) fn respond(state: &State, done: &Done, (door, root): (Door<'_>, &str)) -> Response {
     let RowReply { key, seen, url_key, made, query, prefer } = match &done.reply {
-        Reply::Quiet => return Ok(Response::empty(204)),
-        Reply::Ids(ids) => return Ok(created(root, ids)),
+        Reply::Quiet => return Response::empty(204),
+        Reply::Ids(ids) => return created(root, ids),
         Reply::Row(row) => row.as_ref(),
     };
     if let Some(seen) = seen {
@@ -193,14 +194,16 @@ pub(super) fn respond(state: &State, done: &Done, (door, root): (Door<'_>, &str)
             Made::Updated => 200,
         };
         let reader = Reader { state, root, now: door.now };
-        return Ok(reader.entity(&key.table, seen, query, prefer, status)?);
+        if let Ok(response) = reader.entity(&key.table, seen, query, prefer, status) {
+            return response;
+        }
     }
     let set = state.schema.table(&key.table).map_or("", |table| table.set_name.as_str());
     let url = match url_key {
         Some(text) => format!("{root}{set}({text})"),
         None => format!("{root}{set}({})", key.id),
     };
-    Ok(Response::empty(204).header("OData-EntityId", url))
+    Response::empty(204).header("OData-EntityId", url)
 }
 
 fn created(root: &str, ids: &[Uuid]) -> Response {

@@ -91,9 +91,8 @@ impl<'s> View<'s> {
         Ok(seen)
     }
 
-    /// Rows of a union are those of other tables, whose entries say nothing of it.
     fn is_here(&self, table: &Table) -> bool {
-        (self.here)(&table.logical_name) && (!table.union || self.state.journal.is_empty())
+        (self.here)(&table.logical_name) && self.state.tells_rows(table)
     }
 
     /// The id under which the replica keeps a row that is asked for by either of its ids.

@@ -150,7 +150,7 @@ impl Source for View<'_> {
 
     /// Of rows that are not here no name is known: their formatted values are left out.
     fn names_of(&self, table: &Table, ids: &[Uuid]) -> Result<Vec<(Uuid, String)>> {
-        if table.column(&table.primary_name).is_none() || !(self.here)(&table.logical_name) {
+        if table.column(&table.primary_name).is_none() || !self.is_here(table) {
             return Ok(Vec::new());
         }
         let seen = self.seen(table)?;
