@@ -159,9 +159,17 @@ impl<P: Platform + 'static> Engine<P> {
             Answer::Here(response) => response.header(SOURCE_HEADER, "replica"),
             Answer::Elsewhere(fallback) => {
                 let request = self.outward(request);
-                let answer = self.pass_on(request.clone(), fallback).await;
-                self.learn(&request, &answer).await;
-                answer
+                match self.forward(request.clone()).await {
+                    Ok(answer) => {
+                        self.learn(&request, Some(&answer)).await;
+                        answer.header(SOURCE_HEADER, "network")
+                    }
+                    Err(TransportError::Unreachable(_)) => fallback.header(SOURCE_HEADER, "replica"),
+                    Err(TransportError::Timeout | TransportError::Cut(_)) => {
+                        self.learn(&request, None).await;
+                        unanswered().to_response().header(SOURCE_HEADER, "network")
+                    }
+                }
             }
         }
     }
@@ -345,6 +353,12 @@ fn may_write(request: &Request) -> bool {
             BatchItem::ChangeSet(_) => true,
         })
     })
+}
+
+/// What is said of a write that was sent and not answered.
+fn unanswered() -> ODataError {
+    let message = "The server did not answer in time. The change may have been carried out.";
+    ODataError::new(504, "0x80040216", message)
 }
 
 /// The report of a round that did not take place.

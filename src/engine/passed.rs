@@ -1,7 +1,7 @@
 //! Writes that went to the server past the replica. Whoever wrote reads on here, so what is kept here of the rows is read
 //! anew before he hears that it is done.
 
-use super::{sync, Engine, SOURCE_HEADER};
+use super::{sync, Engine};
 use crate::model::Key;
 use crate::platform::Platform;
 use crate::replica::State;
@@ -12,11 +12,9 @@ use flette_odata::{Headers, Request, Response};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl<P: Platform + 'static> Engine<P> {
-    /// Reads the rows that were written so. What cannot be read now comes in with the next round.
-    pub(super) async fn learn(&self, request: &Request, response: &Response) {
-        if response.headers.get(SOURCE_HEADER) != Some("network") {
-            return;
-        }
+    /// Reads the rows that were written so, or that may have been, where no answer came. What cannot be read now comes in
+    /// with the next round.
+    pub(super) async fn learn(&self, request: &Request, response: Option<&Response>) {
         self.catch_up().await;
         let mut rows = written(&self.replica.state(), &self.config.root, request, response);
         let config = self.sync_config();
@@ -36,28 +34,26 @@ fn shows(state: &State, key: &Key) -> bool {
     state.is_known(key) || state.is_complete(&key.table)
 }
 
-/// Rows that a request wrote, by the answers that it got.
-fn written(state: &State, root: &str, request: &Request, response: &Response) -> Vec<Written> {
-    let of = |request: &Request, response: &Response| {
-        response.is_success().then(|| one(state, root, request, response)).flatten()
+/// Rows that a request wrote, by the answers that it got; those that it names, where none came.
+fn written(state: &State, root: &str, request: &Request, response: Option<&Response>) -> Vec<Written> {
+    let of = |request: &Request, response: Option<&Response>| {
+        response.is_none_or(Response::is_success).then(|| one(state, root, request, response)).flatten()
     };
     if !super::path_of(&request.url).ends_with("/$batch") {
         return of(request, response).into_iter().collect();
     }
     let kind = |headers: &Headers| headers.get("Content-Type").unwrap_or_default().to_owned();
     let items = parse_batch(&kind(&request.headers), &request.body).unwrap_or_default();
-    let answers = parse_batch_response(&kind(&response.headers), &response.body).unwrap_or_default();
-    let pairs = items.iter().zip(&answers).flat_map(|(item, answer)| match (item, answer) {
-        (BatchItem::Single(part), BatchAnswer::Single(answer)) => vec![(&part.request, answer)],
-        (BatchItem::ChangeSet(parts), BatchAnswer::ChangeSet(answers)) => {
-            parts.iter().zip(answers).map(|(part, (_, answer))| (&part.request, answer)).collect()
+    let answers = response
+        .map(|response| parse_batch_response(&kind(&response.headers), &response.body).unwrap_or_default());
+    let pairs: Vec<(&Request, Option<&Response>)> = match &answers {
+        Some(answers) => {
+            items.iter().zip(answers).flat_map(|(item, answer)| answered(item, answer)).collect()
         }
-        // A change set that was refused, and what fits nowhere.
-        (BatchItem::ChangeSet(_), BatchAnswer::Single(_))
-        | (BatchItem::Single(_), BatchAnswer::ChangeSet(_)) => Vec::new(),
-    });
+        None => items.iter().flat_map(requests).map(|request| (request, None)).collect(),
+    };
     // A row that was written twice is read once.
-    let rows = pairs.filter_map(|(request, response)| of(request, response));
+    let rows = pairs.into_iter().filter_map(|(request, response)| of(request, response));
     let mut all: BTreeMap<Key, BTreeSet<String>> = BTreeMap::new();
     for row in rows {
         all.entry(row.key).or_default().extend(row.columns);
@@ -65,8 +61,29 @@ fn written(state: &State, root: &str, request: &Request, response: &Response) ->
     all.into_iter().map(|(key, columns)| Written { key, columns }).collect()
 }
 
+/// The requests of an item of a batch.
+fn requests(item: &BatchItem) -> Vec<&Request> {
+    match item {
+        BatchItem::Single(part) => vec![&part.request],
+        BatchItem::ChangeSet(parts) => parts.iter().map(|part| &part.request).collect(),
+    }
+}
+
+/// The same with their answers.
+fn answered<'a>(item: &'a BatchItem, answer: &'a BatchAnswer) -> Vec<(&'a Request, Option<&'a Response>)> {
+    match (item, answer) {
+        (BatchItem::Single(part), BatchAnswer::Single(answer)) => vec![(&part.request, Some(answer))],
+        (BatchItem::ChangeSet(parts), BatchAnswer::ChangeSet(answers)) => {
+            parts.iter().zip(answers).map(|(part, (_, answer))| (&part.request, Some(answer))).collect()
+        }
+        // A change set that was refused, and what fits nowhere.
+        (BatchItem::ChangeSet(_), BatchAnswer::Single(_))
+        | (BatchItem::Single(_), BatchAnswer::ChangeSet(_)) => Vec::new(),
+    }
+}
+
 /// The row that a request names, or that it made.
-fn one(state: &State, root: &str, request: &Request, response: &Response) -> Option<Written> {
+fn one(state: &State, root: &str, request: &Request, response: Option<&Response>) -> Option<Written> {
     if request.method == flette_odata::Method::Get {
         return None;
     }
@@ -76,7 +93,7 @@ fn one(state: &State, root: &str, request: &Request, response: &Response) -> Opt
         | Resource::Reference { table, key: RowKey::Id(id), .. } => Some(Key::new(table, id)),
         _ => None,
     };
-    let key = row(&request.url).or_else(|| row(response.headers.get("OData-EntityId")?))?;
+    let key = row(&request.url).or_else(|| row(response?.headers.get("OData-EntityId")?))?;
     let body: BTreeMap<String, serde_json::Value> =
         flette_odata::json::read(&request.body).unwrap_or_default();
     Some(Written { key, columns: body.into_keys().collect() })

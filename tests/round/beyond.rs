@@ -248,6 +248,30 @@ fn a_next_link_that_only_the_server_understands_is_its_to_follow() {
 }
 
 #[test]
+fn a_write_that_is_passed_on_and_not_answered_may_have_been_carried_out() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let id = online.create("contacts", r#"{"lastname":"C","jobtitle":"Clerk"}"#);
+    let station = Station::with_profile(&server, "demo", &TABLES, FEW_COLUMNS);
+    station.sync();
+    let path = format!("contacts({id})");
+    let edit = r#"{"telephone1":"1","jobtitle":"Boss"}"#;
+    station.wire.fail(|request| (request.method == Method::Patch).then_some(Fault::LoseAnswer));
+    let answer = station.ask(Method::Patch, &path, edit);
+    station.wire.heal();
+    let error: Value = serde_json::from_slice(&answer.body).unwrap();
+    let message = error["error"]["message"].as_str().unwrap_or_default();
+    assert_eq!((answer.status, message.contains("may have been carried out")), (504, true), "{error}");
+    assert_eq!(online.json(&path)["telephone1"], "1");
+    // What became of it is seen here at once.
+    let shown = station.alone(&format!("{path}?$select=jobtitle"));
+    assert!(body(&shown).contains("Boss"), "{}", body(&shown));
+    // One that never went out is told as before.
+    station.wire.fail(|request| (request.method == Method::Patch).then_some(Fault::LoseRequest));
+    assert_eq!(station.ask(Method::Patch, &path, r#"{"telephone1":"2"}"#).status, 501);
+}
+
+#[test]
 fn a_list_of_all_activities_is_not_told_from_here_while_one_waits() {
     let server = Server::start();
     let online = server.user("admin");
