@@ -9,7 +9,7 @@ pub use crate::model::Reason;
 pub use entry::{Entry, EntryState};
 pub use fold::fold;
 pub use plan::{bound, plan, Unit};
-pub use squash::{squash, RowRequest, Squashed};
+pub use squash::{sent_edits, squash, was_sent_for, RowRequest, Squashed};
 
 use crate::model::{Key, OpId, Seq};
 use std::collections::{BTreeMap, BTreeSet};

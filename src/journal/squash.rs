@@ -1,7 +1,7 @@
 //! Several entries of one row become one request.
 
-use super::Entry;
-use crate::model::{Change, ETag, FieldEdit, Key, OpId, Row, Seq};
+use super::{Entry, EntryState};
+use crate::model::{Change, ETag, FieldEdit, Key, OpId, Row, Seq, Value};
 
 /// What a row's entries amount to.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,4 +81,17 @@ fn chain(mut before: Vec<FieldEdit>, edits: &[FieldEdit]) -> Vec<FieldEdit> {
     }
     before.retain(|edit| edit.old != edit.new);
     before
+}
+
+/// Whether a value was sent for a column and not answered.
+pub fn was_sent_for(entries: &[Entry], name: &str, value: &Value) -> bool {
+    sent_edits(entries).any(|edit| edit.name == name && edit.new == *value)
+}
+
+/// What was sent and not answered of a row that was there before.
+pub fn sent_edits(entries: &[Entry]) -> impl Iterator<Item = &FieldEdit> {
+    entries.iter().filter(|e| e.state == EntryState::Sent).flat_map(|e| match &e.change {
+        Change::Update(edits) => edits.as_slice(),
+        Change::Create(_) | Change::Delete => &[],
+    })
 }

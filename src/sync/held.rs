@@ -3,12 +3,12 @@
 //! of them is read back in the same batch, since the server may give such rows other ids than they have here.
 
 use super::added::{added, Names};
-use super::reconcile::{is_sent, Incoming};
+use super::reconcile::Incoming;
 use super::step::{meet, News, Told};
 use super::wave::{first_sent, Ready};
 use super::Policy;
 use crate::error::Result;
-use crate::journal::{Reason, RowRequest, Unit};
+use crate::journal::{was_sent_for, Reason, RowRequest, Unit};
 use crate::model::{Change, ETag, EntityRef, Key, Row, Seq, Value};
 use crate::remote::{stamps_of_row, BodyWriter, Outcome, RowAnswer, RowCall};
 use crate::replica::{decode_page, decode_row, is_held, Draft, Item, PARTY_HOLDER};
@@ -272,7 +272,7 @@ fn learn_row(
     let stamps = stamps_of_row(&answer.body, table);
     let known = draft.state().mirror_row(key).map(|(row, _)| row);
     meet(draft, table, key, Incoming::Row { row: &row, etag: &etag, stamps: &stamps }, policy);
-    policy.carry(&key.table, (&mut row, known.as_ref()), &|name, told| is_sent(&entries, name, told));
+    policy.carry(&key.table, (&mut row, known.as_ref()), &|name, told| was_sent_for(&entries, name, told));
     tell(told, key.clone(), Some((News::Row(row), etag)));
 }
 

@@ -4,6 +4,7 @@
 //! step is one transaction that makes sense alone: a round may be killed at any await and is taken up by the next one.
 
 mod added;
+mod again;
 mod ahead;
 mod answered;
 mod changes;
@@ -104,8 +105,8 @@ pub struct Progress {
     /// Writes that are being passed on to the server, and how many were.
     passing: Cell<u32>,
     passed: Cell<u64>,
-    /// When metadata did not come before the time of its round was up.
-    schema_failed: Cell<Option<Millis>>,
+    /// Whether metadata did not come before the time of the last round was up.
+    schema_failed: Cell<bool>,
 }
 
 /// A write on its way past the replica: see [`Progress::passes`].

@@ -3,12 +3,12 @@
 use super::cursor::{may_track, Fresh, Kind, Place};
 use super::outside;
 use super::pairs;
-use super::reconcile::{is_sent, Incoming};
+use super::reconcile::Incoming;
 use super::related;
 use super::spoil;
 use super::step::{meet, Run, Stop};
 use crate::error::{Error, Result};
-use crate::journal::Entry;
+use crate::journal::{was_sent_for, Entry};
 use crate::model::{planted, Bug, ETag, Key, TraceEvent};
 use crate::platform::Transport;
 use crate::remote::{stamps_of_rows, Outcome};
@@ -315,7 +315,9 @@ fn carried(draft: &Draft, table: &Table, page: Page, policy: &super::Policy) -> 
                 let (key, mut row) = (Key::new(name, id), page.row(at));
                 let known = draft.state().mirror_row(&key).map(|(row, _)| row);
                 let entries: Vec<Entry> = draft.state().journal.of(&key).cloned().collect();
-                policy.carry(name, (&mut row, known.as_ref()), &|name, told| is_sent(&entries, name, told));
+                policy.carry(name, (&mut row, known.as_ref()), &|name, told| {
+                    was_sent_for(&entries, name, told)
+                });
                 // The values come from rows of the same table, so they fit.
                 let _ = segment.push_row(id, &page.etag(at).unwrap_or_default(), &row);
             }

@@ -2,12 +2,12 @@
 
 use super::held;
 use super::outside::{is_told, until_told};
-use super::reconcile::{sent_edits, Incoming};
+use super::reconcile::Incoming;
 use super::round::hello;
 use super::step::{meet, mirror, News, Run, Stop, Told};
 use super::unclear::boundary;
 use super::{Outside, Progress, SyncConfig};
-use crate::journal::{Entry, EntryState};
+use crate::journal::{sent_edits, Entry, EntryState};
 use crate::model::{ETag, Key, Row};
 use crate::platform::Transport;
 use crate::remote::{stamps_of_row, Outcome, Resolve, RowAnswer, RowCall};

@@ -6,6 +6,7 @@
 //! waits for it but what depends on it.
 
 use super::added::{given, is_made, rename};
+use super::again::{note_sent, set_aside};
 use super::ahead::ask_first;
 use super::answered::{take_over, Answered};
 use super::changes::ask_for_changes;
@@ -17,8 +18,8 @@ use super::step::{park, words, Run, Stop};
 use super::unclear::{boundary, resolve, Unclear};
 use super::wave::{take, Ready, Wave};
 use super::{Phase, Stage};
-use crate::journal::{bound, Entry, EntryState, Journal, Reason};
-use crate::model::{planted, Batch, Bug, Change, Key, Seq};
+use crate::journal::{Entry, EntryState, Reason};
+use crate::model::{planted, Bug, Change, Key, Seq};
 use crate::platform::Transport;
 use crate::remote::{Hold, Outcome, Reply, Resolve, RowAnswer, RowCall};
 use crate::replica::{Draft, State};
@@ -40,12 +41,12 @@ pub(super) struct Pass {
     pub(super) sets: Sets,
     /// What the pull asks first, asked when all that was sent had been answered.
     pub(super) asked: Replies,
-    sent: u64,
+    pub(super) sent: u64,
     /// Only what was sent before is asked for once more: it may have been carried out, so what is in the way now refuses
     /// nothing.
-    asks_again: bool,
+    pub(super) asks_again: bool,
     /// Rows that are tried though they were set aside, and nothing else with them.
-    tried: BTreeSet<Key>,
+    pub(super) tried: BTreeSet<Key>,
 }
 
 /// Sends all that can be sent.
@@ -195,31 +196,6 @@ async fn choose<S: Store, T: Transport>(
         }));
     }
     Ok(wave)
-}
-
-/// Rows that wait since they got no answer by themselves, but for those that are tried. `behind`: a wave
-/// is under way, which may be answered yet.
-fn set_aside(draft: &mut Draft, tried: &BTreeSet<Key>, behind: bool) -> Vec<Key> {
-    let journal = &draft.state().journal;
-    let unanswered = &mut draft.record.unanswered;
-    if !behind {
-        unanswered.before_next();
-    }
-    unanswered.retain(|key| journal.of(key).next().is_some());
-    unanswered.tried(tried);
-    unanswered.aside().iter().filter(|key| !tried.contains(key)).cloned().collect()
-}
-
-/// A wave is about to be sent.
-fn note_sent(draft: &mut Draft, wave: &Wave, behind: bool) {
-    let alone = match wave.units.as_slice() {
-        [_] => ordered::set(wave.units.iter().flatten().map(|ready| ready.request.key.clone())),
-        _ => BTreeSet::new(),
-    };
-    let requests = wave.units.iter().map(Vec::len).sum();
-    if requests > 0 {
-        draft.record.unanswered.sent(Batch { requests, alone: alone.into_iter().collect() }, behind);
-    }
 }
 
 /// Whether a row that was made here is deleted here.
@@ -444,75 +420,4 @@ fn askable(schema: &Schema, ready: &Ready) -> Vec<RowCall> {
 
 fn with_table<'a>(schema: &'a Schema, ready: &'a Ready) -> Option<(&'a RowCall, &'a Table)> {
     Some((&ready.call, schema.table(&ready.call.key().table)?))
-}
-
-/// Asks once more for what was sent and not answered, before anything is heard of these rows: a server with receipts says what
-/// became of it, whatever was written over it since. Nothing else is sent yet, but what follows of the same rows. Gives what
-/// the pushes of the round remember from then on. Without an answer again, the feed may tell.
-///
-/// # Errors
-/// As of [`push`], but for that one.
-pub(super) async fn ask_again<S: Store, T: Transport>(
-    run: &Run<'_, S, T>,
-) -> std::result::Result<Pass, Stop> {
-    let mut pass = Pass { asks_again: true, sets: Sets::as_sent(), ..Pass::default() };
-    if !run.remote.keeps_receipts() || !any_unanswered(run.replica.state().journal.iter()) {
-        return Ok(Pass::default());
-    }
-    let others = answered_rows(&run.replica.state().journal);
-    pass.waiting.clone_from(&others);
-    match push(run, &mut pass).await {
-        Err(Stop::Outcome(Outcome::Retry(what))) => run.problem(what),
-        ended => ended?,
-    }
-    // What was in the way of some is tried once more after the pull.
-    Ok(Pass { limits: pass.limits, resolved: pass.resolved, asked: pass.asked, ..Pass::default() })
-}
-
-/// Tries once more what was set aside, what belongs together at once, until something gets no answer again. Tells whether anything was answered.
-///
-/// # Errors
-/// As of [`push`], but for that one.
-pub(super) async fn try_aside<S: Store, T: Transport>(
-    run: &Run<'_, S, T>,
-) -> std::result::Result<bool, Stop> {
-    let mut answered = false;
-    let aside = run.replica.state().record.unanswered.aside().to_vec();
-    for key in aside {
-        let state = run.replica.state();
-        let rows = bound(state.journal.iter(), BTreeSet::from([key]));
-        let waiting = rows_but(&state.journal, &rows);
-        let mut pass = Pass { tried: rows, waiting, ..Pass::default() };
-        drop(state);
-        match push(run, &mut pass).await {
-            Err(Stop::Outcome(Outcome::Retry(what))) => {
-                run.problem(what);
-                run.count(|report| report.more |= answered);
-                return Ok(false);
-            }
-            ended => ended?,
-        }
-        answered |= pass.sent > 0;
-    }
-    Ok(answered)
-}
-
-/// Rows with entries none of which awaits an answer, nor shares a change set with one that does.
-fn answered_rows(journal: &Journal) -> BTreeSet<Key> {
-    let awaited = ordered::set(journal.iter().filter(|entry| is_sent(entry)).map(|entry| entry.key.clone()));
-    rows_but(journal, &bound(journal.iter(), awaited))
-}
-
-/// Rows with entries, but for these.
-fn rows_but(journal: &Journal, rows: &BTreeSet<Key>) -> BTreeSet<Key> {
-    ordered::set(journal.iter().map(|entry| entry.key.clone()).filter(|key| !rows.contains(key)))
-}
-
-fn is_sent(entry: &Entry) -> bool {
-    entry.state == EntryState::Sent
-}
-
-/// Whether an entry was sent in an earlier round and never answered.
-pub(super) fn any_unanswered<'a>(mut entries: impl Iterator<Item = &'a Entry>) -> bool {
-    entries.any(is_sent)
 }

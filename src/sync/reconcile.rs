@@ -6,7 +6,7 @@
 mod gone;
 
 use super::policy::{group, Policy, CURRENCY};
-use crate::journal::{squash, Entry, EntryState, RowRequest, Squashed};
+use crate::journal::{squash, was_sent_for, Entry, EntryState, RowRequest, Squashed};
 use crate::merge::{merge, newer, Merged, Rule};
 use crate::model::{planted, Bug, Millis};
 use crate::model::{Change, Clash, ETag, EntityRef, FieldEdit, Hlc, OpId, Row, Seq, ServerTime, Side, Value};
@@ -202,7 +202,7 @@ impl Merge<'_> {
                 || self.is_up(column)
                 || (name == CURRENCY && before.get(name).is_some_and(Value::is_null))
                 || (column.is_lookup() && server.is_null() && local.mirror.is_none())
-                || is_sent(local.entries, name, server)
+                || was_sent_for(local.entries, name, server)
         };
         let edited = self.columns().filter(|column| match self.row.get(&column.logical_name) {
             Some(server) => !explained(column, server),
@@ -481,19 +481,6 @@ fn keep_steps(steps: &[Step], server: &Value, kept: &mut Kept) {
         }
         old = new;
     }
-}
-
-/// Whether a value was sent for a column and not answered.
-pub(super) fn is_sent(entries: &[Entry], name: &str, value: &Value) -> bool {
-    sent_edits(entries).any(|edit| edit.name == name && edit.new == *value)
-}
-
-/// What was sent and not answered of a row that was there before.
-pub(super) fn sent_edits(entries: &[Entry]) -> impl Iterator<Item = &FieldEdit> {
-    entries.iter().filter(|e| e.state == EntryState::Sent).flat_map(|e| match &e.change {
-        Change::Update(edits) => edits.as_slice(),
-        Change::Create(_) | Change::Delete => &[],
-    })
 }
 
 #[cfg(test)]

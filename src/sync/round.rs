@@ -8,7 +8,7 @@
 //! answer though it was sent alone: it keeps nothing else back.
 
 use super::step::{Run, Stop};
-use super::{pull, push, schema, Outside, Progress, Report, SyncConfig};
+use super::{again, pull, push, schema, Outside, Progress, Report, SyncConfig};
 use crate::journal::{plan, Entry, Unit};
 use crate::model::{planted, Bug, Millis, TraceEvent};
 use crate::platform::Transport;
@@ -60,7 +60,7 @@ async fn steps<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(), Stop> 
     hello(run).await?;
     schema::refresh_if_possible(run).await?;
     let mut whole = false;
-    let mut pass = push::ask_again(run).await?;
+    let mut pass = again::ask_again(run).await?;
     if pulls_first(run) {
         whole = pull::pull(run, std::mem::take(&mut pass.asked)).await?;
     }
@@ -79,7 +79,7 @@ async fn steps<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result<(), Stop> 
         if whole {
             synchronised(run).await?;
         }
-        if !push::try_aside(run).await? {
+        if !again::try_aside(run).await? {
             return Ok(());
         }
         (pass, whole) = (push::Pass::default(), false);
@@ -97,7 +97,7 @@ fn pulls_first<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
     let state = run.replica.state();
     let now = state.record.clock.corrected(run.at());
     let recent = |Millis(at): Millis| now.0.saturating_sub(at) < PULL_FIRST_MILLIS;
-    push::any_unanswered(state.journal.iter()) || !state.record.last_sync.is_some_and(recent)
+    again::any_unanswered(state.journal.iter()) || !state.record.last_sync.is_some_and(recent)
 }
 
 /// Asks who is calling: tells whether the server can be reached, whether it knows the user as the one who made the

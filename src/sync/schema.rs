@@ -24,9 +24,6 @@ const CHECK_INTERVAL_MILLIS: i64 = 60 * 60 * 1000;
 /// The same where pages tell when it changes.
 const CHECK_INTERVAL_TOLD_MILLIS: i64 = 24 * CHECK_INTERVAL_MILLIS;
 
-/// Where metadata did not come before a round's time was up, the next rounds do without for this long, milliseconds.
-const PUT_OFF_MILLIS: i64 = 5 * 60 * 1000;
-
 /// [`refresh`], or on by the schema known here where the server's cannot be read now: what waits goes out all the same.
 ///
 /// # Errors
@@ -34,19 +31,17 @@ const PUT_OFF_MILLIS: i64 = 5 * 60 * 1000;
 pub(super) async fn refresh_if_possible<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
 ) -> std::result::Result<(), Stop> {
-    let since = |Millis(at): Millis| run.at().0.saturating_sub(at);
-    let put_off = run.progress.schema_failed.get();
-    if put_off.is_some_and(|at| (0..PUT_OFF_MILLIS).contains(&since(at))) && suffices(run) {
+    // Every other round does without, where it took all the time of the one before.
+    if run.progress.schema_failed.replace(false) && suffices(run) {
         run.problem("the server's metadata did not come in time".to_owned());
         return Ok(());
     }
-    run.progress.schema_failed.set(None);
     match refresh(run).await {
         Err(Stop::Outcome(Outcome::Retry(what))) if suffices(run) => {
             run.problem(what);
             // Another round would wait as long, and have no time left for changes either.
             if run.in_time().is_err() {
-                run.progress.schema_failed.set(Some(run.at()));
+                run.progress.schema_failed.set(true);
             }
             Ok(())
         }
@@ -250,7 +245,10 @@ fn without((before, table): (Option<&Table>, &Table), profile: &Profile, entry: 
     // What a new row cannot be given with its creation, it may be given once it stands.
     let writable = |column: &Column| column.valid_for_update || is_create && column.valid_for_create;
     let was_writable = |name: &str| before.and_then(|table| table.column(name)).is_some_and(writable);
-    let closed = |column: &Column| !writable(column) && was_writable(&column.logical_name);
+    // That the service gives new rows their ids by now makes no edit of them.
+    let closed = |column: &Column| {
+        !writable(column) && was_writable(&column.logical_name) && column.logical_name != table.primary_id
+    };
     let gone = |name: &str| {
         table.column(name).is_none_or(|column| is_down(table, column, profile) || closed(column))
     };
@@ -354,6 +352,12 @@ mod tests {
         column.valid_for_create = false;
         let decision = without((Some(&before), &table), &profile, &create).unwrap();
         assert_eq!((decision.keep.len(), decision.clashes.len()), (1, 1));
+        // Not so the id of a new row, when the service begins to give such rows theirs.
+        let mut giving = before.clone();
+        let id = giving.columns.iter_mut().find(|column| column.logical_name == "accountid").unwrap();
+        id.valid_for_create = false;
+        let made = entry(Change::Create([("accountid".to_owned(), Value::Guid(Uuid::nil()))].into()));
+        assert_eq!(without((Some(&before), &giving), &profile, &made), None);
         // Where it was so before, the edit follows from others, and nobody loses anything.
         assert_eq!(without((Some(&table), &table), &profile, &create), None);
     }

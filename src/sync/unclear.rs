@@ -4,11 +4,11 @@
 use super::held::{self, tell};
 use super::outside;
 use super::push::Pass;
-use super::reconcile::{is_foreign, is_sent, reconcile, Incoming, Local};
+use super::reconcile::{is_foreign, reconcile, Incoming, Local};
 use super::settle::left_unsaid;
 use super::step::{decide, merged, mirror, park, News, Run, Stop, Told};
 use crate::error::Result;
-use crate::journal::{Entry, EntryState, Reason};
+use crate::journal::{was_sent_for, Entry, EntryState, Reason};
 use crate::model::{planted, Bug, ChangeSetId, ETag, Key, OpId, Row, Seq};
 use crate::platform::Transport;
 use crate::remote::{stamps_of_row, Outcome, Resolve, RowAnswer, RowCall};
@@ -203,7 +203,7 @@ fn learn(
                     }
                 }
                 policy.carry(&key.table, (&mut row, known.as_ref()), &|name, told| {
-                    is_sent(&entries, name, told) || is_sent(&settled, name, told)
+                    was_sent_for(&entries, name, told) || was_sent_for(&settled, name, told)
                 });
                 told.push((key.clone(), Some((News::Row(row), etag))));
             }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::journal::fold;
+use crate::journal::{fold, sent_edits};
 use crate::model::{ChangeSetId, DeviceId, Key, Millis};
 use proptest::prelude::*;
 use uuid::Uuid;
