@@ -35,17 +35,18 @@ pub(super) async fn answer<S: Store>(
     let goes_on = Prefer::parse(&request.headers).continue_on_error;
     let mut answers = Vec::new();
     let mut status = 200;
-    let mut lacks = false;
+    let (mut lacks, mut unknown) = (false, false);
     for item in items {
         let answer = match item {
             BatchItem::Single(part) => match single(replica, part, door, root).await {
                 // Found out only now; nothing was written before.
-                Answer::Elsewhere(response) if reads_only && response.status >= 400 => {
+                Answer::Elsewhere(response) if reads_only && matches!(response.status, 404 | 501) => {
                     return Ok(beyond());
                 }
                 Answer::Here(response) => BatchAnswer::Single(response),
                 Answer::Elsewhere(response) => {
                     lacks |= response.headers.get("Flette-Incomplete").is_some();
+                    unknown |= response.status >= 400;
                     BatchAnswer::Single(response)
                 }
             },
@@ -66,8 +67,10 @@ pub(super) async fn answer<S: Store>(
     if goes_on {
         response.headers.set("Preference-Applied", "odata.continue-on-error");
     }
-    // Better answered there, as a list of its own would be; not while anything waits of which the server does not know.
-    Ok(match reads_only && lacks && replica.state().journal.is_empty() {
+    // Better answered there, as a list of its own would be; not while anything waits of which the server does not know. What means
+    // nothing here may mean something there.
+    let better_there = unknown || lacks && replica.state().journal.is_empty();
+    Ok(match reads_only && better_there {
         true => Answer::Elsewhere(response),
         false => Answer::Here(response),
     })

@@ -85,7 +85,9 @@ impl Aftermath {
                 // Sent, or set aside.
                 (Some(before), Some(after))
                     if before.change.is_delete() && after.change.is_delete() && before.key == after.key => {}
-                (before, after) if before.into_iter().chain(after).all(|entry| self.is_apart(entry)) => {}
+                (before, after)
+                    if before.into_iter().chain(after).all(|entry| self.is_apart(entry))
+                        && before.is_none_or(|before| self.is_apart_beneath(state, &before.key)) => {}
                 (_, _) => return None,
             }
         }
@@ -104,6 +106,17 @@ impl Aftermath {
             Change::Delete => true,
         };
         !links && !self.touches(&entry.key) && !entry.holders.iter().any(|holder| self.is_gone(holder))
+    }
+
+    /// The same of all else that is known of the row, which an entry that leaves uncovers: the link that it changed may have been
+    /// lost before.
+    fn is_apart_beneath(&self, state: &State, key: &Key) -> bool {
+        let leads_nowhere = |value: &Value| match value {
+            Value::Lookup(to) => self.is_gone(&Key::new(to.table.clone(), to.id)),
+            _ => false,
+        };
+        let told = || state.mirror_row(key).is_some_and(|(row, _)| row.values().any(leads_nowhere));
+        self.gone.is_empty() || state.journal.of(key).all(|entry| self.is_apart(entry)) && !told()
     }
 
     /// Whether the row is gone, by itself or with another.

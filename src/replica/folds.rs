@@ -197,6 +197,16 @@ mod tests {
         }
     }
 
+    /// Its edit had been made when the link was lost already.
+    #[test]
+    fn an_edit_that_is_given_up_uncovers_the_link_that_was_lost_before_it() {
+        let replica = replica();
+        for one in [(0, 0, 7), (2, 0, 1), (2, 0, 9)] {
+            change(&replica, |draft| step(draft, one));
+            kept_are_true(&replica);
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 

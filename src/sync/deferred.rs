@@ -1,6 +1,6 @@
 //! What a plan says nothing of yet: entries whose rows, or whose change sets, have something unanswered under way.
 
-use super::wave::links;
+use super::turns::links;
 use crate::journal::{RowRequest, Unit};
 use crate::model::{Change, EntityRef, Key, Seq};
 use crate::replica::Draft;

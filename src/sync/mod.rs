@@ -33,6 +33,7 @@ mod settle;
 mod spoil;
 mod step;
 mod survey;
+mod turns;
 mod unchanged;
 mod unclear;
 mod view;

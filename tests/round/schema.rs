@@ -226,7 +226,8 @@ fn asked_for_definitions(device: &Device) -> std::rc::Rc<std::cell::Cell<u32>> {
     let asked = std::rc::Rc::new(std::cell::Cell::new(0));
     let count = asked.clone();
     device.wire.fail(move |request| {
-        if String::from_utf8_lossy(&request.body).contains("EntityDefinitions") {
+        // One of the batches that they are asked for in.
+        if String::from_utf8_lossy(&request.body).contains("EntityDefinitions(LogicalName='contact')?") {
             count.set(count.get() + 1);
         }
         None
