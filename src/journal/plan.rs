@@ -153,11 +153,48 @@ fn units(rows: Vec<Vec<&Entry>>) -> Vec<Unit> {
         Unheard { any: sent.clone().next().is_some(), sets: sent.filter_map(|e| e.change_set).collect() };
     while unheard.extend(&rows) {}
     let rows = rows.into_iter().map(|all| OfRow { going: to_send(all.clone(), &unheard), all });
-    let parts = match unheard.any {
-        true => sharing(rows.map(|row| (sets_of(&row.going), row)).collect()),
-        false => vec![rows.collect()],
+    let (rows, waits) = if unheard.any { (rows.collect(), false) } else { with_whole_sets(rows.collect()) };
+    let parts = match unheard.any || waits {
+        true => sharing(rows.into_iter().map(|row| (sets_of(&row.going), row)).collect()),
+        false => vec![rows],
     };
     parts.into_iter().map(unit).collect()
+}
+
+/// A change set of which a part has to wait (what closes a row again) waits as a whole, and with it what came to its rows after it.
+/// Tells whether any does. Where nothing could go then, all goes as it is. Of rows of which nothing was sent.
+fn with_whole_sets(mut rows: Vec<OfRow>) -> (Vec<OfRow>, bool) {
+    let going: Vec<usize> = rows.iter().map(|row| row.going.len()).collect();
+    let mut waiting = BTreeSet::new();
+    loop {
+        let known = waiting.len();
+        waiting.extend(rows.iter().flat_map(|row| sets_of(&row.all[row.going.len()..])));
+        if waiting.len() == known {
+            break;
+        }
+        for row in &mut rows {
+            let waits = |entry: &&Entry| entry.change_set.is_some_and(|set| waiting.contains(&set));
+            let end = row.going.iter().position(waits).unwrap_or(row.going.len());
+            row.going.truncate(end);
+        }
+    }
+    if waiting.is_empty() || can_go(&rows) {
+        return (rows, !waiting.is_empty());
+    }
+    for (row, end) in rows.iter_mut().zip(&going) {
+        row.going = row.all[..*end].to_vec();
+    }
+    (rows, false)
+}
+
+/// Whether anything goes, and nothing of it points to a row that is to be made by what waits for it.
+fn can_go(rows: &[OfRow]) -> bool {
+    let is_to_come = |key: &Key| {
+        rows.iter().any(|row| row.going.is_empty() && creates(&row.all) && row.all[0].key == *key)
+    };
+    let mut going = rows.iter().flat_map(|row| &row.going).peekable();
+    going.peek().is_some()
+        && !going.flat_map(|entry| targets(&entry.change, &entry.holders)).any(|key| is_to_come(&key))
 }
 
 fn unit(rows: Vec<OfRow>) -> Unit {

@@ -374,3 +374,34 @@ fn a_row_opened_edited_and_closed_again_is_closed_by_a_request_of_its_own() {
     let together: Vec<Entry> = told("10 n 01").into_iter().map(|entry| in_set(7, entry)).collect();
     assert_eq!(plan(&together)[0].requests[0].seqs.len(), 3);
 }
+
+/// The sequence numbers of each unit's requests, and those that wait.
+fn parts(entries: &[Entry]) -> Vec<(Vec<u64>, Vec<u64>)> {
+    let numbers = |seqs: &[Seq]| seqs.iter().map(|seq| seq.0).collect::<Vec<u64>>();
+    let unit = |unit: Unit| {
+        let requests = unit.requests.iter().flat_map(|request| numbers(&request.seqs));
+        (requests.collect(), numbers(&unit.deferred))
+    };
+    plan(entries).into_iter().map(unit).collect()
+}
+
+#[test]
+fn a_change_set_that_closes_a_row_again_waits_as_a_whole() {
+    let closing = |set: u128| -> Vec<Entry> {
+        let mut row: Vec<Entry> = told("10 n 01");
+        let last = row.pop().map(|entry| in_set(set, entry));
+        row.into_iter().chain(last).collect()
+    };
+    // Another row of the set waits for it, with what came to that row since.
+    let (mut entries, before) = (closing(7), update(9, 3, 0, 1));
+    entries.extend([in_set(7, update(4, 2, 0, 1)), update(5, 2, 1, 2), before]);
+    let numbers = parts(&entries);
+    assert_eq!(numbers.iter().flat_map(|(going, _)| going.clone()).collect::<Vec<u64>>(), [1, 2, 9]);
+    let waiting: BTreeSet<u64> = numbers.into_iter().flat_map(|(_, waiting)| waiting).collect();
+    assert_eq!(waiting, [3, 4, 5].into());
+    // What came to it before goes.
+    let mut entries = closing(7);
+    entries.extend([update(0, 2, 5, 0), in_set(7, update(4, 2, 0, 1))]);
+    let numbers = parts(&entries);
+    assert_eq!(numbers.iter().flat_map(|(going, _)| going.clone()).collect::<Vec<u64>>(), [0, 1, 2]);
+}
