@@ -24,6 +24,10 @@ pub struct Cursor {
     pub next_link: Option<String>,
     /// Where the next pull begins: verbatim, as the server gave it.
     pub delta_link: Option<String>,
+    /// Server time when the read under way began, or the last one: up to here everything has been told, or is yet to be told by
+    /// `next_link`. Up to an hour too early.
+    #[serde(default)]
+    pub asked_at: Option<Millis>,
     /// Highest `modifiedon` seen by sweeps.
     pub watermark: Option<Millis>,
     /// Watermark to take over when the sweep under way is through.

@@ -11,6 +11,7 @@ mod changes;
 mod cursor;
 mod deferred;
 mod held;
+mod horizon;
 mod limits;
 mod listing;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Takes one page over: rows into a segment, their entries reconciled, the cursor moved, all in one transaction.
 
 use super::cursor::{may_track, Fresh, Kind, Place};
+use super::horizon;
 use super::outside;
 use super::pairs;
 use super::reconcile::Incoming;
@@ -269,10 +270,13 @@ pub(super) fn take_over(
         outside::keep(draft, part.table, key, part.target)?;
     }
     let mut cursor = draft.cursor(name);
+    let alone = part.fresh.is_some() || cursor.next_link.is_none();
+    if alone {
+        horizon::begin(&mut cursor, draft.corrected_now());
+    }
     if next_link.is_some() {
         draft.record.pull_due = true;
     } else {
-        let alone = part.fresh.is_some() || cursor.next_link.is_none();
         close(&mut cursor, part.target, delta_link, if alone { Came::AtOnce } else { Came::InPages });
     }
     cursor.next_link = next_link;

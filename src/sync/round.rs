@@ -8,7 +8,7 @@
 //! answer though it was sent alone: it keeps nothing else back.
 
 use super::step::{Run, Stop};
-use super::{again, pull, push, schema, Outside, Progress, Report, SyncConfig};
+use super::{again, horizon, pull, push, schema, Outside, Progress, Report, SyncConfig};
 use crate::journal::{plan, Entry, Unit};
 use crate::model::{planted, Bug, Millis, TraceEvent};
 use crate::platform::Transport;
@@ -130,6 +130,9 @@ pub(super) async fn hello<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result
             if restored {
                 draft.note(TraceEvent::Lineage);
                 begin_anew(draft, &run.config.tables);
+            }
+            if caller.lineage.is_none() {
+                horizon::forget_older(draft, &run.config.tables);
             }
             draft.keep_trace();
             Ok(())

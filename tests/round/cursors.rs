@@ -1,7 +1,7 @@
 //! Answers that do not belong to the place in the feed at which their table stands, and answers that are none.
 
 use crate::support::{chance, text, tick, Device, Fault, Server, Wire};
-use flette::model::{Key, Value};
+use flette::model::{Key, Millis, Value};
 use flette::platform::{Transport, TransportError};
 use flette::replica::Feed;
 use flette::sync::{learn, round, Outside, Progress, Written};
@@ -193,4 +193,30 @@ fn a_row_that_is_written_past_the_replica_during_the_first_pull_under_a_filter_s
     device.sync();
     assert_eq!(device.count("contact"), 120);
     assert!(device.replica.state().tables["contact"].cursor.outside.is_empty());
+}
+
+/// How many accounts a device has after one of two was deleted, when its feed tells nothing and was asked for so long ago.
+fn left_after_days(server: &Server, days: i64) -> usize {
+    let online = server.user("admin");
+    let ids = accounts(&online, 2);
+    let device = Device::synced(server, "demo");
+    online.delete("accounts", ids[0]);
+    device.wire.fail(|r| is_delta(r, "accounts").then(|| Fault::Answer(empty_object())));
+    device.change(|draft| {
+        let mut cursor = draft.cursor("account");
+        cursor.asked_at = cursor.asked_at.map(|Millis(at)| Millis(at - days * 24 * 60 * 60 * 1000));
+        draft.set_cursor("account", cursor);
+    });
+    device.sync();
+    let left = device.count("account");
+    online.delete("accounts", ids[1]);
+    left
+}
+
+#[test]
+fn a_feed_that_was_not_asked_for_a_week_is_not_trusted_where_the_server_does_not_say_so_itself() {
+    let bare = Server::bare();
+    assert_eq!(left_after_days(&bare, 6), 2);
+    assert_eq!(left_after_days(&bare, 8), 1);
+    assert_eq!(left_after_days(&Server::start(), 8), 2);
 }
