@@ -24,6 +24,7 @@ use crate::platform::Transport;
 use crate::remote::{Hold, Outcome, Reply, Resolve, RowAnswer, RowCall};
 use crate::replica::{Draft, State};
 use crate::store::{Durability, Store};
+use flette_odata::batch::BATCH_PARTS_MAX;
 use flette_odata::edm::{Schema, Table};
 use flette_odata::ordered;
 use futures_util::future::join;
@@ -225,10 +226,19 @@ async fn send<S: Store, T: Transport>(
     let mut groups: Vec<Vec<(&RowCall, &Table)>> = groups.collect();
     let reads: Vec<Vec<RowCall>> = own().map(|ready| askable(&schema, ready)).collect();
     let lists = own().zip(&reads);
-    groups.extend(lists.flat_map(|(ready, reads)| {
-        reads.iter().filter_map(|read| Some(vec![(read, table_of(&schema, ready, read)?)]))
-    }));
-    let mut answers = run.remote.batch(&groups, boundary(run)).await?.into_iter();
+    let mut lists: Vec<Vec<(&RowCall, &Table)>> = lists
+        .flat_map(|(ready, reads)| {
+            reads.iter().filter_map(|read| Some(vec![(read, table_of(&schema, ready, read)?)]))
+        })
+        .collect();
+    // Of a change set with hundreds of rows or pairs the reads have to follow.
+    let follow = lists.split_off(lists.len().min(BATCH_PARTS_MAX.saturating_sub(own().count())));
+    groups.extend(lists);
+    let mut answers = run.remote.batch(&groups, boundary(run)).await?;
+    for lists in follow.chunks(BATCH_PARTS_MAX) {
+        answers.extend(run.remote.batch(lists, boundary(run)).await.map_err(unread)?);
+    }
+    let mut answers = answers.into_iter();
     let told: Vec<RowAnswer> = answers.by_ref().take(units.len()).flatten().collect();
     let mut read = answers.flatten();
     let all = own().zip(told).zip(reads);
@@ -239,6 +249,16 @@ async fn send<S: Store, T: Transport>(
     });
     let answered = answered.collect();
     Ok(Some(Sent { schema, answered }))
+}
+
+/// What came of reads that follow what was carried out: no refusal of that.
+fn unread(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Retry(_) | Outcome::Hold(_) => outcome,
+        Outcome::Park(_) | Outcome::Resolve(_) | Outcome::Done => {
+            Outcome::Retry("what was sent could not be read".to_owned())
+        }
+    }
 }
 
 /// Takes the answers to a wave over; gives the rows that have to be read. Where the server keeps receipts it may be lost with the

@@ -234,3 +234,25 @@ fn a_row_waits_for_its_new_parent_that_waits_for_an_unanswered_change_set() {
     assert_eq!(shown["_parentcustomerid_value"], parent.to_string());
     assert_eq!(online.json(&format!("accounts({})", ids[0]))["telephone2"], "2");
 }
+
+/// Each of its rows is read after it, as it may be gone since: more requests than a batch takes.
+#[test]
+fn a_change_set_of_hundreds_of_new_rows_goes_again_after_its_answer_was_lost() {
+    const ROWS: usize = 600;
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    let who = (device.replica.state().record.user, device.replica.state().record.business_unit);
+    device.change(|draft| {
+        draft.begin_change_set();
+        for n in 0..ROWS {
+            create(draft, ("contact", Uuid::now_v7()), &[("lastname", text(&format!("C{n}")))], who.0, who.1);
+        }
+        draft.end_change_set();
+    });
+    device.wire.fail(|request| is_push(request).then_some(Fault::LoseAnswer));
+    assert!(!device.round().ok);
+    device.wire.heal();
+    let report = device.sync();
+    assert_eq!((report.parked, device.entries().len()), (0, 0), "{report:?}");
+    assert_eq!(device.count("contact"), ROWS);
+}
