@@ -385,6 +385,11 @@ mod tests {
     }
 
     #[test]
+    fn numbers_may_be_as_large_as_they_like() {
+        assert!(reads(b"[1E310]").is_ok() && reads(b"1E310t").is_err());
+    }
+
+    #[test]
     fn texts_are_as_they_are_written() {
         for (json, text) in [
             ("\"\"", ""),
@@ -404,9 +409,11 @@ mod tests {
         fn it_reads_what_the_library_reads(text in "[\\[\\]{}\",:\\\\u0-9a-f\\.eE+tru \\-]{0,24}|[\"\\\\a-fu0-9dD]{0,12}") {
             for text in [text.clone(), format!("\"{text}\""), format!("[{text}]")] {
                 let library = serde_json::from_str::<serde_json::Value>(&text);
-                // No limit of numbers is known here.
-                let is_json = library.is_ok() || library.is_err_and(|e| e.to_string().contains("out of range"));
-                prop_assert_eq!(reads(text.as_bytes()).is_ok(), is_json, "{}", text);
+                // No limit of numbers is known here; what stands behind such a one the library does not read.
+                if library.as_ref().is_err_and(|error| error.to_string().contains("out of range")) {
+                    continue;
+                }
+                prop_assert_eq!(reads(text.as_bytes()).is_ok(), library.is_ok(), "{}", text);
             }
         }
     }

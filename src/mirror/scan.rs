@@ -8,13 +8,17 @@ use super::bytes::stored;
 use super::column::{Column, Data, Kind};
 use super::number::Ints;
 use super::table::Slot;
-use super::{Condition, MirrorTable, RowAt, Segment};
+use super::{Condition, IdSet, MirrorTable, RowAt, Segment};
 use flette_odata::collate;
 use flette_odata::filter::{holds, matches, CompareOp, Filter, TextOp};
 use flette_odata::ordered;
 use flette_odata::render::Cell;
 use flette_odata::{Uuid, Value};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// So many ids of one column make a list.
+const LIST_MIN: usize = 3;
 
 impl MirrorTable {
     /// Live rows that pass `filter`, as [`flette_odata::filter::matches`] decides, without those named in `skip`
@@ -89,7 +93,14 @@ impl MirrorTable {
             }
             Filter::Or(items) => {
                 let mut any = Bits::none(rows);
-                items.iter().for_each(|item| any.or(&self.evaluate(item, slot)));
+                let lists = id_lists(items).into_iter();
+                let lists =
+                    lists.filter_map(|(column, ids)| Some((column, self.one_of(column, &ids, slot)?)));
+                let lists: BTreeMap<&str, Bits> = ordered::map(lists);
+                lists.values().for_each(|found| any.or(found));
+                let is_left =
+                    |item: &&Filter| !equals_id(item).is_some_and(|(column, _)| lists.contains_key(column));
+                items.iter().filter(is_left).for_each(|item| any.or(&self.evaluate(item, slot)));
                 any
             }
             Filter::Not(inner) => {
@@ -214,6 +225,21 @@ impl MirrorTable {
         Some(settle_nulls(found, column, op == CompareOp::NotEqual))
     }
 
+    /// Rows that are one of these, or point to one; `None` when the column holds no ids.
+    fn one_of(&self, name: &str, ids: &IdSet, slot: &Slot) -> Option<Bits> {
+        let segment = &slot.segment;
+        if name == self.schema.primary_id {
+            return Some(Bits::from_fn(segment.rows(), |row| ids.contains(segment.id(row))));
+        }
+        let column = self.stored(segment, name)?;
+        match column.data() {
+            Data::Lookup(lookups) | Data::Guid(lookups) => {
+                Some(settle_nulls(lookups.leading_to(None, |id| ids.contains(id)), column, false))
+            }
+            _ => None,
+        }
+    }
+
     /// A text function; `None` when there is no fast way.
     fn search(&self, name: &str, op: TextOp, pattern: &str, slot: &Slot) -> Option<Bits> {
         let column = self.stored(&slot.segment, name)?;
@@ -230,6 +256,24 @@ impl MirrorTable {
         };
         Some(settle_nulls(texts.rows_of(entries), column, false))
     }
+}
+
+/// A column and the id that it is to be.
+fn equals_id(filter: &Filter) -> Option<(&str, Uuid)> {
+    match filter {
+        Filter::Compare { column, op: CompareOp::Equal, value: Value::Guid(id) } => Some((column, *id)),
+        _ => None,
+    }
+}
+
+/// Columns that may be one of many ids: each row is asked once, and not once for each of them.
+fn id_lists(items: &[Filter]) -> BTreeMap<&str, IdSet> {
+    let mut lists: BTreeMap<&str, IdSet> = BTreeMap::new();
+    for (column, id) in items.iter().filter_map(equals_id) {
+        lists.entry(column).or_default().insert(id);
+    }
+    lists.retain(|_, ids| ids.len() >= LIST_MIN);
+    lists
 }
 
 /// Rows without a value are in or out, whatever stands in their place.

@@ -29,6 +29,16 @@ fn literal(column: &str) -> BoxedStrategy<Value> {
     }
 }
 
+/// A column that is to be one id, of columns that hold ids as a rule.
+fn equal_id() -> impl Strategy<Value = Filter> {
+    const HOLD: [&str; 3] = ["thingid", "parent", "owner"];
+    const OTHERS: [&str; 2] = ["name", "unknown"];
+    let column =
+        prop_oneof![9 => proptest::sample::select(&HOLD[..]), 1 => proptest::sample::select(&OTHERS[..])];
+    (column.prop_map(str::to_owned), (0u128..8).prop_map(|id| Value::Guid(key(id))))
+        .prop_map(|(column, value)| Filter::Compare { column, op: CompareOp::Equal, value })
+}
+
 fn filter() -> BoxedStrategy<Filter> {
     let compare = any_column().prop_flat_map(|column| {
         let value = literal(&column);
@@ -43,6 +53,7 @@ fn filter() -> BoxedStrategy<Filter> {
         1 => (any_column(), op(), any_column())
             .prop_map(|(left, op, right)| Filter::CompareColumns { left, op, right }),
         1 => any::<bool>().prop_map(Filter::Always),
+        2 => prop::collection::vec(equal_id(), 2..12).prop_map(Filter::Or),
     ];
     leaf.prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
