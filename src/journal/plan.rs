@@ -2,6 +2,7 @@
 
 use super::{squash, Entry, EntryState, RowRequest, Squashed};
 use crate::model::{ordered, planted, Bug, Change, ChangeSetId, FieldEdit, Key, Seq, Value};
+use flette_odata::batch::BATCH_PARTS_MAX;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is sent together.
@@ -138,6 +139,7 @@ fn sharing<T>(rows: Vec<(BTreeSet<ChangeSetId>, T)>) -> Vec<Vec<T>> {
 }
 
 /// The entries of a row.
+#[derive(Clone)]
 struct OfRow<'a> {
     /// Those that go now.
     going: Vec<&'a Entry>,
@@ -153,7 +155,9 @@ fn units(rows: Vec<Vec<&Entry>>) -> Vec<Unit> {
         Unheard { any: sent.clone().next().is_some(), sets: sent.filter_map(|e| e.change_set).collect() };
     while unheard.extend(&rows) {}
     let rows = rows.into_iter().map(|all| OfRow { going: to_send(all.clone(), &unheard), all });
-    let (rows, waits) = if unheard.any { (rows.collect(), false) } else { with_whole_sets(rows.collect()) };
+    let rows: Vec<OfRow> = rows.collect();
+    let (rows, waits) =
+        if several && !unheard.any { within_a_batch(with_whole_sets(rows)) } else { (rows, false) };
     let parts = match unheard.any || waits {
         true => sharing(rows.into_iter().map(|row| (sets_of(&row.going), row)).collect()),
         false => vec![rows],
@@ -162,39 +166,61 @@ fn units(rows: Vec<Vec<&Entry>>) -> Vec<Unit> {
 }
 
 /// A change set of which a part has to wait (what closes a row again) waits as a whole, and with it what came to its rows after it.
-/// Tells whether any does. Where nothing could go then, all goes as it is. Of rows of which nothing was sent.
-fn with_whole_sets(mut rows: Vec<OfRow>) -> (Vec<OfRow>, bool) {
-    let going: Vec<usize> = rows.iter().map(|row| row.going.len()).collect();
-    let mut waiting = BTreeSet::new();
+/// Tells whether any does. Where nothing could go then, or what is made by it might be waited for, all goes as it is. Of rows of which
+/// nothing was sent.
+fn with_whole_sets(rows: Vec<OfRow>) -> (Vec<OfRow>, bool) {
+    let (mut cut, mut waiting) = (rows.clone(), BTreeSet::new());
+    hold(&mut cut, &mut waiting);
+    let makes_later = cut.iter().any(|row| row.going.is_empty() && creates(&row.all));
+    match !waiting.is_empty() && can_go(&cut) && !makes_later {
+        true => (cut, true),
+        false => (rows, false),
+    }
+}
+
+/// Of sets that hang together by their rows, and are more than a batch takes, the later ones wait.
+fn within_a_batch((rows, waits): (Vec<OfRow>, bool)) -> (Vec<OfRow>, bool) {
+    if rows.iter().filter(|row| !row.going.is_empty()).count() <= BATCH_PARTS_MAX {
+        return (rows, waits);
+    }
+    let seqs = rows.iter().filter_map(|row| row.going.first().map(|first| first.seq));
+    let firsts = ordered::list(seqs.collect(), Ord::cmp);
+    let Some(end) = firsts.get(BATCH_PARTS_MAX) else { return (rows, waits) };
+    let later = rows.iter().flat_map(|row| &row.going).filter(|entry| entry.seq >= *end);
+    let mut waiting = ordered::set(later.filter_map(|entry| entry.change_set));
+    let mut cut = rows.clone();
+    hold(&mut cut, &mut waiting);
+    match can_go(&cut) {
+        true => (cut, true),
+        false => (rows, waits),
+    }
+}
+
+/// Takes out of what goes these sets, and those of which a part does not go; of each row with what follows.
+fn hold(rows: &mut [OfRow], waiting: &mut BTreeSet<ChangeSetId>) {
     loop {
         let known = waiting.len();
         waiting.extend(rows.iter().flat_map(|row| sets_of(&row.all[row.going.len()..])));
-        if waiting.len() == known {
-            break;
-        }
-        for row in &mut rows {
+        let mut is_cut = false;
+        for row in rows.iter_mut() {
             let waits = |entry: &&Entry| entry.change_set.is_some_and(|set| waiting.contains(&set));
-            let end = row.going.iter().position(waits).unwrap_or(row.going.len());
-            row.going.truncate(end);
+            if let Some(end) = row.going.iter().position(waits) {
+                row.going.truncate(end);
+                is_cut = true;
+            }
+        }
+        if !is_cut && waiting.len() == known {
+            return;
         }
     }
-    if waiting.is_empty() || can_go(&rows) {
-        return (rows, !waiting.is_empty());
-    }
-    for (row, end) in rows.iter_mut().zip(&going) {
-        row.going = row.all[..*end].to_vec();
-    }
-    (rows, false)
 }
 
-/// Whether anything goes, and nothing of it points to a row that is to be made by what waits for it.
+/// Whether anything goes, and no row is made of which it is known that it is to be deleted.
 fn can_go(rows: &[OfRow]) -> bool {
-    let is_to_come = |key: &Key| {
-        rows.iter().any(|row| row.going.is_empty() && creates(&row.all) && row.all[0].key == *key)
-    };
-    let mut going = rows.iter().flat_map(|row| &row.going).peekable();
-    going.peek().is_some()
-        && !going.flat_map(|entry| targets(&entry.change, &entry.holders)).any(|key| is_to_come(&key))
+    let is_cut = |row: &OfRow| !row.going.is_empty() && row.going.len() < row.all.len();
+    let is_deleted = |row: &OfRow| row.all.last().is_some_and(|entry| matches!(entry.change, Change::Delete));
+    rows.iter().any(|row| !row.going.is_empty())
+        && !rows.iter().any(|row| is_cut(row) && creates(&row.all) && is_deleted(row))
 }
 
 fn unit(rows: Vec<OfRow>) -> Unit {
@@ -332,7 +358,8 @@ fn order(units: Vec<Unit>) -> Vec<Unit> {
                 .map(move |r| (r.key.clone(), i))
         })
         .collect();
-    let mut walk = Walk { home, state: vec![Mark::New; units.len()], sorted: Vec::new(), units };
+    let (state, sorted, later) = (vec![Mark::New; units.len()], Vec::new(), BTreeSet::new());
+    let mut walk = Walk { home, state, sorted, units, later };
     for index in 0..walk.units.len() {
         walk.visit(index);
     }
@@ -354,6 +381,8 @@ struct Walk {
     home: HashMap<Key, usize>,
     state: Vec<Mark>,
     sorted: Vec<Unit>,
+    /// Requests that close a circle since a row of another unit holds theirs, by unit and place: they wait for the next plan.
+    later: BTreeSet<(usize, usize)>,
 }
 
 impl Walk {
@@ -368,7 +397,8 @@ impl Walk {
             let index = *index;
             let Some((request, target)) = targets.pop() else {
                 self.state[index] = Mark::Done;
-                self.sorted.push(self.units[index].clone());
+                let unit = self.without_later(index);
+                self.sorted.push(unit);
                 stack.pop();
                 continue;
             };
@@ -378,10 +408,26 @@ impl Walk {
                     self.state[parent] = Mark::Open;
                     stack.push((parent, self.targets(parent)));
                 }
-                Mark::Open => postpone(&mut self.units[index].requests[request].change, &target),
+                Mark::Open => {
+                    let closing = &mut self.units[index].requests[request];
+                    match closing.holders.is_empty() {
+                        true => postpone(&mut closing.change, &target),
+                        false => drop(self.later.insert((index, request))),
+                    }
+                }
                 Mark::Done => {}
             }
         }
+    }
+
+    /// A unit without what waits for the next plan.
+    fn without_later(&self, index: usize) -> Unit {
+        let mut unit = self.units[index].clone();
+        let (later, now): (Vec<_>, Vec<_>) =
+            unit.requests.into_iter().enumerate().partition(|(at, _)| self.later.contains(&(index, *at)));
+        unit.deferred.extend(later.into_iter().flat_map(|(_, request)| request.seqs));
+        unit.requests = now.into_iter().map(|(_, request)| request).collect();
+        unit
     }
 
     /// What a unit's requests point to, last first.

@@ -54,10 +54,7 @@ impl Draft<'_> {
             return Err(ODataError::bad_request(message).into());
         }
         let seen = self.row(key).ok_or_else(|| ODataError::row_not_found(&key.table, key.id))?;
-        let value = match value {
-            Value::Lookup(to) => Value::Lookup(EntityRef { table: to.table.clone(), id: self.target(to) }),
-            other => other.clone(),
-        };
+        let value = self.as_known(value.clone());
         let changes = rules::complete_update(table, &seen.row, vec![(name.to_owned(), value)])?;
         self.check_money((table, key), &seen.row, &changes)?;
         let edits = changes.into_iter().filter(|(name, _)| may_edit(name)).map(|(name, new)| {
@@ -66,6 +63,14 @@ impl Draft<'_> {
         });
         self.update(key, edits.collect());
         Ok(())
+    }
+
+    /// A value with the id that the server knows, where it points to a row that has two.
+    fn as_known(&self, value: Value) -> Value {
+        match value {
+            Value::Lookup(to) => Value::Lookup(EntityRef { id: self.target(&to), table: to.table }),
+            other => other,
+        }
     }
 
     /// Deletes the row that stayed, unless it is gone by now.
@@ -91,7 +96,8 @@ impl Draft<'_> {
     fn create_again(&mut self, key: &Key, row: &Row) -> Result<()> {
         let schema = self.schema();
         let table = schema.table(&key.table).ok_or_else(|| ODataError::segment_not_found(&key.table))?;
-        let values = creatable(table, row);
+        let values =
+            creatable(table, row).into_iter().map(|(name, value)| (name, self.as_known(value))).collect();
         let id = self.new_id();
         let now = self.corrected_now().0;
         let record = &self.record;

@@ -179,6 +179,30 @@ fn what_was_made_with_a_row_in_one_set_goes_with_it_when_that_is_unmade() {
     }
 }
 
+/// A round may be the first thing that a worker does: no row is in memory then.
+#[test]
+fn what_was_led_to_a_row_unmade_offline_goes_with_it_after_a_restart() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let contact = online.create("contacts", r#"{"lastname":"Known"}"#);
+    let mut device = Device::synced(&server, "demo");
+    let who = (device.replica.state().record.user, device.replica.state().record.business_unit);
+    let account = Uuid::now_v7();
+    device.change(|draft| {
+        draft.begin_change_set();
+        create(draft, ("account", account), &[("name", text("Brief"))], who.0, who.1);
+        create(draft, ("contact", Uuid::now_v7()), &[("lastname", text("Stays"))], who.0, who.1);
+        draft.end_change_set();
+    });
+    device.edit("contact", contact, &[("parentcustomerid", link("account", account))]);
+    device.delete("account", account);
+    assert!(device.row("contact", contact).is_none());
+    device.restart();
+    let report = device.sync();
+    assert_eq!((report.parked, device.entries().len()), (0, 0), "{report:?}");
+    assert!(device.row("contact", contact).is_none());
+}
+
 #[test]
 fn rows_that_went_with_a_deleted_one_come_back_when_the_deletion_is_given_up() {
     let server = Server::start();

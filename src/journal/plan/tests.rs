@@ -405,3 +405,55 @@ fn a_change_set_that_closes_a_row_again_waits_as_a_whole() {
     let numbers = parts(&entries);
     assert_eq!(numbers.iter().flat_map(|(going, _)| going.clone()).collect::<Vec<u64>>(), [0, 1, 2]);
 }
+
+#[test]
+fn a_set_that_makes_or_deletes_rows_does_not_wait_for_what_closes_a_row_again() {
+    let closing = |rows: Vec<Entry>| -> Vec<Entry> {
+        let mut all: Vec<Entry> = told("10 n 01");
+        let last = all.pop().map(|entry| in_set(7, entry));
+        all.into_iter().chain(last).chain(rows).collect()
+    };
+    let going = |entries: &[Entry]| {
+        let numbers = parts(entries).into_iter().flat_map(|(going, _)| going);
+        ordered::list(numbers.collect(), Ord::cmp)
+    };
+    // Somebody may wait for the new row, for whom the closing row waits.
+    assert_eq!(going(&closing(vec![in_set(7, create(4, 2, None))])), [1, 2, 4]);
+    // A row that was made and deleted here is not made.
+    let deleted = vec![create(0, 2, None), in_set(7, entry(4, 2, Change::Delete))];
+    assert_eq!(going(&closing(deleted)), [1, 2]);
+}
+
+#[test]
+fn sets_that_hang_together_and_are_more_than_a_batch_takes_go_one_after_the_other() {
+    let rows = |from: u64, to: u64, set: u128| {
+        (from..to).map(move |at| in_set(set, update(at, u128::from(at), 0, 1)))
+    };
+    // Both change row 0.
+    let both: Vec<Entry> =
+        rows(0, 800, 1).chain([in_set(2, update(800, 0, 1, 2))]).chain(rows(801, 1600, 2)).collect();
+    let sizes = |entries: &[Entry]| -> Vec<usize> {
+        plan(entries).iter().map(|unit| unit.requests.len()).filter(|size| *size > 0).collect()
+    };
+    assert_eq!(sizes(&both), [800]);
+    let later: Vec<Entry> = both.into_iter().filter(|entry| entry.seq >= Seq(800)).collect();
+    assert_eq!(sizes(&later), [800]);
+    // One that is too large by itself goes as it is, and is refused.
+    let large: Vec<Entry> = rows(0, 1001, 1).collect();
+    assert_eq!(sizes(&large), [1001]);
+}
+
+/// Lead 1 points to account 2, which was made in one change set with the pair 3 of both.
+#[test]
+fn what_rows_hold_waits_where_it_would_close_a_circle() {
+    let pair = in_set(7, held(3, 3, &[2, 1], create(3, 3, None).change));
+    let entries = [create(1, 1, None), in_set(7, create(2, 2, None)), pair, {
+        let edit = FieldEdit { name: "parentaccountid".to_owned(), old: Value::Null, new: to(2) };
+        entry(4, 1, Change::Update(vec![edit]))
+    }];
+    let units = plan(&entries);
+    let told: Vec<Vec<u64>> =
+        units.iter().map(|unit| unit.requests.iter().map(|r| r.seqs[0].0).collect()).collect();
+    assert_eq!(told, [vec![2], vec![1]]);
+    assert_eq!(units[0].deferred, [Seq(3)]);
+}
