@@ -146,18 +146,16 @@ impl Merge<'_> {
         if !matches!(last.change, Change::Delete) {
             return self.fields(local);
         }
+        let earlier = Local { entries: earlier, ..local };
         let edited_at = match self.edits_there(local) {
-            Some(edits) if edits.is_empty() => return self.delete(last),
+            Some(edits) if edits.is_empty() => return self.delete(last, earlier),
             Some(edits) => self.edited_at(edits.into_iter()),
             None => self.edited_at(std::iter::empty()),
         };
         if self.deletion_wins(last, edited_at) {
-            return self.delete(last);
+            return self.delete(last, earlier);
         }
-        let mut decision = match earlier.is_empty() {
-            true => Decision::default(),
-            false => self.fields(Local { entries: earlier, ..local }),
-        };
+        let mut decision = self.fields(earlier);
         let rule = self.policy.table(&self.table.logical_name);
         decision.clashes.push(self.clashed(
             Clash::DeletedHere,
@@ -176,9 +174,10 @@ impl Merge<'_> {
         }
     }
 
-    /// The deletion stays, upon the row as it is now; edits before it went with the row.
-    fn delete(&self, deletion: &Entry) -> Decision {
-        let mut decision = Decision::default();
+    /// The deletion stays, upon the row as it is now, and so does what is left of the edits before it: it counts again should the
+    /// deletion lose after all.
+    fn delete(&self, deletion: &Entry, earlier: Local) -> Decision {
+        let mut decision = self.fields(earlier);
         self.keep(&mut decision, deletion, Change::Delete);
         decision
     }
@@ -263,7 +262,7 @@ impl Merge<'_> {
         let rule = self.rule(members);
         let merged = merge(&base, &mine, &theirs, rule, side);
         let winner = match merged {
-            Merged::Server => return,
+            Merged::Server => return reopened(members, &steps_of, kept),
             Merged::Local => None,
             Merged::Conflict(winner) => Some(winner),
         };
@@ -467,6 +466,21 @@ impl Merge<'_> {
             Some(Value::DateTime(at)) => Some(EditedAt { told: ServerTime(*at), end: ServerTime(*at).end() }),
             Some(_) | None => None,
         }
+    }
+}
+
+/// The state of a row, and what it is while the row takes edits.
+const STATE_COLUMN: &str = "statecode";
+const OPEN: Value = Value::Int(0);
+
+/// A row that is closed there as it is here, and was opened here in between, stays so: what was edited meanwhile needs it open.
+fn reopened<'s>(members: &[Member], steps_of: &dyn Fn(&Member) -> &'s [Step], kept: &mut Kept) {
+    let opens = |m: &Member| {
+        let is_closed = m.column.logical_name == STATE_COLUMN && m.server != OPEN;
+        is_closed && steps_of(m).iter().any(|step| step.edit.new == OPEN)
+    };
+    if members.iter().any(opens) && members.iter().all(|m| m.local == m.server) {
+        members.iter().for_each(|m| keep_steps(steps_of(m), &m.server, kept));
     }
 }
 

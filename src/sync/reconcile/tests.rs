@@ -369,6 +369,11 @@ fn a_deletion_meets_an_edit() {
     // The change there is our own update, whose answer was lost.
     let own = [sent(update(1, EARLY, "telephone1:1>2")), delete(EARLY)];
     check(&own, "telephone1=1", "telephone1=2", &["3 delete"], &[]);
+    // What was edited before it waits for what becomes of it.
+    let both = [update(1, EARLY, "telephone1:1>2"), delete(LATE)];
+    check(&both, "telephone1=1", "telephone1=1 jobtitle=x", &["1 telephone1:1>2", "3 delete"], &[]);
+    let both = [update(1, EARLY, "telephone1:1>2"), delete(EARLY)];
+    check(&both, "telephone1=1", "telephone1=1", &["1 telephone1:1>2", "3 delete"], &[]);
     // The deletion loses: what was edited before it counts again.
     let edited = [update(1, EARLY, "telephone1:1>2"), delete(EARLY)];
     check(&edited, "telephone1=1", "telephone1=1 jobtitle=x", &["1 telephone1:1>2"], &["here"]);
@@ -641,5 +646,40 @@ fn what_waited_until_the_row_stood_meets_what_others_made_of_it() {
     assert_eq!((changed.keep[0].change.clone(), changed.clashes.is_empty()), (edits([0, 3]), false));
     // Deleted since: that nobody set the state is no edit of others.
     let deleted = decide(&[created, entry(2, EARLY, Change::Delete)], &with(0, 1));
-    assert_eq!((deleted.keep.len(), deleted.clashes.len()), (1, 0));
+    assert!(deleted.clashes.is_empty() && deleted.keep.last().is_some_and(|entry| entry.change.is_delete()));
+}
+
+/// Somebody assigned the closed row, say.
+#[test]
+fn what_was_edited_while_a_row_was_open_keeps_the_row_open_for_it() {
+    let with = |text: &str, state: i64| {
+        let mut row = modified(row(text), 10_000);
+        row.extend([
+            ("statecode".to_owned(), Value::Int(state)),
+            ("statuscode".to_owned(), Value::Int(state + 1)),
+        ]);
+        row
+    };
+    let state = |seq: u64, old: i64, new: i64| {
+        let edit = |name: &str, old: i64, new: i64| FieldEdit {
+            name: name.to_owned(),
+            old: Value::Int(old),
+            new: Value::Int(new),
+        };
+        let edits = vec![edit("statecode", old, new), edit("statuscode", old + 1, new + 1)];
+        entry(seq, LATE, Change::Update(edits))
+    };
+    let entries = [state(1, 1, 0), update(2, LATE, "telephone1:1>2"), state(3, 0, 1)];
+    let mirror = with("telephone1=1", 1);
+    let kept = |there: &Row| {
+        let (version, stamps) = (etag("2"), Stamps::default());
+        let incoming = Incoming::Row { row: there, etag: &version, stamps: &stamps };
+        let local = Local { entries: &entries, mirror: Some(&mirror) };
+        let decision = reconcile(&contact(), local, incoming, &Policy::default());
+        (decision.keep.iter().map(|entry| entry.seq.0).collect::<Vec<u64>>(), decision.clashes.len())
+    };
+    assert_eq!(kept(&with("telephone1=1 jobtitle=x", 1)), (vec![1, 2, 3], 0));
+    // Where it was closed in another way that stands, and so it does where it was opened.
+    assert_eq!(kept(&with("telephone1=1", 2)), (vec![2], 0));
+    assert_eq!(kept(&with("telephone1=1", 0)), (vec![2], 0));
 }
