@@ -392,7 +392,8 @@ impl Traffic {
             }
             // An app's own read may be passed on to the server; it tells the replica nothing.
             let is_pull = request.headers.get("Prefer").is_some_and(|prefer| prefer.contains("maxpagesize"));
-            if is_pull {
+            // A table is read with its last page.
+            if is_pull && !goes_on(&answer.body) {
                 self.pulled.insert((device, set.to_owned()), self.ticks);
             }
         }
@@ -448,4 +449,9 @@ fn verb(request: &Request) -> &'static str {
 pub(crate) fn row_of(url: &str) -> Option<Uuid> {
     let (_, key) = url.strip_suffix(')')?.rsplit_once('(')?;
     key.parse().ok()
+}
+
+/// Whether a page says that another one follows.
+fn goes_on(page: &[u8]) -> bool {
+    String::from_utf8_lossy(page).contains("\"@odata.nextLink\":")
 }

@@ -14,18 +14,36 @@ pub struct Testimony {
 }
 
 impl Testimony {
-    /// Whether journal or conflict log speak of a row, or of a value that was written there.
+    /// Whether journal or conflict log speak of a row, or of a value that was written there. That it has won is no trace of a value: then
+    /// it stood, or is about to.
     pub(super) fn mentions(&self, row: Uuid, written: Option<(&str, &str)>) -> bool {
         let row = row.to_string();
-        let list = |name: &str| self.export.get(name).and_then(Json::as_array).into_iter().flatten();
-        list("entries").chain(list("conflicts")).any(|item| {
+        self.all().any(|item| {
             let text = item.to_string();
             let holds = |value: &str| match value.bytes().all(|byte| byte.is_ascii_digit()) {
                 true => text.contains(value),
                 false => text.contains(&format!("\"{value}\"")),
             };
-            text.contains(&row) && written.is_none_or(|(_, value)| holds(value))
+            text.contains(&row)
+                && written.is_none_or(|(column, value)| holds(value) && !is_won(item, column, value))
         })
+    }
+
+    /// Whether a deletion of a row waits, or lost.
+    pub(super) fn tells_deletion(&self, row: Uuid) -> bool {
+        let row = row.to_string();
+        let deletes = |item: &Json| item["change"] == "Delete" || item["clash"] == "DeletedHere";
+        self.all().any(|item| deletes(item) && item.to_string().contains(&row))
+    }
+
+    /// Whether a deletion of a row waits.
+    pub(super) fn tells_deletion_that_waits(&self, row: Uuid) -> bool {
+        self.deleted().contains(&row.to_string())
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Json> {
+        let list = |name: &str| self.export.get(name).and_then(Json::as_array).into_iter().flatten();
+        list("entries").chain(list("conflicts"))
     }
 
     /// Whether the conflict log holds a value that was written to a row.
@@ -118,4 +136,13 @@ pub fn is_about(entry: &Json, deed: &Deed) -> bool {
 pub(super) fn holds(entry: &Json, name: &str, value: &str) -> bool {
     let mut fields = entry["fields"].as_array().into_iter().flatten();
     fields.any(|field| field["name"] == name && text_of(&field["new"]).as_deref() == Some(value))
+}
+
+/// Whether a conflict says that a value won in a column, and nobody chose the other side since.
+fn is_won(conflict: &Json, column: &str, value: &str) -> bool {
+    let field = &conflict["clash"]["Field"];
+    field["name"] == column
+        && field["local"].to_string().contains(&format!("\"{value}\""))
+        && conflict["winner"] == "local"
+        && conflict["resolved"] != "server"
 }

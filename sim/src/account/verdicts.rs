@@ -85,7 +85,7 @@ impl Account {
                 let went = self.gone.contains(&row) || self.gone_before.contains(&row);
                 let lost = self.was_not_there(record) || self.was_out_of_sight(record);
                 let stands = self.known.contains(&row) && !went && !lost;
-                if stands && !told.mentions(row, None) && shown(row) {
+                if stands && !told.tells_deletion(row) && shown(row) {
                     return Err(format!(
                         "I-6: the deletion of {row} by device {device} went without a trace"
                     ));
@@ -103,7 +103,7 @@ impl Account {
                 let found = later
                     .into_iter()
                     .any(|value| self.stood(row, column, value) || told.mentions(row, Some((column, value))));
-                if !found && !self.deleted_by(device, row) {
+                if !found && !(self.deleted_by(device, row) && self.may_be_gone(record, told, shown)) {
                     return Err(format!(
                         "I-6: {value} of {column} of {row}, acknowledged by device {device}, went without a trace"
                     ));
@@ -111,6 +111,19 @@ impl Account {
             }
         }
         Ok(looked_for)
+    }
+
+    /// Whether a row that its device wanted deleted went, or may yet, or is not to be seen: what was edited before went with it. A
+    /// deletion that lost takes nothing along.
+    fn may_be_gone(&self, record: &Record, told: &Testimony, shown: &dyn Fn(Uuid) -> bool) -> bool {
+        let row = record.deed.row();
+        let mut line = std::iter::successors(Some(row), |id| self.parents.get(id).copied());
+        let went = |id: &Uuid| self.gone.contains(id) || self.gone_before.contains(id);
+        !self.known.contains(&row)
+            || line.any(|id| went(&id) || told.tells_deletion_that_waits(id))
+            || !shown(row)
+            || self.was_out_of_sight(record)
+            || self.was_not_there(record)
     }
 
     /// Whether a change is about a row that was lost with a database, and had not been made again when the change began.
@@ -194,6 +207,7 @@ impl Account {
                     conflict["row"].as_str() == Some(&row.to_string())
                         && conflict["field"] == column.as_str()
                         && text_of(&conflict["server"]).as_ref() == Some(before)
+                        && (conflict["winner"] == "local" || conflict["resolved"] == "local")
                 });
                 if !logged {
                     return Err(format!(

@@ -272,6 +272,8 @@ impl World {
             // Of several that mean one row, since one was merged into the other, the last one is to be seen.
             let again = |nth: usize, row: Uuid| deeds[nth + 1..].iter().any(|later| later.row() == row);
             let last = deeds.iter().enumerate().filter(|(nth, deed)| !again(*nth, deed.row()));
+            // A deletion that was passed on is told by the feed.
+            let last = last.filter(|(_, deed)| !(is_passed_on && matches!(deed, Deed::Delete { .. })));
             last.map(|(_, deed)| deed).try_for_each(|deed| self.read_back(at, deed))?;
         }
         match said == Said::Done && !is_passed_on {

@@ -177,6 +177,9 @@ impl World {
             let later = |shown: &String| self.account.wrote_later(at, (*row, column), (value, shown));
             shown.as_ref() == Some(value) || shown.as_ref().is_some_and(later)
         };
+        if matches!(deed, Deed::Delete { .. }) {
+            return Err(format!("I-14: device {at} shows {row}, whose deletion it has acknowledged"));
+        }
         match values.into_iter().find(|(column, value)| !is_shown(column, value)) {
             Some((column, value)) => {
                 Err(format!("I-14: device {at} shows {} and not {value} in {column}", seen[*column]))
