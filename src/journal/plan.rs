@@ -1,8 +1,7 @@
 //! In which order entries go to the server: by `Seq`, parents before children, change sets whole.
 
 use super::{squash, Entry, EntryState, RowRequest, Squashed};
-use crate::model::{ordered, planted, Bug, Change, ChangeSetId, FieldEdit, Key, Seq, Value};
-use flette_odata::batch::BATCH_PARTS_MAX;
+use crate::model::{ordered, planted, Bug, Change, ChangeSetId, FieldEdit, Key, Seq, Value, BATCH_PARTS_MAX};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is sent together.

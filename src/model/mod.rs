@@ -14,6 +14,7 @@ mod unanswered;
 mod wanted;
 
 pub use conflict::{Clash, Conflict, Side};
+pub use flette_odata::batch::BATCH_PARTS_MAX;
 pub use flette_odata::planted::{planted, Bug};
 pub use flette_odata::{json, ordered, EntityRef, Row, Value};
 pub use hlc::{Hlc, HlcClock, COUNTER_MAX};

@@ -4,7 +4,9 @@
 //! `new`, and the merge of `crate::merge` decides. What stays in the journal gets the server's value as its base.
 
 mod gone;
+mod steps;
 
+use self::steps::{keep_steps, reopened};
 use super::policy::{group, Policy, CURRENCY};
 use crate::journal::{squash, was_sent_for, Entry, EntryState, RowRequest, Squashed};
 use crate::merge::{merge, newer, Merged, Rule};
@@ -466,34 +468,6 @@ impl Merge<'_> {
             Some(Value::DateTime(at)) => Some(EditedAt { told: ServerTime(*at), end: ServerTime(*at).end() }),
             Some(_) | None => None,
         }
-    }
-}
-
-/// The state of a row, and what it is while the row takes edits.
-const STATE_COLUMN: &str = "statecode";
-const OPEN: Value = Value::Int(0);
-
-/// A row that is closed there as it is here, and was opened here in between, stays so: what was edited meanwhile needs it open.
-fn reopened<'s>(members: &[Member], steps_of: &dyn Fn(&Member) -> &'s [Step], kept: &mut Kept) {
-    let opens = |m: &Member| {
-        let is_closed = m.column.logical_name == STATE_COLUMN && m.server != OPEN;
-        is_closed && steps_of(m).iter().any(|step| step.edit.new == OPEN)
-    };
-    if members.iter().any(opens) && members.iter().all(|m| m.local == m.server) {
-        members.iter().for_each(|m| keep_steps(steps_of(m), &m.server, kept));
-    }
-}
-
-/// Edits that stay, the first of them upon the server's value. An edit that changes nothing any more is left out.
-fn keep_steps(steps: &[Step], server: &Value, kept: &mut Kept) {
-    let mut old = server.clone();
-    for step in steps {
-        let new = step.edit.new.clone();
-        if old != new {
-            let edit = FieldEdit { name: step.edit.name.clone(), old, new: new.clone() };
-            kept.entry(step.entry).or_default().push(edit);
-        }
-        old = new;
     }
 }
 

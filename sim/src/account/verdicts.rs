@@ -103,7 +103,7 @@ impl Account {
                 let found = later
                     .into_iter()
                     .any(|value| self.stood(row, column, value) || told.mentions(row, Some((column, value))));
-                if !found && !(self.deleted_by(device, row) && self.may_be_gone(record, told, shown)) {
+                if !(found || self.deleted_by(device, row) && self.may_be_gone(record, told, shown)) {
                     return Err(format!(
                         "I-6: {value} of {column} of {row}, acknowledged by device {device}, went without a trace"
                     ));
