@@ -18,6 +18,8 @@ const API_ROOT: &str = "/api/data/v9.2/";
 /// Rows per pulled page unless the options say otherwise. The bodies of two pages are most of what a first sync holds at
 /// its peak: half as many as Dataverse gives at most.
 const PAGE_ROWS: u32 = 2_500;
+/// The same of requests in a batch.
+const BATCH_REQUESTS: u32 = 100;
 
 /// What a replica is opened with.
 #[derive(Debug, Deserialize, Tsify)]
@@ -42,6 +44,10 @@ pub struct OpenOptions {
     #[serde(default = "page_rows")]
     #[tsify(optional)]
     page_size: u32,
+    /// Changes sent in one batch, 1 to 100; 100 by default. Of a change set all go in one.
+    #[serde(default = "batch_requests")]
+    #[tsify(optional)]
+    batch_size: u32,
     /// The offline profile in JSON; see `docs/profile.md`.
     #[tsify(optional)]
     profile: Option<String>,
@@ -52,6 +58,10 @@ pub struct OpenOptions {
 
 fn page_rows() -> u32 {
     PAGE_ROWS
+}
+
+fn batch_requests() -> u32 {
+    BATCH_REQUESTS
 }
 
 /// What a round came to.
@@ -159,6 +169,7 @@ fn config(options: OpenOptions) -> Result<Config, Error> {
         },
         tables: options.tables,
         page_size: options.page_size,
+        batch_size: options.batch_size,
         profile,
     })
 }

@@ -21,6 +21,10 @@ pub const TABLES: [&str; 4] = ["businessunit", "systemuser", "account", "contact
 pub const SETS: [&str; 4] = ["businessunits", "systemusers", "accounts", "contacts"];
 /// Rows of a pulled page: few, so that pages are many.
 const PAGE_ROWS: u32 = 3;
+/// Changes that go to the server at once, as many as there may be.
+pub const BATCH_REQUESTS: u32 = 100;
+/// How often a push gives way at most, each way, where little goes at once.
+const LAG_MAX: usize = 40;
 
 /// What an engine has of the world.
 pub struct Desk {
@@ -110,6 +114,7 @@ pub struct Device {
     pub doing: Vec<Doing>,
     /// What goes offline, and whose value stands.
     pub profiles: Profiles,
+    batch_size: u32,
     engine: Rc<Engine<Desk>>,
     disk: Disk,
     identity: Identity,
@@ -130,6 +135,8 @@ pub struct Begun {
     pub platter: Platter,
     /// What it is set to.
     pub profile: Profile,
+    /// How many changes go to the server at once.
+    pub batch_size: u32,
 }
 
 /// What devices share.
@@ -157,6 +164,7 @@ impl Device {
             session: session.clone(),
             faults: faults.clone(),
             cut: cut.clone(),
+            lag: lag(begun.batch_size),
         };
         let desk = Desk {
             disk: disk.clone(),
@@ -166,8 +174,9 @@ impl Device {
             dice: dice.clone(),
             locks: Rc::clone(&locks),
         };
-        let engine = open(desk, identity, begun.profile.clone())?;
+        let engine = open(desk, identity, begun.profile.clone(), begun.batch_size)?;
         let (user, doing, profiles) = (identity.user, Vec::new(), Profiles::new(begun.profile));
+        let batch_size = begun.batch_size;
         Some(Device {
             at,
             user,
@@ -175,6 +184,7 @@ impl Device {
             skew_millis,
             doing,
             profiles,
+            batch_size,
             engine,
             disk,
             identity,
@@ -192,7 +202,7 @@ impl Device {
         self.doing.clear();
         self.locks.borrow_mut().clear();
         self.disk = self.disk.reopened();
-        self.engine = open(self.desk(), self.identity, self.profiles.now())?;
+        self.engine = open(self.desk(), self.identity, self.profiles.now(), self.batch_size)?;
         Some(())
     }
 
@@ -236,7 +246,7 @@ impl Device {
     /// Opens a second context beside the first, on the same disk, and lets the first go on with what it does.
     pub fn second_context(&mut self) -> Option<()> {
         self.disk.close_for(0);
-        self.engine = open(self.desk(), self.identity, self.profiles.now())?;
+        self.engine = open(self.desk(), self.identity, self.profiles.now(), self.batch_size)?;
         Some(())
     }
 
@@ -248,6 +258,7 @@ impl Device {
             session: self.session.clone(),
             faults: self.faults.clone(),
             cut: self.cut.clone(),
+            lag: lag(self.batch_size),
         };
         Desk {
             disk: self.disk.clone(),
@@ -302,13 +313,23 @@ impl Device {
     }
 }
 
-fn open(desk: Desk, identity: Identity, profile: Profile) -> Option<Rc<Engine<Desk>>> {
+/// Where little goes at once it takes its time, so that one push sets out while another one is under way.
+fn lag(batch_size: u32) -> usize {
+    if batch_size < BATCH_REQUESTS {
+        LAG_MAX
+    } else {
+        0
+    }
+}
+
+fn open(desk: Desk, identity: Identity, profile: Profile, batch_size: u32) -> Option<Rc<Engine<Desk>>> {
     let config = Config {
         root: ROOT.to_owned(),
         database: format!("sim-{}", identity.user),
         identity,
         tables: TABLES.map(str::to_owned).to_vec(),
         page_size: PAGE_ROWS,
+        batch_size,
         profile,
     };
     run(Box::pin(Engine::open(desk, config)))?.ok().map(Rc::new)

@@ -5,6 +5,7 @@ mod planted;
 
 use flette_sim::faults::Fault;
 use flette_sim::tale;
+use flette_sim::traffic::BESIDE;
 use flette_sim::world::{run, Beginnings, Outcome};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -93,6 +94,7 @@ impl Sums {
             let foreign = foreign.iter().map(|status| format!("{asked} {status} of a gateway"));
             missing.extend(own.chain(foreign).filter(|heard| !self.heard.contains_key(heard)));
         }
+        missing.extend((!self.heard.contains_key(BESIDE)).then(|| BESIDE.to_owned()));
         let merged = MERGED.into_iter().filter(|kind| !self.merged.contains_key(*kind));
         missing.extend(merged.map(|kind| format!("conflict {kind}")));
         let parked = PARKED.into_iter().filter(|reason| !self.parked.contains_key(*reason));

@@ -215,9 +215,20 @@ pub struct Wire {
     pub faults: Rc<Faults>,
     /// Whether nothing gets through.
     pub cut: Rc<Cell<bool>>,
+    /// How often a push gives way, at most, before it arrives, and before its answer does.
+    pub lag: usize,
 }
 
 impl Wire {
+    /// Gives way so often at most.
+    async fn dawdle(&self, most: usize) {
+        // Without any lag no chance is taken: the seed is the one that it was.
+        let times = if most == 0 { 0 } else { self.faults.choose(most + 1) };
+        for _ in 0..times {
+            yield_now().await;
+        }
+    }
+
     async fn answer(&self, request: &Request) -> Result<Response, TransportError> {
         self.crm.carry(self.session.get(), request).await
     }
@@ -296,13 +307,36 @@ impl Wire {
     }
 }
 
+/// A device's push from when it sets out until it is answered, or its device killed.
+struct UnderWay<'w> {
+    crm: &'w Crm,
+    device: usize,
+}
+
+impl<'w> UnderWay<'w> {
+    /// None where nothing is to be written.
+    fn of(crm: &'w Crm, device: usize, request: &Request) -> Option<UnderWay<'w>> {
+        let pushes = crm.traffic.borrow_mut().sets_out(device, request);
+        pushes.then(|| UnderWay { crm, device })
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.crm.traffic.borrow_mut().arrived(self.device);
+    }
+}
+
 impl Transport for Wire {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         if self.cut.get() {
             return Err(TransportError::Unreachable("no line".to_owned()));
         }
+        let under_way = UnderWay::of(&self.crm, self.device, &request);
+        let lag = if under_way.is_some() { self.lag } else { 0 };
         // On the way there: killed here, the server never hears of it.
         yield_now().await;
+        self.dawdle(lag).await;
         let is_feed = request.url.contains("$deltatoken") || request.url.contains("$skiptoken");
         let names_user = request.headers.get(same_user::HEADER) == Some(self.owner.to_string().as_str());
         let guarded = names_user || self.session.get() == self.owner;
@@ -317,6 +351,7 @@ impl Transport for Wire {
             self.crm.traffic.borrow_mut().hears(self.device, &request, answer);
         }
         // On the way back: killed here, the server has done it and nobody knows.
+        self.dawdle(lag).await;
         yield_now().await;
         answer
     }

@@ -17,6 +17,8 @@ const OPERATION: &str = "Repeatability-Request-ID";
 /// What is meant together is sent together: an edit of one line of an address may bring the others along.
 const ADDRESS: &str = "address1_";
 
+/// What is counted when a push sets out while another one of its device is under way.
+pub const BESIDE: &str = "push beside another";
 /// Boundary of the batches that apps write. What an engine passes on to the server as it is, it does not answer for.
 pub const USERS_OWN: Uuid = Uuid::from_u128(0x0a99);
 
@@ -53,6 +55,8 @@ pub struct Traffic {
     removed: BTreeSet<Uuid>,
     /// What devices heard, by what they asked, and how often.
     heard: BTreeMap<String, u64>,
+    /// Pushes on their way, by device.
+    under_way: BTreeMap<usize, u32>,
     /// When a device's writes were last answered with success, and when it last read each table.
     pushed: BTreeMap<usize, u64>,
     pulled: BTreeMap<(usize, String), u64>,
@@ -126,6 +130,25 @@ impl Traffic {
 
     fn is_aware(&self, device: usize) -> bool {
         self.aware.get(&device).copied().unwrap_or(0) == self.restores
+    }
+
+    /// Whether a device's request is a push. That two were on their way at once is heard of, too.
+    pub fn sets_out(&mut self, device: usize, request: &Request) -> bool {
+        let pushes = !units(request).is_empty();
+        if pushes {
+            let count = self.under_way.entry(device).or_default();
+            *count += 1;
+            if *count > 1 {
+                *self.heard.entry(BESIDE.to_owned()).or_default() += 1;
+            }
+        }
+        pushes
+    }
+
+    /// One of a device's pushes is under way no more.
+    pub fn arrived(&mut self, device: usize) {
+        let count = self.under_way.entry(device).or_default();
+        *count = count.saturating_sub(1);
     }
 
     /// A device asks. `guarded` says that the session is that of the device's user, or that the server will refuse what

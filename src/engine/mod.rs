@@ -51,6 +51,8 @@ pub struct Config {
     pub tables: Vec<String>,
     /// Rows asked for per pulled page, `1..=5000`.
     pub page_size: u32,
+    /// Requests sent in one batch, `1..=100`; of a change set all go in one, whatever is set here.
+    pub batch_size: u32,
     /// What of the tables goes offline, and whose value stands in a conflict.
     pub profile: Profile,
 }
@@ -260,6 +262,7 @@ impl<P: Platform + 'static> Engine<P> {
             root: self.config.root.clone(),
             tables: self.scope(),
             page_size: self.config.page_size,
+            batch_size: self.config.batch_size,
             profile: self.config.profile.clone(),
         }
     }

@@ -10,6 +10,7 @@ mod answered;
 mod changes;
 mod cursor;
 mod deferred;
+mod flight;
 mod held;
 mod horizon;
 mod limits;
@@ -71,6 +72,8 @@ pub struct SyncConfig {
     pub tables: Vec<String>,
     /// Most rows of a pulled page, `1..=5000`.
     pub page_size: u32,
+    /// Most requests that go in one batch, `1..=100`; change sets stay whole.
+    pub batch_size: u32,
     /// What of the tables goes offline, and whose value stands in a conflict.
     pub profile: Profile,
 }

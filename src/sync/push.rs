@@ -2,14 +2,15 @@
 //!
 //! Each wave is one batch: entries are marked as sent, durably, before the first byte leaves; one transaction takes
 //! over all its answers. While a wave is under way the answers to the one before are taken over, and then the next one is
-//! chosen: so no more than two are marked and not settled. A row that is refused or that fails is set aside; nothing else
-//! waits for it but what depends on it.
+//! chosen, which sets out at once where the server may carry them out in any order (`super::flight`): so no more than two are
+//! marked and not settled. A row that is refused or that fails is set aside; nothing else waits for it but what depends on it.
 
 use super::added::{given, is_made, rename};
 use super::again::{note_sent, set_aside};
 use super::ahead::ask_first;
 use super::answered::{take_over, Answered};
 use super::changes::ask_for_changes;
+use super::flight::{may_go_beside, Flight};
 use super::held;
 use super::limits::{Limits, BATCH_REQUESTS_MAX};
 use super::pages::Replies;
@@ -58,14 +59,17 @@ pub(super) async fn push<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     pass: &mut Pass,
 ) -> std::result::Result<(), Stop> {
-    let (mut wave, mut before) = (Wave::default(), None);
+    let mut line = Line::default();
     loop {
-        match step(run, pass, wave, &mut before).await {
-            Ok(Some(next)) => wave = next,
-            Ok(None) => return Ok(()),
+        match step(run, pass, &mut line).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
             Err(stop) => {
                 // What was answered is taken over, whatever stops the rest. The first reason counts.
-                drop(settle(run, pass, before).await);
+                drop(settle(run, pass, line.answered).await);
+                if let Some(flight) = line.flight {
+                    drop(settle(run, pass, flight.ended().await.unwrap_or_default()).await);
+                }
                 return Err(stop);
             }
         }
@@ -78,35 +82,64 @@ fn waits<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
 }
 
 /// A wave that was answered, and is to be taken over.
-struct Sent {
+pub(super) struct Sent {
     /// By which it was sent.
     schema: Rc<Schema>,
     answered: Vec<Answered>,
 }
 
-/// Sends a wave. While it is under way the answers to the one `before` are taken over, whose place it takes then, and the
-/// next one is chosen. `None`: nothing is left.
-async fn step<S: Store, T: Transport>(
-    run: &Run<'_, S, T>,
+/// Where a push stands between two steps.
+#[derive(Default)]
+struct Line<'f> {
+    /// Answered, and not taken over.
+    answered: Option<Sent>,
+    /// Set out already; then nothing is next.
+    flight: Option<Flight<'f>>,
+    /// Chosen, and not sent.
+    next: Wave,
+}
+
+/// Sends the next wave, unless it has set out, and waits for its answer. While it is under way the answers to the one before are
+/// taken over, whose place it takes then, and the next one is chosen. `false`: nothing is left.
+async fn step<'f, S: Store, T: Transport>(
+    run: &'f Run<'_, S, T>,
     pass: &mut Pass,
-    wave: Wave,
-    before: &mut Option<Sent>,
-) -> std::result::Result<Option<Wave>, Stop> {
+    line: &mut Line<'f>,
+) -> std::result::Result<bool, Stop> {
     run.in_time()?;
-    let earlier = before.take();
+    let earlier = line.answered.take();
     pass.asked.clear();
+    let mut flight = match line.flight.take() {
+        Some(flight) => flight,
+        None => Flight::of(run, std::mem::take(&mut line.next)),
+    };
+    let wave = Rc::clone(&flight.wave);
     // The last wave is answered, as far as can be seen. Rows that are read or sent after it would be newer than what is asked now.
     let is_last = wave.is_empty() && earlier.is_some() && !waits(run);
-    let beside = async {
-        match is_last {
-            true => (Ok(None), ask_first(run).await),
-            false => (send(run, &wave).await, Replies::new()),
-        }
+    let prepared = prepare(run, pass, earlier, &wave);
+    let (asked, prepared) = match is_last {
+        true => join(ask_first(run), prepared).await,
+        false => (Replies::new(), flight.beside(prepared).await),
     };
-    let ((sent, asked), prepared) = join(beside, prepare(run, pass, earlier, &wave)).await;
-    let refused = match sent {
+    // Rows all over a large mirror may have been read.
+    run.replica.rest();
+    let may_set_out = |unclear: &[Unclear], next: &Wave| {
+        unclear.is_empty() && run.in_time().is_ok() && may_go_beside(&run.schema(), &wave, next)
+    };
+    let prepared = prepared.map(|(unclear, next)| match may_set_out(&unclear, &next) {
+        true => {
+            line.flight = Some(Flight::of(run, next));
+            (unclear, Wave::default())
+        }
+        false => (unclear, next),
+    });
+    let ended = match &mut line.flight {
+        Some(ahead) => ahead.beside(flight.ended()).await,
+        None => flight.ended().await,
+    };
+    let refused = match ended {
         Ok(sent) => {
-            *before = sent;
+            line.answered = sent;
             None
         }
         Err(outcome) => Some(outcome),
@@ -117,20 +150,23 @@ async fn step<S: Store, T: Transport>(
     }
     if let Some(outcome) = refused {
         give_way(run, pass, &wave, outcome).await?;
-        // It may be too much, too. It stays marked, and is chosen anew.
+        // It may be too much, too. It stays marked, and is chosen anew, unless it has set out.
         next = Wave::default();
     }
-    unclear.extend(wave.unknown.into_iter().map(|key| unknown(run, key)));
+    unclear.extend(wave.unknown.iter().map(|key| unknown(run, key.clone())));
     resolve(run, pass, unclear).await?;
-    // Rows all over a large mirror may have been read.
     run.replica.rest();
-    if next.is_empty() && before.is_none() {
+    if line.flight.is_some() {
+        return Ok(true);
+    }
+    if next.is_empty() && line.answered.is_none() {
         next = choose(run, pass, &BTreeSet::new(), false).await?;
         if next.is_empty() {
-            return Ok(None);
+            return Ok(false);
         }
     }
-    Ok(Some(next))
+    line.next = next;
+    Ok(true)
 }
 
 /// A row whose version is not known.
@@ -173,12 +209,14 @@ async fn choose<S: Store, T: Transport>(
             break;
         }
     }
+    let batch_size = usize::try_from(run.config.batch_size.max(1)).unwrap_or(usize::MAX);
     let (wave, aside) = run
         .replica
         .transact(run.at(), Durability::Strict, &held_tables(run), |draft| {
             let aside = set_aside(draft, &pass.tried, behind);
             let waiting = ordered::set(awaited.iter().chain(&pass.waiting).chain(&aside).cloned());
-            let requests_max = draft.record.unanswered.requests_max(pass.limits.requests_max);
+            let most = pass.limits.requests_max.min(batch_size);
+            let requests_max = draft.record.unanswered.requests_max(most);
             let mut wave = take(draft, &waiting, Limits { requests_max, ..pass.limits }, &pass.sets)?;
             if run.remote.tells_changes() {
                 ask_for_changes(draft, &mut wave, &run.policy);
@@ -210,9 +248,9 @@ fn has_unmade(state: &State) -> bool {
 ///
 /// # Errors
 /// What became of the batch as a whole.
-async fn send<S: Store, T: Transport>(
+pub(super) async fn send<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
-    wave: &Wave,
+    wave: Rc<Wave>,
 ) -> std::result::Result<Option<Sent>, Outcome> {
     if wave.units.is_empty() {
         return Ok(None);

@@ -92,7 +92,7 @@ pub(super) fn first_sent<'r>(draft: &Draft, requests: impl IntoIterator<Item = &
 }
 
 /// What goes now.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Wave {
     /// Requests that belong together, in order.
     pub(super) units: Vec<Vec<Ready>>,

@@ -155,6 +155,7 @@ impl World {
             identity,
             tables,
             page_size: 50,
+            batch_size: 100,
             profile: Profile::default(),
         };
         let desk = Desk { store: MemoryStore::new(), wire: online.twin(), chance: chance() };

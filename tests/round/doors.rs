@@ -203,6 +203,7 @@ fn no_write_is_accepted_once_the_replica_may_be_deleted() {
         identity,
         tables: crate::support::TABLES.map(str::to_owned).to_vec(),
         page_size: 50,
+        batch_size: 100,
         profile: Profile::default(),
     };
     let engine =
@@ -299,6 +300,7 @@ fn rounds_of_the_engine_leave_few_segments_in_the_store() {
         },
         tables: vec!["account".to_owned()],
         page_size: 50,
+        batch_size: 100,
         profile: Profile::default(),
     };
     let store = MemoryStore::new();

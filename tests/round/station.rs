@@ -100,7 +100,15 @@ impl Station {
         let tables: Vec<String> = tables.iter().map(|name| (*name).to_owned()).collect();
         let profile = Profile::read(profile, &tables).unwrap();
         let database = "station".to_owned();
-        let config = Config { root: server.root(), database, identity, tables, page_size: 10, profile };
+        let config = Config {
+            root: server.root(),
+            database,
+            identity,
+            tables,
+            page_size: 10,
+            batch_size: 100,
+            profile,
+        };
         let (store, left, space) = (MemoryStore::new(), Rc::default(), Rc::default());
         let engine = open(&store, (&wire, &left), &space, &config);
         Station { engine, wire, space, left, store, config }

@@ -298,6 +298,7 @@ impl Device {
             root: server.root(),
             tables: TABLES.map(str::to_owned).to_vec(),
             page_size: 50,
+            batch_size: 100,
             profile: Offline::default(),
         };
         let store = MemoryStore::new();

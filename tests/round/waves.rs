@@ -14,6 +14,8 @@ use std::task::Poll;
 
 const EDITS: usize = 250;
 const BATCH: usize = 100;
+/// So often a batch is looked at before it arrives.
+const POLLS: u32 = 40;
 
 /// What happens to a batch.
 enum Fate {
@@ -52,11 +54,12 @@ impl Transport for Slow<'_> {
             return self.wire.send(request).await;
         }
         self.batches.set(self.batches.get() + 1);
-        let leaves = self.under_way();
-        let mut polled = false;
+        let (nth, leaves) = (self.batches.get(), self.under_way());
+        let mut polls = 0;
         poll_fn(|context| {
             context.waker().wake_by_ref();
-            if std::mem::replace(&mut polled, true) {
+            polls += 1;
+            if polls > POLLS {
                 Poll::Ready(())
             } else {
                 Poll::Pending
@@ -64,7 +67,7 @@ impl Transport for Slow<'_> {
         })
         .await;
         self.sent.borrow_mut().push((leaves, self.under_way()));
-        match (self.fate)(self.batches.get()) {
+        match (self.fate)(nth) {
             Fate::Arrives => self.wire.send(request).await,
             Fate::Lost => Err(TransportError::Unreachable("the cable is out".to_owned())),
             Fate::Answered(response) => Ok(response),
@@ -117,9 +120,10 @@ fn no_more_than_two_waves_are_sent_and_not_settled() {
     let device = edited(&server);
     let (report, sent) = slow_round(&device, |_| Fate::Arrives);
     assert!(report.ok, "{report:?}");
-    // The next one is marked while a batch is under way, when the one before is settled.
+    // The next one is marked when the one before is settled, and sets out while a batch is under way: the second before the
+    // first has arrived.
     let last = EDITS - 2 * BATCH;
-    assert_eq!(sent, [(BATCH, 2 * BATCH), (2 * BATCH, BATCH + last), (BATCH + last, last)]);
+    assert_eq!(sent, [(BATCH, 2 * BATCH), (2 * BATCH, 2 * BATCH), (BATCH + last, last)]);
     assert_eq!((report.pushed, stand(&server)), (EDITS as u64, EDITS));
     assert!(device.entries().is_empty() && device.conflicts().is_empty());
 }
@@ -165,14 +169,43 @@ fn what_was_answered_is_taken_over_whatever_becomes_of_the_next_batch() {
         let server = Server::start();
         let mut device = edited(&server);
         let (report, sent) = slow_round(&device, fate);
-        assert_eq!((report.ok, report.pushed, sent.len()), (false, BATCH as u64, 2), "{at}: {report:?}");
+        // The first one, and the third, which had set out.
+        let pushed = (EDITS - BATCH) as u64;
+        assert_eq!((report.ok, report.pushed, sent.len()), (false, pushed, 3), "{at}: {report:?}");
         let entries = device.entries();
-        assert_eq!(entries.len(), EDITS - BATCH, "{at}");
+        assert_eq!(entries.len(), BATCH, "{at}");
         device.restart();
         device.sync();
         assert!(device.entries().is_empty() && device.conflicts().is_empty(), "{at}");
         assert_eq!(stand(&server), EDITS, "{at}");
     }
+}
+
+#[test]
+fn what_set_out_is_taken_over_whatever_becomes_of_the_batch_before() {
+    let server = Server::start();
+    let mut device = edited(&server);
+    let (report, sent) = slow_round(&device, |nth| if nth == 1 { Fate::Lost } else { Fate::Arrives });
+    assert_eq!((report.ok, report.pushed, sent.len()), (false, BATCH as u64, 2), "{report:?}");
+    assert_eq!(device.entries().len(), EDITS - BATCH);
+    device.restart();
+    device.sync();
+    assert!(device.entries().is_empty() && device.conflicts().is_empty());
+    assert_eq!(stand(&server), EDITS);
+}
+
+#[test]
+fn what_may_take_from_another_row_what_it_has_waits_for_its_answer() {
+    let server = Server::start();
+    let device = edited(&server);
+    let state = || flette::model::Value::Int(1);
+    let ids: Vec<Uuid> = device.entries().iter().map(|entry| entry.key.id).collect();
+    ids.iter().take(1).for_each(|id| device.edit("contact", *id, &[("statecode", state())]));
+    let (report, sent) = slow_round(&device, |_| Fate::Arrives);
+    assert!(report.ok, "{report:?}");
+    let last = EDITS - 2 * BATCH;
+    assert_eq!(sent[1].1, BATCH + last, "the second left when the first had arrived: {sent:?}");
+    assert!(device.entries().is_empty() && device.conflicts().is_empty());
 }
 
 #[test]

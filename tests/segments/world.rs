@@ -91,6 +91,7 @@ pub fn engine_of(store: &MemoryStore, tables: &[&str]) -> Engine<Alone> {
         identity: identity(),
         tables: tables.iter().map(|table| (*table).to_owned()).collect(),
         page_size: 5000,
+        batch_size: 100,
         profile: Profile::default(),
     };
     block_on(Engine::open(Alone { store: store.clone(), chance: Cell::new(0) }, config)).unwrap()

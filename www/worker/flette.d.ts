@@ -14,6 +14,8 @@ export interface OpenOptions {
   tables: string[];
   /** Rows per pulled page. */
   page_size: number;
+  /** Changes sent in one batch, 1 to 100; 100 by default. */
+  batch_size?: number;
   /** The offline profile in JSON. */
   profile?: string;
   /** Bearer header for rounds; a cookie is used when absent. */

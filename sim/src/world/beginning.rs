@@ -169,8 +169,12 @@ impl World {
         for at in places {
             let identity = self.identity(user_of(at))?;
             let around = self.surroundings();
-            let begun =
-                Begun { seed: self.dice.next(), platter: Platter::default(), profile: Profile::default() };
+            let begun = Begun {
+                seed: self.dice.next(),
+                platter: Platter::default(),
+                profile: Profile::default(),
+                batch_size: self.choices.batch_size,
+            };
             let device = Device::new(at, identity, &around, begun).ok_or("no engine")?;
             let whole = |device: &Device| {
                 let status = device.read("/flette/status");
@@ -280,7 +284,12 @@ impl World {
         for (at, (identity, platter)) in disks.take(devices).enumerate() {
             let (around, profile) = (world.surroundings(), world.choices.profile());
             tell(|| format!("device {at} has the profile {}", json!(profile)));
-            let begun = Begun { seed: world.dice.next(), platter: platter.clone(), profile };
+            let begun = Begun {
+                seed: world.dice.next(),
+                platter: platter.clone(),
+                profile,
+                batch_size: world.choices.batch_size,
+            };
             let device = Device::new(at, *identity, &around, begun).ok_or("no engine")?;
             world.account.insists(at, device.profiles.insists_on());
             world.devices.push(device);

@@ -3,6 +3,7 @@
 
 use super::{DEVICES_MAX, USERS};
 use crate::account::WATCHED;
+use crate::device::BATCH_REQUESTS;
 use crate::dice::Dice;
 use crate::faults::{Fault, SELDOM_BY_CHOICE};
 use crate::profiles::{by_chance, changed, wider};
@@ -13,13 +14,14 @@ use flette_server::api::Profile as Kind;
 use serde_json::Value as Json;
 
 /// Whence the dice are: those of profiles, of what the server offers, of what users decide, of what
-/// happens to rights and receipts, of relationships and views in profiles, of who gives ids, and of everything else.
+/// happens to rights and receipts, of relationships and views in profiles, of who gives ids, of how much goes at once, and of everything else.
 const OF_PROFILES: u64 = 0x2545_F491_4F6C_DD1D;
 const OF_OFFERS: u64 = 0x9E6C_63D0_876A_3F6B;
 const OF_DECISIONS: u64 = 0x510E_527F_ADE6_82D1;
 const OF_RIGHTS: u64 = 0x9B05_688C_2B3E_6C1F;
 const OF_RELATIONS: u64 = 0x1F83_D9AB_FB41_BD6B;
 const OF_IDS: u64 = 0x5BE0_CD19_137E_2179;
+const OF_BATCHES: u64 = 0x6A09_E667_F3BC_C909;
 const OF_OTHERS: u64 = 0x3C6E_F372_FE94_F82B;
 /// One in so many seeds has devices with offline profiles.
 const PROFILED_SEEDS: usize = 2;
@@ -54,6 +56,9 @@ const BARE_SEEDS: usize = 8;
 const BARE_AND_SWEPT: usize = 4;
 /// What nobody can tell there: that a database took the place of another, and that an answer was for somebody else.
 const UNTOLD_WHERE_BARE: [Fault; 2] = [Fault::Restored, Fault::OtherUser];
+/// In one of so many seeds devices send few changes at once, at most so many, so that what waits takes several batches.
+const SEEDS_OF_FEW: usize = 6;
+const FEW: usize = 3;
 /// In half of them profiles change, once in so many steps.
 const STEPS_BETWEEN_PROFILES: usize = 40;
 
@@ -81,6 +86,8 @@ pub(super) struct Choices {
     relates: bool,
     profiled: bool,
     profiles_change: bool,
+    /// How many changes go to the server at once.
+    pub(super) batch_size: u32,
     /// What the server offers.
     pub(super) offer: Offer,
     /// How many devices there are, where they are more than two or three.
@@ -108,6 +115,7 @@ impl Choices {
             relates: false,
             profiled: false,
             profiles_change: false,
+            batch_size: BATCH_REQUESTS,
             offer: Offer::default(),
             crowd: None,
             renames: false,
@@ -146,6 +154,7 @@ impl Choices {
             relates,
             profiled,
             profiles_change,
+            batch_size: batch_size(&Dice::new(seed ^ OF_BATCHES)),
             offer,
             crowd,
             renames,
@@ -155,9 +164,10 @@ impl Choices {
         }
     }
 
-    /// Those of a seed whose server stands elsewhere: only what it offers.
+    /// Those of a seed whose server stands elsewhere: only what it offers, and how much goes to it at once.
     pub(super) fn elsewhere(seed: u64) -> Choices {
-        Choices { offer: offered(seed), ..Choices::none() }
+        let batch_size = batch_size(&Dice::new(seed ^ OF_BATCHES));
+        Choices { offer: offered(seed), batch_size, ..Choices::none() }
     }
 
     /// What does not go wrong.
@@ -222,6 +232,11 @@ impl Choices {
         let changes = self.profiles_change && self.profiles.once_in(STEPS_BETWEEN_PROFILES);
         changes.then(|| changed(profile, &self.profiles)).filter(|changed| changed != profile)
     }
+}
+
+fn batch_size(dice: &Dice) -> u32 {
+    let few = dice.once_in(SEEDS_OF_FEW).then(|| u32::try_from(1 + dice.roll(FEW)).ok()).flatten();
+    few.unwrap_or(BATCH_REQUESTS)
 }
 
 fn given(dice: &Dice) -> Option<Gives> {
