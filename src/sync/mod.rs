@@ -10,6 +10,7 @@ mod answered;
 mod changes;
 mod cursor;
 mod deferred;
+mod definitions;
 mod held;
 mod horizon;
 mod limits;
@@ -26,6 +27,7 @@ mod pull;
 mod push;
 mod reconcile;
 mod related;
+mod reread;
 mod round;
 mod schema;
 mod scope;
@@ -109,6 +111,8 @@ pub struct Progress {
     passed: Cell<u64>,
     /// Whether metadata did not come before the time of the last round was up.
     schema_failed: Cell<bool>,
+    /// Whether the question what changed in it was not answered in time.
+    changes_failed: Cell<bool>,
 }
 
 /// A write on its way past the replica: see [`Progress::passes`].
