@@ -1,6 +1,7 @@
 //! Values the whole engine speaks in: ids, stamps, rows and edits. No I/O, no async, no clock.
 
 mod conflict;
+mod definition_stamp;
 mod hlc;
 mod ids;
 mod offset;
@@ -14,6 +15,7 @@ mod unanswered;
 mod wanted;
 
 pub use conflict::{Clash, Conflict, Side};
+pub use definition_stamp::DefinitionStamp;
 pub use flette_odata::batch::BATCH_PARTS_MAX;
 pub use flette_odata::planted::{planted, Bug};
 pub use flette_odata::{json, ordered, EntityRef, Row, Value};

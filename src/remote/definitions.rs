@@ -1,13 +1,14 @@
 //! The server's metadata, read in batches.
 
 use super::batch::multipart;
-use super::{About, Asked, Outcome, Remote, Resolve};
+use super::{About, Asked, Exchange, Outcome, Remote, Resolve};
 use crate::model::Reason;
 use crate::platform::Transport;
 use flette_odata::batch::{self, write_batch_request, BatchAnswer, BatchItem};
 use flette_odata::edm::{ManyToMany, Table};
 use flette_odata::metadata::{definition_requests, parse_definition, parse_pairs};
 use flette_odata::{Method, Request};
+use serde::de::IgnoredAny;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -24,7 +25,7 @@ const READS_MAX: u32 = 3;
 
 /// Definitions may come from a cache that lags behind, unless they are asked for so: they would count as those of the version that
 /// pages tell of (Microsoft Learn, "Query schema definitions": "Consistency").
-const CONSISTENCY: (&str, &str) = ("Consistency", "Strong");
+pub(super) const CONSISTENCY: (&str, &str) = ("Consistency", "Strong");
 
 /// What the server says of one table.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +34,8 @@ pub struct Described {
     pub table: Table,
     /// The relationships of many to many that it takes part in.
     pub pairs: Vec<ManyToMany>,
+    /// Whether a column takes its options from a set that other tables may share.
+    pub shares_options: bool,
 }
 
 /// What became of one of several reads.
@@ -56,10 +59,37 @@ enum Told {
 fn read(name: &str, answers: &[Vec<u8>]) -> Told {
     match parse_definition(answers) {
         Ok(table) if table.logical_name == name && are_of_one(answers) => {
-            Told::Table(Box::new(Described { table, pairs: parse_pairs(answers) }))
+            let shares_options = answers.iter().any(|answer| share_options(answer));
+            Told::Table(Box::new(Described { table, pairs: parse_pairs(answers), shares_options }))
         }
         Ok(_) | Err(_) => Told::Unreadable,
     }
+}
+
+/// Whether one of the attributes in a list has the options of a global set.
+fn share_options(answer: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct List {
+        #[serde(default)]
+        value: Vec<Attribute>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Attribute {
+        global_option_set: Option<IgnoredAny>,
+        option_set: Option<OptionSet>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct OptionSet {
+        is_global: Option<bool>,
+    }
+    let shares = |attribute: &Attribute| {
+        let is_global = |set: &OptionSet| set.is_global == Some(true);
+        attribute.global_option_set.is_some() || attribute.option_set.as_ref().is_some_and(is_global)
+    };
+    // What cannot be read is no list of attributes.
+    serde_json::from_slice::<List>(answer).is_ok_and(|list| list.value.iter().any(shares))
 }
 
 /// Whether lists of attributes are those of one table, as far as their contexts tell:
@@ -148,17 +178,7 @@ impl<T: Transport> Remote<'_, T> {
         about: About<'_>,
     ) -> Result<Vec<Part>, Outcome> {
         let count = requests.len();
-        let part = |request: Request| {
-            let request = request.header("Accept", "application/json");
-            BatchItem::Single(batch::Part { content_id: None, request })
-        };
-        let items: Vec<BatchItem> = requests.into_iter().map(part).collect();
-        let (content_type, body) = write_batch_request(&items, BOUNDARY);
-        let mut request = Request::new(Method::Post, format!("{}$batch", self.root()))
-            .header("Content-Type", content_type)
-            .header("Prefer", "odata.continue-on-error");
-        request.body = body;
-        let exchange = self.exchange(request, about).await;
+        let exchange = self.send_reads(requests, about).await;
         let answers = match exchange.answer.as_ref().ok().and_then(multipart) {
             Some(answers) => answers.map_err(Outcome::Retry)?,
             None => {
@@ -175,12 +195,27 @@ impl<T: Transport> Remote<'_, T> {
         answers.into_iter().map(|answer| self.part(&exchange, answer)).collect()
     }
 
-    fn part(&self, exchange: &super::Exchange, answer: BatchAnswer) -> Result<Part, Outcome> {
+    /// The exchange in which several reads go as one batch.
+    pub(super) async fn send_reads(&self, requests: Vec<Request>, about: About<'_>) -> Exchange {
+        let part = |request: Request| {
+            let request = request.header("Accept", "application/json");
+            BatchItem::Single(batch::Part { content_id: None, request })
+        };
+        let items: Vec<BatchItem> = requests.into_iter().map(part).collect();
+        let (content_type, body) = write_batch_request(&items, BOUNDARY);
+        let mut request = Request::new(Method::Post, format!("{}$batch", self.root()))
+            .header("Content-Type", content_type)
+            .header("Prefer", "odata.continue-on-error");
+        request.body = body;
+        self.exchange(request, about).await
+    }
+
+    fn part(&self, exchange: &Exchange, answer: BatchAnswer) -> Result<Part, Outcome> {
         let BatchAnswer::Single(response) = answer else {
             return Err(Outcome::Retry("an answer in the batch is none to a read".to_owned()));
         };
         let status = response.status;
-        let own = super::Exchange { answer: Ok(response), sent: exchange.sent, received: exchange.received };
+        let own = Exchange { answer: Ok(response), sent: exchange.sent, received: exchange.received };
         match (self.judge(Asked::Read, &own), own.answer) {
             (Outcome::Done, Ok(response)) => Ok(Part::Body(response.body)),
             (wait @ (Outcome::Hold(_) | Outcome::Retry(_)), _) => Err(wait),

@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::journal::{fold, Entry, Journal};
 use crate::mirror::{MirrorTable, RowAt};
 use crate::model::{
-    Conflict, DeviceId, ETag, EntityRef, HlcClock, Key, LeftOut, Millis, PageRows, Patience, Profile, Row,
-    Unanswered, Value, Wanted,
+    Conflict, DefinitionStamp, DeviceId, ETag, EntityRef, HlcClock, Key, LeftOut, Millis, PageRows, Patience,
+    Profile, Row, Unanswered, Value, Wanted,
 };
 use crate::store::Revision;
 use flette_odata::edm::{Schema, Table};
@@ -63,6 +63,12 @@ pub struct Record {
     /// The version that a page told last.
     #[serde(default)]
     pub definitions_heard: Option<String>,
+    /// From where on the server tells changes of the definitions that the schema is made of; none where it does not.
+    #[serde(default)]
+    pub definition_stamp: Option<DefinitionStamp>,
+    /// Tables of which the server said what does not fit the schema: they are read anew, whether it tells a change or not.
+    #[serde(default)]
+    pub doubted: BTreeSet<String>,
     /// The wish to go offline, until it is fulfilled or given up.
     #[serde(default)]
     pub going_offline: Option<GoingOffline>,
@@ -134,6 +140,12 @@ impl Record {
         record
     }
 
+    /// The schema does not fit what the server says of a table: it is compared with the server's before the next pull.
+    pub fn doubt_schema(&mut self, table: &str) {
+        self.schema_checked = None;
+        self.doubted.insert(table.to_owned());
+    }
+
     /// Which rows of a table are wanted; `None` for all.
     pub fn wanted(&self, table: &str) -> Option<&Wanted> {
         self.wanted.as_ref()?.get(table)
@@ -166,6 +178,8 @@ impl Record {
             schema_checked: None,
             definitions: None,
             definitions_heard: None,
+            definition_stamp: None,
+            doubted: BTreeSet::new(),
             going_offline: None,
             customizations: Vec::new(),
             profiled: None,

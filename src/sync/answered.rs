@@ -63,7 +63,7 @@ pub(super) fn take_over(
             Outcome::Park(reason) | Outcome::Resolve(Resolve::TooLarge(reason)) => {
                 if ready.is_create() && reason.status == NOT_FOUND {
                     // It may be that rows are made in another way now.
-                    draft.record.schema_checked = None;
+                    draft.record.doubt_schema(&request.key.table);
                 }
                 sums.parked += park(draft, &ready.seqs(), reason);
             }

@@ -142,7 +142,7 @@ async fn unreadable<S: Store, T: Transport>(run: &Run<'_, S, T>, name: &str, err
     let what = match error {
         PageError::WrongType { column } | PageError::UnknownTarget { column } => {
             let forget = run.replica.transact(run.at(), Durability::Relaxed, &[], |draft| {
-                draft.record.schema_checked = None;
+                draft.record.doubt_schema(name);
                 Ok(())
             });
             if let Err(error) = forget.await {

@@ -65,8 +65,10 @@ async fn read<S: Store, T: Transport>(run: &Run<'_, S, T>, rows: &[Written]) -> 
     run.replica
         .transact(run.at(), Durability::Strict, &tables, |draft| {
             draft.hear(run.remote.heard());
-            if asked.iter().any(|(row, _, table)| names_news(draft.state(), row, table)) {
-                draft.record.schema_checked = None;
+            for (row, _, table) in &asked {
+                if names_news(draft.state(), row, table) {
+                    draft.record.doubt_schema(&row.key.table);
+                }
             }
             let mut told: Vec<Told> = Vec::new();
             for (list, answer) in lists.iter().zip(of_sets) {
@@ -116,7 +118,7 @@ fn take_over<S: Store, T: Transport>(
         Outcome::Done => {
             let (mut row, etag, others) = as_far_as_it_fits(table, key, &answer.body)?;
             if !others.is_empty() {
-                draft.record.schema_checked = None;
+                draft.record.doubt_schema(&key.table);
                 let known = known.iter().flat_map(|(row, _)| row);
                 let kept = known.filter(|(name, _)| others.contains(*name));
                 row.extend(kept.map(|(name, value)| (name.clone(), value.clone())));

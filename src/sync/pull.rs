@@ -258,7 +258,7 @@ async fn refused<S: Store, T: Transport>(
             run.problem(format!("table {name}: {}; its columns are read anew", words(reason)));
             run.replica
                 .transact(run.at(), Durability::Relaxed, &[], |draft| {
-                    draft.record.schema_checked = None;
+                    draft.record.doubt_schema(name);
                     Ok(())
                 })
                 .await?;

@@ -144,7 +144,7 @@ pub(super) async fn hello<S: Store, T: Transport>(run: &Run<'_, S, T>) -> Result
 /// Another database: every table is pulled again, and no etag or version known here means anything there.
 fn begin_anew(draft: &mut Draft, tables: &[String]) {
     (draft.record.definitions, draft.record.definitions_heard) = (None, None);
-    draft.record.schema_checked = None;
+    (draft.record.definition_stamp, draft.record.schema_checked) = (None, None);
     for name in tables {
         pull::forget(draft, name, None);
         let mut cursor = draft.cursor(name);

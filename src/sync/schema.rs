@@ -1,6 +1,7 @@
 //! Learns tables and columns from the server's metadata, before any row.
 
 use super::added::ask_anew;
+use super::definitions::{self, Definitions};
 use super::policy::Policy;
 use super::pull::forget;
 use super::scope::{is_down, pending, scoped};
@@ -11,7 +12,7 @@ use crate::error::Result;
 use crate::journal::{Entry, EntryState};
 use crate::model::{Change, Clash, Millis, Profile, Side, TraceEvent, Value};
 use crate::platform::Transport;
-use crate::remote::{Described, Outcome};
+use crate::remote::Outcome;
 use crate::replica::Draft;
 use crate::store::{Durability, Store};
 use crate::sync::reconcile::{Clashed, Decision};
@@ -68,13 +69,7 @@ pub(super) async fn refresh<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std:
     run.progress.set(Some(Stage { phase: Phase::Schema, table: String::new(), done: 0, total: None }));
     // What a page tells from now on may be newer than what is read.
     let heard = run.replica.state().record.definitions_heard.clone();
-    let mut schema = Schema::default();
-    for answer in run.remote.definitions(&run.config.tables).await.map_err(Stop::Outcome)? {
-        match answer {
-            Ok(described) => add(&mut schema, described),
-            Err(name) => run.problem(format!("table {name}: the server does not describe it")),
-        }
-    }
+    let Definitions { schema, stamp, doubted } = definitions::read(run, is_narrowed(run)).await?;
     if schema.tables.is_empty() {
         return Err(Stop::Outcome(Outcome::Retry("the server describes no table in scope".to_owned())));
     }
@@ -87,6 +82,8 @@ pub(super) async fn refresh<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std:
             draft.record.schema_checked = None;
         }
         draft.record.definitions.clone_from(&heard);
+        draft.record.definition_stamp.clone_from(&stamp);
+        draft.record.doubted.retain(|name| !doubted.contains(name));
         Ok(conflicts)
     });
     let conflicts = conflicts.await?;
@@ -110,16 +107,6 @@ async fn finds_views<S: Store, T: Transport>(run: &Run<'_, S, T>) -> std::result
     }
     let views = views(run).await?;
     Ok(views.iter().any(|(table, view)| view.is_ok() && unread.contains(table)))
-}
-
-/// Both tables of a relationship of many to many tell of it.
-fn add(schema: &mut Schema, described: Described) {
-    schema.tables.push(described.table);
-    for pairs in described.pairs {
-        if schema.many_to_many.iter().all(|known| known.relationship != pairs.relationship) {
-            schema.many_to_many.push(pairs);
-        }
-    }
 }
 
 fn due<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {

@@ -10,6 +10,7 @@ mod chance;
 mod changes;
 mod closed;
 mod cursors;
+mod definitions;
 mod doors;
 mod faults;
 mod going;

@@ -133,7 +133,7 @@ fn a_first_pull_killed_at_any_request_is_taken_up_by_the_next() {
     }
     let mut device = Device::new(&server, "demo");
     device.config.page_size = 25;
-    // Each life of the worker ends at its fourth request, too early for a whole round.
+    // Each life of the worker ends at its fifth request, too early for a whole round.
     let mut lives = 0;
     let complete = |device: &Device| {
         crate::support::TABLES
@@ -141,7 +141,7 @@ fn a_first_pull_killed_at_any_request_is_taken_up_by_the_next() {
             .all(|name| device.replica.state().tables.get(*name).is_some_and(|table| table.cursor.complete))
     };
     while !complete(&device) {
-        assert!(killed_round(&device, 4, lives % 2 == 0).is_none());
+        assert!(killed_round(&device, 5, lives % 2 == 0).is_none());
         device.restart();
         lives += 1;
         assert!(lives < 40, "no progress");

@@ -16,7 +16,7 @@ pub fn add_column(online: &Wire) {
     assert!(made.status < 300, "{made:?}");
 }
 
-fn drop_column(online: &Wire) {
+pub fn drop_column(online: &Wire) {
     let dropped = online.ask(Method::Delete, &format!("{ATTRIBUTES}(LogicalName='new_memo')"), "");
     assert!(dropped.status < 300, "{dropped:?}");
 }
@@ -184,7 +184,10 @@ fn definitions_that_changed_places_are_asked_for_again() {
                 Fault::Answer(write_batch_response(&parts, Uuid::from_u128(1), 200))
             })
         });
-        device.change(|draft| draft.record.schema_checked = None);
+        // All of them are read.
+        device.change(|draft| {
+            (draft.record.schema_checked, draft.record.definition_stamp) = (None, None);
+        });
         device.sync();
         assert!(device.replica.state().schema == known, "{first} and {second}");
         assert_eq!(device.replica.state().record.generation, 1, "{first} and {second}");
@@ -208,7 +211,9 @@ fn what_was_parked_since_a_table_was_missing_goes_when_it_is_back() {
         })
     });
     device.edit("contact", contact, &[("parentcustomerid", link("account", account))]);
-    device.change(|draft| draft.record.schema_checked = None);
+    device.change(|draft| {
+        (draft.record.schema_checked, draft.record.definition_stamp) = (None, None);
+    });
     device.round();
     assert!(device.replica.state().schema.table("account").is_none());
     let [waits] = &device.entries()[..] else { panic!("{:?}", device.entries()) };
@@ -221,13 +226,12 @@ fn what_was_parked_since_a_table_was_missing_goes_when_it_is_back() {
     assert_eq!(stands["_parentcustomerid_value"], account.to_string());
 }
 
-/// How often a device asks for definitions from now on.
+/// How often a device asks what changed in definitions from now on.
 fn asked_for_definitions(device: &Device) -> std::rc::Rc<std::cell::Cell<u32>> {
     let asked = std::rc::Rc::new(std::cell::Cell::new(0));
     let count = asked.clone();
     device.wire.fail(move |request| {
-        // One of the batches that they are asked for in.
-        if String::from_utf8_lossy(&request.body).contains("EntityDefinitions(LogicalName='contact')?") {
+        if String::from_utf8_lossy(&request.body).contains("RetrieveMetadataChanges") {
             count.set(count.get() + 1);
         }
         None

@@ -6,12 +6,13 @@
 use super::condition::{order, Op};
 use super::shape::{self, Object};
 use super::wanted::{columns, keys, many_to_many, many_to_one, one_to_many, Subject};
-use super::{relationship_id, shown};
+use super::{lookups, relationship_id, shown};
 use crate::edm::{Schema, Table};
 use crate::error::{ODataError, Result};
 use serde::Deserialize;
 use serde_json::value::{to_raw_value, RawValue};
 use serde_json::Value as Json;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Most conditions of one query, in all its parts.
@@ -90,7 +91,12 @@ impl MetadataQuery {
     /// 400 for a property that there is not, or a condition that makes no sense.
     pub fn entities(&self, schema: &Schema, changed: Option<&dyn Fn(Uuid) -> bool>) -> Result<Box<RawValue>> {
         let mut out = Vec::new();
-        for table in &schema.tables {
+        let touched = changed.map(|changed| touched(schema, changed));
+        let may_be_told = |table: &&Table| {
+            touched.as_ref().is_none_or(|touched| touched.contains(table.logical_name.as_str()))
+        };
+        // A table's whole shape is much to make of one that has not changed.
+        for table in schema.tables.iter().filter(may_be_told) {
             if let Some(entity) = self.entity(schema, table, changed)? {
                 out.push(entity);
             }
@@ -135,6 +141,27 @@ impl MetadataQuery {
         }
         Ok(any.then_some(object))
     }
+}
+
+/// Tables of which the definition changed, or one that is told with it.
+fn touched<'s>(schema: &'s Schema, changed: &dyn Fn(Uuid) -> bool) -> BTreeSet<&'s str> {
+    let mut touched = BTreeSet::new();
+    for table in &schema.tables {
+        let columns = table.columns.iter().map(|column| column.metadata_id);
+        let keys = table.keys.iter().map(|key| key.metadata_id);
+        if columns.chain(keys).chain([table.metadata_id]).any(changed) {
+            touched.insert(table.logical_name.as_str());
+        }
+        for (column, target) in lookups(table) {
+            if changed(relationship_id(table, column, target)) {
+                touched.extend([table.logical_name.as_str(), target.table.as_str()]);
+            }
+        }
+    }
+    for pairs in schema.many_to_many.iter().filter(|pairs| changed(pairs.metadata_id)) {
+        touched.extend([&pairs.first.table, &pairs.second.table, &pairs.intersect].map(String::as_str));
+    }
+    touched
 }
 
 /// A definition within that of a table; `None` when it does not meet the criteria.

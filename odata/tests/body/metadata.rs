@@ -525,6 +525,36 @@ fn relationships_keys_and_shared_options_have_definitions_of_their_own() {
     assert_eq!(get(&format!("{industry}/OptionSet"))["Options"][0]["Value"], 1);
 }
 
+/// The tables that are told when one definition has changed.
+#[test]
+fn a_change_is_told_with_every_table_that_it_is_part_of_and_with_no_other() {
+    let schema = rich();
+    let told = |query: &str, id: Uuid| -> Vec<String> {
+        let query = MetadataQuery::read(query).unwrap();
+        let told = query.entities(&schema, Some(&|changed| changed == id)).unwrap();
+        let told: Vec<Json> = serde_json::from_str(told.get()).unwrap();
+        told.iter().map(|table| table["LogicalName"].as_str().unwrap().to_owned()).collect()
+    };
+    let (account, task) = (schema.table("account").unwrap(), schema.table("task").unwrap());
+    let regarding = task.column("regardingobjectid").unwrap();
+    let ColumnKind::Lookup { targets } = &regarding.kind else { panic!("{regarding:?}") };
+    let to_account = targets.iter().find(|target| target.table == "account").unwrap();
+    for (id, tables) in [
+        (account.metadata_id, vec!["account"]),
+        (regarding.metadata_id, vec!["task"]),
+        (account.keys[0].metadata_id, vec!["account"]),
+        (schema.many_to_many[0].metadata_id, vec!["account", "task"]),
+        (relationship_id(task, regarding, to_account), vec!["account", "task"]),
+        (Uuid::from_u128(99), vec![]),
+    ] {
+        let mut found = told("null", id);
+        found.sort();
+        assert_eq!(found, tables, "{id}");
+        let of_task = r#"{"Criteria":{"Conditions":[{"ConditionOperator":"Equals","PropertyName":"LogicalName","Value":"task"}]}}"#;
+        assert_eq!(told(of_task, id).is_empty(), !tables.contains(&"task"), "{id}");
+    }
+}
+
 #[test]
 fn an_owner_is_one_relationship_with_users_and_teams_together() {
     let owners = json_of("EntityDefinitions(LogicalName='account')/ManyToOneRelationships");
