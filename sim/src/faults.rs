@@ -45,6 +45,7 @@ pub enum Fault {
     TeamChanged,
     IdAssigned,
     IdsSwitched,
+    GatewayGaveUp,
 }
 
 impl std::fmt::Display for Fault {
@@ -58,6 +59,15 @@ impl std::fmt::Display for Fault {
 
 /// Statuses that a request may be answered with although the server never saw it.
 const STATUSES: [u16; 12] = [401, 403, 407, 408, 413, 429, 500, 501, 502, 503, 504, 404];
+
+/// Of these, what a gateway says when it gives up waiting: nobody knows whether the server carries out what was asked.
+pub const GIVEN_UP: [u16; 4] = [408, 500, 502, 504];
+
+/// At one of so many writes a gateway gives up, where it ever does when it has passed them on. One in so many of those is carried
+/// out, and of these one in so many later.
+const GATEWAY_GIVES_UP: usize = 12;
+const GATEWAY_GAVE_UP: usize = 2;
+const AND_LATE: usize = 4;
 
 /// Faults of the network.
 const ON_REQUEST: [Fault; 9] = [
@@ -108,7 +118,7 @@ const ELSEWHERE: [Fault; 7] = [
 ];
 
 /// What comes in the runs whose seed says so, by dice of its own.
-const CHOSEN: [Fault; 9] = [
+const CHOSEN: [Fault; 10] = [
     Fault::ProfileChanged,
     Fault::ColumnRenamed,
     Fault::Merged,
@@ -118,6 +128,7 @@ const CHOSEN: [Fault; 9] = [
     Fault::TeamChanged,
     Fault::IdAssigned,
     Fault::IdsSwitched,
+    Fault::GatewayGaveUp,
 ];
 /// Of these, what is chosen seed by seed among what seldom happens.
 pub const SELDOM_BY_CHOICE: [Fault; 3] = [Fault::ReceiptsPruned, Fault::UserDisabled, Fault::TeamChanged];
@@ -143,7 +154,20 @@ pub struct Faults {
     /// What seldom happens, and once in how many steps.
     seldom: Vec<Fault>,
     seldom_rate: usize,
+    /// What says whether a gateway that gives up has passed a write on, where one ever has.
+    gateways: Option<Dice>,
     counts: RefCell<BTreeMap<Fault, u64>>,
+}
+
+/// What became of a request of which a gateway says nothing but a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behind {
+    /// It went no further.
+    Nothing,
+    /// The server carried it out.
+    Done,
+    /// The server carries it out some time later.
+    Late,
 }
 
 impl Faults {
@@ -156,8 +180,19 @@ impl Faults {
         let (commit_rate, expiry_rate) = (rate(&[0, 0, 15, 60]), rate(&[0, 0, 10, 30]));
         let (on, counts) = (Cell::new(false), RefCell::default());
         let seldom: Vec<Fault> = SELDOM.into_iter().filter(|_| dice.once_in(6)).collect();
-        let seldom_rate = rate(&[8, 15, 30]);
-        Faults { dice, on, network, request_rate, commit_rate, expiry_rate, seldom, seldom_rate, counts }
+        let (seldom_rate, gateways) = (rate(&[8, 15, 30]), None);
+        Faults {
+            dice,
+            on,
+            network,
+            request_rate,
+            commit_rate,
+            expiry_rate,
+            seldom,
+            seldom_rate,
+            gateways,
+            counts,
+        }
     }
 
     /// The same without some of what seldom happens.
@@ -170,6 +205,11 @@ impl Faults {
     pub fn with(mut self, more: impl IntoIterator<Item = Fault>) -> Faults {
         self.seldom.extend(more);
         self
+    }
+
+    /// The same where gateways give up on what they have passed on, by these dice.
+    pub fn giving_up(self, gateways: Option<Dice>) -> Faults {
+        Faults { gateways, ..self }
     }
 
     /// From now on, or not any more.
@@ -222,6 +262,32 @@ impl Faults {
         };
         self.note(fault);
         Some(fault)
+    }
+
+    /// What happens to a write to which nothing else does.
+    pub fn on_write(&self) -> Option<Fault> {
+        let gives_up = |dice: &&Dice| self.on.get() && dice.once_in(GATEWAY_GIVES_UP);
+        let fault = Fault::Status(*self.gateways.as_ref().filter(gives_up)?.pick(&GIVEN_UP)?);
+        self.note(fault);
+        Some(fault)
+    }
+
+    /// What becomes of a write that is answered with nothing but a status.
+    pub fn behind(&self, status: u16) -> Behind {
+        let Some(dice) = self.gateways.as_ref().filter(|_| GIVEN_UP.contains(&status)) else {
+            return Behind::Nothing;
+        };
+        if !dice.once_in(GATEWAY_GAVE_UP) {
+            return Behind::Nothing;
+        }
+        self.note(Fault::GatewayGaveUp);
+        match dice.once_in(AND_LATE) {
+            true => {
+                self.note(Fault::RequestLate);
+                Behind::Late
+            }
+            false => Behind::Done,
+        }
     }
 
     /// What happens now that seldom happens.

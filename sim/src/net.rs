@@ -1,7 +1,7 @@
 //! The server, behind a network that loses, doubles, delays and garbles.
 
 use crate::clock::Clock;
-use crate::faults::{Fault, Faults};
+use crate::faults::{Behind, Fault, Faults};
 use crate::process::line::path_of;
 use crate::step::{yield_now, Task};
 use crate::tale::tell;
@@ -274,7 +274,18 @@ impl Wire {
             }
             Fault::Status(status @ (429 | 503)) => Ok(Response::empty(status).header("Retry-After", "1")),
             // Of a gateway: a status, and nothing of the server's.
-            Fault::Status(status) => Ok(Response::empty(status)),
+            Fault::Status(status) => {
+                let behind = match request.method {
+                    Method::Get => Behind::Nothing,
+                    _ => self.faults.behind(status),
+                };
+                match behind {
+                    Behind::Nothing => {}
+                    Behind::Done => drop(self.answer(&request).await?),
+                    Behind::Late => self.crm.late.borrow_mut().push((self.session.get(), request)),
+                }
+                Ok(Response::empty(status))
+            }
             _ => Err(lost("unknown")),
         }
     }
@@ -343,7 +354,9 @@ impl Transport for Wire {
         if let Err(why) = self.crm.traffic.borrow_mut().asks(self.device, guarded, &request) {
             self.crm.broken.borrow_mut().get_or_insert(why);
         }
-        let answer = match self.faults.on_request(is_feed, request.url.ends_with("$batch")) {
+        let fault = self.faults.on_request(is_feed, request.url.ends_with("$batch"));
+        let on_write = || if request.method == Method::Get { None } else { self.faults.on_write() };
+        let answer = match fault.or_else(on_write) {
             Some(fault) => self.fail(fault, request.clone()).await,
             None => self.answer(&request).await,
         };

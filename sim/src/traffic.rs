@@ -6,6 +6,7 @@ mod given;
 pub use given::{named, Made};
 
 use crate::account::Deed;
+use crate::faults::GIVEN_UP;
 use flette_odata::batch::{parse_batch, parse_batch_response, BatchAnswer, BatchItem, Part};
 use flette_odata::{Headers, Method, Request, Response, Uuid};
 use given::Given;
@@ -375,7 +376,8 @@ impl Traffic {
         }
         let asked = units(request);
         let kind = answer.headers.get("Content-Type").unwrap_or_default();
-        if answer.status != 200 || kind.contains("html") {
+        let nobody_knows = GIVEN_UP.contains(&answer.status);
+        if (answer.status != 200 || kind.contains("html")) && !nobody_knows {
             asked.iter().flatten().for_each(|part| self.was_not_done(device, &part.request));
         }
         if answer.status != 200 {

@@ -192,6 +192,7 @@ fn draft_set(draft: &mut Draft, parts: &[Part], door: Door<'_>, root: &str) -> R
         }
         done.push(one);
     }
+    draft.check_change_set()?;
     draft.end_change_set();
     Ok(done)
 }

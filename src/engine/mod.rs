@@ -162,6 +162,10 @@ impl<P: Platform + 'static> Engine<P> {
             Answer::Elsewhere(fallback) => {
                 let request = self.outward(request);
                 match self.forward(request.clone()).await {
+                    Ok(answer) if passed::leaves_open(&answer) => {
+                        self.learn(&request, None).await;
+                        passed::in_words(answer).header(SOURCE_HEADER, "network")
+                    }
                     Ok(answer) => {
                         self.learn(&request, Some(&answer)).await;
                         answer.header(SOURCE_HEADER, "network")
@@ -169,7 +173,7 @@ impl<P: Platform + 'static> Engine<P> {
                     Err(TransportError::Unreachable(_)) => fallback.header(SOURCE_HEADER, "replica"),
                     Err(TransportError::Timeout | TransportError::Cut(_)) => {
                         self.learn(&request, None).await;
-                        unanswered().to_response().header(SOURCE_HEADER, "network")
+                        passed::unanswered().to_response().header(SOURCE_HEADER, "network")
                     }
                 }
             }
@@ -356,12 +360,6 @@ fn may_write(request: &Request) -> bool {
             BatchItem::ChangeSet(_) => true,
         })
     })
-}
-
-/// What is said of a write that was sent and not answered.
-fn unanswered() -> ODataError {
-    let message = "The server did not answer in time. The change may have been carried out.";
-    ODataError::new(504, "0x80040216", message)
 }
 
 /// The report of a round that did not take place.

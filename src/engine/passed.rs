@@ -8,7 +8,7 @@ use crate::replica::State;
 use crate::sync::Written;
 use flette_odata::batch::{parse_batch, parse_batch_response, BatchAnswer, BatchItem};
 use flette_odata::path::{parse_url, Resource, RowKey};
-use flette_odata::{Headers, Request, Response};
+use flette_odata::{Headers, ODataError, Request, Response};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl<P: Platform + 'static> Engine<P> {
@@ -26,6 +26,30 @@ impl<P: Platform + 'static> Engine<P> {
         let random = |bytes: &mut [u8]| self.platform.random(bytes);
         let outside = self.outside(&now, &random);
         sync::learn(&self.replica, &outside, &config, &self.live.progress, rows).await;
+    }
+}
+
+/// Whether an answer leaves open what becomes of a write, as none at all does: whoever gave up waiting for the server says so, or
+/// the server in the middle of it. From 520 on statuses are a gateway's own. A batch of which one request failed may have the
+/// status of that one, and tells of each.
+pub(super) fn leaves_open(answer: &Response) -> bool {
+    let kind = answer.headers.get("Content-Type").unwrap_or_default();
+    matches!(answer.status, 408 | 500 | 502 | 504 | 520..=599)
+        && parse_batch_response(kind, &answer.body).is_err()
+}
+
+/// What is said of a write that was sent and not answered.
+pub(super) fn unanswered() -> ODataError {
+    let message = "The server did not answer in time. The change may have been carried out.";
+    ODataError::new(504, "0x80040216", message)
+}
+
+/// An answer that leaves open what becomes of a write, in words that an app can read: the server's own, where there are some.
+pub(super) fn in_words(answer: Response) -> Response {
+    let own = flette_odata::json::read::<serde_json::Value>(&answer.body);
+    match own.is_ok_and(|body| body["error"].is_object()) {
+        true => answer,
+        false => unanswered().to_response(),
     }
 }
 
@@ -97,4 +121,27 @@ fn one(state: &State, root: &str, request: &Request, response: Option<&Response>
     let body: BTreeMap<String, serde_json::Value> =
         flette_odata::json::read(&request.body).unwrap_or_default();
     Some(Written { key, columns: body.into_keys().collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flette_odata::batch::write_batch_response;
+    use flette_odata::Uuid;
+
+    #[test]
+    fn a_status_of_who_gave_up_leaves_a_write_open_unless_a_batch_tells_of_each() {
+        let failed = ODataError::new(500, "0x80040333", "A duplicate was found.").to_response();
+        let answers = [BatchAnswer::Single(Response::empty(204)), BatchAnswer::Single(failed.clone())];
+        let batch = write_batch_response(&answers, Uuid::from_u128(1), 500);
+        assert_eq!((batch.status, leaves_open(&batch)), (500, false));
+        for status in [408, 500, 502, 504, 520, 524, 599] {
+            assert!(leaves_open(&Response::empty(status)), "{status}");
+        }
+        for status in [200, 204, 400, 401, 403, 404, 407, 412, 413, 429, 501, 503] {
+            assert!(!leaves_open(&Response::empty(status)), "{status}");
+        }
+        assert_eq!(in_words(failed.clone()), failed);
+        assert_eq!(in_words(Response::empty(502)).status, 504);
+    }
 }

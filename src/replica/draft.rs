@@ -197,31 +197,6 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// From here on, changes belong to one change set until [`Draft::end_change_set`].
-    pub fn begin_change_set(&mut self) {
-        self.change_set = Some(ChangeSetId(self.new_id()));
-    }
-
-    /// Changes stand alone again.
-    pub fn end_change_set(&mut self) {
-        self.change_set = None;
-    }
-
-    /// Whatever `work` drafts reaches the server together or not at all: in a change set of its own, unless one has been
-    /// begun.
-    ///
-    /// # Errors
-    /// What `work` says.
-    pub fn whole<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        if self.change_set.is_some() {
-            return work(self);
-        }
-        self.begin_change_set();
-        let done = work(self);
-        self.end_change_set();
-        done
-    }
-
     /// Journals a new row.
     pub fn create(&mut self, key: Key, row: Row) {
         self.append(key, Change::Create(row), None);

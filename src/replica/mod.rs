@@ -4,6 +4,7 @@
 //! reader never sees what is not durable.
 
 mod aftermath;
+mod change_set;
 mod cursor;
 mod draft;
 mod drafted;

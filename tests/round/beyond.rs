@@ -3,7 +3,7 @@
 
 use crate::station::Station;
 use crate::support::{Fault, Server, TABLES};
-use flette_odata::{Method, Request, Response, Uuid};
+use flette_odata::{Method, ODataError, Request, Response, Uuid};
 use serde_json::{json, Value};
 
 /// Without contacts.
@@ -269,6 +269,47 @@ fn a_write_that_is_passed_on_and_not_answered_may_have_been_carried_out() {
     // One that never went out is told as before.
     station.wire.fail(|request| (request.method == Method::Patch).then_some(Fault::LoseRequest));
     assert_eq!(station.ask(Method::Patch, &path, r#"{"telephone1":"2"}"#).status, 501);
+}
+
+#[test]
+fn a_write_that_is_passed_on_and_answered_by_a_gateway_that_gave_up_may_have_been_carried_out() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let id = online.create("contacts", r#"{"lastname":"C","jobtitle":"Clerk"}"#);
+    let station = Station::with_profile(&server, "demo", &TABLES, FEW_COLUMNS);
+    station.sync();
+    let path = format!("contacts({id})");
+    let page = || Response { body: b"<html>Gateway</html>".to_vec(), ..Response::empty(200) };
+    let own = ODataError::new(500, "0x80040216", "SQL timeout").to_response();
+    let answers = [408, 500, 502, 504, 524].map(|status| Response { status, ..page() });
+    for (number, answer) in answers.into_iter().chain([own]).enumerate() {
+        let (status, words) = (answer.status, String::from_utf8_lossy(&answer.body).contains("SQL"));
+        let edit = format!(r#"{{"telephone1":"{number}","jobtitle":"Boss {number}"}}"#);
+        station.wire.fail(move |request| {
+            (request.method == Method::Patch).then(|| Fault::AnswerInstead(answer.clone()))
+        });
+        let told = station.ask(Method::Patch, &path, &edit);
+        station.wire.heal();
+        assert_eq!(online.json(&path)["telephone1"], number.to_string());
+        let shown = station.alone(&format!("{path}?$select=jobtitle"));
+        assert!(body(&shown).contains(&format!("Boss {number}")), "{status}: {}", body(&shown));
+        // Who wrote hears it in words that an app can read: the server's own, where there are some.
+        match words {
+            true => assert_eq!((told.status, body(&told).contains("SQL timeout")), (500, true)),
+            false => {
+                assert_eq!((told.status, body(&told).contains("may have been carried out")), (504, true));
+            }
+        }
+        assert_eq!(source(&told), "network");
+    }
+    // What says that it was not carried out is told as it is, and nothing is read.
+    station.wire.fail(|request| {
+        (request.method == Method::Patch)
+            .then(|| Fault::Answer(Response::empty(503).header("Retry-After", "1")))
+    });
+    let asked = station.wire.log.borrow().len();
+    assert_eq!(station.ask(Method::Patch, &path, r#"{"telephone1":"no"}"#).status, 503);
+    assert_eq!(station.wire.log.borrow().len(), asked + 1);
 }
 
 #[test]

@@ -17,13 +17,26 @@ pub fn is_push(request: &Request) -> bool {
 
 #[test]
 fn a_lost_answer_neither_doubles_nor_loses_anything() {
+    not_heard(|| Fault::LoseAnswer);
+}
+
+/// It knows nothing of what became of the batch.
+#[test]
+fn a_gateway_that_gives_up_neither_doubles_nor_loses_anything() {
+    for status in [408, 500, 502, 504] {
+        not_heard(move || Fault::AnswerInstead(Response::empty(status)));
+    }
+}
+
+/// What was pushed is carried out, and not answered.
+fn not_heard(fault: impl Fn() -> Fault + 'static) {
     let server = Server::start();
     let online = server.user("admin");
     let old = online.create("contacts", r#"{"lastname":"Old","telephone1":"1"}"#);
     let mut device = Device::synced(&server, "demo");
     let account = device.create("account", &[("name", text("New"))]);
     device.edit("contact", old, &[("telephone1", text("2"))]);
-    device.wire.fail(|request| is_push(request).then_some(Fault::LoseAnswer));
+    device.wire.fail(move |request| is_push(request).then(&fault));
     let report = device.round();
     assert!(!report.ok && report.problem.is_some(), "{report:?}");
     assert!(device.entries().iter().all(|e| e.state == EntryState::Sent));

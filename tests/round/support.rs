@@ -110,6 +110,8 @@ pub enum Fault {
     LoseRequest,
     /// Somebody else answers.
     Answer(Response),
+    /// The server carries it out, and somebody else answers.
+    AnswerInstead(Response),
     /// It goes out in the session of another user: this `Authorization`.
     As(String),
     /// The server carries it out, and tells it in other words.
@@ -222,6 +224,10 @@ impl Transport for Wire {
             Some(Fault::LoseAnswer) => {
                 exchange(self.address, &request)?;
                 Err(TransportError::Timeout)
+            }
+            Some(Fault::AnswerInstead(response)) => {
+                exchange(self.address, &request)?;
+                Ok(response)
             }
             Some(Fault::Told(told)) => {
                 let answer = exchange(self.address, &request)?;

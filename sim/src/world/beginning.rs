@@ -260,8 +260,8 @@ impl World {
     /// The world of a seed, as it is before anything goes wrong.
     pub(super) fn new(seed: u64, beginnings: &Beginnings) -> Result<World, String> {
         let dice = Dice::new(seed);
-        let choices = Choices::of(seed);
-        let faults = Faults::new(dice.next()).without(choices.never());
+        let mut choices = Choices::of(seed);
+        let faults = Faults::new(dice.next()).without(choices.never()).giving_up(choices.gateways.take());
         let faults = faults.with(choices.renames.then_some(Fault::ColumnRenamed));
         let faults = faults.with(choices.seldom.iter().copied());
         let customised = ON_CUSTOM_COLUMNS.into_iter().any(|fault| faults.may(fault));

@@ -14,7 +14,8 @@ use flette_server::api::Profile as Kind;
 use serde_json::Value as Json;
 
 /// Whence the dice are: those of profiles, of what the server offers, of what users decide, of what
-/// happens to rights and receipts, of relationships and views in profiles, of who gives ids, of how much goes at once, and of everything else.
+/// happens to rights and receipts, of relationships and views in profiles, of who gives ids, of how much goes at once, of what
+/// gateways pass on, and of everything else.
 const OF_PROFILES: u64 = 0x2545_F491_4F6C_DD1D;
 const OF_OFFERS: u64 = 0x9E6C_63D0_876A_3F6B;
 const OF_DECISIONS: u64 = 0x510E_527F_ADE6_82D1;
@@ -22,6 +23,7 @@ const OF_RIGHTS: u64 = 0x9B05_688C_2B3E_6C1F;
 const OF_RELATIONS: u64 = 0x1F83_D9AB_FB41_BD6B;
 const OF_IDS: u64 = 0x5BE0_CD19_137E_2179;
 const OF_BATCHES: u64 = 0x6A09_E667_F3BC_C909;
+const OF_GATEWAYS: u64 = 0xCBBB_9D5D_C105_9ED8;
 const OF_OTHERS: u64 = 0x3C6E_F372_FE94_F82B;
 /// One in so many seeds has devices with offline profiles.
 const PROFILED_SEEDS: usize = 2;
@@ -50,6 +52,8 @@ const GIVING_SEEDS: usize = 10;
 const GIVING_LATER: usize = 4;
 const GIVING_NOW_AND_THEN: usize = 2;
 const STEPS_BETWEEN_SWITCHES: usize = 40;
+/// In one of so many seeds gateways give up on writes that they have passed on.
+const GIVING_UP_SEEDS: usize = 4;
 /// In one of so many seeds the server has nothing that goes beyond Dataverse: no receipts, no field stamps, no lineage.
 const BARE_SEEDS: usize = 8;
 /// One of so many of these tracks changes only for whoever sees all rows.
@@ -100,6 +104,8 @@ pub(super) struct Choices {
     decides: bool,
     /// What seldom happens beside what the seed's own dice say.
     pub(super) seldom: Vec<Fault>,
+    /// Whence it is known what gateways passed on at which they gave up, where they pass anything on.
+    pub(super) gateways: Option<Dice>,
 }
 
 impl Choices {
@@ -122,6 +128,7 @@ impl Choices {
             merges: false,
             decides: false,
             seldom: Vec::new(),
+            gateways: None,
         }
     }
 
@@ -143,6 +150,7 @@ impl Choices {
         let relates = relations.once_in(RELATING_SEEDS);
         let ids = Dice::new(seed ^ OF_IDS);
         let gives = given(&ids);
+        let gateways = Some(Dice::new(seed ^ OF_GATEWAYS)).filter(|dice| dice.once_in(GIVING_UP_SEEDS));
         let seldom = SELDOM_BY_CHOICE.into_iter().filter(|_| rights.once_in(SEEDS_OF_EACH)).collect();
         Choices {
             profiles,
@@ -161,6 +169,7 @@ impl Choices {
             merges,
             decides,
             seldom,
+            gateways,
         }
     }
 
