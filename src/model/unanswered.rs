@@ -54,7 +54,7 @@ impl Unanswered {
         self.aside.extend(last.alone);
     }
 
-    /// A batch is about to be sent; `behind`: as soon as the one under way was answered.
+    /// A batch is about to be sent; `behind`: while another one is under way, or as soon as that was answered.
     pub fn sent(&mut self, batch: Batch, behind: bool) {
         match behind {
             true => self.next = Some(batch),
@@ -82,6 +82,12 @@ impl Unanswered {
         self.last = self.next.take();
         self.in_a_row = u32::from(self.last.is_some());
         self.requests_max = self.requests_max.map(|max| max.saturating_mul(2)).filter(|max| *max < most);
+        self.aside.retain(|key| !rows.clone().any(|answered| answered == key));
+    }
+
+    /// The batch that was chosen while another one was under way was answered, and that one was not.
+    pub fn next_answered<'k>(&mut self, rows: impl Iterator<Item = &'k Key> + Clone) {
+        self.next = None;
         self.aside.retain(|key| !rows.clone().any(|answered| answered == key));
     }
 
@@ -173,5 +179,18 @@ mod tests {
         }
         unanswered.before_next();
         assert!(unanswered.aside().is_empty() && unanswered.requests_max(100) == 100);
+    }
+
+    #[test]
+    fn what_was_overtaken_is_as_unanswered_as_before() {
+        let (mut unanswered, one, other) = (Unanswered::default(), key(1), key(2));
+        for _ in 0..2 {
+            unanswered.before_next();
+            unanswered.sent(Batch { requests: 4, alone: vec![one.clone()] }, false);
+            unanswered.sent(Batch { requests: 1, alone: vec![other.clone()] }, true);
+            unanswered.next_answered([&other].into_iter());
+        }
+        unanswered.before_next();
+        assert_eq!((unanswered.requests_max(100), unanswered.aside()), (2, [one].as_slice()));
     }
 }

@@ -1,18 +1,30 @@
-//! A wave on its way to the server, and whether the next one may set out before it is answered.
+//! A wave on its way to the server, how it is sent, and whether the next one may set out before it is answered.
 
-use super::push::{send, Sent};
+use super::answered::Answered;
+use super::held;
 use super::step::Run;
+use super::unclear::boundary;
 use super::wave::{Ready, Wave};
 use crate::model::Change;
 use crate::platform::Transport;
-use crate::remote::{Outcome, RowCall};
+use crate::remote::{Outcome, RowAnswer, RowCall};
 use crate::store::Store;
+use flette_odata::batch::BATCH_PARTS_MAX;
 use flette_odata::edm::{ColumnKind, Schema, Table};
 use futures_util::future::{maybe_done, FutureExt, LocalBoxFuture, MaybeDone};
 use std::future::{poll_fn, Future};
 use std::pin::{pin, Pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
+
+/// A wave that was answered, and is to be taken over.
+pub(super) struct Sent {
+    /// By which it was sent.
+    pub(super) schema: Rc<Schema>,
+    pub(super) answered: Vec<Answered>,
+    /// Whether the one before it got no answer.
+    pub(super) overtook: bool,
+}
 
 /// What came of a wave: its answers, none where nothing was in it, or what became of the batch as a whole.
 type Ended = std::result::Result<Option<Sent>, Outcome>;
@@ -82,6 +94,79 @@ fn is_free(table: &Table, name: &str) -> bool {
         ColumnKind::Lookup { .. } | ColumnKind::State { .. } | ColumnKind::Status { .. } => false,
         _ => !in_key(),
     })
+}
+
+/// Sends a wave, if there is anything in it.
+///
+/// # Errors
+/// What became of the batch as a whole.
+async fn send<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    wave: Rc<Wave>,
+) -> std::result::Result<Option<Sent>, Outcome> {
+    if wave.units.is_empty() {
+        return Ok(None);
+    }
+    let schema = run.schema();
+    // Answers are told by their places: what cannot be asked has none.
+    let units =
+        wave.units.iter().map(|unit| unit.iter().filter(|r| with_table(&schema, r).is_some()).collect());
+    let units: Vec<Vec<&Ready>> = units.filter(|unit: &Vec<&Ready>| !unit.is_empty()).collect();
+    let own = || units.iter().flatten().copied();
+    let groups = units.iter().map(|unit| unit.iter().filter_map(|r| with_table(&schema, r)).collect());
+    let mut groups: Vec<Vec<(&RowCall, &Table)>> = groups.collect();
+    let reads: Vec<Vec<RowCall>> = own().map(|ready| askable(&schema, ready)).collect();
+    let lists = own().zip(&reads);
+    let mut lists: Vec<Vec<(&RowCall, &Table)>> = lists
+        .flat_map(|(ready, reads)| {
+            reads.iter().filter_map(|read| Some(vec![(read, table_of(&schema, ready, read)?)]))
+        })
+        .collect();
+    // Of a change set with hundreds of rows or pairs the reads have to follow.
+    let follow = lists.split_off(lists.len().min(BATCH_PARTS_MAX.saturating_sub(own().count())));
+    groups.extend(lists);
+    let mut answers = run.remote.batch(&groups, boundary(run)).await?;
+    for lists in follow.chunks(BATCH_PARTS_MAX) {
+        answers.extend(run.remote.batch(lists, boundary(run)).await.map_err(unread)?);
+    }
+    let mut answers = answers.into_iter();
+    let told: Vec<RowAnswer> = answers.by_ref().take(units.len()).flatten().collect();
+    let mut read = answers.flatten();
+    let all = own().zip(told).zip(reads);
+    let answered = all.map(|((ready, answer), reads)| Answered {
+        ready: ready.clone(),
+        answer,
+        reads: reads.into_iter().zip(read.by_ref()).collect(),
+    });
+    let answered = answered.collect();
+    Ok(Some(Sent { schema, answered, overtook: false }))
+}
+
+/// What came of reads that follow what was carried out: no refusal of that.
+fn unread(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Retry(_) | Outcome::Hold(_) => outcome,
+        Outcome::Park(_) | Outcome::Resolve(_) | Outcome::Done => {
+            Outcome::Retry("what was sent could not be read".to_owned())
+        }
+    }
+}
+
+/// The table whose rows a call reads after a request.
+fn table_of<'s>(schema: &'s Schema, ready: &Ready, read: &RowCall) -> Option<&'s Table> {
+    match read {
+        RowCall::List { .. } => schema.table(&ready.held.first()?.key.table),
+        _ => schema.table(&read.key().table),
+    }
+}
+
+/// What is read after a request, as far as it can be asked.
+fn askable(schema: &Schema, ready: &Ready) -> Vec<RowCall> {
+    held::reads(schema, ready).into_iter().filter(|read| table_of(schema, ready, read).is_some()).collect()
+}
+
+fn with_table<'a>(schema: &'a Schema, ready: &'a Ready) -> Option<(&'a RowCall, &'a Table)> {
+    Some((&ready.call, schema.table(&ready.call.key().table)?))
 }
 
 #[cfg(test)]

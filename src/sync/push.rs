@@ -10,23 +10,20 @@ use super::again::{note_sent, set_aside};
 use super::ahead::ask_first;
 use super::answered::{take_over, Answered};
 use super::changes::ask_for_changes;
-use super::flight::{may_go_beside, Flight};
-use super::held;
+use super::flight::{may_go_beside, Flight, Sent};
 use super::limits::{Limits, BATCH_REQUESTS_MAX};
 use super::pages::Replies;
 use super::sets::Sets;
 use super::step::{park, words, Run, Stop};
-use super::unclear::{boundary, resolve, Unclear};
+use super::unclear::{resolve, Unclear};
 use super::wave::{take, Ready, Wave};
 use super::{Phase, Stage};
 use crate::journal::{Entry, EntryState, Reason};
 use crate::model::{planted, Bug, Change, Key, Seq};
 use crate::platform::Transport;
-use crate::remote::{Hold, Outcome, Reply, Resolve, RowAnswer, RowCall};
+use crate::remote::{Hold, Outcome, Reply, Resolve, RowCall};
 use crate::replica::{Draft, State};
 use crate::store::{Durability, Store};
-use flette_odata::batch::BATCH_PARTS_MAX;
-use flette_odata::edm::{Schema, Table};
 use flette_odata::ordered;
 use futures_util::future::join;
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,9 +63,11 @@ pub(super) async fn push<S: Store, T: Transport>(
             Ok(false) => return Ok(()),
             Err(stop) => {
                 // What was answered is taken over, whatever stops the rest. The first reason counts.
+                let overtook = line.answered.is_none();
                 drop(settle(run, pass, line.answered).await);
                 if let Some(flight) = line.flight {
-                    drop(settle(run, pass, flight.ended().await.unwrap_or_default()).await);
+                    let sent = flight.ended().await.unwrap_or_default();
+                    drop(settle(run, pass, sent.map(|sent| Sent { overtook, ..sent })).await);
                 }
                 return Err(stop);
             }
@@ -79,13 +78,6 @@ pub(super) async fn push<S: Store, T: Transport>(
 /// Whether anything was not sent yet and is not parked.
 fn waits<S: Store, T: Transport>(run: &Run<'_, S, T>) -> bool {
     run.replica.state().journal.iter().any(|entry| entry.state == EntryState::Waiting)
-}
-
-/// A wave that was answered, and is to be taken over.
-pub(super) struct Sent {
-    /// By which it was sent.
-    schema: Rc<Schema>,
-    answered: Vec<Answered>,
 }
 
 /// Where a push stands between two steps.
@@ -244,62 +236,6 @@ fn has_unmade(state: &State) -> bool {
     state.journal.deletions().any(|entry| state.journal.of(&entry.key).next().is_some_and(is_made))
 }
 
-/// Sends a wave, if there is anything in it.
-///
-/// # Errors
-/// What became of the batch as a whole.
-pub(super) async fn send<S: Store, T: Transport>(
-    run: &Run<'_, S, T>,
-    wave: Rc<Wave>,
-) -> std::result::Result<Option<Sent>, Outcome> {
-    if wave.units.is_empty() {
-        return Ok(None);
-    }
-    let schema = run.schema();
-    // Answers are told by their places: what cannot be asked has none.
-    let units =
-        wave.units.iter().map(|unit| unit.iter().filter(|r| with_table(&schema, r).is_some()).collect());
-    let units: Vec<Vec<&Ready>> = units.filter(|unit: &Vec<&Ready>| !unit.is_empty()).collect();
-    let own = || units.iter().flatten().copied();
-    let groups = units.iter().map(|unit| unit.iter().filter_map(|r| with_table(&schema, r)).collect());
-    let mut groups: Vec<Vec<(&RowCall, &Table)>> = groups.collect();
-    let reads: Vec<Vec<RowCall>> = own().map(|ready| askable(&schema, ready)).collect();
-    let lists = own().zip(&reads);
-    let mut lists: Vec<Vec<(&RowCall, &Table)>> = lists
-        .flat_map(|(ready, reads)| {
-            reads.iter().filter_map(|read| Some(vec![(read, table_of(&schema, ready, read)?)]))
-        })
-        .collect();
-    // Of a change set with hundreds of rows or pairs the reads have to follow.
-    let follow = lists.split_off(lists.len().min(BATCH_PARTS_MAX.saturating_sub(own().count())));
-    groups.extend(lists);
-    let mut answers = run.remote.batch(&groups, boundary(run)).await?;
-    for lists in follow.chunks(BATCH_PARTS_MAX) {
-        answers.extend(run.remote.batch(lists, boundary(run)).await.map_err(unread)?);
-    }
-    let mut answers = answers.into_iter();
-    let told: Vec<RowAnswer> = answers.by_ref().take(units.len()).flatten().collect();
-    let mut read = answers.flatten();
-    let all = own().zip(told).zip(reads);
-    let answered = all.map(|((ready, answer), reads)| Answered {
-        ready: ready.clone(),
-        answer,
-        reads: reads.into_iter().zip(read.by_ref()).collect(),
-    });
-    let answered = answered.collect();
-    Ok(Some(Sent { schema, answered }))
-}
-
-/// What came of reads that follow what was carried out: no refusal of that.
-fn unread(outcome: Outcome) -> Outcome {
-    match outcome {
-        Outcome::Retry(_) | Outcome::Hold(_) => outcome,
-        Outcome::Park(_) | Outcome::Resolve(_) | Outcome::Done => {
-            Outcome::Retry("what was sent could not be read".to_owned())
-        }
-    }
-}
-
 /// Takes the answers to a wave over; gives the rows that have to be read. Where the server keeps receipts it may be lost with the
 /// power: nothing that is written later outlives it, and the receipts tell once more what came of the wave. Of a table under a filter
 /// it counts whether a page told of a row, so its rows have to be in memory.
@@ -308,7 +244,7 @@ async fn settle<S: Store, T: Transport>(
     pass: &mut Pass,
     sent: Option<Sent>,
 ) -> std::result::Result<Vec<Unclear>, Stop> {
-    let Some(Sent { schema, mut answered }) = sent else { return Ok(Vec::new()) };
+    let Some(Sent { schema, mut answered, overtook }) = sent else { return Ok(Vec::new()) };
     let given = given(&run.replica.state(), &schema, &mut answered);
     let (policy, receipts) = (&run.policy, run.remote.keeps_receipts());
     let durability = if receipts { Durability::Relaxed } else { Durability::Strict };
@@ -323,7 +259,10 @@ async fn settle<S: Store, T: Transport>(
         .replica
         .transact(run.at(), durability, &tables, |draft| {
             let rows = answered.iter().map(|answered| &answered.ready.request.key);
-            draft.record.unanswered.answered(rows, BATCH_REQUESTS_MAX);
+            match overtook {
+                true => draft.record.unanswered.next_answered(rows),
+                false => draft.record.unanswered.answered(rows, BATCH_REQUESTS_MAX),
+            }
             rename(draft, &schema, &given)?;
             take_over(draft, &schema, &answered, (policy, receipts))
         })
@@ -462,21 +401,4 @@ fn held_tables<'r, S: Store, T: Transport>(run: &'r Run<'_, S, T>) -> Vec<&'r st
 fn tables_of_changes(answered: &[Answered]) -> impl Iterator<Item = &str> {
     let told = answered.iter().filter(|answered| answered.answer.tells == Reply::Changes);
     told.map(|answered| answered.ready.request.key.table.as_str())
-}
-
-/// The table whose rows a call reads after a request.
-fn table_of<'s>(schema: &'s Schema, ready: &Ready, read: &RowCall) -> Option<&'s Table> {
-    match read {
-        RowCall::List { .. } => schema.table(&ready.held.first()?.key.table),
-        _ => schema.table(&read.key().table),
-    }
-}
-
-/// What is read after a request, as far as it can be asked.
-fn askable(schema: &Schema, ready: &Ready) -> Vec<RowCall> {
-    held::reads(schema, ready).into_iter().filter(|read| table_of(schema, ready, read).is_some()).collect()
-}
-
-fn with_table<'a>(schema: &'a Schema, ready: &'a Ready) -> Option<(&'a RowCall, &'a Table)> {
-    Some((&ready.call, schema.table(&ready.call.key().table)?))
 }
