@@ -54,6 +54,11 @@ impl<'f> Flight<'f> {
         .await
     }
 
+    /// Whether it is known by now that the batch was not done as a whole.
+    pub(super) fn is_refused(&mut self) -> bool {
+        self.sending.as_mut().output_mut().is_some_and(|ended| ended.is_err())
+    }
+
     /// What came of it.
     pub(super) async fn ended(mut self) -> Ended {
         self.land().await;

@@ -115,8 +115,10 @@ async fn step<'f, S: Store, T: Transport>(
     };
     // Rows all over a large mirror may have been read.
     run.replica.rest();
+    // Who was just told to wait, or to sign in, sends nothing more.
+    let goes_on = !flight.is_refused() && run.in_time().is_ok();
     let may_set_out = |unclear: &[Unclear], next: &Wave| {
-        unclear.is_empty() && run.in_time().is_ok() && may_go_beside(&run.schema(), &wave, next)
+        goes_on && unclear.is_empty() && may_go_beside(&run.schema(), &wave, next)
     };
     let prepared = prepared.map(|(unclear, next)| match may_set_out(&unclear, &next) {
         true => {

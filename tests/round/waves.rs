@@ -1,6 +1,6 @@
 //! More edits than go in one batch: the next batch is under way while the answers to the one before are taken over.
 
-use crate::support::{chance, link, text, Device, Server, Wire};
+use crate::support::{chance, link, text, Device, Fault, Server, Wire};
 use flette::journal::EntryState;
 use flette::platform::{Transport, TransportError};
 use flette::replica::Replica;
@@ -191,6 +191,23 @@ fn what_set_out_is_taken_over_whatever_becomes_of_the_batch_before() {
     device.restart();
     device.sync();
     assert!(device.entries().is_empty() && device.conflicts().is_empty());
+    assert_eq!(stand(&server), EDITS);
+}
+
+#[test]
+fn nothing_sets_out_behind_a_batch_that_was_refused() {
+    let server = Server::start();
+    let device = edited(&server);
+    let is_push = |request: &Request| String::from_utf8_lossy(&request.body).contains("\r\nPATCH ");
+    let busy = Response::empty(429).header("Retry-After", "7");
+    device.wire.fail(move |request| is_push(request).then(|| Fault::Answer(busy.clone())));
+    let report = device.round();
+    assert_eq!((report.ok, report.retry_after_millis), (false, Some(7000)), "{report:?}");
+    let log = device.wire.log.take();
+    let pushes = log.iter().filter(|line| line.contains("\r\nPATCH "));
+    assert_eq!(pushes.count(), 1);
+    device.wire.heal();
+    device.sync();
     assert_eq!(stand(&server), EDITS);
 }
 
