@@ -239,6 +239,7 @@ impl Traffic {
             Some(_) if creates && self.given.forbids(url) => {
                 return Err(format!("I-15: device {device} gives a row an id where the server does: {url}"));
             }
+            Some(id) if creates => self.given.makes_as((device, row), id, &operation),
             Some(_) => {}
         }
         self.names_no_own_id(device, request)?;

@@ -296,12 +296,10 @@ impl Account {
     /// in the conflict log.
     fn set_was_carried_out(&self, record: &Record, told: &Testimony) -> bool {
         let set = || self.acknowledged(record.device).filter(|other| other.set == record.set);
-        let goes =
-            |row: Uuid| set().any(|other| matches!(other.deed, Deed::Delete { row: gone } if gone == row));
         set().all(|other| match &other.deed {
             Deed::Delete { row } => self.gone.contains(row),
-            // It went with what it hangs on, before anybody could see it.
-            Deed::Create { parent: Some(parent), .. } if goes(*parent) => true,
+            // It went with what it hangs on, which its user deleted with it or since, before anybody could see it.
+            Deed::Create { row, parent: Some(_), .. } if self.deleted_by(record.device, *row) => true,
             Deed::Create { row, values, .. } | Deed::Edit { row, values } => {
                 let lost = |value: &str| told.logs(*row, value);
                 // Of his edits of a field that became one, the last was sent.

@@ -93,6 +93,14 @@ impl Given {
         }
     }
 
+    /// A device makes a row under its own id, by an operation that never asked the server for one: nobody knew what became of
+    /// the first, its user wanted the row once more, and by then the server gives no ids.
+    pub(super) fn makes_as(&mut self, (device, row): (usize, Uuid), id: Uuid, operation: &str) {
+        if self.local.get(&(device, row)) == Some(&id) && !self.asked.contains(operation) {
+            self.added.remove(&(device, row));
+        }
+    }
+
     /// A request was not carried out, and its device knows it.
     pub(super) fn was_not_done(&mut self, device: usize, request: &Request, operation: &str) {
         if let Some((of, row)) = self.of(request) {

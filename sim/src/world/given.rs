@@ -217,7 +217,9 @@ impl World {
             let waits = waiting.contains(&row.to_string());
             // What may have been made, and was deleted before anybody knew.
             let given_up = !self.account.has_receipts() && self.account.is_unwanted(at, row);
-            if let Some(id) = ids.last().copied().filter(|_| !waits && !given_up) {
+            // Made once more since, by the id that it has here.
+            let stands = self.account.stands_there(row);
+            if let Some(id) = ids.last().copied().filter(|_| !waits && !given_up && !stands) {
                 self.is_the_servers(at, row, id);
             }
         }
