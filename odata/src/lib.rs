@@ -22,6 +22,7 @@ mod fixture;
 pub mod format;
 pub mod http;
 pub mod json;
+pub mod known_versions;
 pub mod metadata;
 pub mod names;
 pub mod navigation;

@@ -6,6 +6,7 @@
 
 use crate::changes_only;
 use crate::http::Headers;
+use crate::known_versions::{self, KnownVersions};
 
 /// What the client prefers. Defaults are those of a request without the header.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Prefer {
     /// `flette.changes-only`: of the row only what differs from the version that an update named; see
     /// [`crate::changes_only`]. Told by who applies it, not by [`Prefer::applied`].
     pub changes_only: bool,
+    /// `flette.known-versions`: rows of changes that need not be told of; see [`crate::known_versions`].
+    pub known_versions: KnownVersions,
     /// `odata.maxpagesize`: most rows in one page, at least 1. The service's own limit is not applied here.
     pub page_size_max: Option<u32>,
     /// `odata.track-changes`: answer with a delta link.
@@ -123,6 +126,7 @@ impl Prefer {
             "track-changes" => self.track_changes = switched_on,
             "continue-on-error" => self.continue_on_error = switched_on,
             changes_only::PREFERENCE => self.changes_only = switched_on,
+            known_versions::PREFERENCE => self.known_versions = KnownVersions::parse(value),
             "include-annotations" => self.annotations = Annotations::parse(value),
             _ => {}
         }

@@ -1,6 +1,9 @@
 //! Row requests sent together in one `$batch`, and their answers told apart again.
 
-use super::{classify, link_body, row_url, About, Asked, Outcome, Remote, Resolve, LOOKUP_ANNOTATION};
+mod blame;
+
+use self::blame::{blame_new_rows, doubt_deletions, spare_new_rows};
+use super::{classify, link_body, row_url, About, Asked, Outcome, Remote, LOOKUP_ANNOTATION};
 use crate::model::{planted, Bug, ETag, Key, Millis, OpId};
 use crate::platform::Transport;
 use flette_odata::batch::{parse_batch_response, write_batch_request, BatchAnswer, BatchItem, Part};
@@ -11,6 +14,7 @@ use flette_odata::{Method, Request, Response};
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::Deserialize;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Bytes that a part takes besides its body: delimiters, request line, headers.
@@ -203,6 +207,8 @@ pub struct RowAnswer {
     pub tells: Reply,
     /// The id that the server gave to a new row.
     pub given: Option<Uuid>,
+    /// The version that the row has since then, where its header tells.
+    pub etag: Option<ETag>,
 }
 
 /// Several requests that succeed or fail together, or a single one.
@@ -279,6 +285,8 @@ fn assign(groups: &[Group<'_>], answers: Vec<BatchAnswer>, now: Millis) -> Vec<V
     let mut assigned = Vec::with_capacity(groups.len());
     let mut answers = answers.into_iter();
     let mut in_order = complete;
+    // What answers say that name no row.
+    let mut unnamed = BTreeSet::new();
     for group in groups {
         let answer = answers.next();
         let first = number;
@@ -286,6 +294,10 @@ fn assign(groups: &[Group<'_>], answers: Vec<BatchAnswer>, now: Millis) -> Vec<V
         // An answer to a whole change set may speak of any of its requests.
         let alone = group.len() == 1 || !matches!(answer, Some(BatchAnswer::Single(_)));
         let adds = group.iter().any(|(call, _)| call.is_add());
+        let status = match &answer {
+            Some(BatchAnswer::Single(response)) => Some(response.status),
+            Some(BatchAnswer::ChangeSet(_)) | None => None,
+        };
         let responses = match answer {
             Some(BatchAnswer::Single(response)) if adds && response.is_success() => {
                 in_order = false;
@@ -312,6 +324,9 @@ fn assign(groups: &[Group<'_>], answers: Vec<BatchAnswer>, now: Millis) -> Vec<V
         if adds && row.iter().any(|answer| matches!(answer.outcome, Outcome::Retry(_))) {
             row.fill(lost());
         }
+        if let (Some(status), [None, ..]) = (status, names.as_slice()) {
+            unnamed.insert(status);
+        }
         in_order &=
             group.iter().zip(names).all(|((call, _), name)| name.is_none_or(|id| id == call.key().id));
         assigned.push(row);
@@ -319,35 +334,10 @@ fn assign(groups: &[Group<'_>], answers: Vec<BatchAnswer>, now: Millis) -> Vec<V
     if !in_order && !planted(Bug::PartsByPosition) {
         distrust(groups, &mut assigned);
     }
+    if unnamed.len() > 1 {
+        doubt_deletions(groups, &mut assigned);
+    }
     assigned
-}
-
-/// A change set was refused since an id is taken: that is the id of a new row, so nothing is said of the other requests.
-fn blame_new_rows(answers: &mut [RowAnswer]) {
-    let exists = |answer: &RowAnswer| matches!(answer.outcome, Outcome::Resolve(Resolve::Exists(_)));
-    if !answers.iter().any(exists) {
-        return;
-    }
-    for answer in answers {
-        if let Outcome::Park(reason) = &answer.outcome {
-            answer.outcome = Outcome::Resolve(Resolve::Changed(reason.clone()));
-        }
-    }
-}
-
-/// A change set was refused since a row is missing: that is none of its new rows, unless one goes by an id of ours where the server
-/// gives ids by now, and knows none of these. One that they point to may be; then the others stand as they were when they are read.
-fn spare_new_rows(group: &Group<'_>, answers: &mut [RowAnswer]) {
-    let missing = |answer: &RowAnswer| matches!(answer.outcome, Outcome::Resolve(Resolve::Gone(_)));
-    if !answers.iter().any(missing) {
-        return;
-    }
-    for ((call, table), answer) in group.iter().zip(answers) {
-        let is_spared = call.is_add() || matches!(call, RowCall::Create { .. }) && !table.assigns_ids();
-        if let (true, Outcome::Park(reason)) = (is_spared, &answer.outcome) {
-            answer.outcome = Outcome::Resolve(Resolve::Changed(reason.clone()));
-        }
-    }
 }
 
 /// Answers in the order of their requests, and whether each of them belongs to one.
@@ -385,7 +375,8 @@ fn row_answer(
     let Some(response) = response else { return (lost(), None) };
     let outcome = classify(call.asked(alone), Ok(response), now);
     let tells = if changes_only::is_applied(&response.headers) { Reply::Changes } else { Reply::Row };
-    let answer = RowAnswer { outcome, body: response.body.clone(), tells, given: None };
+    let etag = response.headers.get("ETag").map(|etag| ETag(etag.to_owned()));
+    let answer = RowAnswer { outcome, body: response.body.clone(), tells, given: None, etag };
     if call.is_add() && answer.outcome == Outcome::Done {
         return given(call, table, response, answer);
     }
@@ -419,7 +410,7 @@ fn given(call: &RowCall, table: &Table, response: &Response, answer: RowAnswer) 
 
 fn lost() -> RowAnswer {
     let outcome = Outcome::Retry("the answer is missing in the batch".to_owned());
-    RowAnswer { outcome, body: Vec::new(), tells: Reply::Row, given: None }
+    RowAnswer { outcome, body: Vec::new(), tells: Reply::Row, given: None, etag: None }
 }
 
 /// Keeps only answers that name their row.
@@ -475,6 +466,7 @@ impl<'b> Visitor<'b> for IdVisitor<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::remote::Resolve;
     use flette_odata::ODataError;
 
     fn account() -> Table {
@@ -548,6 +540,34 @@ mod tests {
             vec![single(row(1)), single(row(2)), single(refused())],
             &[&["done 1"], &["done 2"], &["park 400", "park 400"]],
         );
+    }
+
+    /// A refused deletion may be answered in the place of an update, and what was said of that in its place.
+    #[test]
+    fn a_deletion_is_not_taken_for_done_where_an_answer_may_be_about_another_row() {
+        let table = account();
+        let key = Key::new("account", Uuid::from_u128(2));
+        let (op, base) = (OpId(Uuid::from_u128(2)), ETag("W/\"1\"".to_owned()));
+        let calls = [call(1), RowCall::Delete { key, op, first_sent: Millis(0), base }];
+        let is_done = |update: Response, deletion: Response| {
+            let groups: Vec<Group> = calls.iter().map(|call| vec![(call, &table)]).collect();
+            let assigned = assign(&groups, vec![single(update), single(deletion)], Millis(0));
+            assert_ne!(
+                assigned[1][0].outcome,
+                Outcome::Retry("the answer is missing in the batch".to_owned())
+            );
+            assigned[1][0].outcome == Outcome::Done
+        };
+        let missing = || ODataError::row_not_found("account", Uuid::from_u128(2)).to_response();
+        let changed = || ODataError::version_mismatch().to_response();
+        assert!(!is_done(changed(), missing()));
+        assert!(!is_done(changed(), Response::empty(204)));
+        assert!(!is_done(refused(), Response::empty(204)));
+        assert!(!is_done(missing(), changed()));
+        // These name their row, or say the same.
+        assert!(is_done(row(1), Response::empty(204)));
+        assert!(is_done(row(1), missing()));
+        assert!(is_done(missing(), missing()));
     }
 
     #[test]

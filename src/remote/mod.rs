@@ -25,6 +25,7 @@ use crate::model::{Heard, Millis, Trace, TraceEvent};
 use crate::platform::{Transport, TransportError};
 use flette_odata::changes_only;
 use flette_odata::exact_time;
+use flette_odata::known_versions::{self, KnownVersions};
 use flette_odata::same_user;
 use flette_odata::stamps::EXTENSIONS_HEADER;
 use flette_odata::time::parse_http_date;
@@ -106,6 +107,7 @@ pub struct Remote<'a, T: Transport> {
     keeps_stamps: Cell<bool>,
     keeps_receipts: Cell<bool>,
     tells_changes: Cell<bool>,
+    knows_versions: Cell<bool>,
     /// Who is named in requests to servers that refuse what is meant for another user.
     named: Cell<Option<Uuid>>,
     trace: &'a Trace,
@@ -121,7 +123,8 @@ impl<'a, T: Transport> Remote<'a, T> {
     ) -> Remote<'a, T> {
         let no = || Cell::new(false);
         let (answered, was_late) = (no(), no());
-        let (keeps_stamps, keeps_receipts, tells_changes) = (no(), no(), no());
+        let (keeps_stamps, keeps_receipts) = (no(), no());
+        let (tells_changes, knows_versions) = (no(), no());
         let (offset_millis, heard, named) = (Cell::new(0), Cell::new(None), Cell::new(None));
         Remote {
             transport,
@@ -134,6 +137,7 @@ impl<'a, T: Transport> Remote<'a, T> {
             keeps_stamps,
             keeps_receipts,
             tells_changes,
+            knows_versions,
             named,
             trace,
         }
@@ -173,6 +177,11 @@ impl<'a, T: Transport> Remote<'a, T> {
     /// Whether the server has said that it can answer an update with what differs from the version that it names.
     pub fn tells_changes(&self) -> bool {
         self.tells_changes.get()
+    }
+
+    /// Whether the server has said that it leaves versions which are named to it out of what it tells of changes.
+    pub fn knows_versions(&self) -> bool {
+        self.knows_versions.get()
     }
 
     /// What to ask for beside values, where rows are merged.
@@ -235,6 +244,7 @@ impl<'a, T: Transport> Remote<'a, T> {
                 self.keeps_stamps.set(announced(FIELD_STAMPS));
                 self.keeps_receipts.set(announced(RECEIPTS));
                 self.tells_changes.set(announced(changes_only::NAME));
+                self.knows_versions.set(announced(known_versions::NAME));
                 let caller = caller(response);
                 // Whoever it is now: a cookie may be another user's from one request to the next.
                 let user = caller.as_ref().ok().map(|caller| caller.user);
@@ -256,6 +266,9 @@ impl<'a, T: Transport> Remote<'a, T> {
             format!("odata.maxpagesize={},{annotations},{DEFINITIONS_ANNOTATION}\"", page.rows_max);
         if page.track_changes {
             prefer = format!("odata.track-changes,{prefer}");
+        }
+        if !page.known.is_empty() {
+            prefer = format!("{prefer},{}=\"{}\"", known_versions::PREFERENCE, page.known.to_text());
         }
         let is_link = page.asked == Asked::Link;
         let url = if is_link { link_url(self.root, &page.url) } else { page.url.clone() };
@@ -285,6 +298,8 @@ pub struct PageCall {
     pub rows_max: u32,
     /// Whether its rows may have been edited here: then it matters when each field was edited there.
     pub merged: bool,
+    /// Versions that need not be told.
+    pub known: KnownVersions,
 }
 
 /// What an exchange is about, for the trace: a URL may hold a value.

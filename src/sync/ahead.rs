@@ -2,6 +2,7 @@
 //! would take as long as all ways to the server one after the other.
 
 use super::cursor::{begin, may_track, Begin, Kind};
+use super::known::known;
 use super::pages::{ask_all, Replies};
 use super::pull::{parties_and_others, pull_table, wanted_rows};
 use super::step::{Run, Stop};
@@ -133,6 +134,7 @@ pub(super) fn page_call<S: Store, T: Transport>(
         rows_max: run.rows_max,
         // Rows that the first pull has brought may be edited before it has caught up.
         merged: (cursor.complete || cursor.behind) && target == Target::Live,
+        known: known(run, (&table.logical_name, cursor), (kind, target)),
     }
 }
 

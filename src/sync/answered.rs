@@ -25,6 +25,13 @@ pub(super) struct Answered {
     pub(super) reads: Vec<(RowCall, RowAnswer)>,
 }
 
+impl Answered {
+    /// Whether a success tells of the row that was asked about, and nothing else.
+    pub(super) fn tells_own_row(&self) -> bool {
+        !self.ready.is_held() && !matches!(self.ready.request.change, Change::Delete)
+    }
+}
+
 /// What a transaction over answers came to.
 #[derive(Debug, Default)]
 pub(super) struct Sums {
@@ -34,6 +41,8 @@ pub(super) struct Sums {
     pub(super) unreadable: Vec<Key>,
     /// Done, but told by a version that is not here, or as it does not fit the schema known here: to be read.
     pub(super) unfounded: Vec<Key>,
+    /// Rows with the versions at which they are here by that.
+    pub(super) told: Vec<(Key, ETag)>,
 }
 
 /// Takes the answers over. `receipts`: the server keeps some.
@@ -136,7 +145,9 @@ fn accepted(
                 if !outside::is_told(draft, key, &etag) {
                     outside::until_told(draft, key);
                 }
-                tell(told, key.clone(), (!is_gone_since(ready, reads)).then_some((news, etag)));
+                let is_there = !is_gone_since(ready, reads);
+                sums.told.extend(is_there.then(|| (key.clone(), etag.clone())));
+                tell(told, key.clone(), is_there.then_some((news, etag)));
                 sums.done += 1;
             }
             Heard::Unfounded => sums.unfounded.push(key.clone()),
@@ -173,6 +184,8 @@ fn heard<'s>(draft: &Draft, schema: &'s Schema, ready: &Ready, answer: &RowAnswe
         _ if ready.is_add() && (!ready.first || answer.body.is_empty()) => Heard::Unfounded,
         // All rows are being read, this one perhaps after that.
         _ if !ready.first && draft.cursor(&key.table).shadow.is_some() => Heard::Unfounded,
+        // A page has told of the row as it is since then.
+        _ if !ready.first && has_moved_on(draft, ready) => Heard::Unfounded,
         _ if answer.body.is_empty() => Heard::Nothing,
         (Reply::Changes, RowCall::Update { base, .. }) => match changes(schema, key, &answer.body) {
             Some((table, changed, etag)) => match has_version(draft.state().known(key), base, table) {
@@ -187,6 +200,16 @@ fn heard<'s>(draft: &Draft, schema: &'s Schema, ready: &Ready, answer: &RowAnswe
             Some((table, row, etag)) => Heard::News { table, news: News::Row(row), etag },
             None => Heard::Unfounded,
         },
+    }
+}
+
+/// Whether another version of the row is known than the one that an update builds upon.
+fn has_moved_on(draft: &Draft, ready: &Ready) -> bool {
+    match &ready.call {
+        RowCall::Update { key, base, .. } => {
+            draft.state().mirror_etag(key).is_some_and(|known| known != *base)
+        }
+        _ => false,
     }
 }
 

@@ -271,7 +271,7 @@ fn learn_row(
     let (mut row, entries) = (page.row(0), draft.entries_of(key));
     let stamps = stamps_of_row(&answer.body, table);
     let known = draft.state().mirror_row(key).map(|(row, _)| row);
-    meet(draft, table, key, Incoming::Row { row: &row, etag: &etag, stamps: &stamps }, policy);
+    meet(draft, table, key, Incoming::Row { row: &row, etag: &etag, stamps: &stamps }, (policy, false));
     policy.carry(&key.table, (&mut row, known.as_ref()), &|name, told| was_sent_for(&entries, name, told));
     tell(told, key.clone(), Some((News::Row(row), etag)));
 }

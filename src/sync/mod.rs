@@ -14,6 +14,7 @@ mod definitions;
 mod flight;
 mod held;
 mod horizon;
+mod known;
 mod limits;
 mod listing;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::unclear::{resolve, Unclear};
 use crate::error::{Error, Result};
 use crate::model::{ETag, Key};
 use crate::platform::Transport;
-use crate::replica::{Draft, SegmentBuilder, Target};
+use crate::replica::{Draft, MirrorTable, SegmentBuilder, Target};
 use crate::store::{Durability, Store};
 use flette_odata::edm::Table;
 
@@ -41,21 +41,26 @@ pub(super) fn until_told(draft: &mut Draft, key: &Key) {
     }
 }
 
-/// Whether this very version is here already, in what is read or in the rows that are about to take its place: a page told of it,
-/// to this context or another one, or it was noted when it was read. An answer that was lost once may be heard after that. No
-/// later page tells of it again.
+/// Whether this very version is here already: a page told of it, to this context or another one, or it was noted when it was
+/// read. An answer that was lost once may be heard after that. No later page tells of it again.
 pub(super) fn is_told(draft: &Draft, key: &Key, etag: &ETag) -> bool {
-    let table = draft.state().tables.get(&key.table);
-    let mut known = table.into_iter().flat_map(|table| [&table.shadow, &table.mirror]).flatten();
-    known.any(|known| known.etag(key.id).as_deref() == Some(etag.0.as_str()))
+    let known = lasting(draft, &key.table).and_then(|known| known.etag(key.id));
+    known.as_deref() == Some(etag.0.as_str())
+}
+
+/// A table's rows that will be read: those that are about to take the place of the others, where there are such. What these
+/// were told under another filter says nothing of that.
+fn lasting<'d>(draft: &'d Draft, table: &str) -> Option<&'d MirrorTable> {
+    let table = draft.state().tables.get(table)?;
+    table.shadow.as_ref().or(table.mirror.as_ref())
 }
 
 /// Whether a row that was read by its id is in no page so far: it was made here, and need not pass its table's filter.
 pub(super) fn is_unheard_of(draft: &Draft, (key, told): &Told) -> bool {
-    let state = draft.state();
-    let Some(table) = state.tables.get(&key.table) else { return false };
-    let known = table.mirror.iter().chain(&table.shadow).any(|rows| rows.contains(key.id));
-    told.is_some() && !known
+    let is_known = |rows: &MirrorTable| rows.contains(key.id);
+    told.is_some()
+        && draft.state().tables.contains_key(&key.table)
+        && !lasting(draft, &key.table).is_some_and(is_known)
 }
 
 /// Whether a row that is not to be found by its id is left to the feed. It has told of the row, so it tells when that is gone. Should

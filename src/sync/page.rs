@@ -104,7 +104,8 @@ pub(super) async fn commit<S: Store, T: Transport>(
                         .map_err(|e| Error::Damaged(format!("page of {name}: {e:?}")))?,
                 };
                 let part = Part { table, target, fresh: fresh.as_ref(), strict, body };
-                let committed = take_over(draft, &part, spoil::lose(draft, table, page), &run.policy)?;
+                let rules = (&run.policy, run.remote.keeps_receipts());
+                let committed = take_over(draft, &part, spoil::lose(draft, table, page), rules)?;
                 if committed.is_some() {
                     draft.record.page_rows.came(items, run.rows_max, run.config.page_size);
                 }
@@ -183,7 +184,7 @@ pub(super) struct Part<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// Makes a page part of a transaction. `None`: nothing was, since rows with entries came up that were not there before, and the
+/// Makes a page part of a transaction; `receipts`: the server keeps some. `None`: nothing was, since rows with entries came up that were not there before, and the
 /// transaction must be a strict one.
 ///
 /// # Errors
@@ -192,7 +193,7 @@ pub(super) fn take_over(
     draft: &mut Draft,
     part: &Part,
     page: Page,
-    policy: &super::Policy,
+    (policy, receipts): (&super::Policy, bool),
 ) -> Result<Option<Committed>> {
     let name = part.table.logical_name.as_str();
     let edited = match part.target {
@@ -230,7 +231,8 @@ pub(super) fn take_over(
             continue;
         }
         let stamps = stamps.get(&id).cloned().unwrap_or_default();
-        let (conflicts, merged) = reconcile_item(draft, part.table, (&page, &stamps), (id, at, item), policy);
+        let (conflicts, merged) =
+            reconcile_item(draft, part.table, (&page, &stamps), (id, at, item), (policy, receipts));
         committed.conflicts += conflicts;
         committed.merged += merged;
     }
@@ -293,14 +295,14 @@ fn reconcile_item(
     table: &Table,
     (page, stamps): (&Page, &Stamps),
     (id, at, item): (Uuid, usize, Item),
-    policy: &super::Policy,
+    rules: (&super::Policy, bool),
 ) -> (u64, u64) {
     let key = Key::new(table.logical_name.clone(), id);
     match item {
-        Item::Tombstone(_) => meet(draft, table, &key, Incoming::Gone, policy),
+        Item::Tombstone(_) => meet(draft, table, &key, Incoming::Gone, rules),
         Item::Row(_) => {
             let (row, etag) = (page.row(at), ETag(page.etag(at).unwrap_or_default()));
-            meet(draft, table, &key, Incoming::Row { row: &row, etag: &etag, stamps }, policy)
+            meet(draft, table, &key, Incoming::Row { row: &row, etag: &etag, stamps }, rules)
         }
     }
 }

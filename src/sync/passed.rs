@@ -128,13 +128,14 @@ fn take_over<S: Store, T: Transport>(
                 return Some((key.clone(), Some((News::Row(row), etag))));
             }
             let stamps = stamps_of_row(&answer.body, table);
-            meet(draft, table, key, Incoming::Row { row: &row, etag: &etag, stamps: &stamps }, &run.policy);
+            let incoming = Incoming::Row { row: &row, etag: &etag, stamps: &stamps };
+            meet(draft, table, key, incoming, (&run.policy, false));
             let own = |name: &str, _: &_| written.columns.contains(name);
             run.policy.carry(&key.table, (&mut row, known.as_ref().map(|(row, _)| row)), &own);
             Some((key.clone(), Some((News::Row(row), etag))))
         }
         Outcome::Resolve(Resolve::Gone(_)) if !under_way => {
-            meet(draft, table, key, Incoming::Gone, &run.policy);
+            meet(draft, table, key, Incoming::Gone, (&run.policy, false));
             Some((key.clone(), None))
         }
         Outcome::Resolve(_) | Outcome::Retry(_) | Outcome::Hold(_) | Outcome::Park(_) => None,

@@ -13,7 +13,7 @@ use super::pairs;
 use super::push::Pass;
 use super::reconcile::{reconcile, Incoming, Local};
 use super::related;
-use super::step::{decide, merged, words, Run, Stop};
+use super::step::{carry_out, words, Run, Stop};
 use super::unclear::{resolve, Unclear};
 use crate::journal::Reason;
 use crate::model::{code_shown, ETag, Key, Millis, TraceEvent, Wanted};
@@ -367,7 +367,7 @@ async fn swap<S: Store, T: Transport>(
     place: &Place,
 ) -> std::result::Result<bool, Stop> {
     let name = table.logical_name.as_str();
-    let policy = &run.policy;
+    let (policy, receipts) = (&run.policy, run.remote.keeps_receipts());
     read_moved(run, name).await?;
     let swapped = run
         .replica
@@ -406,8 +406,8 @@ async fn swap<S: Store, T: Transport>(
                         continue;
                     }
                 };
-                merges += merged(draft, &entries, &decision);
-                conflicts += decide(draft, &entries, decision, false);
+                let (logged, merged) = carry_out(draft, &entries, decision, receipts);
+                (conflicts, merges) = (conflicts + logged, merges + merged);
             }
             if lacks_rows(state, name) {
                 related::stir(draft, name);

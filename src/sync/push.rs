@@ -108,11 +108,13 @@ async fn step<'f, S: Store, T: Transport>(
     let wave = Rc::clone(&flight.wave);
     // The last wave is answered, as far as can be seen. Rows that are read or sent after it would be newer than what is asked now.
     let is_last = wave.is_empty() && earlier.is_some() && !waits(run);
+    run.known.expect(earlier.as_ref().filter(|_| is_last));
     let prepared = prepare(run, pass, earlier, &wave);
     let (asked, prepared) = match is_last {
         true => join(ask_first(run), prepared).await,
         false => (Replies::new(), flight.beside(prepared).await),
     };
+    run.known.expect(None);
     // Rows all over a large mirror may have been read.
     run.replica.rest();
     // Who was just told to wait, or to sign in, sends nothing more.
@@ -269,7 +271,8 @@ async fn settle<S: Store, T: Transport>(
             take_over(draft, &schema, &answered, (policy, receipts))
         })
         .await?;
-    pass.sent += sums.done;
+    run.known.taken_over(sums.told.iter().map(|(key, etag)| (key.table.as_str(), etag)));
+    pass.sent += sums.done + u64::try_from(sums.unfounded.len()).unwrap_or_default();
     run.count(|report| {
         report.pushed += sums.done;
         report.parked += sums.parked;

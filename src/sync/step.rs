@@ -1,5 +1,6 @@
 //! What all steps of a round share: its limits, why it stops, and how a decision becomes part of a transaction.
 
+use super::known::Known;
 use super::reconcile::{reconcile, Decision, Incoming, Local};
 use super::related;
 use super::{Outside, Policy, Progress, Report, SyncConfig};
@@ -114,6 +115,7 @@ pub(super) struct Run<'a, S: Store, T: Transport> {
     pub(super) deadline: Millis,
     /// Most rows of a page in this round.
     pub(super) rows_max: u32,
+    pub(super) known: Known,
 }
 
 impl<'a, S: Store, T: Transport> Run<'a, S, T> {
@@ -133,6 +135,7 @@ impl<'a, S: Store, T: Transport> Run<'a, S, T> {
             report: RefCell::new(Report::default()),
             deadline: Millis((outside.now)().0.saturating_add(BUDGET_MILLIS)),
             rows_max: replica.state().record.page_rows.max(config.page_size),
+            known: Known::default(),
         }
     }
 
@@ -259,14 +262,14 @@ fn builder(draft: &Draft, name: &str, rows: &[&Told]) -> Result<SegmentBuilder> 
     Ok(builder)
 }
 
-/// Merges a row's entries with what the server says of it. Gives how many conflicts were logged and how many rows were
-/// merged without one. What the mirror shows of the row is left to the caller.
+/// Merges a row's entries with what the server says of it; `receipts`: the server keeps some. Gives how many conflicts were logged
+/// and how many rows were merged without one. What the mirror shows of the row is left to the caller.
 pub(super) fn meet(
     draft: &mut Draft,
     table: &Table,
     key: &Key,
     incoming: Incoming,
-    policy: &Policy,
+    (policy, receipts): (&Policy, bool),
 ) -> (u64, u64) {
     let entries = draft.entries_of(key);
     if entries.is_empty() {
@@ -274,8 +277,31 @@ pub(super) fn meet(
     }
     let known = draft.state().mirror_row(key).map(|(row, _)| row);
     let decision = reconcile(table, Local { entries: &entries, mirror: known.as_ref() }, incoming, policy);
-    let merged = merged(draft, &entries, &decision);
-    (decide(draft, &entries, decision, false), merged)
+    carry_out(draft, &entries, decision, receipts)
+}
+
+/// Makes a decision about a row's `entries` that was made by what the server tells without having been asked, part of the draft, unless
+/// it has to be asked first. Gives how many conflicts were logged and how many rows were merged without one.
+pub(super) fn carry_out(
+    draft: &mut Draft,
+    entries: &[Entry],
+    decision: Decision,
+    receipts: bool,
+) -> (u64, u64) {
+    if receipts && awaits_receipt(entries, &decision) {
+        return (0, 0);
+    }
+    let merged = merged(draft, entries, &decision);
+    (decide(draft, entries, decision, false), merged)
+}
+
+/// Whether something that was sent would be sent once more, under another operation, or be given up, though it may have been carried
+/// out and written over since. A server with receipts can tell: it is asked again, and the row is met after that.
+fn awaits_receipt(entries: &[Entry], decision: &Decision) -> bool {
+    let is_update = entries.first().is_some_and(|first| first.base.is_some());
+    let gives_up =
+        || !decision.clashes.is_empty() && entries.iter().any(|entry| entry.state == EntryState::Sent);
+    is_update && (!decision.merged_sent.is_empty() || gives_up())
 }
 
 /// Makes a decision about a row's `entries` part of the draft; gives the number of conflicts logged. `refused` says

@@ -49,7 +49,7 @@ pub(super) async fn unchanged<S: Store, T: Transport>(
         for (name, place) in names.iter().zip(&places) {
             let (Some(table), Some(reply)) = (schema.table(name), asked.get(*name)) else { continue };
             let fits = !run.progress.is_overtaken(reply.moment) && Place::of(&draft.cursor(name)) == *place;
-            if fits && take(draft, table, reply, &run.policy)? {
+            if fits && take(draft, table, reply, (&run.policy, run.remote.keeps_receipts()))? {
                 taken.insert((*name).clone());
             }
         }
@@ -82,11 +82,11 @@ fn take(
     draft: &mut Draft,
     table: &Table,
     reply: &Reply,
-    policy: &super::Policy,
+    rules: (&super::Policy, bool),
 ) -> crate::error::Result<bool> {
     let Some((body, page)) = body(reply).and_then(|body| Some((body, empty_page(body, table)?))) else {
         return Ok(false);
     };
     let part = Part { table, target: Target::Live, fresh: None, strict: false, body };
-    Ok(take_over(draft, &part, page, policy)?.is_some())
+    Ok(take_over(draft, &part, page, rules)?.is_some())
 }

@@ -200,6 +200,11 @@ fn learn(
                         let decision = reconcile(table, local, incoming, policy);
                         sums.merged += merged(draft, &met, &decision);
                         sums.conflicts += decide(draft, &met, decision, unclear.refused);
+                        // It was refused though the row stands at the version that it named: under its operation the server knows
+                        // another request, or it was for a row of its change set.
+                        if unclear.refused && unchanged {
+                            draft.renew(key);
+                        }
                     }
                 }
                 policy.carry(&key.table, (&mut row, known.as_ref()), &|name, told| {

@@ -17,6 +17,7 @@ mod going;
 mod held;
 mod held_anew;
 mod held_by_chance;
+mod known;
 mod large;
 mod links;
 mod meanwhile;

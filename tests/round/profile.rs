@@ -265,6 +265,31 @@ fn a_new_row_that_a_page_told_of_before_its_answer_came_stays_after_a_restart() 
     assert!(device.entries().is_empty() && has(&device, made));
 }
 
+/// What is read so far has the row; what is about to take its place was filled when the row had left the filter.
+#[test]
+fn a_row_that_left_a_new_filter_while_it_was_filled_goes() {
+    let (server, online, _) = world(Kind::Open);
+    for n in 0..60 {
+        create(&online, &format!("S{n}"), "Sales & more");
+    }
+    let left = create(&online, "L", "Sales & more");
+    let mut device = Device::synced(&server, "demo");
+    device.edit("contact", left, &[("jobtitle", text("Buyer"))]);
+    device.set_profile(SALES);
+    device.wire.fail(|request| {
+        let all_pages = request.url.contains("contacts?") && request.url.contains("deltatoken");
+        let lost = all_pages && request.url.contains("filter");
+        is_push(request).then_some(Fault::LoseAnswer).or(lost.then_some(Fault::LoseRequest))
+    });
+    assert!(!device.round().ok && !device.round().ok);
+    let shadow = device.replica.state().tables["contact"].cursor.shadow;
+    assert!(shadow.is_some() && !device.entries().is_empty());
+    device.wire.heal();
+    device.sync();
+    device.sync();
+    assert!(device.entries().is_empty() && !has(&device, left));
+}
+
 #[test]
 fn a_row_that_is_made_or_moved_outside_of_the_filter_arrives_and_goes() {
     for kind in [Kind::Open, Kind::Dataverse] {

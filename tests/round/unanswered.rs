@@ -3,6 +3,7 @@
 use crate::faults::is_push;
 use crate::support::{create, edit, text, Device, Fault, Server};
 use flette::model::Key;
+use flette_odata::time::format_http_date;
 use flette_odata::{Method, Request, Uuid};
 
 /// Whoever wrote the value in between had not seen it: by its time it is the older one, and yet it was written later.
@@ -21,6 +22,70 @@ fn an_unanswered_edit_that_was_carried_out_and_overwritten_is_not_asked_for_agai
     device.sync();
     assert_eq!(online.json(&format!("contacts({contact})"))["jobtitle"], "theirs");
     assert_eq!(device.text("contact", contact, "jobtitle"), "theirs");
+    assert!(device.entries().is_empty() && device.conflicts().is_empty());
+}
+
+/// Pages tell of the row before the server can be asked what became of the edit.
+#[test]
+fn what_was_overwritten_is_not_asked_for_again_though_a_page_tells_of_it_first() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let contact = online.create("contacts", r#"{"lastname":"C","jobtitle":"before"}"#);
+    let device = Device::synced(&server, "demo");
+    device.clock_error_millis.set(700);
+    device.edit("contact", contact, &[("jobtitle", text("mine"))]);
+    device.wire.fail(|request| is_push(request).then_some(Fault::LoseAnswer));
+    device.round();
+    online.patch("contacts", contact, r#"{"jobtitle":"theirs"}"#);
+    device.wire.fail(|request| is_push(request).then_some(Fault::LoseRequest));
+    device.round();
+    device.round();
+    // It still waits, upon the row as others made it.
+    assert_eq!(device.text("contact", contact, "jobtitle"), "mine");
+    device.wire.heal();
+    device.sync();
+    assert_eq!(online.json(&format!("contacts({contact})"))["jobtitle"], "theirs");
+    assert_eq!(device.text("contact", contact, "jobtitle"), "theirs");
+    assert!(device.entries().is_empty() && device.conflicts().is_empty());
+}
+
+/// What was not carried out is merged when the server has said so.
+#[test]
+fn what_was_not_carried_out_is_merged_though_a_page_tells_of_the_row_first() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let contact = online.create("contacts", r#"{"lastname":"C","jobtitle":"before"}"#);
+    let device = Device::synced(&server, "demo");
+    device.edit("contact", contact, &[("jobtitle", text("mine"))]);
+    device.wire.fail(|request| is_push(request).then_some(Fault::LoseRequest));
+    device.round();
+    online.patch("contacts", contact, r#"{"telephone1":"theirs"}"#);
+    device.round();
+    device.wire.heal();
+    device.sync();
+    let row = online.json(&format!("contacts({contact})"));
+    assert_eq!((row["jobtitle"].as_str(), row["telephone1"].as_str()), (Some("mine"), Some("theirs")));
+    assert_eq!(device.text("contact", contact, "telephone1"), "theirs");
+    assert!(device.entries().is_empty() && device.conflicts().is_empty());
+}
+
+/// The server refuses by the version, whatever version is named.
+#[test]
+fn an_operation_under_which_the_server_knows_another_request_is_renewed() {
+    let server = Server::start();
+    let contact = server.user("admin").create("contacts", r#"{"lastname":"C"}"#);
+    let device = Device::synced(&server, "demo");
+    device.edit("contact", contact, &[("jobtitle", text("mine"))]);
+    let operation = device.entries()[0].op.0.to_string();
+    let etag = device.wire.json(&format!("contacts({contact})"))["@odata.etag"].as_str().unwrap().to_owned();
+    let other = Request::new(Method::Patch, format!("{}contacts({contact})", device.wire.root()));
+    let other = other.json(br#"{"telephone1":"1"}"#.to_vec()).header("If-Match", etag);
+    let other = other.header("Repeatability-Request-ID", operation);
+    let sent = format_http_date(device.now().0);
+    assert_eq!(device.wire.forward(other.header("Repeatability-First-Sent", sent)).status, 204);
+    device.sync();
+    let row = device.wire.json(&format!("contacts({contact})"));
+    assert_eq!((row["jobtitle"].as_str(), row["telephone1"].as_str()), (Some("mine"), Some("1")));
     assert!(device.entries().is_empty() && device.conflicts().is_empty());
 }
 

@@ -17,6 +17,7 @@ use crate::db::Reader;
 use crate::rights::{is_party, mask, Reach, Verb, View};
 use flette_odata::answer::{applied, counted, link, Listed, Page, Press, Sheet, Wanted};
 use flette_odata::error::Result;
+use flette_odata::known_versions::KnownVersions;
 use flette_odata::operation::Operation;
 use flette_odata::planted::{planted, Bug};
 use flette_odata::prefer::{Annotations, Prefer};
@@ -176,6 +177,18 @@ impl Reading {
         })
     }
 
+    /// Versions that need not be told once more. None where rows come that nobody touched, or where columns are secured: a row
+    /// may look otherwise then, though it is still at its version.
+    fn known<'l>(&self, list: &'l Tracked) -> &'l KnownVersions {
+        static NONE: KnownVersions = KnownVersions::none();
+        let is_secured = list.table.columns.iter().any(|column| column.secured);
+        let is_plain = self.before(list).is_some_and(|before| !before.is_other(&self.read));
+        match list.call.extensions && is_plain && !is_secured {
+            true => &list.list.prefer.known_versions,
+            false => &NONE,
+        }
+    }
+
     fn feed<T>(&self, list: &Tracked, work: impl FnOnce(&Feed) -> Result<T>) -> Result<T> {
         work(&Feed {
             table: list.table,
@@ -186,6 +199,7 @@ impl Reading {
             before: self.before(list),
             until: &self.until,
             from: self.from,
+            known: self.known(list),
         })
     }
 
@@ -263,6 +277,7 @@ fn page(list: &Tracked, reading: &Reading) -> Result<Vec<u8>> {
             last = found.place();
             count += 1;
             match fate {
+                Fate::Told if feed.known.contains(found.version()) => {}
                 Fate::Told => sheet.add(&etag(found.version()), |at| found.cell(at)),
                 Fate::Gone => {
                     let id = found.id();

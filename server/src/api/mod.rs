@@ -37,7 +37,8 @@ use std::sync::Arc;
 /// Header of `WhoAmI` that names the database's lineage.
 pub const LINEAGE_HEADER: &str = "Flette-Lineage";
 /// What this server can beyond Dataverse.
-const EXTENSIONS: &str = "changes-only, exact-time, field-stamps, repeatable-requests, same-user";
+const EXTENSIONS: &str =
+    "changes-only, exact-time, field-stamps, known-versions, repeatable-requests, same-user";
 
 /// Whose rules the server follows where the two differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]

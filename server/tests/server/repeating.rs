@@ -197,7 +197,10 @@ async fn repeats_at_the_same_time_have_one_effect() {
 async fn extensions_are_announced() {
     let server = Server::empty().await;
     let extensions = server.get("WhoAmI").await.header("Flette-Extensions").unwrap().to_owned();
-    assert_eq!(extensions, "changes-only, exact-time, field-stamps, repeatable-requests, same-user");
+    assert_eq!(
+        extensions,
+        "changes-only, exact-time, field-stamps, known-versions, repeatable-requests, same-user"
+    );
     let plain = server.send("POST", "contacts", &[], r#"{"lastname":"x"}"#).await;
     assert_eq!(plain.header("Repeatability-Result"), None);
 }

@@ -15,6 +15,7 @@ mod fetching_by_chance;
 mod filtering;
 mod given_ids;
 mod importing;
+mod known_versions;
 mod linking;
 mod network;
 mod process;

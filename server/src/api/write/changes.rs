@@ -39,7 +39,8 @@ pub(super) fn respond(
     let told = std::iter::once(&table.primary_id).chain(now.keys()).cloned().collect();
     let query = Query { select: Some(told), ..Query::default() };
     // What a column brings along is told with the value that it has.
-    let row = before.into_iter().chain(now).collect();
+    let mut row = before;
+    row.extend(now);
     let stored = Stored { etag, row };
     let source = Rows::new(writer, call);
     let body = entity(&source, call.root, table, &stored, (&query, prefer))?;
