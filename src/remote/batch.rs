@@ -285,7 +285,7 @@ fn assign(groups: &[Group<'_>], answers: Vec<BatchAnswer>, now: Millis) -> Vec<V
     let mut assigned = Vec::with_capacity(groups.len());
     let mut answers = answers.into_iter();
     let mut in_order = complete;
-    // What answers say that name no row.
+    // What refusals say, and answers to deletions: they name no row.
     let mut unnamed = BTreeSet::new();
     for group in groups {
         let answer = answers.next();
@@ -324,9 +324,8 @@ fn assign(groups: &[Group<'_>], answers: Vec<BatchAnswer>, now: Millis) -> Vec<V
         if adds && row.iter().any(|answer| matches!(answer.outcome, Outcome::Retry(_))) {
             row.fill(lost());
         }
-        if let (Some(status), [None, ..]) = (status, names.as_slice()) {
-            unnamed.insert(status);
-        }
+        let deletes = || matches!(group.as_slice(), [(RowCall::Delete { .. }, _)]);
+        unnamed.extend(status.filter(|status| *status >= 400 || deletes()));
         in_order &=
             group.iter().zip(names).all(|((call, _), name)| name.is_none_or(|id| id == call.key().id));
         assigned.push(row);
