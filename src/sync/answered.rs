@@ -184,8 +184,8 @@ fn heard<'s>(draft: &Draft, schema: &'s Schema, ready: &Ready, answer: &RowAnswe
         _ if ready.is_add() && (!ready.first || answer.body.is_empty()) => Heard::Unfounded,
         // All rows are being read, this one perhaps after that.
         _ if !ready.first && draft.cursor(&key.table).shadow.is_some() => Heard::Unfounded,
-        // A page has told of the row as it is since then.
-        _ if !ready.first && has_moved_on(draft, ready) => Heard::Unfounded,
+        // A page may have told of the row as it is since then, or that it is gone.
+        _ if !ready.first && may_have_moved_on(draft, ready) => Heard::Unfounded,
         _ if answer.body.is_empty() => Heard::Nothing,
         (Reply::Changes, RowCall::Update { base, .. }) => match changes(schema, key, &answer.body) {
             Some((table, changed, etag)) => match has_version(draft.state().known(key), base, table) {
@@ -203,12 +203,10 @@ fn heard<'s>(draft: &Draft, schema: &'s Schema, ready: &Ready, answer: &RowAnswe
     }
 }
 
-/// Whether another version of the row is known than the one that an update builds upon.
-fn has_moved_on(draft: &Draft, ready: &Ready) -> bool {
+/// Whether the row is not known to stand at the version that an update builds upon: it is at another one, gone, or not in memory.
+fn may_have_moved_on(draft: &Draft, ready: &Ready) -> bool {
     match &ready.call {
-        RowCall::Update { key, base, .. } => {
-            draft.state().mirror_etag(key).is_some_and(|known| known != *base)
-        }
+        RowCall::Update { key, base, .. } => draft.state().mirror_etag(key).as_ref() != Some(base),
         _ => false,
     }
 }

@@ -184,8 +184,8 @@ pub(super) struct Part<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// Makes a page part of a transaction; `receipts`: the server keeps some. `None`: nothing was, since rows with entries came up that were not there before, and the
-/// transaction must be a strict one.
+/// Makes a page part of a transaction; `receipts`: the server keeps some. `None`: nothing was, since rows with entries came up that
+/// were not there before, and the transaction must be a strict one.
 ///
 /// # Errors
 /// [`Error::Damaged`] when what was decoded does not fit, which would be a defect.

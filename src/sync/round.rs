@@ -1,11 +1,11 @@
 //! One round: what was made here goes out, what was made there comes in.
 //!
 //! Push comes first, so that a fresh edit leaves at once, and the pull after it brings everything back as the server
-//! has it, but for what the answers have brought already: only then is "synchronised" true. What was sent and not answered is asked for before all else
-//! where the server keeps receipts: these tell what became of it. Two cases pull first. After a lost answer on any other
-//! server the feed tells that, deletions above all, so that a row deleted since is not made again. After a long time
-//! apart it moves the bases of all waiting edits at once, where a push would be refused row by row. Last comes what got no
-//! answer though it was sent alone: it keeps nothing else back.
+//! has it, but for what the answers have brought already: only then is "synchronised" true. What was sent and not answered is
+//! asked for before all else where the server keeps receipts: these tell what became of it. Two cases pull first. After a lost
+//! answer on any other server the feed tells that, deletions above all, so that a row deleted since is not made again. After a
+//! long time apart it moves the bases of all waiting edits at once, where a push would be refused row by row. Last comes what
+//! got no answer though it was sent alone: it keeps nothing else back.
 
 use super::step::{Run, Stop};
 use super::{again, horizon, pull, push, schema, Outside, Progress, Report, SyncConfig};

@@ -1,52 +1,85 @@
 //! Requests whose answers were lost, on servers with receipts and without.
 
 use crate::faults::is_push;
-use crate::support::{create, edit, text, Device, Fault, Server};
+use crate::support::{create, edit, text, Device, Fault, Server, Wire};
 use flette::model::Key;
 use flette_odata::time::format_http_date;
 use flette_odata::{Method, Request, Uuid};
 
-/// Whoever wrote the value in between had not seen it: by its time it is the older one, and yet it was written later.
-#[test]
-fn an_unanswered_edit_that_was_carried_out_and_overwritten_is_not_asked_for_again() {
+/// A contact with a job title, and a device whose edit of that was carried out without an answer. Its clock is ahead: whoever writes
+/// the title next is the earlier one by its time, and yet later. `whole`: the server is asked for the whole row.
+fn unanswered(whole: bool) -> (Server, Wire, Uuid, Device) {
     let server = Server::start();
     let online = server.user("admin");
     let contact = online.create("contacts", r#"{"lastname":"C","jobtitle":"before"}"#);
-    let device = Device::synced(&server, "demo");
+    let mut device = Device::synced(&server, "demo");
     device.clock_error_millis.set(700);
     device.edit("contact", contact, &[("jobtitle", text("mine"))]);
+    if whole {
+        device.restart();
+    }
     device.wire.fail(|request| is_push(request).then_some(Fault::LoseAnswer));
     device.round();
+    (server, online, contact, device)
+}
+
+/// Nothing that is pushed arrives, but the pages do.
+fn only_pull(device: &Device) {
+    device.wire.fail(|request| is_push(request).then_some(Fault::LoseRequest));
+    device.round();
+    device.round();
+    assert!(!device.entries().is_empty());
     device.wire.heal();
-    online.patch("contacts", contact, r#"{"jobtitle":"theirs"}"#);
-    device.sync();
+}
+
+fn theirs_stands((online, contact, device): (&Wire, Uuid, &Device)) {
     assert_eq!(online.json(&format!("contacts({contact})"))["jobtitle"], "theirs");
     assert_eq!(device.text("contact", contact, "jobtitle"), "theirs");
     assert!(device.entries().is_empty() && device.conflicts().is_empty());
 }
 
+const THEIRS: &str = r#"{"jobtitle":"theirs"}"#;
+
+#[test]
+fn an_unanswered_edit_that_was_carried_out_and_overwritten_is_not_asked_for_again() {
+    let (_server, online, contact, device) = unanswered(false);
+    device.wire.heal();
+    online.patch("contacts", contact, THEIRS);
+    device.sync();
+    theirs_stands((&online, contact, &device));
+}
+
 /// Pages tell of the row before the server can be asked what became of the edit.
 #[test]
 fn what_was_overwritten_is_not_asked_for_again_though_a_page_tells_of_it_first() {
-    let server = Server::start();
-    let online = server.user("admin");
-    let contact = online.create("contacts", r#"{"lastname":"C","jobtitle":"before"}"#);
-    let device = Device::synced(&server, "demo");
-    device.clock_error_millis.set(700);
-    device.edit("contact", contact, &[("jobtitle", text("mine"))]);
-    device.wire.fail(|request| is_push(request).then_some(Fault::LoseAnswer));
-    device.round();
-    online.patch("contacts", contact, r#"{"jobtitle":"theirs"}"#);
-    device.wire.fail(|request| is_push(request).then_some(Fault::LoseRequest));
-    device.round();
-    device.round();
+    let (_server, online, contact, device) = unanswered(false);
+    online.patch("contacts", contact, THEIRS);
+    only_pull(&device);
     // It still waits, upon the row as others made it.
     assert_eq!(device.text("contact", contact, "jobtitle"), "mine");
-    device.wire.heal();
     device.sync();
-    assert_eq!(online.json(&format!("contacts({contact})"))["jobtitle"], "theirs");
-    assert_eq!(device.text("contact", contact, "jobtitle"), "theirs");
-    assert!(device.entries().is_empty() && device.conflicts().is_empty());
+    theirs_stands((&online, contact, &device));
+}
+
+/// No later page tells of the row once more.
+#[test]
+fn a_receipt_is_no_news_of_a_row_that_is_not_in_memory() {
+    let (_server, online, contact, mut device) = unanswered(true);
+    online.patch("contacts", contact, THEIRS);
+    only_pull(&device);
+    device.restart();
+    device.sync();
+    theirs_stands((&online, contact, &device));
+}
+
+#[test]
+fn a_receipt_does_not_bring_back_what_a_page_has_taken_away() {
+    let (_server, online, contact, device) = unanswered(true);
+    online.delete("contacts", contact);
+    only_pull(&device);
+    device.sync();
+    assert!(device.row("contact", contact).is_none());
+    assert!(device.entries().is_empty());
 }
 
 /// What was not carried out is merged when the server has said so.
