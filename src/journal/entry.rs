@@ -15,7 +15,8 @@ pub enum EntryState {
     Parked(Reason),
 }
 
-/// One journal entry. Stored as one value, committed with strict durability before the app hears of success.
+/// One journal entry. Stored as one value, committed with strict durability before the app hears of success; that it was sent may
+/// stand beside it (`replica/marks.rs`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// Its place in the journal.
@@ -52,6 +53,12 @@ impl Entry {
     /// Whether the entry waits for a human.
     pub fn is_parked(&self) -> bool {
         matches!(self.state, EntryState::Parked(_))
+    }
+
+    /// The entry once it was sent: as one to which the server gives an id (`added`), and when for the first time.
+    #[must_use]
+    pub fn sent(self, added: bool, first_sent: Option<Millis>) -> Entry {
+        Entry { state: EntryState::Sent, added, first_sent, ..self }
     }
 
     /// The entry's key in the store: `seq`, big endian, so that keys order as entries do.

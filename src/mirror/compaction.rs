@@ -19,8 +19,11 @@ pub const SEGMENT_ROWS_TARGET: usize = 8_192;
 pub const SMALL_ROWS_MAX: usize = SEGMENT_ROWS_TARGET / 4;
 /// Stored bytes from which on a segment is worth a value of its own, however few its rows are.
 pub const SMALL_BYTES_MAX: usize = 1 << 20;
-/// So many small segments of the same columns are worth merging.
-pub const SMALL_SEGMENTS_MIN: usize = 8;
+/// So many small segments of the same columns are worth merging: a push of a thousand edits leaves ten, and who waits for its end
+/// should not wait for that each time.
+pub const SMALL_SEGMENTS_MIN: usize = 16;
+/// Stored bytes that one merge of small segments takes in.
+const MERGED_BYTES_MAX: usize = 8 * SMALL_BYTES_MAX;
 /// Values that one slice of a merge goes through before it stops at the next column: one column of a full segment. A merge
 /// of 10,000 rows of 24 columns (25 ms natively, `cargo bench`) comes in some 26 slices, so that a request that comes
 /// meanwhile waits for about a millisecond.
@@ -113,7 +116,7 @@ impl MirrorTable {
             let fitting = group().take_while(|(_, slot, _)| {
                 rows += slot.segment.rows();
                 bytes += slot.segment.stored_bytes();
-                rows <= SEGMENT_ROWS_TARGET && bytes <= SMALL_BYTES_MAX * SMALL_SEGMENTS_MIN
+                rows <= SEGMENT_ROWS_TARGET && bytes <= MERGED_BYTES_MAX
             });
             return Some(fitting.map(|(number, _, _)| *number).collect());
         }

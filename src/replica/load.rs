@@ -1,8 +1,11 @@
 //! Reading a replica from its store.
 
 use super::folds::Folds;
+use super::marks::Marks;
 use super::state::{Kept, TableState};
-use super::{Cursor, IdMap, Identity, Random, Record, State, CURSOR_PREFIX, RECORD_KEY, SCHEMA_KEY};
+use super::{
+    Cursor, IdMap, Identity, Random, Record, State, CURSOR_PREFIX, MARK_PREFIX, RECORD_KEY, SCHEMA_KEY,
+};
 use crate::error::{Error, Result};
 use crate::journal::{Entry, Journal};
 use crate::mirror::{MirrorTable, Segment};
@@ -23,11 +26,13 @@ pub(super) async fn state<S: Store>(store: &S, random: &Random, identity: Identi
         (Table::IdMap, KeyRange::all()),
         (Table::Conflict, KeyRange::all()),
         (Table::Meta, KeyRange::prefix(CURSOR_PREFIX)),
+        (Table::Meta, KeyRange::prefix(MARK_PREFIX)),
     ];
     let (revision, mut pairs) = store.snapshot(&ranges).await?;
     let mut next = || if pairs.is_empty() { Vec::new() } else { pairs.remove(0) };
     let (record, schema) = (next().pop(), next().pop());
-    let (journal_pairs, id_pairs, conflict_pairs, cursor_pairs) = (next(), next(), next(), next());
+    let (journal_pairs, id_pairs, conflict_pairs) = (next(), next(), next());
+    let (cursor_pairs, mark_pairs) = (next(), next());
     let (stored, is_stored) = match record {
         Some((_, bytes)) => (State::decode::<Record>("record", &bytes)?, true),
         None => (new_record(random, identity), false),
@@ -40,6 +45,7 @@ pub(super) async fn state<S: Store>(store: &S, random: &Random, identity: Identi
     for (_, value) in journal_pairs {
         journal.put(Entry::decode(&value)?);
     }
+    let marks = Marks::read(mark_pairs, &mut journal)?;
     let mut record = stored.after(journal.iter());
     let kept = match (is_stored, record == stored) {
         (false, _) => Kept::Nothing,
@@ -70,6 +76,7 @@ pub(super) async fn state<S: Store>(store: &S, random: &Random, identity: Identi
         schema: Rc::new(schema),
         tables,
         journal,
+        marks,
         id_map,
         conflicts,
         record,

@@ -13,6 +13,7 @@ mod folds;
 mod holders;
 mod idmap;
 mod load;
+mod marks;
 mod money;
 mod parked;
 mod query;
@@ -51,6 +52,8 @@ pub const STALE_RETRIES_MAX: u32 = 8;
 const RECORD_KEY: &[u8] = b"replica";
 /// Prefix of the cursors in [`Table::Meta`].
 const CURSOR_PREFIX: &[u8] = b"cursor/";
+/// Prefix of the marks in [`Table::Meta`].
+const MARK_PREFIX: &[u8] = b"sent/";
 /// Key of the schema in [`Table::Schema`].
 const SCHEMA_KEY: &[u8] = b"schema";
 
@@ -316,8 +319,10 @@ fn writes(state: &State, effects: &draft::Effects, record: &Record) -> Result<Ve
     if state.writes_record(effects, record) {
         put(Table::Meta, RECORD_KEY.to_vec(), State::encode(record)?);
     }
+    let marking = state.marking(effects);
+    writes.extend(marking.writes()?);
     for (seq, entry) in &effects.entries {
-        if let Some(entry) = entry {
+        if let Some(entry) = entry.as_ref().filter(|_| !marking.speaks_for(*seq)) {
             let (key, value) = (Entry::store_key(*seq), entry.encode()?);
             writes.push(Write::Put { table: Table::Journal, key, value });
         }
@@ -342,13 +347,6 @@ fn writes(state: &State, effects: &draft::Effects, record: &Record) -> Result<Ve
 /// Entries that go, ascending. Those one behind the other, as a wave leaves them, go at once: for the browser each write is
 /// work of its own.
 fn removals(removed: impl Iterator<Item = Seq>) -> Vec<Write> {
-    let mut runs: Vec<(Seq, Seq)> = Vec::new();
-    for seq in removed {
-        match runs.last_mut() {
-            Some((_, last)) if last.0 + 1 == seq.0 => *last = seq,
-            Some(_) | None => runs.push((seq, seq)),
-        }
-    }
     let removal = |(first, last): (Seq, Seq)| {
         let (table, start) = (Table::Journal, Entry::store_key(first));
         match last.0.checked_add(1).filter(|_| first != last) {
@@ -359,7 +357,7 @@ fn removals(removed: impl Iterator<Item = Seq>) -> Vec<Write> {
             }
         }
     };
-    runs.into_iter().map(removal).collect()
+    marks::runs(removed).into_iter().map(removal).collect()
 }
 
 impl State {
@@ -378,8 +376,14 @@ impl State {
         }
     }
 
+    fn marking(&self, effects: &draft::Effects) -> marks::Marking {
+        self.marks.marking(&self.journal, &effects.entries, self.revision.0)
+    }
+
     /// Shows what has become durable.
     fn apply(&mut self, effects: draft::Effects, record: Record, revision: crate::store::Revision) {
+        let marking = self.marking(&effects);
+        self.marks.apply(marking);
         self.revision = revision;
         if self.writes_record(&effects, &record) {
             self.kept = Kept::All;

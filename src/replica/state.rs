@@ -2,6 +2,7 @@
 
 use super::aftermath::Aftermath;
 use super::folds::Folds;
+use super::marks::Marks;
 use super::money::changes_money;
 use super::{Cursor, IdMap};
 use crate::error::{Error, Result};
@@ -258,6 +259,8 @@ pub struct State {
     pub tables: BTreeMap<String, TableState>,
     /// Local changes.
     pub journal: Journal,
+    /// How it is stored which of them were sent.
+    pub(super) marks: Marks,
     /// Ids that changed on the way.
     pub id_map: IdMap,
     /// What lost.

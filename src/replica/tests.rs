@@ -1,6 +1,7 @@
 //! Transactions: what they write, and what whoever opens the store knows.
 
 use super::*;
+use crate::journal::EntryState;
 use crate::store::memory::MemoryStore;
 use crate::store::{Pair, Revision};
 use std::future::Future;
@@ -118,7 +119,7 @@ fn while_one_context_writes_it_does_not_take_what_it_knows_for_the_newest() {
 }
 
 /// What a transaction does: makes a row, edits it, makes it and another, settles the first entry, marks it as sent, removes
-/// the last entry, turns the mode.
+/// the last entry, turns the mode, marks all that waits as sent, lets the first and the last of the sent ones wait again.
 fn act(draft: &mut Draft, kind: u8) {
     let key = |id: u128| crate::model::Key::new("account", Uuid::from_u128(id));
     let edit = |new: u64| crate::model::FieldEdit {
@@ -137,7 +138,7 @@ fn act(draft: &mut Draft, kind: u8) {
             draft.create(key(u128::from(next) + 1_000), crate::model::Row::new());
         }
         (3, Some(first), _) => draft.remove(first.seq),
-        (4, Some(first), _) => draft.put(Entry { state: crate::journal::EntryState::Sent, ..first }),
+        (4, Some(first), _) => draft.put(Entry { state: EntryState::Sent, ..first }),
         (5, _, Some(last)) => draft.remove(last.seq),
         (6, ..) => draft.record.offline_chosen ^= true,
         (7, ..) => {
@@ -146,15 +147,28 @@ fn act(draft: &mut Draft, kind: u8) {
             draft.create(key(u128::from(next)), crate::model::Row::new());
             draft.stamp();
         }
+        (8, ..) => {
+            let at = Some(draft.now());
+            let waiting = draft.state().journal.iter().filter(|entry| entry.state == EntryState::Waiting);
+            waiting.cloned().for_each(|entry| draft.put(entry.sent(next % 2 == 0, at)));
+        }
+        (9, ..) => {
+            let sent = draft.state().journal.iter().filter(|entry| entry.state == EntryState::Sent);
+            let sent: Vec<Entry> = sent.cloned().collect();
+            for entry in sent.first().into_iter().chain(sent.last()) {
+                draft.put(Entry { state: EntryState::Waiting, ..entry.clone() });
+            }
+        }
         _ => {}
     }
 }
 
 proptest::proptest! {
-    /// Whoever opens the store knows the last stamp and the next number, though an added entry alone is what is written.
+    /// Whoever opens the store knows the last stamp and the next number, though an added entry alone is what is written, and which
+    /// entries were sent, though a mark alone says it.
     #[test]
-    fn what_is_known_of_stamps_and_numbers_is_stored(
-        steps in proptest::collection::vec((0_u8..9, 0_i64..3), 1..30)
+    fn what_is_known_of_entries_stamps_and_numbers_is_stored(
+        steps in proptest::collection::vec((0_u8..11, 0_i64..3), 1..40)
     ) {
         let store = MemoryStore::new();
         let replica = pollster::block_on(open(store.clone()));
@@ -172,6 +186,11 @@ proptest::proptest! {
             if replica.state().kept != Kept::Nothing {
                 proptest::prop_assert_eq!(&again.state().record, &known);
             }
+            let entries = |replica: &Replica<MemoryStore>| replica.state().journal.iter().cloned().collect::<Vec<_>>();
+            proptest::prop_assert_eq!(entries(&again), entries(&replica));
+            let marks = pollster::block_on(store.scan(Table::Meta, KeyRange::prefix(MARK_PREFIX), 100)).unwrap();
+            let sent = replica.state().journal.iter().filter(|entry| entry.state == EntryState::Sent).count();
+            proptest::prop_assert!(marks.len() <= sent, "{} marks of {sent} entries", marks.len());
         }
     }
 }
@@ -209,4 +228,38 @@ fn an_edit_writes_its_entry_and_nothing_else() {
     assert_eq!(written(1), [Table::Journal]);
     // With the entry goes what it says of the clock.
     assert_eq!(written(3), [Table::Meta, Table::Journal]);
+}
+
+#[test]
+fn a_wave_is_marked_with_one_write_and_taken_away_with_two() {
+    let replica = pollster::block_on(open(MemoryStore::new()));
+    let act = |act: fn(&mut Draft)| {
+        let state = replica.state();
+        let mut draft = Draft::new(&state, Millis(5), &*replica.random);
+        act(&mut draft);
+        let count = writes(&state, &draft.effects, &state.record).unwrap().len();
+        drop(state);
+        let done = replica.transact(Millis(5), Durability::Strict, &[], |draft| {
+            act(draft);
+            Ok(())
+        });
+        pollster::block_on(done).unwrap();
+        count
+    };
+    for _ in 0..5 {
+        act(|draft| self::act(draft, 2));
+    }
+    // With it the last stamp is stored, which else goes along with the next write.
+    act(|draft| self::act(draft, 6));
+    assert_eq!(act(|draft| self::act(draft, 8)), 1, "one for ten entries");
+    // One of the ten is refused: its entry, and the mark of the others.
+    let refuse = |draft: &mut Draft| {
+        let entry = draft.state().journal.iter().nth(4).cloned().unwrap();
+        draft.put(Entry { state: EntryState::Waiting, ..entry });
+    };
+    assert_eq!(act(refuse), 2);
+    let settle = |draft: &mut Draft| {
+        draft.state().journal.iter().for_each(|entry| draft.remove(entry.seq));
+    };
+    assert_eq!(act(settle), 2, "the entries, and what is left of the mark");
 }

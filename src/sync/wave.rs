@@ -172,9 +172,8 @@ pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits, s
     for ready in wave.units.iter().flatten() {
         let first_sent = Some(first_sent(draft, ready.held.iter().chain([&ready.request])));
         for seq in [ready.seqs(), ready.held_seqs()].concat() {
-            if let Some(mut entry) = draft.entry(seq).filter(|e| e.state == EntryState::Waiting) {
-                (entry.state, entry.added, entry.first_sent) = (EntryState::Sent, ready.is_add(), first_sent);
-                draft.put(entry);
+            if let Some(entry) = draft.entry(seq).filter(|e| e.state == EntryState::Waiting) {
+                draft.put(entry.sent(ready.is_add(), first_sent));
             }
         }
     }

@@ -7,6 +7,7 @@ mod changes;
 mod circumstances;
 mod find;
 mod functions;
+mod in_order;
 mod repeat;
 mod rights;
 mod source;
@@ -31,6 +32,7 @@ use flette_odata::operation::{self, Operation};
 use flette_odata::same_user;
 use flette_odata::stamps::EXTENSIONS_HEADER;
 use flette_odata::{metadata, EntityRef, Method, ODataError, Request, Response, Schema, Table, Uuid};
+use in_order::InOrder;
 use source::Rows;
 use std::sync::Arc;
 
@@ -56,6 +58,7 @@ pub struct Service {
     profile: Profile,
     extensions: bool,
     callers: Callers,
+    batches: InOrder,
 }
 
 /// Who asks, before it is known what they may do.
@@ -95,7 +98,8 @@ pub struct Call<'a> {
 impl Service {
     /// A service over an open database.
     pub fn new(database: impl Into<Arc<Database>>, profile: Profile) -> Service {
-        Service { database: database.into(), profile, extensions: true, callers: Callers::default() }
+        let (callers, batches) = (Callers::default(), InOrder::default());
+        Service { database: database.into(), profile, extensions: true, callers, batches }
     }
 
     /// The same without what goes beyond Dataverse: no receipts of requests that are repeated, no field stamps, no answers of
@@ -162,6 +166,7 @@ impl Service {
             if let Operation::Batch(items) = operation {
                 // A batch in a name that may not be used is refused as a whole.
                 self.database.read(|reader| self.caller_of(reader, asked))?;
+                let _turn = self.database.has_one_writer().then(|| self.batches.turn(asked.user));
                 return Ok(self.batch(asked, request, items));
             }
         }

@@ -167,6 +167,11 @@ impl Database {
         lock(&self.known).schema.clone()
     }
 
+    /// Whether only one transaction writes at a time.
+    pub(crate) fn has_one_writer(&self) -> bool {
+        self.writers.connections_max() == 1
+    }
+
     /// What was counted since this process opened the database.
     pub fn figures(&self) -> &Figures {
         &self.figures

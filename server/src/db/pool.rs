@@ -30,6 +30,10 @@ impl Pool {
         Pool { connect, connections_max, state: Mutex::default(), returned: Condvar::new() }
     }
 
+    pub(super) fn connections_max(&self) -> usize {
+        self.connections_max
+    }
+
     /// Lends a connection; makes one when none is idle and there may be one more, else waits.
     ///
     /// # Errors

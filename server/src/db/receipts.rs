@@ -2,10 +2,10 @@
 
 use super::cells::id_value;
 use super::layout::RECEIPT;
-use super::{name, Reader, Writer};
+use super::{name, Dialect, Reader, Writer};
 use flette_odata::error::Result;
 use flette_odata::{EntityRef, Headers, ODataError, Response, Uuid};
-use sea_query::{Expr, Query};
+use sea_query::{Expr, Order, Query};
 use sha2::{Digest, Sha256};
 
 /// How long a receipt is kept.
@@ -79,9 +79,24 @@ impl Writer<'_> {
         self.execute(&insert).map(drop)
     }
 
-    /// Forgets receipts older than [`RECEIPT_DAYS`]. `now` in milliseconds.
+    /// Forgets receipts older than [`RECEIPT_DAYS`]; on SQLite those before the first one that is not. `now` in milliseconds.
     pub fn purge_receipts(&self, now: i64) -> Result<()> {
-        let old = Expr::col(name("at")).lt(now - RECEIPT_DAYS * DAY_MILLIS);
-        self.execute(Query::delete().from_table(name(RECEIPT)).and_where(old)).map(drop)
+        let limit = now - RECEIPT_DAYS * DAY_MILLIS;
+        let mut old = Query::delete();
+        old.from_table(name(RECEIPT)).and_where(Expr::col(name("at")).lt(limit));
+        if self.dialect() == Dialect::Sqlite {
+            // In the order of row ids, which is that in which they came: no more is read than what goes.
+            let mut young = Query::select();
+            young.expr(Expr::col(name("rowid"))).from(name(RECEIPT));
+            // A clock that was ahead once does not keep the others.
+            young
+                .and_where(Expr::col(name("at")).between(limit, now))
+                .order_by(name("rowid"), Order::Asc)
+                .limit(1);
+            if let Some(young) = self.first(&young, |row| row.int(0))?.flatten() {
+                old.and_where(Expr::col(name("rowid")).lt(young));
+            }
+        }
+        self.execute(&old).map(drop)
     }
 }

@@ -317,3 +317,37 @@ fn more_readers_than_connections_wait_for_each_other() {
         });
     });
 }
+
+#[test]
+fn receipts_are_forgotten_when_they_are_old_whatever_clock_was_ahead_meanwhile() {
+    const DAY: i64 = 86_400_000;
+    let user = Uuid::from_u128(1);
+    let receipt =
+        receipts::Receipt { fingerprint: vec![1], row: None, response: flette_odata::Response::empty(204) };
+    on_both(&Options::default(), |database| {
+        // The third was kept by a clock that was years ahead.
+        let times = [1, 2, 5_000, 3, 50, 60].map(|day| day * DAY);
+        let kept = |now: i64| {
+            database
+                .write(|writer| {
+                    writer.purge_receipts(now)?;
+                    let ids = (0..6_u128).filter(|id| {
+                        writer.receipt(user, Uuid::from_u128(*id)).is_ok_and(|found| found.is_some())
+                    });
+                    Ok(ids.collect::<Vec<_>>())
+                })
+                .unwrap()
+        };
+        database
+            .write(|writer| {
+                let add =
+                    |(id, at): (u128, &i64)| writer.add_receipt(user, Uuid::from_u128(id), &receipt, *at);
+                (0..).zip(&times).try_for_each(add)
+            })
+            .unwrap();
+        assert_eq!(kept(60 * DAY), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(kept(92 * DAY), [1, 2, 3, 4, 5]);
+        assert_eq!(kept(100 * DAY), [2, 4, 5]);
+        assert_eq!(kept(5_100 * DAY), [0_u128; 0]);
+    });
+}

@@ -134,6 +134,10 @@ impl SqlIndex {
             keys.join(", ")
         )
     }
+
+    fn drop(&self) -> String {
+        format!("DROP INDEX IF EXISTS {}", quoted(&self.name))
+    }
 }
 
 /// A name as SQL reads it.
@@ -292,7 +296,7 @@ pub(super) fn change(writer: &Writer, old: &Table, new: &Table) -> Result<()> {
     let dialect = writer.dialect();
     let keep = sql_indexes(new, dialect);
     for index in sql_indexes(old, dialect).iter().filter(|index| !keep.contains(index)) {
-        writer.define(&format!("DROP INDEX IF EXISTS {}", quoted(&index.name)))?;
+        writer.define(&index.drop())?;
     }
     let keep = sql_columns(new, dialect);
     for column in sql_columns(old, dialect) {

@@ -116,13 +116,19 @@ fn indexes(dialect: Dialect) -> Vec<SqlIndex> {
         SqlIndex::new(TOMBSTONE, &[("table_name", false), ("version", false)]),
         SqlIndex::new(TOMBSTONE, &[("at", false)]),
         SqlIndex::new(SESSION, &[("expires", false)]),
-        SqlIndex::new(RECEIPT, &[("at", false)]),
     ];
     if dialect == Dialect::Postgres {
         let columns = [("table_name", false), (XACT, false), ("version", false)];
         all.push(SqlIndex::new(TOMBSTONE, &columns));
+        all.push(receipts_by_time());
     }
     all
+}
+
+/// SQLite keeps rows in the order in which they came, which is that of their times: there, each request would pay for the index and
+/// nobody needs it (`receipts.rs`).
+fn receipts_by_time() -> SqlIndex {
+    SqlIndex::new(RECEIPT, &[("at", false)])
 }
 
 /// Creates or completes the server's own tables.
@@ -135,6 +141,9 @@ pub(in crate::db) fn create_own(writer: &Writer) -> Result<()> {
         complete(writer, table, &columns)?;
     }
     indexes(dialect).iter().try_for_each(|index| create_index(writer, index))?;
+    if dialect == Dialect::Sqlite {
+        writer.define(&receipts_by_time().drop())?;
+    }
     let known = writer.fact(Fact::Layout)?.and_then(|text| text.parse::<i64>().ok());
     if known.is_some_and(|known| known > LAYOUT) {
         return Err(ODataError::new(500, "0x80044150", "The database belongs to a newer server."));
