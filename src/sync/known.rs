@@ -66,13 +66,14 @@ impl Known {
 }
 
 /// What a call for changes need not be told. Nothing is left out where it counts that a page tells of a row: under a filter, where
-/// other tables' filters look at it, where values are carried on, and while a shadow is filled.
+/// a row has to be told of, where other tables' filters look at it, where values are carried on, and while a shadow is filled.
 pub(super) fn known<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     (table, cursor): (&str, &Cursor),
     (kind, target): (Kind, Target),
 ) -> KnownVersions {
     let matters = cursor.filter.is_some()
+        || !cursor.outside.is_empty()
         || cursor.shadow.is_some()
         || run.policy.has_up(table)
         || related::is_looked_at(&run.replica.state(), table);

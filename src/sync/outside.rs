@@ -41,6 +41,15 @@ pub(super) fn until_told(draft: &mut Draft, key: &Key) {
     }
 }
 
+/// A row that no page told of was written past the replica, and read. That its user may see it, the feed need not know: where he might
+/// not at the last page and may not at the next one, that one tells nothing of the row. It counts as outside until a page tells of it.
+pub(super) fn until_told_of_new(draft: &mut Draft, key: &Key) {
+    let mut cursor = draft.cursor(&key.table);
+    if cursor.delta_link.is_some() && cursor.outside.insert(key.id) {
+        draft.set_cursor(&key.table, cursor);
+    }
+}
+
 /// Whether this very version is here already: a page told of it, to this context or another one, or it was noted when it was
 /// read. An answer that was lost once may be heard after that. No later page tells of it again.
 pub(super) fn is_told(draft: &Draft, key: &Key, etag: &ETag) -> bool {

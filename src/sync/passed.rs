@@ -1,7 +1,7 @@
 //! Rows that were written past the replica: read, so that who wrote them sees here what he wrote.
 
 use super::held;
-use super::outside::{is_told, until_told};
+use super::outside::{is_told, is_unheard_of, until_told, until_told_of_new};
 use super::reconcile::Incoming;
 use super::round::hello;
 use super::step::{meet, mirror, News, Run, Stop, Told};
@@ -82,8 +82,11 @@ async fn read<S: Store, T: Transport>(run: &Run<'_, S, T>, rows: &[Written]) -> 
             };
             let new: Vec<Key> =
                 told.iter().filter(|told| !by_pages(draft, told)).map(|told| told.0.clone()).collect();
+            let unheard_of: Vec<Key> =
+                told.iter().filter(|told| is_unheard_of(draft, told)).map(|told| told.0.clone()).collect();
             mirror(draft, &told)?;
             new.iter().for_each(|key| until_told(draft, key));
+            unheard_of.iter().for_each(|key| until_told_of_new(draft, key));
             Ok(())
         })
         .await?;

@@ -1,5 +1,6 @@
 //! Lost answers, refusals, expired tokens, restarts.
 
+use crate::passed::partners;
 use crate::support::{link, text, tick, Device, Fault, Server, Wire};
 use flette::journal::EntryState;
 use flette::model::Key;
@@ -464,16 +465,10 @@ fn a_row_that_is_out_of_sight_while_it_is_read_and_back_before_the_feed_is_asked
     let text_of = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     let me = text_of(&reader.json("WhoAmI")["UserId"]);
     let unit = text_of(&online.json("WhoAmI")["BusinessUnitId"]);
-    let body =
-        format!(r#"{{"name":"Partners","teamtype":0,"businessunitid@odata.bind":"/businessunits({unit})"}}"#);
-    let team = online.create("teams", &body);
-    let role = flette_server::people::Role::Salesperson.id();
+    let (team, members) = partners(&online, &unit);
     let refer = |target: String| format!(r#"{{"@odata.id":"{}{target}"}}"#, online.root());
-    let roles = format!("teams({team})/teamroles_association/$ref");
-    assert_eq!(online.ask(Method::Post, &roles, &refer(format!("roles({role})"))).status, 204);
     let row =
         online.create("accounts", &format!(r#"{{"name":"Shared","ownerid@odata.bind":"/teams({team})"}}"#));
-    let members = format!("teams({team})/teammembership_association");
     let member = refer(format!("systemusers({me})"));
     assert_eq!(online.ask(Method::Post, &format!("{members}/$ref"), &member).status, 204);
     let device = Device::synced(&server, "anna");

@@ -3,7 +3,7 @@
 
 use crate::schema::{add_column, retype_column};
 use crate::station::Station;
-use crate::support::{Fault, Server, TABLES};
+use crate::support::{Fault, Server, Wire, TABLES};
 use flette_odata::{Method, Request, Uuid};
 use serde_json::Value;
 use std::cell::Cell;
@@ -165,4 +165,50 @@ fn a_write_that_is_passed_on_shows_where_a_column_of_its_row_has_another_type_by
     let row = other.alone(&format!("contacts({id})"));
     let row: Value = serde_json::from_slice(&row.body).unwrap();
     assert_eq!((&row["new_memo"], names(&row).0), (&Value::from(7), "passed on"));
+}
+
+/// Whoever may see a row between two pulls only sees it here until the next one, which has nothing to tell of it.
+#[test]
+fn a_row_that_was_written_past_the_replica_goes_where_it_went_out_of_sight_before_a_page_told_of_it() {
+    for stays in [true, false] {
+        let server = Server::start();
+        let (online, reader) = (server.user("admin"), server.user("anna"));
+        let me = reader.json("WhoAmI")["UserId"].as_str().unwrap().to_owned();
+        let root = online.json("WhoAmI")["BusinessUnitId"].as_str().unwrap().to_owned();
+        let elsewhere =
+            format!(r#"{{"name":"Elsewhere","parentbusinessunitid@odata.bind":"/businessunits({root})"}}"#);
+        let (team, members) = partners(&online, &online.create("businessunits", &elsewhere).to_string());
+        let refer = |target: String| format!(r#"{{"@odata.id":"{}{target}"}}"#, online.root());
+        let row =
+            online.create("accounts", &format!(r#"{{"name":"A","ownerid@odata.bind":"/teams({team})"}}"#));
+        // What is written needs a column that is not kept here, so it goes to the server.
+        let profile = r#"{"account":{"fields":{"telephone1":{"direction":"none"}}}}"#;
+        let station = Station::with_profile(&server, "anna", &TABLES, profile);
+        station.sync();
+        let member = refer(format!("systemusers({me})"));
+        assert_eq!(online.ask(Method::Post, &format!("{members}/$ref"), &member).status, 204);
+        let answer = station.ask(Method::Patch, &format!("accounts({row})"), r#"{"telephone1":"1"}"#);
+        assert_eq!((answer.status, answer.headers.get("Flette-Source")), (204, Some("network")));
+        assert_eq!(station.alone(&format!("accounts({row})?$select=name")).status, 200);
+        if !stays {
+            assert_eq!(online.ask(Method::Delete, &format!("{members}({me})/$ref"), "").status, 204);
+        }
+        station.sync();
+        let found = station.alone(&format!("accounts({row})?$select=name")).status;
+        assert_eq!(found, if stays { 200 } else { 404 }, "stays in the team: {stays}");
+    }
+}
+
+/// A team of a business unit whose members may read and write what it owns; its id, and where its members are.
+pub(crate) fn partners(online: &Wire, unit: &str) -> (Uuid, String) {
+    let body =
+        format!(r#"{{"name":"Partners","teamtype":0,"businessunitid@odata.bind":"/businessunits({unit})"}}"#);
+    let team = online.create("teams", &body);
+    let role = flette_server::people::Role::Salesperson.id();
+    let body = format!(r#"{{"@odata.id":"{}roles({role})"}}"#, online.root());
+    assert_eq!(
+        online.ask(Method::Post, &format!("teams({team})/teamroles_association/$ref"), &body).status,
+        204
+    );
+    (team, format!("teams({team})/teammembership_association"))
 }
