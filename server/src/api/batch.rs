@@ -7,7 +7,7 @@ use flette_odata::batch::{
 };
 use flette_odata::error::Result;
 use flette_odata::prefer::Prefer;
-use flette_odata::{EntityRef, ODataError, Request, Response, Uuid};
+use flette_odata::{EntityRef, Method, ODataError, Request, Response, Uuid};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -69,6 +69,14 @@ impl Service {
             Ok(answers) => BatchAnswer::ChangeSet(answers),
             Err(error) => BatchAnswer::Single(error.to_response()),
         }
+    }
+}
+
+/// Whether an item of a batch needs the writer.
+pub(super) fn may_write(item: &BatchItem) -> bool {
+    match item {
+        BatchItem::Single(part) => part.request.method != Method::Get,
+        BatchItem::ChangeSet(_) => true,
     }
 }
 

@@ -1,4 +1,4 @@
-//! A user's batches, one after the other where the database has one writer: two that took turns would both end when the later one
+//! A user's batches that write, one after the other where the database has one writer: two that took turns would both end when the later one
 //! can, and a client that sends the next one ahead would have nothing to do meanwhile, and then two answers at once.
 
 use flette_odata::Uuid;

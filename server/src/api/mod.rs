@@ -166,7 +166,8 @@ impl Service {
             if let Operation::Batch(items) = operation {
                 // A batch in a name that may not be used is refused as a whole.
                 self.database.read(|reader| self.caller_of(reader, asked))?;
-                let _turn = self.database.has_one_writer().then(|| self.batches.turn(asked.user));
+                let waits = self.database.has_one_writer() && items.iter().any(batch::may_write);
+                let _turn = waits.then(|| self.batches.turn(asked.user));
                 return Ok(self.batch(asked, request, items));
             }
         }

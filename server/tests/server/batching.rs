@@ -125,3 +125,24 @@ async fn bare_line_feeds_and_relative_urls_are_taken() {
     assert_eq!(statuses(&answer), ["204", "200"], "{}", answer.body);
     assert!(answer.body.contains(r#""name":"LF""#));
 }
+
+/// Where the database has one writer: two batches that took turns would both be answered when the later one can.
+#[tokio::test]
+async fn two_batches_of_a_user_do_not_take_turns() {
+    const PARTS: u32 = 400;
+    let server = Server::empty().await;
+    if module_path!().contains("::on_postgres::") {
+        return;
+    }
+    let batch = |name: &str| -> Vec<String> {
+        let body = format!(r#"{{"name":"{name}"}}"#);
+        (1..=PARTS).map(|id| post(id, "accounts", &body)).collect()
+    };
+    let (first, second) = (batch("a"), batch("b"));
+    let answers = tokio::join!(send(&server, &[], &first), send(&server, &[], &second));
+    assert_eq!((answers.0.status, answers.1.status), (200, 200));
+    let names = server.list("accounts?$select=name&$orderby=versionnumber").await.column("name");
+    assert_eq!(names.len(), 2 * PARTS as usize);
+    let turns = names.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert_eq!(turns, 1, "{}", names.concat());
+}
