@@ -16,8 +16,8 @@ test("acts that follow one another closely become one, and the last one is never
   await Promise.all(rest);
   assert.equal(times.length, 2, "three calls, one act after them");
   const [before = 0, after = 0] = times;
-  // A timer may fire a millisecond early.
-  assert.ok(after - before >= MILLIS - 1, `${after - before} ms between two acts`);
+  // The first act may have come late itself, on a machine that is busy.
+  assert.ok(after - before >= MILLIS / 2, `${after - before} ms between two acts`);
   await act();
   assert.equal(times.length, 3);
 });
