@@ -3,13 +3,16 @@
 
 mod decided;
 mod given;
+mod parents;
 mod testimony;
 mod verdicts;
 
 pub use decided::Decision;
+pub use parents::{NOTHING, PARENT, PARENT_ID};
 pub use testimony::{is_about, Testimony};
 
 use flette_odata::Uuid;
+use parents::Parents;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +43,7 @@ pub const WATCHED: [(&str, &str, &str); 2] =
 #[allow(missing_docs)]
 pub enum Deed {
     Create { row: Uuid, values: Vec<(&'static str, String)>, parent: Option<Uuid> },
-    Edit { row: Uuid, values: Vec<(&'static str, String)> },
+    Edit { row: Uuid, values: Vec<(&'static str, String)>, parent: Option<Uuid> },
     Delete { row: Uuid },
 }
 
@@ -143,7 +146,7 @@ pub struct Account {
     /// Columns that were dropped once.
     dropped: BTreeSet<String>,
     /// Whose deletion takes a row along.
-    parents: BTreeMap<Uuid, Uuid>,
+    parents: Parents,
     /// Ids that the server gave to new rows of devices.
     ids: BTreeMap<Uuid, BTreeSet<Uuid>>,
     /// What users decided of conflicts.
@@ -168,8 +171,8 @@ impl Account {
         let set = (deeds.len() > 1).then_some(first);
         self.ticks += 1;
         for (deed, seen) in deeds {
-            if let Deed::Create { row, parent: Some(parent), .. } = &deed {
-                self.parents.insert(*row, *parent);
+            if let Some(parent) = deed.parent() {
+                self.parents.wants(deed.row(), parent);
             }
             let (said, begun) = (Said::Nothing, self.ticks);
             self.records.push(Record { device, deed, said, set, seen, begun, ended: None, at });
@@ -219,8 +222,8 @@ impl Account {
             let said = record.device == device && record.said == Said::Done;
             said && matches!(record.deed, Deed::Delete { row } if row == gone)
         };
-        let above = std::iter::successors(self.parents.get(&row), |parent| self.parents.get(parent));
-        above.take(self.parents.len()).any(|gone| self.records.iter().any(|record| deletes(record, *gone)))
+        let mut line = self.parents.line(row).into_iter().filter(|above| *above != row);
+        line.any(|gone| self.records.iter().any(|record| deletes(record, gone)))
     }
 
     /// Whether a request that is sent again must be answered as it was the first time.
@@ -235,8 +238,8 @@ impl Account {
 
     /// Somebody online did something.
     pub fn online(&mut self, deed: &Deed, now: i64) {
-        if let Deed::Create { row, parent: Some(parent), .. } = deed {
-            self.parents.insert(*row, *parent);
+        if let Some(parent) = deed.parent() {
+            self.parents.wants(deed.row(), parent);
         }
         self.times.extend(deed.values().iter().map(|(_, value)| (value.clone(), (now, now))));
     }
@@ -253,17 +256,21 @@ impl Account {
     pub fn merged(&mut self, device: usize, (here, there): (Uuid, Uuid), now: Option<i64>) {
         self.ticks += 1;
         for record in self.records.iter_mut().filter(|record| record.device == device) {
-            if let Deed::Create { parent: Some(parent), row, .. } = &mut record.deed {
+            if let Deed::Create { parent: Some(parent), row, .. }
+            | Deed::Edit { parent: Some(parent), row, .. } = &mut record.deed
+            {
                 if *parent == here {
                     *parent = there;
-                    self.parents.insert(*row, there);
+                    self.parents.wants(*row, there);
                 }
             }
             if record.deed.row() != here {
                 continue;
             }
             record.deed = match std::mem::replace(&mut record.deed, Deed::Delete { row: there }) {
-                Deed::Create { values, .. } | Deed::Edit { values, .. } => Deed::Edit { row: there, values },
+                Deed::Create { values, parent, .. } | Deed::Edit { values, parent, .. } => {
+                    Deed::Edit { row: there, values, parent }
+                }
                 Deed::Delete { .. } => Deed::Delete { row: there },
             };
             // What he wrote upon is another row, and he writes it now; and it is sent by itself.
@@ -293,6 +300,10 @@ impl Account {
                 *back = Some(self.ticks);
             }
             for (column, value) in row {
+                if column == PARENT_ID {
+                    self.parents.stands(*id, value.parse().unwrap_or_default());
+                    continue;
+                }
                 let cell = (*id, column.clone());
                 let before = self.history.get(&cell).map_or(&[][..], Vec::as_slice);
                 if before.last() == Some(value) {
@@ -433,8 +444,7 @@ impl Account {
 
     /// Whether a device wanted a row deleted, or one that takes it along.
     fn deleted_by(&self, device: usize, row: Uuid) -> bool {
-        let mut line = std::iter::successors(Some(row), |id| self.parents.get(id).copied());
-        line.any(|id| {
+        self.parents.line(row).into_iter().any(|id| {
             let deletes = |record: &&Record| matches!(record.deed, Deed::Delete { row } if row == id);
             let mut of_device = self.records.iter().filter(|record| record.device == device);
             of_device.any(|record| deletes(&record) && !matches!(record.said, Said::Refused(_)))

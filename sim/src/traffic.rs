@@ -5,7 +5,7 @@ mod given;
 
 pub use given::{named, Made};
 
-use crate::account::Deed;
+use crate::account::{Deed, PARENT};
 use crate::faults::GIVEN_UP;
 use flette_odata::batch::{parse_batch, parse_batch_response, BatchAnswer, BatchItem, Part};
 use flette_odata::{Headers, Method, Request, Response, Uuid};
@@ -46,8 +46,8 @@ pub struct Traffic {
     /// Rows that a user makes in one change set, and those that he deletes.
     planned: Vec<(usize, BTreeSet<Uuid>)>,
     deleted: BTreeSet<(usize, Uuid)>,
-    /// What a row that a user makes hangs on: it goes with that one.
-    parents: BTreeMap<(usize, Uuid), Uuid>,
+    /// What a row of a user was to hang on: it goes with that one.
+    parents: BTreeMap<(usize, Uuid), BTreeSet<Uuid>>,
     /// Statuses with which the server refused something about a row, in words of its own.
     refused: BTreeSet<(Uuid, u16)>,
     /// The same of operations: who was killed before a create was acknowledged never told under which id the row is known to him.
@@ -109,8 +109,9 @@ impl Traffic {
                 Deed::Delete { .. } => {
                     self.deleted.insert((device, row));
                 }
-                Deed::Create { parent: Some(parent), .. } => {
-                    self.parents.insert((device, row), self.given.row(device, *parent));
+                Deed::Create { parent: Some(parent), .. } | Deed::Edit { parent: Some(parent), .. } => {
+                    let parent = self.given.row(device, *parent);
+                    self.parents.entry((device, row)).or_default().insert(parent);
                 }
                 Deed::Create { .. } | Deed::Edit { .. } => {}
             }
@@ -201,7 +202,7 @@ impl Traffic {
     /// Whether a device's user deleted a row, or what it hangs on.
     fn is_deleted(&self, device: usize, row: Uuid) -> bool {
         let deleted = |row: Uuid| self.deleted.contains(&(device, row));
-        deleted(row) || self.parents.get(&(device, row)).is_some_and(|parent| deleted(*parent))
+        deleted(row) || self.parents.get(&(device, row)).into_iter().flatten().any(|parent| deleted(*parent))
     }
 
     /// The row that a request of a device is about.
@@ -246,7 +247,7 @@ impl Traffic {
         let body: Json = serde_json::from_slice(&request.body).unwrap_or_default();
         let members = body.as_object().into_iter().flatten();
         let binds = members.clone().filter(|(name, _)| name.ends_with("@odata.bind"));
-        for to in binds.filter_map(|(_, value)| row_of(value.as_str()?)) {
+        for to in binds.clone().filter_map(|(_, value)| row_of(value.as_str()?)) {
             let to = self.given.row(device, to);
             if !self.made.contains(&(device, to)) && to != row {
                 self.pointed_to.insert((device, to));
@@ -261,6 +262,10 @@ impl Traffic {
             let of_address = |name: &str| name.starts_with(ADDRESS);
             let mut own = self.written.range((device, row, String::new())..);
             let address = own.any(|(of, id, name)| (*of, *id) == (device, row) && name.starts_with(ADDRESS));
+            let own = self.written.contains(&(device, row, PARENT.to_owned()));
+            if let Some((name, _)) = binds.clone().find(|(name, _)| !(own && name.starts_with(PARENT))) {
+                return Err(format!("I-19: device {device} sends {name} of {row}, which nobody wrote there"));
+            }
             for (name, _) in members.filter(|(name, _)| !name.contains('@')) {
                 let written = self.written.contains(&(device, row, name.clone()));
                 if !(written || address && of_address(name)) {

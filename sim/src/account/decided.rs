@@ -133,11 +133,8 @@ impl Account {
 
     /// What a device's user wrote into a column with a change or after it.
     pub(super) fn written_after(&self, record: &Record, column: &str) -> Vec<String> {
-        let row = record.deed.row();
-        let before = |other: &Record| other.ended.is_some_and(|ended| ended < record.begun);
-        let own = self.records.iter().filter(|other| other.device == record.device && !before(other));
-        let own = own.filter(|other| other.deed.row() == row && !matches!(other.said, Said::Refused(_)));
-        let values = own.flat_map(|other| other.deed.values()).filter(|(name, _)| *name == column);
+        let values = self.later_of(record).flat_map(|other| other.deed.values());
+        let values = values.filter(|(name, _)| *name == column);
         values.map(|(_, value)| value.clone()).collect()
     }
 }

@@ -9,18 +9,14 @@ impl Account {
         let turn = |id: &mut Uuid| *id = if *id == from { to } else { *id };
         for record in self.records.iter_mut().filter(|record| record.device == device) {
             match &mut record.deed {
-                Deed::Create { row, parent, .. } => {
+                Deed::Create { row, parent, .. } | Deed::Edit { row, parent, .. } => {
                     turn(row);
                     parent.iter_mut().for_each(turn);
                 }
-                Deed::Edit { row, .. } | Deed::Delete { row } => turn(row),
+                Deed::Delete { row } => turn(row),
             }
         }
-        for (mut row, mut parent) in std::mem::take(&mut self.parents) {
-            turn(&mut row);
-            turn(&mut parent);
-            self.parents.insert(row, parent);
-        }
+        self.parents.renamed((from, to));
     }
 
     /// The server made a device's new row under an id, which the device may never hear of.

@@ -3,7 +3,7 @@
 use super::{text_of, Deed};
 use flette_odata::Uuid;
 use serde_json::Value as Json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a device says of itself at the end.
 pub struct Testimony {
@@ -41,7 +41,7 @@ impl Testimony {
         self.deleted().contains(&row.to_string())
     }
 
-    fn all(&self) -> impl Iterator<Item = &Json> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Json> {
         let list = |name: &str| self.export.get(name).and_then(Json::as_array).into_iter().flatten();
         list("entries").chain(list("conflicts"))
     }
@@ -78,7 +78,7 @@ impl Testimony {
             entries().filter(|entry| entry["state"] == "parked").map(id).collect();
         loop {
             let before = waiting.len();
-            for entry in entries().filter(|entry| entry["kind"] == "create") {
+            for entry in entries() {
                 let text = entry["fields"].to_string();
                 if waiting.iter().any(|id| text.contains(id.as_str())) {
                     waiting.insert(id(entry));
@@ -101,6 +101,20 @@ impl Testimony {
     /// Whether anything is in the journal.
     pub fn holds_anything(&self) -> bool {
         self.journal["entries"].as_array().is_some_and(|entries| !entries.is_empty())
+    }
+
+    /// Rows of which nothing but edits is in the journal, and the columns of these.
+    pub fn edited(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let mut edited: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let entries = || self.journal["entries"].as_array().into_iter().flatten();
+        let id = |entry: &Json| entry["id"].as_str().unwrap_or_default().to_owned();
+        for entry in entries().filter(|entry| entry["kind"] == "update") {
+            let names = entry["fields"].as_array().into_iter().flatten();
+            let names = names.filter_map(|field| field["name"].as_str()).map(str::to_owned);
+            edited.entry(id(entry)).or_default().extend(names);
+        }
+        entries().filter(|entry| entry["kind"] != "update").for_each(|entry| drop(edited.remove(&id(entry))));
+        edited
     }
 
     /// Rows whose deletion is in the journal.
@@ -138,11 +152,15 @@ pub(super) fn holds(entry: &Json, name: &str, value: &str) -> bool {
     fields.any(|field| field["name"] == name && text_of(&field["new"]).as_deref() == Some(value))
 }
 
-/// Whether a conflict says that a value won in a column, and nobody chose the other side since.
 fn is_won(conflict: &Json, column: &str, value: &str) -> bool {
+    has_won(conflict, column, |local| local.to_string().contains(&format!("\"{value}\"")))
+}
+
+/// Whether a conflict says that such a value won in a column, and nobody chose the other side since.
+pub(super) fn has_won(conflict: &Json, column: &str, is_it: impl Fn(&Json) -> bool) -> bool {
     let field = &conflict["clash"]["Field"];
     field["name"] == column
-        && field["local"].to_string().contains(&format!("\"{value}\""))
+        && is_it(&field["local"])
         && conflict["winner"] == "local"
         && conflict["resolved"] != "server"
 }

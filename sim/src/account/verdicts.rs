@@ -92,18 +92,18 @@ impl Account {
                 }
                 continue;
             }
+            let is_gone = || self.deleted_by(device, row) && self.may_be_gone(record, told, shown);
+            if !self.parent_is_found(record, told) && !is_gone() {
+                return Err(format!(
+                    "I-6: what {row} was to hang on, acknowledged by device {device}, went without a trace: {record:?}"
+                ));
+            }
             for (column, value) in record.deed.values() {
-                // What the same user wrote over it himself, then or at the same time, needs no trace of its own.
-                let before = |other: &Record| other.ended.is_some_and(|ended| ended < record.begun);
-                let later = own().filter(|other| !before(other)).flat_map(|later| {
-                    let same = later.deed.row() == row && !matches!(later.said, Said::Refused(_));
-                    let values = later.deed.values().iter().filter(move |(name, _)| same && name == column);
-                    values.map(|(_, value)| value.as_str())
-                });
+                let values = self.later_of(record).flat_map(|later| later.deed.values());
+                let mut later = values.filter(|(name, _)| name == column).map(|(_, value)| value.as_str());
                 let found = later
-                    .into_iter()
                     .any(|value| self.stood(row, column, value) || told.mentions(row, Some((column, value))));
-                if !(found || self.deleted_by(device, row) && self.may_be_gone(record, told, shown)) {
+                if !(found || is_gone()) {
                     return Err(format!(
                         "I-6: {value} of {column} of {row}, acknowledged by device {device}, went without a trace"
                     ));
@@ -113,11 +113,21 @@ impl Account {
         Ok(looked_for)
     }
 
+    /// A change and what its user wrote to its row after it or at the same time: what he wrote over himself needs no trace of its own.
+    pub(super) fn later_of<'a>(&'a self, record: &'a Record) -> impl Iterator<Item = &'a Record> {
+        let before = |other: &Record| other.ended.is_some_and(|ended| ended < record.begun);
+        let own = self.records.iter().filter(|other| other.device == record.device);
+        own.filter(move |other| {
+            let same = other.deed.row() == record.deed.row() && !matches!(other.said, Said::Refused(_));
+            same && !before(other)
+        })
+    }
+
     /// Whether a row that its device wanted deleted went, or may yet, or is not to be seen: what was edited before went with it. A
     /// deletion that lost takes nothing along.
     fn may_be_gone(&self, record: &Record, told: &Testimony, shown: &dyn Fn(Uuid) -> bool) -> bool {
         let row = record.deed.row();
-        let mut line = std::iter::successors(Some(row), |id| self.parents.get(id).copied());
+        let mut line = self.parents.line(row).into_iter();
         let went = |id: &Uuid| self.gone.contains(id) || self.gone_before.contains(id);
         !self.known.contains(&row)
             || line.any(|id| went(&id) || told.tells_deletion_that_waits(id))
@@ -300,7 +310,7 @@ impl Account {
             Deed::Delete { row } => self.gone.contains(row),
             // It went with what it hangs on, which its user deleted with it or since, before anybody could see it.
             Deed::Create { row, parent: Some(_), .. } if self.deleted_by(record.device, *row) => true,
-            Deed::Create { row, values, .. } | Deed::Edit { row, values } => {
+            Deed::Create { row, values, .. } | Deed::Edit { row, values, .. } => {
                 let lost = |value: &str| told.logs(*row, value);
                 // Of his edits of a field that became one, the last was sent.
                 let sent = |column: &str| {

@@ -22,7 +22,7 @@ fn in_batch(parts: &[Request], answers: &[Response]) -> (Request, Response) {
 fn found_after(parts: &[Request], answers: &[Response]) -> bool {
     let row = ROW.parse().unwrap();
     let mut account = Account::default();
-    let deed = crate::account::Deed::Edit { row, values: vec![("lastname", "v1".to_owned())] };
+    let deed = crate::account::Deed::Edit { row, values: vec![("lastname", "v1".to_owned())], parent: None };
     let record = account.begin(0, vec![(deed, None)], 0);
     account.end(record, crate::account::Said::Done, None);
     let (request, answer) = in_batch(parts, answers);

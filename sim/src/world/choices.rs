@@ -2,7 +2,7 @@
 //! is chosen is the one that it was.
 
 use super::{DEVICES_MAX, USERS};
-use crate::account::WATCHED;
+use crate::account::{NOTHING, WATCHED};
 use crate::device::BATCH_REQUESTS;
 use crate::dice::Dice;
 use crate::faults::{Fault, SELDOM_BY_CHOICE};
@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 
 /// Whence the dice are: those of profiles, of what the server offers, of what users decide, of what
 /// happens to rights and receipts, of relationships and views in profiles, of who gives ids, of how much goes at once, of what
-/// gateways pass on, and of everything else.
+/// contacts hang on, of what gateways pass on, and of everything else.
 const OF_PROFILES: u64 = 0x2545_F491_4F6C_DD1D;
 const OF_OFFERS: u64 = 0x9E6C_63D0_876A_3F6B;
 const OF_DECISIONS: u64 = 0x510E_527F_ADE6_82D1;
@@ -23,6 +23,7 @@ const OF_RIGHTS: u64 = 0x9B05_688C_2B3E_6C1F;
 const OF_RELATIONS: u64 = 0x1F83_D9AB_FB41_BD6B;
 const OF_IDS: u64 = 0x5BE0_CD19_137E_2179;
 const OF_BATCHES: u64 = 0x6A09_E667_F3BC_C909;
+const OF_PARENTS: u64 = 0x5B0D_3A6E_91C7_44F3;
 const OF_GATEWAYS: u64 = 0xCBBB_9D5D_C105_9ED8;
 const OF_OTHERS: u64 = 0x3C6E_F372_FE94_F82B;
 /// One in so many seeds has devices with offline profiles.
@@ -60,6 +61,11 @@ const BARE_SEEDS: usize = 8;
 const BARE_AND_SWEPT: usize = 4;
 /// What nobody can tell there: that a database took the place of another, and that an answer was for somebody else.
 const UNTOLD_WHERE_BARE: [Fault; 2] = [Fault::Restored, Fault::OtherUser];
+/// In one of so many seeds contacts come to hang on other accounts, with one of so many edits of them; with one of so many of these
+/// on none.
+const HANGING_SEEDS: usize = 3;
+const EDITS_BETWEEN_PARENTS: usize = 2;
+const HANGING_ON_NONE: usize = 5;
 /// In one of so many seeds devices send few changes at once, at most so many, so that what waits takes several batches.
 const SEEDS_OF_FEW: usize = 6;
 const FEW: usize = 3;
@@ -88,6 +94,8 @@ pub(super) struct Choices {
     /// Whether the server gives ids.
     pub(super) gives: Option<Gives>,
     relates: bool,
+    /// Whence it is known what contacts hang on, where that changes.
+    parents: Option<Dice>,
     profiled: bool,
     profiles_change: bool,
     /// How many changes go to the server at once.
@@ -119,6 +127,7 @@ impl Choices {
             ids: Dice::new(0),
             gives: None,
             relates: false,
+            parents: None,
             profiled: false,
             profiles_change: false,
             batch_size: BATCH_REQUESTS,
@@ -160,6 +169,7 @@ impl Choices {
             ids,
             gives,
             relates,
+            parents: Some(Dice::new(seed ^ OF_PARENTS)).filter(|dice| dice.once_in(HANGING_SEEDS)),
             profiled,
             profiles_change,
             batch_size: batch_size(&Dice::new(seed ^ OF_BATCHES)),
@@ -202,6 +212,15 @@ impl Choices {
     /// Whether a new account has a number, and if it has, which of these rows somebody else gives it to at the same time.
     pub(super) fn number(&self, rows: &[Uuid]) -> Option<Option<Uuid>> {
         self.merges.then(|| self.others.pick(rows).copied().filter(|_| !self.others.once_in(4)))
+    }
+
+    /// Which of these a contact is to hang on from now on, if an edit says so.
+    pub(super) fn new_parent(&self, accounts: &[Uuid]) -> Option<Uuid> {
+        let dice = self.parents.as_ref().filter(|dice| dice.once_in(EDITS_BETWEEN_PARENTS))?;
+        match dice.once_in(HANGING_ON_NONE) {
+            true => Some(NOTHING),
+            false => dice.pick(accounts).copied(),
+        }
     }
 
     /// Whether it is switched now who gives ids.

@@ -1,7 +1,7 @@
 //! What users decide of conflicts: of those that were left to them, and now and then of those that a rule decided.
 
 use super::{Done, World};
-use crate::account::{text_of, Decision, Deed, Said, CHOICE, COLUMNS, MEMOS, WATCHED};
+use crate::account::{text_of, Decision, Deed, Said, CHOICE, COLUMNS, MEMOS, NOTHING, PARENT, WATCHED};
 use crate::device::What;
 use crate::faults::Fault;
 use crate::tale::tell;
@@ -11,8 +11,6 @@ use std::collections::BTreeSet;
 
 /// Decisions of one user when the faults are over, at most.
 const LAST_DECISIONS_MAX: usize = 6;
-/// What a contact hangs on.
-const PARENT: &str = "parentcustomerid";
 
 /// A decision that a user asked for.
 #[derive(Debug, Clone)]
@@ -70,6 +68,7 @@ impl World {
         let deed = self.meant_by(at, conflict, take);
         if let Some(deed) = &deed {
             let columns = deed.values().iter().map(|(column, _)| *column);
+            let columns = columns.chain(deed.parent().map(|_| PARENT));
             self.crm.traffic.borrow_mut().writes(at, deed.row(), columns);
             self.crm.traffic.borrow_mut().plans(at, std::slice::from_ref(deed));
         }
@@ -125,9 +124,13 @@ impl World {
         let row: Uuid = conflict["row"].as_str()?.parse().ok()?;
         let row = self.merged.row(at, row);
         match conflict["kind"].as_str()? {
+            "field" if conflict["field"] == PARENT => {
+                let parent = Some(parent_in(&conflict[take]));
+                Some(Deed::Edit { row, values: Vec::new(), parent })
+            }
             "field" => {
                 let column = column_of(conflict["field"].as_str()?)?;
-                Some(Deed::Edit { row, values: vec![(column, text_of(&conflict[take])?)] })
+                Some(Deed::Edit { row, values: vec![(column, text_of(&conflict[take])?)], parent: None })
             }
             "deleted-here" => Some(Deed::Delete { row }),
             _ => None,
@@ -177,9 +180,15 @@ fn column_of(name: &str) -> Option<&'static str> {
     names.into_iter().chain(COLUMNS).chain(MEMOS).chain([CHOICE]).find(|column| *column == name)
 }
 
+/// What a row hangs on by a value of the lookup.
+fn parent_in(value: &Json) -> Uuid {
+    value["id"].as_str().and_then(|id| id.parse().ok()).unwrap_or(NOTHING)
+}
+
 fn is_about_what_is_watched(conflict: &Json) -> bool {
     let side = |side: &str| text_of(&conflict[side]).is_some();
     match conflict["field"].as_str() {
+        Some(PARENT) => true,
         Some(field) => column_of(field).is_some() && side("local") && side("server"),
         None => true,
     }

@@ -139,12 +139,11 @@ fn refused(device: &Device) -> Option<(String, Uuid)> {
 impl Deed {
     /// The same with the rows that its ids mean at a device.
     pub(super) fn meant(self, merged: &Merged, device: usize) -> Deed {
-        let row = merged.row(device, self.row());
+        let meant = |id| merged.row(device, id);
+        let row = meant(self.row());
         match self {
-            Deed::Create { values, parent, .. } => {
-                Deed::Create { row, values, parent: parent.map(|parent| merged.row(device, parent)) }
-            }
-            Deed::Edit { values, .. } => Deed::Edit { row, values },
+            Deed::Create { values, parent, .. } => Deed::Create { row, values, parent: parent.map(meant) },
+            Deed::Edit { values, parent, .. } => Deed::Edit { row, values, parent: parent.map(meant) },
             Deed::Delete { .. } => Deed::Delete { row },
         }
     }

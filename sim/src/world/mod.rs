@@ -14,7 +14,9 @@ mod settle;
 mod shown;
 mod users;
 
-use crate::account::{is_about, text_of, Account, Deed, Said, Seen, Snapshot, CHOICE, COLUMNS, WATCHED};
+use crate::account::{
+    is_about, text_of, Account, Deed, Said, Seen, Snapshot, CHOICE, COLUMNS, PARENT, PARENT_ID, WATCHED,
+};
 use crate::clock::Clock;
 use crate::device::{Device, What, SETS};
 use crate::dice::Dice;
@@ -309,6 +311,7 @@ impl World {
         let deeds: Vec<Deed> = asked.iter().map(meant).collect();
         for deed in &deeds {
             let columns = deed.values().iter().map(|(column, _)| *column);
+            let columns = columns.chain(deed.parent().map(|_| PARENT));
             self.crm.traffic.borrow_mut().writes(at, deed.row(), columns);
         }
         self.clocks.stamps(at);
@@ -415,10 +418,14 @@ impl World {
             let mut columns = if set == "accounts" { vec![name] } else { COLUMNS.to_vec() };
             columns.extend((set == "contacts" && self.premises.memo).then_some(self.premises.memo_name()));
             columns.extend((set == "contacts" && self.premises.options > 0).then_some(CHOICE));
+            columns.extend((set == "contacts").then_some(PARENT_ID));
             let list = self.list("admin", &format!("{set}?$select={key},{}", columns.join(",")))?;
             for row in list["value"].as_array().into_iter().flatten() {
                 let id = row[key].as_str().and_then(|id| id.parse().ok()).unwrap_or_default();
-                let text = |column: &&str| Some(((*column).to_owned(), text_of(&row[*column])?));
+                let text = |column: &&str| {
+                    let text = text_of(&row[*column]).or((*column == PARENT_ID).then(String::new))?;
+                    Some(((*column).to_owned(), text))
+                };
                 rows.insert(id, columns.iter().filter_map(text).collect());
             }
         }

@@ -123,10 +123,10 @@ impl World {
             self.end_of_giving(at, &waiting);
             let device = &self.devices[at];
             let told = testimony(device).ok_or("a device does not tell its journal")?;
-            outcome.changes += self.account.settle(at, &told, &|row| self.shows(device, row))? as u64;
-            let log = device.read("/flette/conflicts").ok_or("a device does not tell its conflicts")?;
             tell(|| format!("in the end device {at} holds {}", told.export));
             tell(|| format!("device {at} went through {}", device.read("/flette/trace").unwrap_or_default()));
+            outcome.changes += self.account.settle(at, &told, &|row| self.shows(device, row))? as u64;
+            let log = device.read("/flette/conflicts").ok_or("a device does not tell its conflicts")?;
             self.account.judge(at, &log, &device.profiles)?;
             self.account.are_conflicts(at, &log, &device.profiles)?;
             if !self.evicted.contains(&at) {

@@ -1,7 +1,7 @@
 //! What a device shows its user under its profile, against what the server shows him.
 
 use super::{Done, World, FURTHER_USERS, USERS};
-use crate::account::{text_of, Deed, Seen, Testimony, CHOICE, COLUMNS, MEMOS, WATCHED};
+use crate::account::{text_of, Deed, Seen, Testimony, CHOICE, COLUMNS, MEMOS, NOTHING, PARENT_ID, WATCHED};
 use crate::device::{Device, SETS, TABLES};
 use crate::faults::Fault;
 use crate::net::ROOT;
@@ -9,9 +9,18 @@ use crate::tale::tell;
 use flette::model::RowsOf;
 use flette_odata::{Request, Uuid};
 use flette_server::people::user_id;
-use serde_json::{json, Value as Json};
+use serde_json::{json, Map, Value as Json};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Tells a version.
+const ETAG: &str = "@odata.etag";
+/// What follows from edits of columns with such names.
+const FOLLOWING: [(&str, &str); 4] = [
+    ("", "modifiedon"),
+    ("", "_modifiedby_value"),
+    ("lastname", "fullname"),
+    ("address1_", "address1_composite"),
+];
 /// Rows by id.
 type Rows = BTreeMap<String, Json>;
 
@@ -21,21 +30,20 @@ pub(super) fn table_of(set: &str) -> &'static str {
 }
 
 impl World {
-    /// Convergence: a device shows what the server shows its user of what its profile takes offline, but for rows that wait
-    /// for a human. A deletion that waits hides what hangs on its row, too.
+    /// Convergence: a device shows what the server shows its user of what its profile takes offline. Of rows that wait for a human
+    /// that holds for what is not edited, where both sides show them. A deletion that waits hides what hangs on its row, too.
     pub(super) fn agrees(&self, device: &Device, told: &Testimony) -> Done {
         let (waiting, mut lists) = (told.waiting(), Vec::new());
         for (set, key, _) in WATCHED {
-            let (mut here, mut there) = self.both(device, set, key)?;
+            let (here, there) = self.both(device, set, key)?;
             self.is_not_denied(device, (set, key), &here, told)?;
-            here.retain(|id, _| !waiting.contains(id));
-            there.retain(|id, _| !waiting.contains(id));
             lists.push((here, there));
         }
         let hidden = hanging_on(told.deleted(), lists.iter().flat_map(|(_, there)| there));
         for (here, there) in &lists {
             let gone = |id: &str| hidden.contains(id) && !here.contains_key(id);
-            for id in here.keys().chain(there.keys()).filter(|id| !gone(id)) {
+            waiting_rows_agree(device, told, (here, there), &gone)?;
+            for id in here.keys().chain(there.keys()).filter(|id| !gone(id) && !waiting.contains(*id)) {
                 if let Some(difference) = difference(here.get(id), there.get(id)) {
                     return Err(format!("convergence: {id} on device {}: {difference}", device.at));
                 }
@@ -142,7 +150,7 @@ impl World {
     /// I-14: what was acknowledged is to be seen at once.
     pub(super) fn read_back(&self, at: usize, deed: &Deed) -> Done {
         let (row, values) = match deed {
-            Deed::Create { row, values, .. } | Deed::Edit { row, values } => (row, values.as_slice()),
+            Deed::Create { row, values, .. } | Deed::Edit { row, values, .. } => (row, values.as_slice()),
             Deed::Delete { row } => (row, [].as_slice()),
         };
         let (path, shown) = self.place_to_read(at, row);
@@ -180,12 +188,23 @@ impl World {
         if matches!(deed, Deed::Delete { .. }) {
             return Err(format!("I-14: device {at} shows {row}, whose deletion it has acknowledged"));
         }
+        if let Some(on) = deed.parent().filter(|on| !self.shows_parent(at, (*row, *on), &seen)) {
+            return Err(format!("I-14: device {at} shows {} and not {on} above {row}", seen[PARENT_ID]));
+        }
         match values.into_iter().find(|(column, value)| !is_shown(column, value)) {
             Some((column, value)) => {
                 Err(format!("I-14: device {at} shows {} and not {value} in {column}", seen[*column]))
             }
             None => Ok(()),
         }
+    }
+
+    /// Whether what a device shows of a contact says what it hangs on, by whichever id, if it says anything of that.
+    fn shows_parent(&self, at: usize, (row, on): (Uuid, Uuid), seen: &Json) -> bool {
+        let Some(shown) = seen.get(PARENT_ID) else { return true };
+        let shown = shown.as_str().and_then(|id| id.parse().ok()).unwrap_or(NOTHING);
+        let meant = |id: Uuid| self.merged.row(at, id);
+        meant(shown) == meant(on) || self.account.hangs_elsewhere_later(at, row, on)
     }
 
     /// I-13: rows that nobody deletes are never missing, whatever is under way.
@@ -255,6 +274,53 @@ fn in_url(filter: &str) -> String {
 fn rows(list: &Json, key: &str) -> Rows {
     let all = list["value"].as_array().into_iter().flatten();
     all.map(|row| (row[key].as_str().unwrap_or_default().to_owned(), row.clone())).collect()
+}
+
+/// Of rows with edits that wait all that is not edited, and does not follow from what is; and they build upon what stands there.
+fn waiting_rows_agree(
+    device: &Device,
+    told: &Testimony,
+    (here, there): (&Rows, &Rows),
+    gone: &dyn Fn(&str) -> bool,
+) -> Done {
+    for (id, edited) in told.edited() {
+        let of = |rows: &Rows| rows.get(&id).and_then(Json::as_object).cloned();
+        let (here, there) = match (of(here), of(there)) {
+            (Some(here), Some(there)) => (here, there),
+            (None, Some(_)) if !gone(&id) => {
+                return Err(format!("convergence: {id} with edits that wait is not on device {}", device.at));
+            }
+            (None, _) | (_, None) => continue,
+        };
+        let follows = |name: &str| {
+            let is_from = |from: &str| edited.iter().any(|edited| edited.starts_with(from));
+            FOLLOWING.iter().any(|(from, follows)| name.starts_with(follows) && is_from(from))
+                || edited.iter().any(|edited| name.contains(edited))
+        };
+        let rest = |row: &Map<String, Json>| {
+            let kept = row.iter().filter(|(name, _)| !follows(name));
+            let built_upon = kept.map(|(name, value)| match name.as_str() {
+                ETAG => (name.clone(), version_in(value)),
+                _ => (name.clone(), value.clone()),
+            });
+            Json::Object(built_upon.collect())
+        };
+        if let Some(difference) = difference(Some(&rest(&here)), Some(&rest(&there))) {
+            return Err(format!(
+                "convergence: {id} on device {}, of which {edited:?} wait: {difference}",
+                device.at
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The version of the server's that an etag names: of a row with edits the one that they build upon.
+fn version_in(etag: &Json) -> Json {
+    let digits = etag
+        .as_str()
+        .and_then(|etag| etag.rsplit(|c: char| !c.is_ascii_digit()).find(|part| !part.is_empty()));
+    json!(digits)
 }
 
 /// Rows that a profile leaves out are kept as long as changes of them wait, and no longer.

@@ -2,7 +2,7 @@
 
 use super::merged::NUMBER;
 use super::{Done, World, USERS};
-use crate::account::{Deed, Sight, CHOICE, COLUMNS};
+use crate::account::{Deed, Sight, CHOICE, COLUMNS, NOTHING, PARENT};
 use crate::faults::Fault;
 use crate::net::ROOT;
 use crate::tale::tell;
@@ -40,7 +40,7 @@ impl World {
         let mut deeds: Vec<Deed> = Vec::new();
         for _ in 0..wanted {
             let mut deed = self.deed();
-            if let Deed::Create { parent, .. } = &mut deed {
+            if let Deed::Create { parent, .. } | Deed::Edit { parent, .. } = &mut deed {
                 // An app points to what it was told the id of, or makes along with this.
                 let makes = |row: &Uuid| deeds.iter().any(|other| other.row() == *row);
                 *parent = parent.filter(|parent| !self.is_unnamed(parent) || makes(parent));
@@ -93,7 +93,9 @@ impl World {
                 Deed::Create { row: id, values: vec![("lastname", self.value())], parent }
             }
             2 if !self.lasting.contains(&row) => Deed::Delete { row },
-            _ if self.accounts.contains(&row) => Deed::Edit { row, values: vec![("name", self.value())] },
+            _ if self.accounts.contains(&row) => {
+                Deed::Edit { row, values: vec![("name", self.value())], parent: None }
+            }
             _ => {
                 let mut values = Vec::new();
                 for column in COLUMNS {
@@ -110,7 +112,7 @@ impl World {
                 if values.is_empty() {
                     values.push((COLUMNS[1], self.value()));
                 }
-                Deed::Edit { row, values }
+                Deed::Edit { row, values, parent: self.new_parent(&row) }
             }
         }
     }
@@ -136,19 +138,36 @@ impl World {
                     return (Method::Post, "accounts".to_owned(), Json::Object(body));
                 }
                 body.extend(id.map(|id| ("contactid".to_owned(), id)));
-                if let Some(parent) = parent {
-                    // Of a row that is made along with this one, and has no id yet, the number of its request.
-                    let mut along = set.iter().zip(1..).filter(|(other, _)| other.row() == *parent);
-                    let number = along.next().filter(|_| self.is_unnamed(parent)).map(|(_, number)| number);
-                    let to =
-                        number.map_or(format!("/accounts({parent})"), |number: usize| format!("${number}"));
-                    body.insert("parentcustomerid_account@odata.bind".to_owned(), json!(to));
-                }
+                body.extend(parent.map(|parent| self.bound_to(&parent, set)));
                 (Method::Post, "contacts".to_owned(), Json::Object(body))
             }
-            Deed::Edit { row, values } => (Method::Patch, self.place(row), Json::Object(body(values))),
+            Deed::Edit { row, values, parent } => {
+                let mut body = body(values);
+                body.extend(parent.map(|parent| self.bound_to(&parent, set)));
+                (Method::Patch, self.place(row), Json::Object(body))
+            }
             Deed::Delete { row } => (Method::Delete, self.place(row), Json::Null),
         }
+    }
+
+    /// How a row is bound to the account that it hangs on: to one that is made along with it, and has no id yet, by the number of
+    /// its request.
+    fn bound_to(&self, parent: &Uuid, set: &[Deed]) -> (String, Json) {
+        let name = format!("{PARENT}_account@odata.bind");
+        let mut along = set.iter().zip(1..).filter(|(other, _)| other.row() == *parent);
+        match along.next().filter(|_| self.is_unnamed(parent)) {
+            _ if *parent == NOTHING => (name, Json::Null),
+            Some((_, number)) => (name, json!(format!("${number}"))),
+            None => (name, json!(format!("/accounts({parent})"))),
+        }
+    }
+
+    /// What a contact is to hang on from now on, where an edit says so: what nobody deletes hangs on what nobody deletes.
+    fn new_parent(&self, row: &Uuid) -> Option<Uuid> {
+        let lasts = self.lasting.contains(row);
+        let may_be = |account: &&Uuid| !lasts || self.lasting.contains(*account);
+        let accounts: Vec<Uuid> = self.accounts.iter().filter(may_be).copied().collect();
+        self.choices.new_parent(&accounts)
     }
 
     pub(super) fn change_online(&mut self) -> Done {
@@ -175,7 +194,7 @@ impl World {
         let owner = self.dice.pick(&USERS).copied().unwrap_or("admin");
         tell(|| format!("online: {row} is assigned to {owner}"));
         let body = json!({"ownerid@odata.bind": format!("/systemusers({})", user_id(owner))});
-        let (_, path, _) = self.request(&Deed::Edit { row, values: Vec::new() }, &[]);
+        let (_, path, _) = self.request(&Deed::Edit { row, values: Vec::new(), parent: None }, &[]);
         if self.online(Method::Patch, &path, body)? {
             self.account.regains(Sight::Row(row));
         }
