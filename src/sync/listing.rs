@@ -201,7 +201,7 @@ async fn finish<S: Store, T: Transport>(
         report.conflicts += sums.conflicts;
         report.merged += sums.merged;
     });
-    outside::read(run, sums.outside).await?;
+    outside::read(run, table, sums.outside).await?;
     Ok(true)
 }
 

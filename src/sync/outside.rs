@@ -13,6 +13,8 @@ use crate::platform::Transport;
 use crate::replica::{Draft, MirrorTable, SegmentBuilder, Target};
 use crate::store::{Durability, Store};
 use flette_odata::edm::Table;
+use flette_odata::ordered;
+use uuid::Uuid;
 
 /// Keeps a row with entries that the feed took away, at the version that they build upon: if it still stands at that one,
 /// they are asked for as they were asked for before.
@@ -88,18 +90,22 @@ pub(super) fn retain_told(draft: &mut Draft, table: &str) {
     draft.set_cursor(table, cursor);
 }
 
-/// Reads rows that the feed took away, to find out what became of them.
+/// Reads rows of a table that the feed took away, to find out what became of them. Those of which nothing waits any more then go.
 ///
 /// # Errors
 /// Why the round ends. What was not read then is read before it is sent.
 pub(super) async fn read<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
+    table: &Table,
     keys: Vec<Key>,
 ) -> std::result::Result<(), Stop> {
-    match keys.is_empty() {
-        true => Ok(()),
-        false => resolve(run, &mut Pass::default(), keys.into_iter().map(Unclear::from).collect()).await,
+    if keys.is_empty() {
+        return Ok(());
     }
+    let since = run.progress.moment();
+    let ids = ordered::set(keys.iter().map(|key| key.id));
+    resolve(run, &mut Pass::default(), keys.into_iter().map(Unclear::from).collect()).await?;
+    release_among(run, table, since, |id| ids.contains(&id)).await
 }
 
 /// Rows outside of the filter of which nothing waits any more go, in one step; all of them stay until the next pull where a
@@ -111,6 +117,15 @@ pub(super) async fn release<S: Store, T: Transport>(
     run: &Run<'_, S, T>,
     table: &Table,
     since: u64,
+) -> std::result::Result<(), Stop> {
+    release_among(run, table, since, |_| true).await
+}
+
+async fn release_among<S: Store, T: Transport>(
+    run: &Run<'_, S, T>,
+    table: &Table,
+    since: u64,
+    is_among: impl Fn(Uuid) -> bool,
 ) -> std::result::Result<(), Stop> {
     let name = table.logical_name.as_str();
     let any = run.replica.state().tables.get(name).is_some_and(|table| !table.cursor.outside.is_empty());
@@ -125,7 +140,7 @@ pub(super) async fn release<S: Store, T: Transport>(
         let mut cursor = draft.cursor(name);
         let (waits, settled): (Vec<_>, Vec<_>) = cursor.outside.iter().copied().partition(|id| {
             let key = Key::new(name, *id);
-            !draft.entries_of(&key).is_empty() || !draft.held_by(&key).is_empty()
+            !is_among(*id) || !draft.entries_of(&key).is_empty() || !draft.held_by(&key).is_empty()
         });
         if settled.is_empty() {
             return Ok(());

@@ -79,7 +79,7 @@ pub(super) async fn pages<S: Store, T: Transport>(
         let (asked_ahead, taken) = join(next, this).await;
         let mut taken = taken?;
         if let Taken::Over(committed) = &mut taken {
-            outside::read(run, std::mem::take(&mut committed.outside)).await?;
+            outside::read(run, table, std::mem::take(&mut committed.outside)).await?;
         }
         run.replica.rest();
         let reply = match taken {

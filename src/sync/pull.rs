@@ -425,7 +425,7 @@ async fn swap<S: Store, T: Transport>(
         report.conflicts += conflicts;
         report.merged += merges;
     });
-    outside::read(run, outside).await?;
+    outside::read(run, table, outside).await?;
     Ok(true)
 }
 

@@ -166,6 +166,22 @@ fn a_narrower_profile_takes_rows_away_at_once_and_leaves_those_that_wait() {
     assert!(device.replica.state().is_complete("contact"));
 }
 
+#[test]
+fn a_row_that_waits_and_is_gone_counts_as_outside_no_longer_than_it_takes_to_learn_that() {
+    let (server, online, _) = world(Kind::Open);
+    let waits = create(&online, "Waits", "Buyer");
+    let mut device = Device::synced(&server, "demo");
+    device.edit("contact", waits, &[("telephone1", text(&"9".repeat(200)))]);
+    assert_eq!(device.round().parked, 1);
+    online.delete("contacts", waits);
+    device.restart();
+    device.set_profile(SALES);
+    // Read anew under the filter, it is not told; read by its id, it is gone. No further pull is needed to tell that nothing waits.
+    assert!(device.round().ok);
+    assert_eq!((has(&device, waits), device.entries().len(), device.conflicts().len()), (false, 0, 1));
+    assert_eq!(outside(&device), 0);
+}
+
 /// An edit of the row in sales whose first sending was lost on the way.
 fn edited_once(server: &Server, inside: Uuid) -> Device {
     let device = Device::with_profile(server, "demo", SALES);
