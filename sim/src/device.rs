@@ -23,6 +23,8 @@ pub const SETS: [&str; 4] = ["businessunits", "systemusers", "accounts", "contac
 const PAGE_ROWS: u32 = 3;
 /// Changes that go to the server at once, as many as there may be.
 pub const BATCH_REQUESTS: u32 = 100;
+/// Whence it is known which context is asked.
+const OF_CONTEXTS: u64 = 0x71B4_0C2D_9E5F_A863;
 /// How often a push gives way at most, each way, where little goes at once.
 const LAG_MAX: usize = 40;
 
@@ -116,6 +118,10 @@ pub struct Device {
     pub profiles: Profiles,
     batch_size: u32,
     engine: Rc<Engine<Desk>>,
+    /// The context beside which another one was opened, as long as it lives.
+    first: Option<Rc<Engine<Desk>>>,
+    /// Whence it is known which of two contexts is asked, where the first one is asked at all.
+    contexts: Option<Dice>,
     disk: Disk,
     identity: Identity,
     crm: Rc<Crm>,
@@ -137,6 +143,8 @@ pub struct Begun {
     pub profile: Profile,
     /// How many changes go to the server at once.
     pub batch_size: u32,
+    /// Whether of two contexts on its disk both are asked, and not only the second one.
+    pub asks_both: bool,
 }
 
 /// What devices share.
@@ -177,6 +185,7 @@ impl Device {
         let engine = open(desk, identity, begun.profile.clone(), begun.batch_size)?;
         let (user, doing, profiles) = (identity.user, Vec::new(), Profiles::new(begun.profile));
         let batch_size = begun.batch_size;
+        let contexts = begun.asks_both.then(|| Dice::new(begun.seed ^ OF_CONTEXTS));
         Some(Device {
             at,
             user,
@@ -186,6 +195,8 @@ impl Device {
             profiles,
             batch_size,
             engine,
+            first: None,
+            contexts,
             disk,
             identity,
             crm,
@@ -200,6 +211,7 @@ impl Device {
     /// Kills everything that runs, and starts again on what the disk holds. `None` when that fails.
     pub fn restart(&mut self) -> Option<()> {
         self.doing.clear();
+        self.first = None;
         self.locks.borrow_mut().clear();
         self.disk = self.disk.reopened();
         self.engine = open(self.desk(), self.identity, self.profiles.now(), self.batch_size)?;
@@ -246,7 +258,8 @@ impl Device {
     /// Opens a second context beside the first, on the same disk, and lets the first go on with what it does.
     pub fn second_context(&mut self) -> Option<()> {
         self.disk.close_for(0);
-        self.engine = open(self.desk(), self.identity, self.profiles.now(), self.batch_size)?;
+        let second = open(self.desk(), self.identity, self.profiles.now(), self.batch_size)?;
+        self.first = Some(std::mem::replace(&mut self.engine, second));
         Some(())
     }
 
@@ -270,9 +283,16 @@ impl Device {
         }
     }
 
+    /// The context that is asked next.
+    fn context(&self) -> Rc<Engine<Desk>> {
+        let first =
+            self.first.as_ref().filter(|_| self.contexts.as_ref().is_some_and(|dice| dice.once_in(2)));
+        first.unwrap_or(&self.engine).clone()
+    }
+
     /// Begins a request at the front door.
     pub fn begin(&mut self, what: What, request: Request) {
-        let engine = self.engine.clone();
+        let engine = self.context();
         self.doing.push(Doing { what, task: Box::pin(async move { engine.handle(request).await }) });
     }
 

@@ -174,6 +174,7 @@ impl World {
                 platter: Platter::default(),
                 profile: Profile::default(),
                 batch_size: self.choices.batch_size,
+                asks_both: false,
             };
             let device = Device::new(at, identity, &around, begun).ok_or("no engine")?;
             let whole = |device: &Device| {
@@ -289,6 +290,7 @@ impl World {
                 platter: platter.clone(),
                 profile,
                 batch_size: world.choices.batch_size,
+                asks_both: world.choices.asks_both,
             };
             let device = Device::new(at, *identity, &around, begun).ok_or("no engine")?;
             world.account.insists(at, device.profiles.insists_on());

@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 
 /// Whence the dice are: those of profiles, of what the server offers, of what users decide, of what
 /// happens to rights and receipts, of relationships and views in profiles, of who gives ids, of how much goes at once, of what
-/// contacts hang on, of what gateways pass on, and of everything else.
+/// contacts hang on, of contexts, of what gateways pass on, and of everything else.
 const OF_PROFILES: u64 = 0x2545_F491_4F6C_DD1D;
 const OF_OFFERS: u64 = 0x9E6C_63D0_876A_3F6B;
 const OF_DECISIONS: u64 = 0x510E_527F_ADE6_82D1;
@@ -24,6 +24,7 @@ const OF_RELATIONS: u64 = 0x1F83_D9AB_FB41_BD6B;
 const OF_IDS: u64 = 0x5BE0_CD19_137E_2179;
 const OF_BATCHES: u64 = 0x6A09_E667_F3BC_C909;
 const OF_PARENTS: u64 = 0x5B0D_3A6E_91C7_44F3;
+const OF_CONTEXTS: u64 = 0x1D3C_88F0_6B52_E7A9;
 const OF_GATEWAYS: u64 = 0xCBBB_9D5D_C105_9ED8;
 const OF_OTHERS: u64 = 0x3C6E_F372_FE94_F82B;
 /// One in so many seeds has devices with offline profiles.
@@ -53,6 +54,8 @@ const GIVING_SEEDS: usize = 10;
 const GIVING_LATER: usize = 4;
 const GIVING_NOW_AND_THEN: usize = 2;
 const STEPS_BETWEEN_SWITCHES: usize = 40;
+/// In one of so many seeds both of two contexts on a disk are asked.
+const SEEDS_OF_BOTH: usize = 3;
 /// In one of so many seeds gateways give up on writes that they have passed on.
 const GIVING_UP_SEEDS: usize = 4;
 /// In one of so many seeds the server has nothing that goes beyond Dataverse: no receipts, no field stamps, no lineage.
@@ -100,6 +103,8 @@ pub(super) struct Choices {
     profiles_change: bool,
     /// How many changes go to the server at once.
     pub(super) batch_size: u32,
+    /// Whether both of two contexts on a disk are asked.
+    pub(super) asks_both: bool,
     /// What the server offers.
     pub(super) offer: Offer,
     /// How many devices there are, where they are more than two or three.
@@ -131,6 +136,7 @@ impl Choices {
             profiled: false,
             profiles_change: false,
             batch_size: BATCH_REQUESTS,
+            asks_both: false,
             offer: Offer::default(),
             crowd: None,
             renames: false,
@@ -173,6 +179,7 @@ impl Choices {
             profiled,
             profiles_change,
             batch_size: batch_size(&Dice::new(seed ^ OF_BATCHES)),
+            asks_both: Dice::new(seed ^ OF_CONTEXTS).once_in(SEEDS_OF_BOTH),
             offer,
             crowd,
             renames,
