@@ -144,6 +144,9 @@ fn accepted(
                 policy.carry(&key.table, (row, known.as_ref()), &|name, _| says(&request.change, name));
                 if !outside::is_told(draft, key, &etag) {
                     outside::until_told(draft, key);
+                    if ready.is_create() {
+                        outside::until_told_of_others(draft, key, &row);
+                    }
                 }
                 let is_there = !is_gone_since(ready, reads);
                 sums.told.extend(is_there.then(|| (key.clone(), etag.clone())));

@@ -8,13 +8,16 @@ use super::push::Pass;
 use super::step::{Run, Stop, Told};
 use super::unclear::{resolve, Unclear};
 use crate::error::{Error, Result};
-use crate::model::{ETag, Key};
+use crate::model::{ETag, Key, Row, Value};
 use crate::platform::Transport;
 use crate::replica::{Draft, MirrorTable, SegmentBuilder, Target};
 use crate::store::{Durability, Store};
 use flette_odata::edm::Table;
 use flette_odata::ordered;
 use uuid::Uuid;
+
+/// Says whose a row is.
+const OWNER: &str = "ownerid";
 
 /// Keeps a row with entries that the feed took away, at the version that they build upon: if it still stands at that one,
 /// they are asked for as they were asked for before.
@@ -49,6 +52,15 @@ pub(super) fn until_told_of_new(draft: &mut Draft, key: &Key) {
     let mut cursor = draft.cursor(&key.table);
     if cursor.delta_link.is_some() && cursor.outside.insert(key.id) {
         draft.set_cursor(&key.table, cursor);
+    }
+}
+
+/// The same of a row that was made here, or was read by its id, if it is somebody else's: of the user's own the feed tells whatever
+/// becomes of them.
+pub(super) fn until_told_of_others(draft: &mut Draft, key: &Key, row: &Row) {
+    let user = draft.state().record.user;
+    if matches!(row.get(OWNER), Some(Value::Lookup(owner)) if owner.id != user) {
+        until_told_of_new(draft, key);
     }
 }
 

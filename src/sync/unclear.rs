@@ -229,10 +229,14 @@ fn learn(
             Outcome::Resolve(_) | Outcome::Retry(_) | Outcome::Hold(_) => {}
         }
     }
-    let new: Vec<Key> =
-        told.iter().filter(|told| outside::is_unheard_of(draft, told)).map(|told| told.0.clone()).collect();
+    let unheard_of: Vec<&Told> = told.iter().filter(|told| outside::is_unheard_of(draft, told)).collect();
     mirror(draft, &told)?;
-    new.iter().for_each(|key| outside::until_told(draft, key));
+    for (key, news) in unheard_of {
+        outside::until_told(draft, key);
+        if let Some((News::Row(row), _)) = news {
+            outside::until_told_of_others(draft, key, row);
+        }
+    }
     Ok(sums)
 }
 

@@ -3,7 +3,7 @@
 
 use crate::schema::{add_column, retype_column};
 use crate::station::Station;
-use crate::support::{Fault, Server, Wire, TABLES};
+use crate::support::{link, text, Device, Fault, Server, Wire, TABLES};
 use flette_odata::{Method, Request, Uuid};
 use serde_json::Value;
 use std::cell::Cell;
@@ -196,6 +196,45 @@ fn a_row_that_was_written_past_the_replica_goes_where_it_went_out_of_sight_befor
         station.sync();
         let found = station.alone(&format!("accounts({row})?$select=name")).status;
         assert_eq!(found, if stays { 200 } else { 404 }, "stays in the team: {stays}");
+    }
+}
+
+/// The same of a row that was made here in the name of a team, and of one that was made in the user's own, of which the feed tells.
+#[test]
+fn a_row_that_was_made_for_others_goes_where_it_went_out_of_sight_before_a_page_told_of_it() {
+    for (for_team, stays) in [(true, true), (true, false), (false, false)] {
+        let server = Server::start();
+        let (online, reader) = (server.user("admin"), server.user("anna"));
+        let id = |of: &Wire, what: &str| of.json("WhoAmI")[what].as_str().unwrap().to_owned();
+        let (me, root, admin) = (id(&reader, "UserId"), id(&online, "BusinessUnitId"), id(&online, "UserId"));
+        let elsewhere =
+            format!(r#"{{"name":"Elsewhere","parentbusinessunitid@odata.bind":"/businessunits({root})"}}"#);
+        let (team, members) = partners(&online, &online.create("businessunits", &elsewhere).to_string());
+        let mut device = Device::new(&server, "anna");
+        device.config.tables.push("team".to_owned());
+        device.sync();
+        let member = format!(r#"{{"@odata.id":"{}systemusers({me})"}}"#, online.root());
+        assert_eq!(online.ask(Method::Post, &format!("{members}/$ref"), &member).status, 204);
+        let owner = if for_team { link("team", team) } else { link("systemuser", me.parse().unwrap()) };
+        let row = device.create("account", &[("name", text("Ours")), ("ownerid", owner)]);
+        // The answer arrives; what is pulled afterwards does not.
+        device.wire.fail(|request| {
+            (request.method == Method::Get && !request.url.ends_with("WhoAmI")).then_some(Fault::LoseRequest)
+        });
+        device.round();
+        device.wire.heal();
+        assert!(device.entries().is_empty() && device.row("account", row).is_some());
+        match (for_team, stays) {
+            (_, true) => {}
+            (true, false) => {
+                assert_eq!(online.ask(Method::Delete, &format!("{members}({me})/$ref"), "").status, 204);
+            }
+            (false, false) => {
+                online.patch("accounts", row, &format!(r#"{{"ownerid@odata.bind":"/systemusers({admin})"}}"#))
+            }
+        }
+        device.sync();
+        assert_eq!(device.row("account", row).is_some(), stays, "for a team: {for_team}, stays: {stays}");
     }
 }
 
