@@ -145,7 +145,7 @@ fn accepted(
                 if !outside::is_told(draft, key, &etag) {
                     outside::until_told(draft, key);
                     if ready.is_create() {
-                        outside::until_told_of_others(draft, key, &row);
+                        outside::until_told_of_others(draft, key, row);
                     }
                 }
                 let is_there = !is_gone_since(ready, reads);

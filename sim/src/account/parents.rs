@@ -3,7 +3,7 @@
 use super::testimony::has_won;
 use super::{Account, Deed, Record, Testimony};
 use flette_odata::Uuid;
-use serde_json::json;
+use serde_json::{json, Value as Json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The lookup by which a contact hangs on an account.
@@ -99,15 +99,15 @@ impl Testimony {
             let text = item.to_string();
             text.contains(&row)
                 && said.iter().any(|words| text.contains(words))
-                && !has_won(item, PARENT, |local| local.to_string() == on)
+                && !has_won(item, PARENT, |local| *local == on)
         })
     }
 }
 
 /// As exports write the value of the lookup.
-fn in_words(on: Uuid) -> String {
+fn in_words(on: Uuid) -> Json {
     match on == NOTHING {
-        true => "\"Null\"".to_owned(),
-        false => json!({"Lookup": {"id": on, "table": "account"}}).to_string(),
+        true => json!("Null"),
+        false => json!({"Lookup": {"id": on, "table": "account"}}),
     }
 }
