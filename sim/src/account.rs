@@ -2,6 +2,7 @@
 //! of how an engine works.
 
 mod decided;
+mod deletions;
 mod given;
 mod parents;
 mod testimony;
@@ -109,8 +110,9 @@ pub struct Record {
     /// When it was begun and when answered, in ticks of the account.
     begun: u64,
     ended: Option<u64>,
-    /// The true time when it was begun.
+    /// The true time when it was begun, and that when it was acknowledged, if the device knew it and stamped the change itself.
     at: i64,
+    until: Option<i64>,
 }
 
 /// See the module.
@@ -143,6 +145,8 @@ pub struct Account {
     by_rows: bool,
     /// When the server forgot its receipts last.
     receipts_forgotten: Option<u64>,
+    /// When people online deleted rows.
+    deleted_online: BTreeMap<Uuid, i64>,
     /// Columns that were dropped once.
     dropped: BTreeSet<String>,
     /// Whose deletion takes a row along.
@@ -175,7 +179,7 @@ impl Account {
                 self.parents.wants(deed.row(), parent);
             }
             let (said, begun) = (Said::Nothing, self.ticks);
-            self.records.push(Record { device, deed, said, set, seen, begun, ended: None, at });
+            self.records.push(Record { device, deed, said, set, seen, begun, ended: None, at, until: None });
         }
         first
     }
@@ -192,6 +196,7 @@ impl Account {
         self.ticks += 1;
         let record = self.records.get_mut(at)?;
         (record.said, record.ended) = (said, Some(self.ticks));
+        record.until = now.filter(|_| said == Said::Done);
         if let (Said::Done, Some(now)) = (said, now) {
             let from = record.at;
             self.times.extend(record.deed.values().iter().map(|(_, value)| (value.clone(), (from, now))));
@@ -241,6 +246,9 @@ impl Account {
         if let Some(parent) = deed.parent() {
             self.parents.wants(deed.row(), parent);
         }
+        if let Deed::Delete { row } = deed {
+            self.deleted_online.insert(*row, now);
+        }
         self.times.extend(deed.values().iter().map(|(_, value)| (value.clone(), (now, now))));
     }
 
@@ -274,7 +282,7 @@ impl Account {
                 Deed::Delete { .. } => Deed::Delete { row: there },
             };
             // What he wrote upon is another row, and he writes it now; and it is sent by itself.
-            (record.seen, record.set) = (None, None);
+            (record.seen, record.set, record.until) = (None, None, None);
             (record.begun, record.ended) = (self.ticks, record.ended.map(|_| self.ticks));
             for (_, value) in record.deed.values() {
                 match (self.times.get_mut(value), now) {

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 /// Times of writing that are less apart may be told in either order, milliseconds: what devices know of the time is as
 /// exact as their requests are fast.
-const APART_MILLIS: i64 = 500;
+pub(super) const APART_MILLIS: i64 = 500;
 
 impl Account {
     /// Whether of two conflicting values the right one won: by the rule that is set, else the one that was written later
@@ -331,7 +331,7 @@ impl Account {
         of_device.flat_map(|record| record.deed.values()).any(|(_, own)| own == value)
     }
 
-    fn was_restored(&self) -> bool {
+    pub(super) fn was_restored(&self) -> bool {
         !self.stood_before.is_empty()
     }
 }

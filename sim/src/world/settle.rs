@@ -118,6 +118,8 @@ impl World {
     fn reckon(mut self) -> Result<Outcome, String> {
         self.no_stamp_is_from_the_future()?;
         let mut outcome = Outcome::default();
+        let judged = self.account.deletions_were_later(|at| &self.devices[at].profiles)?;
+        tell(|| format!("{judged} rows went by deletions that may be judged"));
         for at in 0..self.devices.len() {
             let waiting = testimony(&self.devices[at]).map(|told| told.waiting()).unwrap_or_default();
             self.end_of_giving(at, &waiting);
