@@ -241,6 +241,16 @@ impl Account {
         self.insisting.extend(columns.map(|column| (device, column.to_owned())));
     }
 
+    /// When a device's user wrote anything is not known any more.
+    pub fn forgets_times(&mut self, device: usize) {
+        for record in self.records.iter_mut().filter(|record| record.device == device) {
+            record.until = None;
+            for (_, value) in record.deed.values() {
+                self.times.remove(value);
+            }
+        }
+    }
+
     /// Somebody online did something.
     pub fn online(&mut self, deed: &Deed, now: i64) {
         if let Some(parent) = deed.parent() {

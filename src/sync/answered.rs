@@ -10,7 +10,7 @@ use super::unclear::representation;
 use super::wave::Ready;
 use super::Policy;
 use crate::error::Result;
-use crate::journal::EntryState;
+use crate::journal::{Entry, EntryState};
 use crate::model::{planted, Bug, Change, ETag, Key, Seq, TraceEvent};
 use crate::remote::{Outcome, Reply, Resolve, RowAnswer, RowCall};
 use crate::replica::Draft;
@@ -41,6 +41,8 @@ pub(super) struct Sums {
     pub(super) unreadable: Vec<Key>,
     /// Done, but told by a version that is not here, or as it does not fit the schema known here: to be read.
     pub(super) unfounded: Vec<Key>,
+    /// Entries that were carried out, and of whose rows nothing was told that is of use here.
+    carried_out: Vec<Seq>,
     /// Rows with the versions at which they are here by that.
     pub(super) told: Vec<(Key, ETag)>,
 }
@@ -103,8 +105,18 @@ pub(super) fn take_over(
             | Outcome::Hold(_) => {}
         }
     }
+    unpark(draft, &sums.carried_out);
     mirror(draft, &told)?;
     Ok(sums)
+}
+
+/// What was carried out, and is still to be read, counts as sent until then, though it was parked by the refusal of another request that
+/// change sets bind it to: else it would be taken for what was never sent, and its values on the server for somebody else's.
+fn unpark(draft: &mut Draft, carried_out: &[Seq]) {
+    let parked = carried_out.iter().filter_map(|seq| draft.entry(*seq)).filter(Entry::is_parked);
+    for entry in parked.collect::<Vec<_>>() {
+        draft.put(Entry { state: EntryState::Sent, ..entry });
+    }
 }
 
 /// Settles the entries of a request that was carried out.
@@ -153,11 +165,14 @@ fn accepted(
                 tell(told, key.clone(), is_there.then_some((news, etag)));
                 sums.done += 1;
             }
-            Heard::Unfounded => sums.unfounded.push(key.clone()),
+            Heard::Unfounded => {
+                sums.unfounded.push(key.clone());
+                sums.carried_out.extend(&request.seqs);
+            }
             Heard::Nothing if planted(Bug::LoginPageIsSuccess) => {
                 request.seqs.iter().for_each(|seq| draft.remove(*seq));
             }
-            Heard::Nothing => {}
+            Heard::Nothing => sums.carried_out.extend(&request.seqs),
         }
     }
     if !held::settle(draft, ready, reads, (policy, told))? {

@@ -73,7 +73,11 @@ impl Account {
     /// Whether what the row of a change was to hang on came to stand, or what the same user wrote over it, or is told of.
     pub(super) fn parent_is_found(&self, record: &Record, told: &Testimony) -> bool {
         let row = record.deed.row();
-        let found = |on: Uuid| self.parents.stood(row, on) || told.tells_parent(row, on);
+        // What its device calls otherwise than the server.
+        let called =
+            |on: Uuid| self.ids.iter().filter(move |(_, ids)| ids.contains(&on)).map(|(local, _)| *local);
+        let traced = |on: Uuid| self.parents.stood(row, on) || told.tells_parent(row, on);
+        let found = |on: Uuid| traced(on) || called(on).any(traced);
         record.deed.parent().is_none()
             || self.later_of(record).filter_map(|later| later.deed.parent()).any(found)
     }

@@ -1,6 +1,6 @@
 //! What a device says of itself when the faults are over.
 
-use super::{text_of, Deed};
+use super::{text_of, Deed, PARENT};
 use flette_odata::Uuid;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,6 +115,18 @@ impl Testimony {
         }
         entries().filter(|entry| entry["kind"] != "update").for_each(|entry| drop(edited.remove(&id(entry))));
         edited
+    }
+
+    /// Rows that are to hang, by edits in the journal, on rows whose deletion is in it.
+    pub fn hung_on_deleted(&self) -> BTreeSet<String> {
+        let deleted = self.deleted();
+        let hangs = |field: &Json| {
+            let on = field["new"]["id"].as_str();
+            field["name"] == PARENT && on.is_some_and(|on| deleted.contains(on))
+        };
+        let entries = self.journal["entries"].as_array().into_iter().flatten();
+        let hung = entries.filter(|entry| entry["fields"].as_array().into_iter().flatten().any(hangs));
+        hung.filter_map(|entry| entry["id"].as_str()).map(str::to_owned).collect()
     }
 
     /// Rows whose deletion is in the journal.

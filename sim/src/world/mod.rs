@@ -377,6 +377,11 @@ impl World {
                 let skews = [0, HOUR, -HOUR, 24 * HOUR, -24 * HOUR, 87_600 * HOUR, -87_600 * HOUR, 1500];
                 self.faults.note(Fault::ClockJumped);
                 self.clocks.jumps(at);
+                if self.devices[at].in_round() {
+                    // A clock that is set back before the round sends anything: by it all that waits is yet to come, and gets the time of
+                    // the last answer.
+                    self.account.forgets_times(at);
+                }
                 if self.devices[at].is_changing() {
                     // What began before may be stamped only now.
                     self.clocks.stamps(at);

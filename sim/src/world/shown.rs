@@ -39,7 +39,8 @@ impl World {
             self.is_not_denied(device, (set, key), &here, told)?;
             lists.push((here, there));
         }
-        let hidden = hanging_on(told.deleted(), lists.iter().flat_map(|(_, there)| there));
+        let mut hidden = hanging_on(told.deleted(), lists.iter().flat_map(|(_, there)| there));
+        hidden.extend(told.hung_on_deleted());
         for (here, there) in &lists {
             let gone = |id: &str| hidden.contains(id) && !here.contains_key(id);
             waiting_rows_agree(device, told, (here, there), &gone)?;
