@@ -55,6 +55,8 @@ const KEY_TAKEN: &str = "0x80060892";
 
 /// The code of what cannot be sent since a table is not in the offline scope. The server knows no such code.
 const OUT_OF_SCOPE: &str = "OutOfScope";
+/// The code of what may have been carried out, and nobody can find out. The server knows no such code.
+const UNCLEAR: &str = "Unclear";
 
 impl Reason {
     /// No request can be made of an entry.
@@ -71,6 +73,16 @@ impl Reason {
     /// Whether it is a table that was missing here: one that comes into scope may be that.
     pub fn is_out_of_scope(&self) -> bool {
         self.status == 0 && self.code == OUT_OF_SCOPE
+    }
+
+    /// The same, since it may have been carried out before, and there is nothing to find that out by.
+    pub fn unclear(message: String) -> Reason {
+        Reason { code: UNCLEAR.to_owned(), ..Reason::unsendable(message) }
+    }
+
+    /// Whether it may have been carried out before: only a human sends that again.
+    pub fn is_unclear(&self) -> bool {
+        self.status == 0 && self.code == UNCLEAR
     }
 
     /// What kind of refusal it is: `duplicate`, `forbidden`, `missing`, `taken`, `too-large`, `unsendable` (no request

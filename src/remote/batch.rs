@@ -2,7 +2,7 @@
 
 mod blame;
 
-use self::blame::{blame_new_rows, doubt_deletions, spare_new_rows};
+use self::blame::{blame_new_rows, blame_rows_by_id, doubt_deletions, spare_new_rows};
 use super::{classify, link_body, row_url, About, Asked, Outcome, Remote, LOOKUP_ANNOTATION};
 use crate::model::{planted, Bug, ETag, Key, Millis, OpId};
 use crate::platform::Transport;
@@ -318,6 +318,7 @@ fn assign(groups: &[Group<'_>], answers: Vec<BatchAnswer>, now: Millis) -> Vec<V
             .unzip();
         if !alone {
             blame_new_rows(&mut row);
+            blame_rows_by_id(group, &mut row);
             spare_new_rows(group, &mut row);
         }
         // Its requests mean new rows by what stands in this very set: it is asked for again as a whole, or not at all.

@@ -203,11 +203,11 @@ impl<'a> Draft<'a> {
     }
 
     /// Journals edits of a row that is there; nothing when no value changes. What is parked of the row is corrected by them,
-    /// and sent again.
+    /// and sent again, unless it may have been carried out before.
     pub fn update(&mut self, key: &Key, edits: Vec<FieldEdit>) {
         let key = self.resolve(key);
         if self.amend(&key, edits) {
-            self.release(&key);
+            self.release(vec![key]);
         }
     }
 

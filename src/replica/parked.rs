@@ -29,7 +29,8 @@ impl Draft<'_> {
     pub fn retry(&mut self, op: OpId) -> Result<()> {
         let entry = self.entry_of(op)?;
         self.note(TraceEvent::Decided { op, decision: "retry" });
-        self.release(&entry.key);
+        let rows = self.bound(vec![entry.key]);
+        self.let_wait(&rows);
         Ok(())
     }
 
@@ -37,7 +38,7 @@ impl Draft<'_> {
     pub fn send_anew(&mut self, op: OpId) {
         if let Ok(entry) = self.entry_of(op) {
             self.renew(&entry.key);
-            self.release(&entry.key);
+            self.release(vec![entry.key]);
         }
     }
 
@@ -47,30 +48,43 @@ impl Draft<'_> {
         let missed =
             |entry: &&Entry| matches!(&entry.state, EntryState::Parked(reason) if reason.is_out_of_scope());
         let keys: BTreeSet<Key> = self.all_entries().filter(missed).map(|entry| entry.key.clone()).collect();
-        self.release_all(keys.into_iter().collect());
+        keys.into_iter().for_each(|key| self.release(vec![key]));
     }
 
-    /// Lets what is parked of a row wait again, with all rows of its change sets.
-    pub(super) fn release(&mut self, key: &Key) {
-        self.release_all(vec![key.clone()]);
+    /// Lets what is parked of rows wait again, with all rows of their change sets; nothing of it when any of that may have been
+    /// carried out before.
+    pub(super) fn release(&mut self, keys: Vec<Key>) {
+        let rows = self.bound(keys);
+        let unclear =
+            |entry: &Entry| matches!(&entry.state, EntryState::Parked(reason) if reason.is_unclear());
+        if !rows.iter().any(|key| self.entries_of(key).iter().any(unclear)) {
+            self.let_wait(&rows);
+        }
     }
 
-    fn release_all(&mut self, mut rows: Vec<Key>) {
-        let (mut done, mut sets) = (BTreeSet::new(), BTreeSet::new());
-        while let Some(key) = rows.pop() {
-            if !done.insert(key.clone()) {
-                continue;
-            }
-            for mut entry in self.entries_of(&key) {
-                // A set may have as many rows as there are: each is walked once.
-                let set = entry.change_set.filter(|set| sets.insert(*set));
-                rows.extend(set.into_iter().flat_map(|set| self.rows_of(set)));
-                if entry.is_parked() {
-                    entry.state = EntryState::Waiting;
-                    self.put(entry);
-                }
+    fn let_wait(&mut self, rows: &BTreeSet<Key>) {
+        for key in rows {
+            for entry in self.entries_of(key).into_iter().filter(Entry::is_parked) {
+                self.put(Entry { state: EntryState::Waiting, ..entry });
             }
         }
+    }
+
+    /// These rows, and all that change sets bind to them.
+    pub fn bound(&self, mut rows: Vec<Key>) -> BTreeSet<Key> {
+        let (mut bound, mut sets) = (BTreeSet::new(), BTreeSet::new());
+        while let Some(key) = rows.pop() {
+            if bound.contains(&key) {
+                continue;
+            }
+            // A set may have as many rows as there are: each is walked once.
+            let of_row: Vec<ChangeSetId> =
+                self.entries_of(&key).iter().filter_map(|entry| entry.change_set).collect();
+            let unseen = of_row.into_iter().filter(|set| sets.insert(*set));
+            rows.extend(unseen.flat_map(|set| self.rows_of(set)));
+            bound.insert(key);
+        }
+        bound
     }
 
     fn rows_of(&self, set: ChangeSetId) -> BTreeSet<Key> {
@@ -90,7 +104,12 @@ impl Draft<'_> {
     /// belong to a change set that the entry has no part in.
     pub(super) fn correct(&mut self, key: &Key, edits: &[FieldEdit]) -> bool {
         let entries = self.entries_of(key);
-        let Some(mut last) = entries.last().filter(|last| last.is_parked()).cloned() else { return false };
+        let Some(mut last) = entries.last().filter(|last| last.is_parked()).cloned() else {
+            if entries.first().is_some_and(Entry::is_parked) {
+                self.renew(key);
+            }
+            return false;
+        };
         if self.change_set.is_some() && self.change_set != last.change_set {
             self.renew(key);
             return false;
@@ -243,9 +262,7 @@ impl Draft<'_> {
         let sets: BTreeSet<ChangeSetId> = entries.iter().filter_map(|entry| entry.change_set).collect();
         self.update(&there, edits);
         // What was refused together with it goes again, as the set that it still is.
-        for key in sets.into_iter().flat_map(|set| self.rows_of(set)).collect::<BTreeSet<Key>>() {
-            self.release(&key);
-        }
+        self.release(sets.into_iter().flat_map(|set| self.rows_of(set)).collect());
         Ok(())
     }
 

@@ -151,5 +151,5 @@ pub(super) fn unknown_id() -> Reason {
     let message =
         "The server gives the row its id and did not answer: whether the row was made cannot be found out. \
                    Look for it before it is sent again.";
-    Reason::unsendable(message.to_owned())
+    Reason::unclear(message.to_owned())
 }

@@ -386,6 +386,78 @@ fn a_refused_set_goes_again_when_the_device_hears_that_ids_are_given() {
     assert_eq!(online.json(&format!("accounts({other})"))["telephone1"], "1");
 }
 
+/// Nobody can tell whether it was made: a further edit does not send it again, of whatever row of its change set. A human does.
+#[test]
+fn what_may_have_been_made_waits_for_a_human_though_it_is_edited() {
+    for arrives in [true, false] {
+        let server = Server::bare();
+        let (online, station) = world(&server, &["account"]);
+        let other = online.create("contacts", r#"{"lastname":"Other"}"#);
+        station.sync();
+        let edit = format!("PATCH contacts({other})");
+        change_set(&station, &[("POST accounts", r#"{"name":"Here"}"#), (&edit, r#"{"jobtitle":"1"}"#)]);
+        let rows = station.get("accounts?$select=name");
+        let here: Uuid = rows["value"][0]["accountid"].as_str().unwrap().parse().unwrap();
+        let lost = move || if arrives { Fault::LoseAnswer } else { Fault::LoseRequest };
+        station.wire.fail(move |request| is_add(request).then(lost));
+        station.post("/flette/sync", "");
+        station.wire.heal();
+        station.patch(&format!("accounts({here})"), r#"{"telephone1":"0"}"#);
+        station.sync();
+        let made = || ids(&online, "accounts", "name", "Here").len();
+        let parked = || waiting(&station).iter().filter(|(_, _, state)| state == "parked").count();
+        // The edit is known to have been carried out, or not.
+        let before = (usize::from(arrives), if arrives { 1 } else { 2 });
+        assert_eq!((made(), parked()), before);
+        for nth in ["1", "2"] {
+            station.patch(&format!("accounts({here})"), &format!(r#"{{"telephone2":"{nth}"}}"#));
+            station.patch(&format!("contacts({other})"), &format!(r#"{{"department":"{nth}"}}"#));
+            station.sync();
+            station.sync();
+            assert_eq!(made(), before.0, "after edit {nth}");
+            assert!(parked() >= before.1, "after edit {nth}");
+        }
+        let op = station.journal()[0]["op"].as_str().unwrap().to_owned();
+        station.post(&format!("/flette/journal/{op}/retry"), "");
+        station.sync();
+        assert_eq!(waiting(&station), NOTHING);
+        assert_eq!(made(), before.0 + 1, "as it was asked for");
+        let told = online.json(&format!("contacts({other})"));
+        assert_eq!((&told["jobtitle"], &told["department"]), (&"1".into(), &"2".into()));
+    }
+}
+
+/// A set that never arrived is sent by ids of ours once more, as it was: what the server gives ids to by now goes without, and the
+/// rest of the set with it.
+#[test]
+fn a_set_that_is_refused_for_an_id_of_ours_goes_again_as_a_whole() {
+    for bare in [false, true] {
+        let server = if bare { Server::bare() } else { Server::start() };
+        let online = server.user("admin");
+        let other = online.create("accounts", r#"{"name":"Other"}"#);
+        let station = Station::new(&server, "demo", &TABLES);
+        station.sync();
+        let edit = format!("PATCH accounts({other})");
+        let new = ("POST accounts", r#"{"name":"Made"}"#);
+        change_set(
+            &station,
+            &[new, ("POST contacts", r#"{"lastname":"Made"}"#), (&edit, r#"{"telephone1":"1"}"#)],
+        );
+        let pushed = |request: &Request| String::from_utf8_lossy(&request.body).contains("\"Made\"");
+        station.wire.fail(move |request| pushed(request).then_some(Fault::LoseRequest));
+        station.post("/flette/sync", "");
+        assign(&online, "contact", true);
+        // The device hears of it, and is not heard.
+        (0..2).for_each(|_| drop(station.post("/flette/sync", "")));
+        station.wire.heal();
+        (0..3).for_each(|_| drop(station.post("/flette/sync", "")));
+        assert_eq!(waiting(&station), NOTHING, "bare {bare}");
+        only(&online, "accounts", "name", "Made");
+        only(&online, "contacts", "lastname", "Made");
+        assert_eq!(online.json(&format!("accounts({other})"))["telephone1"], "1");
+    }
+}
+
 /// What was logged of a row before it had its id is about the same row.
 #[test]
 fn a_conflict_goes_with_its_row_when_that_gets_its_id() {

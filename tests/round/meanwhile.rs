@@ -2,6 +2,7 @@
 
 use crate::faults::is_push;
 use crate::support::{chance, edit, text, tick, Device, Fault, Server, Wire};
+use flette::journal::Entry;
 use flette::model::{Key, Millis};
 use flette::platform::{Transport, TransportError};
 use flette::replica::Replica;
@@ -55,6 +56,27 @@ fn edits_made_while_their_row_is_being_sent_are_neither_lost_nor_taken_for_sent(
     assert!(device.entries().is_empty());
     let row = server.user("admin").json(&format!("accounts({id})"));
     assert_eq!((row["name"].as_str(), row["telephone1"].as_str()), (Some("edit 3"), Some("edit 3")));
+}
+
+#[test]
+fn a_refused_row_that_was_edited_meanwhile_goes_again_as_another_request() {
+    let server = Server::start();
+    let device = Device::synced(&server, "demo");
+    server.user("admin").create("accounts", r#"{"name":"There","accountnumber":"7"}"#);
+    let id = device.create("account", &[("name", text("Here")), ("accountnumber", text("7"))]);
+    let busy =
+        Busy { wire: &device.wire, replica: &device.replica, id, now: device.now(), edits: Cell::new(2) };
+    let (now, random) = (|| device.now(), chance());
+    let outside = Outside { transport: &busy, now: &now, random: &random };
+    pollster::block_on(round(&device.replica, &outside, &device.config, &Progress::default()));
+    let parked: Vec<bool> = device.entries().iter().map(Entry::is_parked).collect();
+    assert_eq!(parked, [true, false]);
+    let refused = device.entries()[0].op;
+    device.edit("account", id, &[("accountnumber", text("8"))]);
+    assert_ne!(device.entries()[0].op, refused);
+    device.sync();
+    assert!(device.entries().is_empty(), "{:?}", device.entries());
+    assert_eq!(server.user("admin").json(&format!("accounts({id})"))["accountnumber"], "8");
 }
 
 /// Stops answering at its n-th request, which arrives or does not.

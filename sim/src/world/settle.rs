@@ -174,7 +174,8 @@ impl World {
         let reason = &entry["reason"];
         let status = reason["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or(0);
         let row = entry["id"].as_str().and_then(|id| id.parse().ok()).unwrap_or_default();
-        let own = reason["code"].as_str().is_some_and(|code| !code.is_empty());
+        // Without a status it is the device that says why.
+        let own = status != 0 && reason["code"].as_str().is_some_and(|code| !code.is_empty());
         // What is bound to others by change sets waits with them.
         let bound =
             self.account.records.iter().any(|record| record.set.is_some() && record.deed.row() == row);
