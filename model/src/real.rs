@@ -123,6 +123,7 @@ pub fn entry(device: u8, entry: &Entry) -> journal::Entry {
         holders: Vec::new(),
         added: false,
         first_sent: None,
+        before: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! One local operation that the server has not accepted yet.
 
 use crate::error::{Error, Result};
-use crate::model::{json, Change, ChangeSetId, ETag, Hlc, Key, Millis, OpId, Reason, Seq};
+use crate::model::{json, Change, ChangeSetId, ETag, Hlc, Key, Millis, OpId, Reason, Row, Seq};
 use serde::{Deserialize, Serialize};
 
 /// Where an entry stands.
@@ -47,12 +47,21 @@ pub struct Entry {
     /// none for what was sent before this was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_sent: Option<Millis>,
+    /// The row at the version that the edit builds upon, where the mirror has moved on before the edit has met what is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Box<(ETag, Row)>>,
 }
 
 impl Entry {
     /// Whether the entry waits for a human.
     pub fn is_parked(&self) -> bool {
         matches!(self.state, EntryState::Parked(_))
+    }
+
+    /// What [`Entry::before`] holds, if it is of the version that the edit builds upon.
+    pub fn row_before(&self) -> Option<&Row> {
+        let (etag, row) = self.before.as_deref()?;
+        (self.base.as_ref() == Some(etag)).then_some(row)
     }
 
     /// The entry once it was sent: as one to which the server gives an id (`added`), and when for the first time.

@@ -152,6 +152,7 @@ mod tests {
             holders,
             added: false,
             first_sent: None,
+            before: None,
         }
     }
 

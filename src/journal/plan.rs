@@ -1,7 +1,9 @@
 //! In which order entries go to the server: by `Seq`, parents before children, change sets whole.
 
 use super::{squash, Entry, EntryState, RowRequest, Squashed};
-use crate::model::{ordered, planted, Bug, Change, ChangeSetId, FieldEdit, Key, Seq, Value, BATCH_PARTS_MAX};
+use crate::model::{
+    ordered, planted, Bug, Change, ChangeSetId, FieldEdit, Key, Seq, Value, BATCH_PARTS_MAX, OPEN, STATE,
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is sent together.
@@ -288,11 +290,6 @@ fn to_send<'a>(mut entries: Vec<&'a Entry>, unheard: &Unheard) -> Vec<&'a Entry>
     let end = closed_again(&entries).unwrap_or(entries.len());
     entries.into_iter().take(end).collect()
 }
-
-/// State of a row that is open, in every table.
-const OPEN: Value = Value::Int(0);
-/// Columns that a closed row takes.
-const STATE: [&str; 2] = ["statecode", "statuscode"];
 
 /// Where the entries of a closed row close it again that they had opened, when it was edited in between. The service
 /// refuses edits of closed rows: squashed into one request they would be nothing but such, so that what closes the row

@@ -1,5 +1,6 @@
 //! Values the whole engine speaks in: ids, stamps, rows and edits. No I/O, no async, no clock.
 
+mod columns;
 mod conflict;
 mod definition_stamp;
 mod hlc;
@@ -14,6 +15,7 @@ mod trace;
 mod unanswered;
 mod wanted;
 
+pub use columns::{OPEN, OWNER, STATE};
 pub use conflict::{Clash, Conflict, Side};
 pub use definition_stamp::DefinitionStamp;
 pub use flette_odata::batch::BATCH_PARTS_MAX;

@@ -277,6 +277,7 @@ impl<'a> Draft<'a> {
             holders,
             added: false,
             first_sent: None,
+            before: None,
         };
         self.set(seq, Some(entry));
     }

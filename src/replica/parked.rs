@@ -8,18 +8,14 @@ use super::aftermath::rule;
 use super::{is_held, Draft, Renamed};
 use crate::error::Result;
 use crate::journal::{fold, Entry, EntryState};
-use crate::model::{Change, ChangeSetId, EntityRef, FieldEdit, Key, OpId, Row, TraceEvent, Value};
+use crate::model::{
+    Change, ChangeSetId, EntityRef, FieldEdit, Key, OpId, Row, TraceEvent, Value, OPEN, OWNER, STATE,
+};
 use flette_odata::edm::{ColumnKind, OnDelete, Table};
+use flette_odata::rules::money::CURRENCY;
 use flette_odata::{alike, rules, ODataError, Schema};
 use std::collections::BTreeSet;
 use uuid::Uuid;
-
-/// State and status reason: of a new row they follow by themselves as long as it is open.
-const STATE: [&str; 2] = ["statecode", "statuscode"];
-/// State of a row that is open, in every table.
-const OPEN: Value = Value::Int(0);
-const OWNER: &str = "ownerid";
-const CURRENCY: &str = "transactioncurrencyid";
 
 impl Draft<'_> {
     /// Sends a parked entry again, with what is parked on its row and in its change sets.

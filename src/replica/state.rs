@@ -10,7 +10,7 @@ use crate::journal::{fold, Entry, Journal};
 use crate::mirror::{MirrorTable, RowAt};
 use crate::model::{
     Conflict, DefinitionStamp, DeviceId, ETag, EntityRef, HlcClock, Key, LeftOut, Millis, PageRows, Patience,
-    Profile, Row, Unanswered, Value, Wanted,
+    Profile, Row, Unanswered, Value, Wanted, OWNER,
 };
 use crate::store::Revision;
 use flette_odata::edm::{Schema, Table};
@@ -348,10 +348,10 @@ impl State {
             return mirror.map(|(row, etag)| SeenRow { row, etag: etag.0, pending: false });
         };
         let etag = local_etag(&entries, &sets, last, mirror.as_ref().map(|(_, etag)| etag));
-        let owner = mirror.as_ref().and_then(|(row, _)| row.get("ownerid").cloned());
+        let owner = mirror.as_ref().and_then(|(row, _)| row.get(OWNER).cloned());
         let mut row = fold(mirror.map(|(row, _)| row), entries.iter().copied())?;
         if let Some(table) = self.schema.table(&key.table) {
-            if table.owned && row.get("ownerid") != owner.as_ref() {
+            if table.owned && row.get(OWNER) != owner.as_ref() {
                 self.follow_owner(table, &mut row);
             }
             if entries.iter().any(|entry| changes_money(table, &entry.change)) {

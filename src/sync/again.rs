@@ -47,7 +47,7 @@ pub(super) async fn try_aside<S: Store, T: Transport>(
     let mut answered = false;
     let aside = run.replica.state().record.unanswered.aside().to_vec();
     for key in aside {
-        let mut pass = alone(&run.replica.state().journal, key);
+        let mut pass = alone(&run.replica.state().journal, key.clone());
         match push(run, &mut pass).await {
             Err(Stop::Outcome(Outcome::Retry(what))) => {
                 run.problem(what);
@@ -56,7 +56,7 @@ pub(super) async fn try_aside<S: Store, T: Transport>(
             }
             ended => ended?,
         }
-        answered |= pass.sent > 0;
+        answered |= pass.sent > 0 || !run.replica.state().record.unanswered.aside().contains(&key);
     }
     Ok(answered)
 }

@@ -119,6 +119,7 @@ fn entry(key: Key, at: i64, change: Change) -> Entry {
         holders: Vec::new(),
         added: false,
         first_sent: None,
+        before: None,
     }
 }
 

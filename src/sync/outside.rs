@@ -8,16 +8,13 @@ use super::push::Pass;
 use super::step::{Run, Stop, Told};
 use super::unclear::{resolve, Unclear};
 use crate::error::{Error, Result};
-use crate::model::{ETag, Key, Row, Value};
+use crate::model::{ETag, Key, Row, Value, OWNER};
 use crate::platform::Transport;
 use crate::replica::{Draft, MirrorTable, SegmentBuilder, Target};
 use crate::store::{Durability, Store};
 use flette_odata::edm::Table;
 use flette_odata::ordered;
 use uuid::Uuid;
-
-/// Says whose a row is.
-const OWNER: &str = "ownerid";
 
 /// Keeps a row with entries that the feed took away, at the version that they build upon: if it still stands at that one,
 /// they are asked for as they were asked for before.

@@ -1,8 +1,9 @@
 //! Whose value stands in a conflict, and which fields mean nothing apart.
 
 use crate::merge::Rule;
-use crate::model::{Direction, Profile, Row, Value};
+use crate::model::{Direction, Profile, Row, Value, STATE};
 use flette_odata::edm::{Column, ColumnKind, Table};
+use flette_odata::rules::money::CURRENCY;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rules by table and field, [`Rule::Newest`] where nothing is set; and the columns that only go up.
@@ -89,10 +90,6 @@ impl Policy {
 const ADDRESS_PARTS: [&str; 7] =
     ["line1", "line2", "line3", "city", "stateorprovince", "postalcode", "country"];
 const ADDRESSES: [&str; 3] = ["address1_", "address2_", "address3_"];
-/// State and status reason must fit each other.
-const STATE: [&str; 2] = ["statecode", "statuscode"];
-/// What all money columns of a row are in.
-pub(super) const CURRENCY: &str = "transactioncurrencyid";
 
 /// The columns that merge as one value with `column`, itself among them, in the table's order. `currency_changes` says
 /// whether either side changed the row's currency: amounts mean nothing without it, but while it stands they are

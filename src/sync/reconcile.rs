@@ -7,12 +7,13 @@ mod gone;
 mod steps;
 
 use self::steps::{keep_steps, reopened};
-use super::policy::{group, Policy, CURRENCY};
+use super::policy::{group, Policy};
 use crate::journal::{squash, was_sent_for, Entry, EntryState, RowRequest, Squashed};
 use crate::merge::{merge, newer, Merged, Rule};
 use crate::model::{planted, Bug, Millis};
 use crate::model::{Change, Clash, ETag, EntityRef, FieldEdit, Hlc, OpId, Row, Seq, ServerTime, Side, Value};
 use flette_odata::edm::{Column, Table};
+use flette_odata::rules::money::CURRENCY;
 use flette_odata::rules::{initial_value, waits_for_row};
 use flette_odata::stamps::Stamps;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Local<'a> {
     /// Its entries, in order; at least one.
     pub entries: &'a [Entry],
-    /// What the server said last, before now.
+    /// The row as they know it: what the server said last, before now.
     pub mirror: Option<&'a Row>,
 }
 
@@ -423,7 +424,7 @@ impl Merge<'_> {
 
     /// Keeps an entry with what is left of it, upon the server's row as it is now.
     fn keep(&self, decision: &mut Decision, entry: &Entry, change: Change) {
-        let mut entry = Entry { base: Some(self.etag.clone()), ..entry.clone() };
+        let mut entry = Entry { base: Some(self.etag.clone()), before: None, ..entry.clone() };
         if matches!(entry.change, Change::Create(_)) {
             decision.renew.insert(entry.seq);
             entry.change_set = None;

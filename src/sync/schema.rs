@@ -293,6 +293,7 @@ mod tests {
             holders: Vec::new(),
             added: false,
             first_sent: None,
+            before: None,
         }
     }
 

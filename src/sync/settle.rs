@@ -37,7 +37,7 @@ pub fn settle(table: &Table, request: &RowRequest, entries: &[Entry], row: &Row,
         }
         let change = rebased(&change, &mut standing);
         if !matches!(&change, Change::Update(edits) if edits.is_empty()) {
-            decision.keep.push(Entry { change, base: Some(etag.clone()), ..entry.clone() });
+            decision.keep.push(Entry { change, base: Some(etag.clone()), before: None, ..entry.clone() });
         }
     }
     decision

@@ -275,9 +275,25 @@ pub(super) fn meet(
     if entries.is_empty() {
         return (0, 0);
     }
-    let known = draft.state().mirror_row(key).map(|(row, _)| row);
+    let known = known_to(draft, &entries);
     let decision = reconcile(table, Local { entries: &entries, mirror: known.as_ref() }, incoming, policy);
     carry_out(draft, &entries, decision, receipts)
+}
+
+/// The row as its `entries` know it: as the mirror has it, unless that has moved on before they met what is new.
+pub(super) fn known_to(draft: &Draft, entries: &[Entry]) -> Option<Row> {
+    let first = entries.first()?;
+    let mirror = || draft.state().mirror_row(&first.key).map(|(row, _)| row);
+    first.row_before().cloned().or_else(mirror)
+}
+
+/// Keeps the row as its `entries` know it: what is new shows, and is met later.
+fn keep_known(draft: &mut Draft, entries: &[Entry]) {
+    let Some(first) = entries.first().filter(|first| first.row_before().is_none()) else { return };
+    let mirror = draft.state().mirror_row(&first.key);
+    if let Some((row, etag)) = mirror.filter(|(_, etag)| first.base.as_ref() == Some(etag)) {
+        draft.put(Entry { before: Some(Box::new((etag, row))), ..first.clone() });
+    }
 }
 
 /// Makes a decision about a row's `entries` that was made by what the server tells without having been asked, part of the draft, unless
@@ -289,6 +305,7 @@ pub(super) fn carry_out(
     receipts: bool,
 ) -> (u64, u64) {
     if receipts && awaits_receipt(entries, &decision) {
+        keep_known(draft, entries);
         return (0, 0);
     }
     let merged = merged(draft, entries, &decision);

@@ -6,9 +6,9 @@ use super::outside;
 use super::push::Pass;
 use super::reconcile::{is_foreign, reconcile, Incoming, Local};
 use super::settle::left_unsaid;
-use super::step::{decide, merged, mirror, park, News, Run, Stop, Told};
+use super::step::{decide, known_to, merged, mirror, park, News, Run, Stop, Told};
 use crate::error::Result;
-use crate::journal::{was_sent_for, Entry, EntryState, Reason};
+use crate::journal::{fold, was_sent_for, Entry, EntryState, Reason};
 use crate::model::{planted, Bug, ChangeSetId, ETag, Key, OpId, Row, Seq};
 use crate::platform::Transport;
 use crate::remote::{stamps_of_row, Outcome, Resolve, RowAnswer, RowCall};
@@ -175,7 +175,10 @@ fn learn(
             continue;
         }
         let known = draft.state().mirror_row(key).map(|(row, _)| row);
-        let local = Local { entries: &entries, mirror: known.as_ref() };
+        // What is settled is known to have been carried out, so it is no edit of others.
+        let first = if settled.is_empty() { &entries } else { &settled };
+        let before = known_to(draft, first).and_then(|row| fold(Some(row), &settled));
+        let local = Local { entries: &entries, mirror: before.as_ref().or(known.as_ref()) };
         let seqs: Vec<Seq> = entries.iter().map(|entry| entry.seq).collect();
         match &answer.outcome {
             Outcome::Done => {

@@ -9,7 +9,7 @@ use super::turns::{links, Busy, Turns};
 use crate::error::Result;
 use crate::journal::{plan, Entry, EntryState, Reason, RowRequest, Unit};
 use crate::model::{planted, Bug};
-use crate::model::{Change, ETag, EntityRef, FieldEdit, Hlc, Key, Millis, OpId, Seq, Value};
+use crate::model::{Change, ETag, EntityRef, FieldEdit, Hlc, Key, Millis, OpId, Seq, Value, OPEN, STATE};
 use crate::remote::{request_bytes, BodyWriter, Reply, RowCall};
 use crate::replica::{is_held, Draft};
 use flette_odata::ordered;
@@ -301,8 +301,7 @@ fn own(draft: &Draft, request: &RowRequest, call: RowCall, set: &[&RowRequest]) 
 }
 
 fn closes(change: &Change) -> bool {
-    let closing =
-        |name: &str, new: &Value| name == "statecode" && matches!(new, Value::Int(state) if *state != 0);
+    let closing = |name: &str, new: &Value| name == STATE[0] && !new.is_null() && *new != OPEN;
     matches!(change, Change::Update(edits) if edits.iter().any(|edit| closing(&edit.name, &edit.new)))
 }
 

@@ -1,8 +1,8 @@
 //! Requests whose answers were lost, on servers with receipts and without.
 
 use crate::faults::is_push;
-use crate::support::{create, edit, text, Device, Fault, Server, Wire};
-use flette::model::Key;
+use crate::support::{create, edit, text, tick, Device, Fault, Server, Wire};
+use flette::model::{Clash, Key};
 use flette_odata::time::format_http_date;
 use flette_odata::{Method, Request, Uuid};
 
@@ -23,9 +23,14 @@ fn unanswered(whole: bool) -> (Server, Wire, Uuid, Device) {
     (server, online, contact, device)
 }
 
+/// An edit or a deletion.
+fn is_write(request: &Request) -> bool {
+    is_push(request) || String::from_utf8_lossy(&request.body).contains("\r\nDELETE ")
+}
+
 /// Nothing that is pushed arrives, but the pages do.
 fn only_pull(device: &Device) {
-    device.wire.fail(|request| is_push(request).then_some(Fault::LoseRequest));
+    device.wire.fail(|request| is_write(request).then_some(Fault::LoseRequest));
     device.round();
     device.round();
     assert!(!device.entries().is_empty());
@@ -100,6 +105,73 @@ fn what_was_not_carried_out_is_merged_though_a_page_tells_of_the_row_first() {
     assert_eq!((row["jobtitle"].as_str(), row["telephone1"].as_str()), (Some("mine"), Some("theirs")));
     assert_eq!(device.text("contact", contact, "telephone1"), "theirs");
     assert!(device.entries().is_empty() && device.conflicts().is_empty());
+}
+
+/// A page has told of the edit before the entries could meet it: it is an edit of others all the same when they do.
+#[test]
+fn a_later_edit_outlives_a_deletion_though_a_page_tells_of_it_before_the_answer_comes() {
+    for is_edited in [false, true] {
+        let server = Server::start();
+        let online = server.user("admin");
+        let contact = online.create("contacts", r#"{"lastname":"C"}"#);
+        let mut device = Device::synced(&server, "demo");
+        if is_edited {
+            device.edit("contact", contact, &[("jobtitle", text("mine"))]);
+        } else {
+            device.delete("contact", contact);
+        }
+        device.wire.fail(|request| is_write(request).then_some(Fault::LoseRequest));
+        device.round();
+        if is_edited {
+            device.delete("contact", contact);
+        }
+        tick();
+        online.patch("contacts", contact, r#"{"telephone1":"theirs"}"#);
+        only_pull(&device);
+        device.restart();
+        device.sync();
+        let row = online.json(&format!("contacts({contact})"));
+        let title = is_edited.then_some("mine");
+        assert_eq!((row["jobtitle"].as_str(), row["telephone1"].as_str()), (title, Some("theirs")));
+        let clashes: Vec<Clash> = device.conflicts().into_iter().map(|conflict| conflict.clash).collect();
+        assert_eq!(clashes, [Clash::DeletedHere]);
+        assert!(device.entries().is_empty());
+        assert_eq!(device.text("contact", contact, "telephone1"), "theirs");
+    }
+}
+
+/// The edit was carried out, and what follows it is no deletion of somebody else's edit.
+#[test]
+fn a_deletion_stands_upon_an_unanswered_edit_that_was_carried_out() {
+    let (_server, online, contact, mut device) = unanswered(false);
+    device.delete("contact", contact);
+    only_pull(&device);
+    device.restart();
+    device.sync();
+    assert_eq!(online.ask(Method::Get, &format!("contacts({contact})"), "").status, 404);
+    assert!(device.entries().is_empty() && device.conflicts().is_empty());
+}
+
+/// Lines of an address are one value, also where a page told of another line before the answer came.
+#[test]
+fn a_group_is_not_mixed_though_a_page_tells_of_it_before_the_answer_comes() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let body = r#"{"lastname":"C","address1_line1":"old line","address1_city":"old city"}"#;
+    let contact = online.create("contacts", body);
+    let device = Device::synced(&server, "demo");
+    device.edit("contact", contact, &[("address1_line1", text("my line"))]);
+    device.wire.fail(|request| is_push(request).then_some(Fault::LoseRequest));
+    device.round();
+    tick();
+    online.patch("contacts", contact, r#"{"address1_city":"their city"}"#);
+    only_pull(&device);
+    device.sync();
+    let row = online.json(&format!("contacts({contact})"));
+    let address = (row["address1_line1"].as_str(), row["address1_city"].as_str());
+    assert_eq!(address, (Some("old line"), Some("their city")));
+    assert_eq!(device.conflicts().len(), 1);
+    assert!(device.entries().is_empty());
 }
 
 /// The server refuses by the version, whatever version is named.

@@ -22,7 +22,11 @@ impl Account {
             let Some(until) = self.deleted_until(*row, &rules) else { continue };
             judged += 1;
             let of_row = self.history.range((*row, String::new())..).take_while(|((of, _), _)| of == row);
-            for ((_, column), values) in of_row {
+            // What others write into a column that only goes up counts for nothing where the row was deleted.
+            let counts = |column: &str| {
+                self.deleters(*row).all(|record| !rules(record.device).one_way().contains(&column))
+            };
+            for ((_, column), values) in of_row.filter(|((_, column), _)| counts(column)) {
                 let written =
                     values.last().and_then(|value| self.times.get(value).map(|(from, _)| (value, from)));
                 if let Some((value, _)) = written.filter(|(_, from)| **from > until + APART_MILLIS) {
@@ -42,20 +46,25 @@ impl Account {
         if self.parents.line(row).iter().any(went) {
             return None;
         }
-        let deletes = |record: &&Record| {
-            let refused = matches!(record.said, Said::Refused(_));
-            matches!(record.deed, Deed::Delete { row: gone } if gone == row) && !refused
-        };
         let by_time = |device: usize| {
             let rule = |table: &str| rules(device).rule(table, None);
             ["account", "contact"].into_iter().all(|table| rule(table) == Some(Rule::Newest))
         };
         let mut last = self.deleted_online.get(&row).copied();
-        for record in self.records.iter().filter(deletes) {
+        for record in self.deleters(row) {
             // What is meant together stands or falls together, whatever is later.
             let until = record.until.filter(|_| record.set.is_none() && by_time(record.device))?;
             last = last.max(Some(until));
         }
         last
+    }
+
+    /// Deletions of a row that devices took.
+    fn deleters(&self, row: Uuid) -> impl Iterator<Item = &Record> {
+        let deletes = move |record: &&Record| {
+            let refused = matches!(record.said, Said::Refused(_));
+            matches!(record.deed, Deed::Delete { row: gone } if gone == row) && !refused
+        };
+        self.records.iter().filter(deletes)
     }
 }

@@ -3,7 +3,7 @@
 use super::related::create;
 use super::{Call, Made};
 use crate::error::Result;
-use crate::model::{EntityRef, FieldEdit, Key, Value};
+use crate::model::{EntityRef, FieldEdit, Key, Value, OWNER};
 use crate::replica::{Draft, SeenRow};
 use flette_odata::alike::{self, Duplicates};
 use flette_odata::condition::Condition;
@@ -83,7 +83,7 @@ pub(super) fn insert(
     check_targets(draft, call, &values)?;
     let values = resolved(draft, values);
     let owner = values.iter().find_map(|(name, value)| match value {
-        Value::Lookup(owner) if name == "ownerid" => draft.state().unit_of(owner),
+        Value::Lookup(owner) if name == OWNER => draft.state().unit_of(owner),
         _ => None,
     });
     let (user, unit) = (draft.record.user, owner.unwrap_or(draft.record.business_unit));

@@ -25,6 +25,7 @@ fn entry(seq: u64, id: u128, change: Change) -> Entry {
         holders: Vec::new(),
         added: false,
         first_sent: None,
+        before: None,
     }
 }
 

@@ -1,16 +1,12 @@
 //! Which edits of a column stay.
 
 use super::{Kept, Member, Step};
-use crate::model::{FieldEdit, Value};
-
-/// The state of a row, and what it is while the row takes edits.
-const STATE_COLUMN: &str = "statecode";
-const OPEN: Value = Value::Int(0);
+use crate::model::{FieldEdit, Value, OPEN, STATE};
 
 /// A row that is closed there as it is here, and was opened here in between, stays so: what was edited meanwhile needs it open.
 pub(super) fn reopened<'s>(members: &[Member], steps_of: &dyn Fn(&Member) -> &'s [Step], kept: &mut Kept) {
     let opens = |m: &Member| {
-        let is_closed = m.column.logical_name == STATE_COLUMN && m.server != OPEN;
+        let is_closed = m.column.logical_name == STATE[0] && m.server != OPEN;
         is_closed && steps_of(m).iter().any(|step| step.edit.new == OPEN)
     };
     if members.iter().any(opens) && members.iter().all(|m| m.local == m.server) {

@@ -58,6 +58,7 @@ fn entry(seq: u64, at: i64, change: Change) -> Entry {
         holders: Vec::new(),
         added: false,
         first_sent: None,
+        before: None,
     }
 }
 

@@ -87,6 +87,7 @@ fn entries_tell_which_columns_they_give_a_value() {
         holders: Vec::new(),
         added: false,
         first_sent: None,
+        before: None,
     };
     let edit = FieldEdit { name: "fax".to_owned(), old: Value::Int(1), new: Value::Null };
     let row = [("name".to_owned(), Value::Int(1)), ("fax".to_owned(), Value::Null)].into();

@@ -23,6 +23,7 @@ fn entry(seq: u64, change: Change) -> Entry {
         holders: Vec::new(),
         added: false,
         first_sent: None,
+        before: None,
     }
 }
 
