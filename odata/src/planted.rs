@@ -74,11 +74,21 @@ pub enum Bug {
     LocalIdSent,
     /// The changes of a change set are sent one by one.
     ChangeSetTorn,
+    /// What only means something together is merged one by one.
+    LinesApart,
+    /// A deletion wins, however old it is.
+    DeletionAlwaysWins,
+    /// Of a conflict nothing is written down.
+    LoserNotKept,
+    /// A user does not see what he has written until the server has it.
+    OwnEditUnseen,
+    /// What could not be written to the disk stays in memory.
+    FailedWriteShown,
 }
 
 impl Bug {
     /// Every bug with its number in the catalogue and its name.
-    pub const ALL: [(u8, &'static str, Bug); 35] = [
+    pub const ALL: [(u8, &'static str, Bug); 40] = [
         (1, "answer-before-durable", Bug::AnswerBeforeDurable),
         (2, "token-before-rows", Bug::TokenBeforeRows),
         (3, "receipt-apart", Bug::ReceiptApart),
@@ -114,6 +124,11 @@ impl Bug {
         (35, "masked-field-kept", Bug::MaskedFieldKept),
         (36, "local-id-sent", Bug::LocalIdSent),
         (37, "change-set-torn", Bug::ChangeSetTorn),
+        (38, "lines-apart", Bug::LinesApart),
+        (39, "deletion-always-wins", Bug::DeletionAlwaysWins),
+        (40, "loser-not-kept", Bug::LoserNotKept),
+        (41, "own-edit-unseen", Bug::OwnEditUnseen),
+        (42, "failed-write-shown", Bug::FailedWriteShown),
     ];
 
     /// Those that show in values only: both doors' tests hunt them, as the simulation's values are plain.

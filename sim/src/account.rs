@@ -1,6 +1,7 @@
 //! What users did, what the server ever said, and whether the two can be reconciled. Knows HTTP answers only, nothing
 //! of how an engine works.
 
+mod addresses;
 mod decided;
 mod deletions;
 mod given;
@@ -12,6 +13,7 @@ pub use decided::Decision;
 pub use parents::{NOTHING, PARENT, PARENT_ID};
 pub use testimony::{is_about, Testimony};
 
+use addresses::Addresses;
 use flette_odata::Uuid;
 use parents::Parents;
 use serde_json::Value as Json;
@@ -151,6 +153,7 @@ pub struct Account {
     dropped: BTreeSet<String>,
     /// Whose deletion takes a row along.
     parents: Parents,
+    addresses: Addresses,
     /// Ids that the server gave to new rows of devices.
     ids: BTreeMap<Uuid, BTreeSet<Uuid>>,
     /// What users decided of conflicts.
@@ -332,6 +335,7 @@ impl Account {
                 }
                 self.history.entry(cell).or_default().push(value.clone());
             }
+            self.is_whole(*id, row)?;
         }
         self.gone.extend(self.known.iter().filter(|id| !rows.contains_key(*id)));
         for record in &self.records {

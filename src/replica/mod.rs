@@ -266,7 +266,13 @@ impl<S: Store> Replica<S> {
                     self.state.borrow_mut().apply(drafted.0, drafted.1, revision);
                     return Ok(answer);
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    if planted(Bug::FailedWriteShown) {
+                        let revision = self.state.borrow().revision;
+                        self.state.borrow_mut().apply(drafted.0, drafted.1, revision);
+                    }
+                    return Err(error.into());
+                }
             }
         }
         Err(StoreError::Stale.into())

@@ -1,7 +1,7 @@
 //! Whose value stands in a conflict, and which fields mean nothing apart.
 
 use crate::merge::Rule;
-use crate::model::{Direction, Profile, Row, Value, STATE};
+use crate::model::{planted, Bug, Direction, Profile, Row, Value, STATE};
 use flette_odata::edm::{Column, ColumnKind, Table};
 use flette_odata::rules::money::CURRENCY;
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,6 +105,9 @@ pub(super) fn group<'t>(table: &'t Table, column: &'t Column, currency_changes: 
     } else {
         return vec![column];
     };
+    if planted(Bug::LinesApart) {
+        return vec![column];
+    }
     table.columns.iter().filter(|c| c.valid_for_update && member(c)).collect()
 }
 

@@ -171,6 +171,7 @@ impl Merge<'_> {
 
     fn deletion_wins(&self, deletion: &Entry, edited_at: Option<EditedAt>) -> bool {
         match self.policy.table(&self.table.logical_name) {
+            Rule::Newest if planted(Bug::DeletionAlwaysWins) => true,
             Rule::Newest => newer(deletion.at, edited_at.map(|at| at.end)) == Side::Local,
             Rule::Server | Rule::Manual => false,
             Rule::Local => true,

@@ -352,6 +352,9 @@ pub(super) fn decide(draft: &mut Draft, entries: &[Entry], decision: Decision, r
             kind: clashed.clash.kind(),
             winner: clashed.winner,
         });
+        if planted(Bug::LoserNotKept) {
+            continue;
+        }
         draft.log(Conflict {
             id,
             key,

@@ -294,6 +294,7 @@ impl World {
             };
             let device = Device::new(at, *identity, &around, begun).ok_or("no engine")?;
             world.account.insists(at, device.profiles.insists_on());
+            world.account.goes_one_way(&device.profiles.one_way());
             world.devices.push(device);
         }
         world.begin_to_give_ids()?;

@@ -131,6 +131,7 @@ impl World {
         self.shared_disk.remove(&at);
         self.devices[at].change_profile(profile).ok_or("an engine does not open again")?;
         self.account.insists(at, self.devices[at].profiles.insists_on());
+        self.account.goes_one_way(&self.devices[at].profiles.one_way());
         Ok(())
     }
 
