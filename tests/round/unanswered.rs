@@ -110,7 +110,7 @@ fn what_was_not_carried_out_is_merged_though_a_page_tells_of_the_row_first() {
 /// A page has told of the edit before the entries could meet it: it is an edit of others all the same when they do.
 #[test]
 fn a_later_edit_outlives_a_deletion_though_a_page_tells_of_it_before_the_answer_comes() {
-    for is_edited in [false, true] {
+    for (is_edited, is_discarded) in [(false, false), (true, false), (true, true)] {
         let server = Server::start();
         let online = server.user("admin");
         let contact = online.create("contacts", r#"{"lastname":"C"}"#);
@@ -129,9 +129,13 @@ fn a_later_edit_outlives_a_deletion_though_a_page_tells_of_it_before_the_answer_
         online.patch("contacts", contact, r#"{"telephone1":"theirs"}"#);
         only_pull(&device);
         device.restart();
+        if is_discarded {
+            let edit = device.entries()[0].op;
+            device.change(|draft| draft.discard(edit).unwrap());
+        }
         device.sync();
         let row = online.json(&format!("contacts({contact})"));
-        let title = is_edited.then_some("mine");
+        let title = (is_edited && !is_discarded).then_some("mine");
         assert_eq!((row["jobtitle"].as_str(), row["telephone1"].as_str()), (title, Some("theirs")));
         let clashes: Vec<Clash> = device.conflicts().into_iter().map(|conflict| conflict.clash).collect();
         assert_eq!(clashes, [Clash::DeletedHere]);

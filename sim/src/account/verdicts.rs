@@ -311,13 +311,12 @@ impl Account {
             // It went with what it hangs on, which its user deleted with it or since, before anybody could see it.
             Deed::Create { row, parent: Some(_), .. } if self.deleted_by(record.device, *row) => true,
             Deed::Create { row, values, .. } | Deed::Edit { row, values, .. } => {
-                let lost = |value: &str| told.logs(*row, value);
-                // Of his edits of a field that became one, the last was sent.
-                let sent = |column: &str| {
+                // Of his edits of a field that became one, the last was sent, or lost.
+                values.iter().all(|(column, _)| {
                     let written = self.written_after(other, column);
-                    written.iter().any(|value| self.stood_somewhere(*row, column, value))
-                };
-                values.iter().all(|(column, value)| sent(column) || lost(value))
+                    let stood = |value: &String| self.stood_somewhere(*row, column, value);
+                    written.iter().any(|value| stood(value) || told.logs(*row, value))
+                })
             }
         })
     }
