@@ -4,7 +4,7 @@ use super::held;
 use super::outside::{is_told, is_unheard_of, until_told, until_told_of_new};
 use super::reconcile::Incoming;
 use super::round::hello;
-use super::step::{meet, mirror, News, Run, Stop, Told};
+use super::step::{keep_known, meet, mirror, News, Run, Stop, Told};
 use super::unclear::boundary;
 use super::{Outside, Progress, SyncConfig};
 use crate::journal::{sent_edits, Entry, EntryState};
@@ -127,6 +127,7 @@ fn take_over<S: Store, T: Transport>(
                 row.extend(kept.map(|(name, value)| (name.clone(), value.clone())));
             }
             if under_way {
+                keep_known(draft, &entries);
                 let (row, etag) = but_sent(&entries, known?, row);
                 return Some((key.clone(), Some((News::Row(row), etag))));
             }

@@ -288,7 +288,7 @@ pub(super) fn known_to(draft: &Draft, entries: &[Entry]) -> Option<Row> {
 }
 
 /// Keeps the row as its `entries` know it: what is new shows, and is met later.
-fn keep_known(draft: &mut Draft, entries: &[Entry]) {
+pub(super) fn keep_known(draft: &mut Draft, entries: &[Entry]) {
     let Some(first) = entries.first().filter(|first| first.row_before().is_none()) else { return };
     let mirror = draft.state().mirror_row(&first.key);
     if let Some((row, etag)) = mirror.filter(|(_, etag)| first.base.as_ref() == Some(etag)) {
