@@ -47,7 +47,8 @@ pub struct Entry {
     /// none for what was sent before this was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_sent: Option<Millis>,
-    /// The row at the version that the edit builds upon, where the mirror has moved on before the edit has met what is new.
+    /// The row as it was when the edit was made, where the mirror has moved on before the edit has met what is new; of account as long
+    /// as the edit builds upon this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Box<(ETag, Row)>>,
 }
@@ -58,7 +59,7 @@ impl Entry {
         matches!(self.state, EntryState::Parked(_))
     }
 
-    /// What [`Entry::before`] holds, if it is of the version that the edit builds upon.
+    /// What [`Entry::before`] holds, if it is of account.
     pub fn row_before(&self) -> Option<&Row> {
         let (etag, row) = self.before.as_deref()?;
         (self.base.as_ref() == Some(etag)).then_some(row)

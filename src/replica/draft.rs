@@ -319,13 +319,9 @@ impl<'a> Draft<'a> {
         self.set(entry.seq, Some(entry));
     }
 
-    /// Removes an entry: accepted, merged away or discarded. The row that it was made upon goes over to the next one that was.
+    /// Removes an entry: accepted, merged away or discarded.
     pub fn remove(&mut self, seq: Seq) {
-        let removed = self.entry_at(seq).filter(|entry| entry.row_before().is_some()).cloned();
         self.set(seq, None);
-        let Some(Entry { key, base, before, .. }) = removed else { return };
-        let next = self.entries_of(&key).into_iter().next().filter(|next| next.base == base);
-        next.into_iter().for_each(|next| self.put(Entry { before: before.clone(), ..next }));
     }
 
     /// Traces an event once the transaction is durable.

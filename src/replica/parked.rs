@@ -120,7 +120,6 @@ impl Draft<'_> {
                 let base = entries.first().and_then(|first| first.base.clone());
                 let corrected = taken_out(known, edits);
                 let (set, state) = (last.change_set, last.state.clone());
-                let before = if known.is_empty() { last.before.take() } else { None };
                 if known.is_empty() {
                     self.remove(last.seq);
                 } else {
@@ -131,8 +130,7 @@ impl Draft<'_> {
                     self.append(key.clone(), Change::Update(corrected), base);
                     self.change_set = outer;
                     let added = self.entries_of(key).pop();
-                    let as_it_was = |entry| Entry { state: state.clone(), before: before.clone(), ..entry };
-                    added.map(as_it_was).into_iter().for_each(|entry| self.put(entry));
+                    added.into_iter().for_each(|entry| self.put(Entry { state: state.clone(), ..entry }));
                 }
             }
             Change::Delete => return false,

@@ -11,7 +11,7 @@ use super::page::{Arrived, Taken};
 use super::pages::{again, take_over};
 use super::reconcile::{reconcile, Incoming, Local};
 use super::related;
-use super::step::{decide, known_to, merged, Run, Stop};
+use super::step::{decide, merged, Run, Stop};
 use crate::error::{Error, Result};
 use crate::model::{Key, TraceEvent};
 use crate::platform::Transport;
@@ -226,7 +226,7 @@ fn remove(draft: &mut Draft, table: &Table, gone: Vec<Uuid>, policy: &super::Pol
         }
         builder.push_tombstone(id);
         if !entries.is_empty() {
-            let known = known_to(draft, &entries);
+            let known = draft.state().mirror_row(&key).map(|(row, _)| row);
             let local = Local { entries: &entries, mirror: known.as_ref() };
             let decision = reconcile(table, local, Incoming::Gone, policy);
             sums.merged += merged(draft, &entries, &decision);

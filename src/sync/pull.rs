@@ -13,7 +13,7 @@ use super::pairs;
 use super::push::Pass;
 use super::reconcile::{reconcile, Incoming, Local};
 use super::related;
-use super::step::{carry_out, known_to, words, Run, Stop};
+use super::step::{carry_out, words, Run, Stop};
 use super::unclear::{resolve, Unclear};
 use crate::journal::Reason;
 use crate::model::{code_shown, ETag, Key, Millis, TraceEvent, Wanted};
@@ -384,11 +384,11 @@ async fn swap<S: Store, T: Transport>(
             let filled = pairs::filled(draft, name);
             for key in keys {
                 let entries = draft.entries_of(&key);
-                let before = known_to(draft, &entries);
-                let local = Local { entries: &entries, mirror: before.as_ref() };
+                let known = state.mirror_row(&key).map(|(row, _)| row);
+                let local = Local { entries: &entries, mirror: known.as_ref() };
                 let shadow = state.tables.get(name).and_then(|t| t.shadow.as_ref());
                 let now = shadow.and_then(|s| Some((s.row(key.id)?, ETag(s.etag(key.id)?))));
-                let decision = match (&now, state.mirror_etag(&key)) {
+                let decision = match (&now, &known) {
                     (Some((row, etag)), _) => {
                         let stamps = Stamps::default();
                         reconcile(table, local, Incoming::Row { row, etag, stamps: &stamps }, policy)

@@ -3,9 +3,11 @@
 //! Per field, or group of fields that mean nothing apart: base is the oldest entry's `old`, local the newest entry's
 //! `new`, and the merge of `crate::merge` decides. What stays in the journal gets the server's value as its base.
 
+mod foreign;
 mod gone;
 mod steps;
 
+pub(super) use self::foreign::is_foreign;
 use self::steps::{keep_steps, reopened};
 use super::policy::{group, Policy};
 use crate::journal::{squash, was_sent_for, Entry, EntryState, RowRequest, Squashed};
@@ -23,8 +25,15 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Local<'a> {
     /// Its entries, in order; at least one.
     pub entries: &'a [Entry],
-    /// The row as they know it: what the server said last, before now.
+    /// What the server said last, before now.
     pub mirror: Option<&'a Row>,
+}
+
+impl<'a> Local<'a> {
+    /// The row that an entry was made upon, besides what was made of it here.
+    fn known(&self, entry: Option<&'a Entry>) -> Option<&'a Row> {
+        entry.and_then(Entry::row_before).or(self.mirror)
+    }
 }
 
 /// What the server says now.
@@ -84,24 +93,6 @@ pub fn reconcile(table: &Table, local: Local, incoming: Incoming, policy: &Polic
         }
         Incoming::Row { row, etag, stamps } => Merge { table, policy, row, etag, stamps }.row(local),
     }
-}
-
-/// Milliseconds by which a device's clock and the server's may differ after the one was measured by the other.
-const CLOCKS_APART_MILLIS: i64 = 5_000;
-
-/// Whether a row stands under the id of a create that did not make it: the create was never sent, or the row was made
-/// by somebody else, or before the create was written.
-pub(super) fn is_foreign(first: &Entry, row: &Row) -> bool {
-    let Change::Create(created) = &first.change else { return false };
-    let makers = (created.get("createdby"), row.get("createdby"));
-    let other = matches!(makers, (Some(Value::Lookup(mine)), Some(Value::Lookup(maker))) if mine != maker);
-    let before = match row.get("createdon") {
-        Some(Value::DateTime(at)) => {
-            ServerTime(*at).end().0.saturating_add(CLOCKS_APART_MILLIS) < first.at.wall.0
-        }
-        Some(_) | None => false,
-    };
-    first.state != EntryState::Sent || other || before
 }
 
 /// The server's row, against which entries are merged.
@@ -192,7 +183,7 @@ impl Merge<'_> {
         let before = match local.entries.first().map(|e| (&e.change, &e.state)) {
             Some((Change::Create(created), EntryState::Sent)) => Some(created),
             Some((Change::Create(_), EntryState::Waiting | EntryState::Parked(_))) => None,
-            Some((Change::Update(_) | Change::Delete, _)) | None => local.mirror,
+            Some((Change::Update(_) | Change::Delete, _)) | None => local.known(local.entries.last()),
         };
         let before = before?;
         let explained = |column: &Column, server: &Value| {
@@ -230,10 +221,10 @@ impl Merge<'_> {
             if !edited || done.contains(column.logical_name.as_str()) {
                 continue;
             }
-            let members: Vec<Member> = group(self.table, column, currency)
-                .into_iter()
-                .map(|column| self.member(column, local, &chains))
-                .collect();
+            let columns = group(self.table, column, currency);
+            let known = newest(&columns, &chains).and_then(|at| local.known(local.entries.get(at)));
+            let member = |column| self.member(column, known, &chains);
+            let members: Vec<Member> = columns.into_iter().map(member).collect();
             done.extend(members.iter().map(|m| m.column.logical_name.as_str()));
             self.group(local, &chains, &members, &mut kept, &mut decision);
         }
@@ -255,8 +246,12 @@ impl Merge<'_> {
         decision: &mut Decision,
     ) {
         let steps_of = |m: &Member| chains.get(&m.column.logical_name).map_or(&[][..], |chain| &chain.steps);
-        let newest = members.iter().filter_map(|m| steps_of(m).last()).map(|step| step.entry).max();
-        let Some((newest, entry)) = newest.and_then(|at| Some((at, local.entries.get(at)?))) else { return };
+        let columns: Vec<&Column> = members.iter().map(|m| m.column).collect();
+        let Some((newest, entry)) =
+            newest(&columns, chains).and_then(|at| Some((at, local.entries.get(at)?)))
+        else {
+            return;
+        };
         let moved = members.iter().filter(|m| m.server != m.base);
         let edited_at = self.edited_at(moved.map(|m| m.column.logical_name.as_str()));
         let side = newer(entry.at, edited_at.map(|at| at.end));
@@ -312,7 +307,13 @@ impl Merge<'_> {
         self.policy.is_up(&self.table.logical_name, &column.logical_name)
     }
 
-    fn member<'c>(&self, column: &'c Column, local: Local, chains: &BTreeMap<String, Chain>) -> Member<'c> {
+    /// A column with its values, where the row is `known` as it was when its group was edited last.
+    fn member<'c>(
+        &self,
+        column: &'c Column,
+        known: Option<&Row>,
+        chains: &BTreeMap<String, Chain>,
+    ) -> Member<'c> {
         let name = &column.logical_name;
         let now = self.row.get(name);
         let (base, local) = match chains.get(name) {
@@ -321,7 +322,7 @@ impl Merge<'_> {
                 chain.steps.last().map_or_else(|| chain.base.clone(), |step| step.edit.new.clone()),
             ),
             None => {
-                let before = local.mirror.and_then(|row| row.get(name)).or(now).cloned().unwrap_or_default();
+                let before = known.and_then(|row| row.get(name)).or(now).cloned().unwrap_or_default();
                 (before.clone(), before)
             }
         };
@@ -332,7 +333,7 @@ impl Merge<'_> {
 
     fn currency_changes(&self, local: Local, chains: &BTreeMap<String, Chain>) -> bool {
         self.table.column(CURRENCY).is_some_and(|column| {
-            let member = self.member(column, local, chains);
+            let member = self.member(column, local.known(local.entries.last()), chains);
             // A row without a currency gets one by itself, which says nothing about its amounts.
             let there = !member.base.is_null() && member.base != member.server;
             member.base != member.local || there
@@ -471,6 +472,12 @@ impl Merge<'_> {
             Some(_) | None => None,
         }
     }
+}
+
+/// The last entry that edits any of these columns.
+fn newest(columns: &[&Column], chains: &BTreeMap<String, Chain>) -> Option<usize> {
+    let last = |column: &&Column| chains.get(&column.logical_name)?.steps.last();
+    columns.iter().filter_map(last).map(|step| step.entry).max()
 }
 
 #[cfg(test)]

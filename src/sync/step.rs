@@ -275,24 +275,18 @@ pub(super) fn meet(
     if entries.is_empty() {
         return (0, 0);
     }
-    let known = known_to(draft, &entries);
+    let known = draft.state().mirror_row(key).map(|(row, _)| row);
     let decision = reconcile(table, Local { entries: &entries, mirror: known.as_ref() }, incoming, policy);
     carry_out(draft, &entries, decision, receipts)
 }
 
-/// The row as its `entries` know it: as the mirror has it, unless that has moved on before they met what is new.
-pub(super) fn known_to(draft: &Draft, entries: &[Entry]) -> Option<Row> {
-    let first = entries.first()?;
-    let mirror = || draft.state().mirror_row(&first.key).map(|(row, _)| row);
-    first.row_before().cloned().or_else(mirror)
-}
-
-/// Keeps the row as its `entries` know it: what is new shows, and is met later.
+/// Keeps the row as it was with those of its `entries` that were made upon it: what is new shows, and is met later.
 pub(super) fn keep_known(draft: &mut Draft, entries: &[Entry]) {
-    let Some(first) = entries.first().filter(|first| first.row_before().is_none()) else { return };
-    let mirror = draft.state().mirror_row(&first.key);
-    if let Some((row, etag)) = mirror.filter(|(_, etag)| first.base.as_ref() == Some(etag)) {
-        draft.put(Entry { before: Some(Box::new((etag, row))), ..first.clone() });
+    let row = entries.first().and_then(|first| draft.state().mirror_row(&first.key));
+    let Some((row, _)) = row else { return };
+    for entry in entries.iter().filter(|entry| entry.row_before().is_none()) {
+        let before = entry.base.clone().map(|base| Box::new((base, row.clone())));
+        draft.put(Entry { before, ..entry.clone() });
     }
 }
 

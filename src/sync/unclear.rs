@@ -6,7 +6,7 @@ use super::outside;
 use super::push::Pass;
 use super::reconcile::{is_foreign, reconcile, Incoming, Local};
 use super::settle::left_unsaid;
-use super::step::{decide, known_to, merged, mirror, park, News, Run, Stop, Told};
+use super::step::{decide, merged, mirror, park, News, Run, Stop, Told};
 use crate::error::Result;
 use crate::journal::{fold, was_sent_for, Entry, EntryState, Reason};
 use crate::model::{planted, Bug, ChangeSetId, ETag, Key, OpId, Row, Seq};
@@ -145,6 +145,19 @@ struct Learnt {
     sets: Vec<(Key, ETag)>,
 }
 
+/// Entries upon what is settled by now, and the row that they know: that is known to have been carried out, and no edit of others.
+fn upon(draft: &Draft, entries: Vec<Entry>, settled: &[Entry]) -> (Vec<Entry>, Option<Row>) {
+    let Some(first) = settled.first() else { return (entries, None) };
+    let after = |row: &Row| fold(Some(row.clone()), settled);
+    let entries = entries.into_iter().map(|entry| {
+        let row = entry.row_before().and_then(after);
+        let before = row.and_then(|row| Some(Box::new((entry.base.clone()?, row))));
+        Entry { before, ..entry }
+    });
+    let mirror = draft.state().mirror_row(&first.key).filter(|(_, etag)| first.base.as_ref() == Some(etag));
+    (entries.collect(), mirror.and_then(|(row, _)| after(&row)))
+}
+
 fn learn(
     draft: &mut Draft,
     schema: &Schema,
@@ -175,9 +188,7 @@ fn learn(
             continue;
         }
         let known = draft.state().mirror_row(key).map(|(row, _)| row);
-        // What is settled is known to have been carried out, so it is no edit of others.
-        let first = if settled.is_empty() { &entries } else { &settled };
-        let before = known_to(draft, first).and_then(|row| fold(Some(row), &settled));
+        let (entries, before) = upon(draft, entries, &settled);
         let local = Local { entries: &entries, mirror: before.as_ref().or(known.as_ref()) };
         let seqs: Vec<Seq> = entries.iter().map(|entry| entry.seq).collect();
         match &answer.outcome {

@@ -421,3 +421,44 @@ fn what_is_told_through_a_table_that_is_missing_waits_and_shifts_no_answer() {
     assert_eq!(shown_parties(&device, &id(30)), online_parties(&server, &id(30)));
     assert_eq!(online_parties(&server, &id(30)).len(), 1);
 }
+
+/// Who is kept is not made anew: both sides would have made him, and he would be shown twice until one of them is told of it.
+#[test]
+fn who_is_kept_in_a_set_that_both_sides_replace_stands_once_all_the_time() {
+    let server = Server::start();
+    with_rows(&server);
+    let online = server.user("demo");
+    let path = format!("emails({})/email_activity_parties", id(30));
+    let set = |names: &[&str]| {
+        let party = |name: &&str| format!(r#"{{"addressused":"{name}@x","participationtypemask":2}}"#);
+        format!(r#"{{"value":[{}]}}"#, names.iter().map(party).collect::<Vec<_>>().join(","))
+    };
+    let told = |names: &[&str]| names.iter().map(|name| format!("2 null \"{name}@x\"")).collect::<Vec<_>>();
+    let put = |names: &[&str]| assert_eq!(online.ask(Method::Put, &path, &set(names)).status, 204);
+    put(&["kept", "old"]);
+    let device = Device::with_all_tables(&server, "admin");
+    tell(&device, "PUT", &path, &set(&["old", "kept"]));
+    assert!(device.entries().is_empty(), "nobody comes, and nobody goes: {:?}", device.entries());
+    tell(&device, "PUT", &path, &set(&["kept", "mine"]));
+    assert_eq!(device.entries().len(), 2);
+    put(&["kept", "theirs"]);
+    device.wire.fail(|request| {
+        let is_push = String::from_utf8_lossy(&request.body).contains("\r\nPUT ");
+        is_push.then_some(Fault::LoseRequest)
+    });
+    device.round();
+    device.round();
+    device.wire.heal();
+    let all = told(&["kept", "mine", "theirs"]);
+    assert_eq!(shown_parties(&device, &id(30)), all);
+    // As the app shows it, and saves it.
+    tell(&device, "PUT", &path, &set(&["kept", "mine", "theirs", "more"]));
+    device.sync();
+    let all = told(&["kept", "mine", "more", "theirs"]);
+    assert_eq!((online_parties(&server, &id(30)), shown_parties(&device, &id(30))), (all.clone(), all));
+    assert!(device.entries().is_empty());
+    // Twice is what the app asks for.
+    tell(&device, "PUT", &path, &set(&["kept", "kept"]));
+    device.sync();
+    assert_eq!(online_parties(&server, &id(30)), told(&["kept", "kept"]));
+}

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
-const SEEDS: u64 = 3;
+const SEEDS: u64 = 6;
 const STEPS: u32 = 40;
 
 struct Dice(u64);

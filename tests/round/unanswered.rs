@@ -178,6 +178,28 @@ fn a_group_is_not_mixed_though_a_page_tells_of_it_before_the_answer_comes() {
     assert!(device.entries().is_empty());
 }
 
+/// What its user has seen counts as seen, though an older edit of the row has not met it.
+#[test]
+fn an_edit_that_was_made_upon_what_a_page_told_leaves_that_alone() {
+    let server = Server::start();
+    let online = server.user("admin");
+    let contact = online.create("contacts", r#"{"lastname":"C","address1_line1":"old line"}"#);
+    let device = Device::synced(&server, "demo");
+    device.edit("contact", contact, &[("address1_city", text("my city"))]);
+    device.wire.fail(|request| is_push(request).then_some(Fault::LoseRequest));
+    device.round();
+    tick();
+    online.patch("contacts", contact, r#"{"address1_line1":"their line"}"#);
+    only_pull(&device);
+    assert_eq!(device.text("contact", contact, "address1_line1"), "their line");
+    device.edit("contact", contact, &[("address1_city", text("my city there"))]);
+    device.sync();
+    let row = online.json(&format!("contacts({contact})"));
+    let address = (row["address1_line1"].as_str(), row["address1_city"].as_str());
+    assert_eq!(address, (Some("their line"), Some("my city there")));
+    assert!(device.entries().is_empty() && device.conflicts().is_empty());
+}
+
 /// The server refuses by the version, whatever version is named.
 #[test]
 fn an_operation_under_which_the_server_knows_another_request_is_renewed() {

@@ -1,17 +1,18 @@
 //! Rows that come along with a row: deep insert, and sets that are replaced as a whole.
 
 use super::links::{pair, set_reference};
-use super::rows::{existing, insert};
+use super::rows::{existing, insert, resolved};
 use super::{table_for, Call};
 use crate::error::Result;
-use crate::model::{EntityRef, Key, Value};
+use crate::model::{EntityRef, Key, Row, Value};
 use crate::replica::Draft;
 use flette_odata::alike::all_equal;
 use flette_odata::condition::Condition;
+use flette_odata::edm::Column;
 use flette_odata::operation::PairChange;
 use flette_odata::path::Collection;
 use flette_odata::payload::{Related, Write};
-use flette_odata::rules::check_open;
+use flette_odata::rules::{check_open, default_value};
 use flette_odata::{ODataError, Schema, Table, Uuid};
 
 /// Makes a row and everything that comes along with it; its key. What its lookups point to is made first, what points
@@ -100,13 +101,14 @@ fn join(
     }
 }
 
-/// Replaces all rows of a collection by new ones.
+/// Replaces all rows of a collection by new ones. Who is to stand there as he does already stays: made anew, he would stand twice
+/// where somebody else has kept him too.
 pub(super) fn replace_set(
     draft: &mut Draft,
     call: Call<'_>,
     (table, id): (&Table, Uuid),
     collection: &str,
-    (writes, condition): (Vec<Write>, &Condition),
+    (mut writes, condition): (Vec<Write>, &Condition),
 ) -> Result<Key> {
     let schema = draft.schema();
     let (key, seen) = existing(draft, &table.logical_name, id, condition)?;
@@ -117,10 +119,39 @@ pub(super) fn replace_set(
     let here = Value::Lookup(EntityRef { table: key.table.clone(), id: key.id });
     let filter = all_equal([(lookup.logical_name.as_str(), &here)]);
     for old in draft.ids_where(&holder.logical_name, &filter) {
-        draft.delete(&Key::new(holder.logical_name.clone(), old));
+        let old = Key::new(holder.logical_name.clone(), old);
+        let row = draft.row(&old).map(|seen| seen.row).unwrap_or_default();
+        let stays =
+            |write: &Write| is_as_wanted(draft, (holder, &lookup.logical_name), (old.id, &row), write);
+        let alike: Vec<usize> = (0..writes.len()).filter(|at| stays(&writes[*at])).collect();
+        match alike.as_slice() {
+            [at] => drop(writes.remove(*at)),
+            // Whoever is wanted twice is made twice.
+            _ => draft.delete(&old),
+        }
     }
     add_children(draft, call, (table, key.id), collection, (holder, writes))?;
     Ok(key)
+}
+
+/// Whether a row of a collection is what would be made in its place; `lookup` points to the one whose collection it is.
+fn is_as_wanted(
+    draft: &Draft,
+    (holder, lookup): (&Table, &str),
+    (id, row): (Uuid, &Row),
+    write: &Write,
+) -> bool {
+    let values = resolved(draft, write.values.clone());
+    let mut chosen = holder.columns.iter().filter(|column| {
+        let name = column.logical_name.as_str();
+        column.valid_for_create && !column.computed && name != lookup && name != holder.primary_id
+    });
+    let is_wanted = |column: &Column| {
+        let told = values.iter().find(|(name, _)| *name == column.logical_name);
+        let wanted = told.map_or_else(|| default_value(column), |(_, value)| value.clone());
+        row.get(&column.logical_name).cloned().unwrap_or_default() == wanted
+    };
+    write.related.is_empty() && write.id.is_none_or(|wanted| wanted == id) && chosen.all(is_wanted)
 }
 
 fn collection_of<'s>(schema: &'s Schema, table: &Table, name: &str) -> Result<Collection<'s>> {

@@ -16,7 +16,7 @@ pub(super) fn gone(local: Local, rule: Rule) -> Decision {
         Some(Squashed::Request(request)) => edits_of(request.change),
         Some(Squashed::Nothing) | None => Vec::new(),
     };
-    let seen = fold(local.mirror.cloned(), local.entries);
+    let seen = fold(local.known(local.entries.first()).cloned(), local.entries);
     let row = seen.unwrap_or_else(|| edits.iter().map(|e| (e.name.clone(), e.new.clone())).collect());
     let clashed = Clashed {
         clash: Clash::DeletedThere { row, edits },
