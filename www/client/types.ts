@@ -113,7 +113,11 @@ export interface JournalEntry {
   /** When the change was made; RFC 3339. */
   at: string;
   state: "waiting" | "sent" | "parked";
-  /** Why the server refused it. `class`: `duplicate`, `forbidden`, `missing`, `taken`, `too-large`, `unsendable`, `refused`. */
+  /**
+   * Why the server refused it. With a status of 0 it is the device that does not send it: `code` is `OutOfScope` for what
+   * needs a table that is not offline, `Unclear` for what may have been done already, and nobody can find out.
+   * `class`: `duplicate`, `forbidden`, `missing`, `taken`, `too-large`, `unsendable`, `refused`.
+   */
   reason: { status: number; class: string; code: string; message: string } | null;
   fields: { name: string; old: unknown; new: unknown }[];
 }

@@ -310,6 +310,8 @@ impl Account {
             Deed::Delete { row } => self.gone.contains(row),
             // It went with what it hangs on, which its user deleted with it or since, before anybody could see it.
             Deed::Create { row, parent: Some(_), .. } if self.deleted_by(record.device, *row) => true,
+            // He deleted what he had edited: it need not have been sent before.
+            Deed::Edit { row, .. } if self.deleted_by(record.device, *row) => true,
             Deed::Create { row, values, .. } | Deed::Edit { row, values, .. } => {
                 // Of his edits of a field that became one, the last was sent, or lost.
                 values.iter().all(|(column, _)| {
