@@ -67,7 +67,7 @@ impl Draft<'_> {
     }
 
     /// These rows, and all that change sets bind to them.
-    pub fn bound(&self, mut rows: Vec<Key>) -> BTreeSet<Key> {
+    fn bound(&self, mut rows: Vec<Key>) -> BTreeSet<Key> {
         let (mut bound, mut sets) = (BTreeSet::new(), BTreeSet::new());
         while let Some(key) = rows.pop() {
             if bound.contains(&key) {

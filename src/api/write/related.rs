@@ -14,6 +14,7 @@ use flette_odata::path::Collection;
 use flette_odata::payload::{Related, Write};
 use flette_odata::rules::{check_open, default_value};
 use flette_odata::{ODataError, Schema, Table, Uuid};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Makes a row and everything that comes along with it; its key. What its lookups point to is made first, what points
 /// to it afterwards. How deep this can go is limited where bodies are read.
@@ -108,7 +109,7 @@ pub(super) fn replace_set(
     call: Call<'_>,
     (table, id): (&Table, Uuid),
     collection: &str,
-    (mut writes, condition): (Vec<Write>, &Condition),
+    (writes, condition): (Vec<Write>, &Condition),
 ) -> Result<Key> {
     let schema = draft.schema();
     let (key, seen) = existing(draft, &table.logical_name, id, condition)?;
@@ -118,40 +119,42 @@ pub(super) fn replace_set(
     };
     let here = Value::Lookup(EntityRef { table: key.table.clone(), id: key.id });
     let filter = all_equal([(lookup.logical_name.as_str(), &here)]);
+    let chosen: Vec<&Column> = chosen(holder, &lookup.logical_name).collect();
+    let mut wanted: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (at, write) in writes.iter().enumerate().filter(|(_, write)| write.related.is_empty()) {
+        let values: Row = resolved(draft, write.values.clone()).into_iter().collect();
+        wanted.entry(told(&chosen, |column| values.get(&column.logical_name))).or_default().push(at);
+    }
+    let mut kept = BTreeSet::new();
     for old in draft.ids_where(&holder.logical_name, &filter) {
         let old = Key::new(holder.logical_name.clone(), old);
         let row = draft.row(&old).map(|seen| seen.row).unwrap_or_default();
-        let stays =
-            |write: &Write| is_as_wanted(draft, (holder, &lookup.logical_name), (old.id, &row), write);
-        let alike: Vec<usize> = (0..writes.len()).filter(|at| stays(&writes[*at])).collect();
-        match alike.as_slice() {
-            [at] => drop(writes.remove(*at)),
+        match wanted.remove(&told(&chosen, |column| row.get(&column.logical_name))).as_deref() {
             // Whoever is wanted twice is made twice.
-            _ => draft.delete(&old),
+            Some([at]) if writes.get(*at).is_some_and(|write| write.id.is_none_or(|id| id == old.id)) => {
+                kept.insert(*at);
+            }
+            Some(_) | None => draft.delete(&old),
         }
     }
+    let writes = writes.into_iter().enumerate().filter(|(at, _)| !kept.contains(at));
+    let writes = writes.map(|(_, write)| write).collect();
     add_children(draft, call, (table, key.id), collection, (holder, writes))?;
     Ok(key)
 }
 
-/// Whether a row of a collection is what would be made in its place; `lookup` points to the one whose collection it is.
-fn is_as_wanted(
-    draft: &Draft,
-    (holder, lookup): (&Table, &str),
-    (id, row): (Uuid, &Row),
-    write: &Write,
-) -> bool {
-    let values = resolved(draft, write.values.clone());
-    let mut chosen = holder.columns.iter().filter(|column| {
+/// What a row of a collection may be made with, but for its id and for `lookup`, which points to the one whose collection it is.
+fn chosen<'t>(holder: &'t Table, lookup: &'t str) -> impl Iterator<Item = &'t Column> {
+    holder.columns.iter().filter(move |column| {
         let name = column.logical_name.as_str();
         column.valid_for_create && !column.computed && name != lookup && name != holder.primary_id
-    });
-    let is_wanted = |column: &Column| {
-        let told = values.iter().find(|(name, _)| *name == column.logical_name);
-        let wanted = told.map_or_else(|| default_value(column), |(_, value)| value.clone());
-        row.get(&column.logical_name).cloned().unwrap_or_default() == wanted
-    };
-    write.related.is_empty() && write.id.is_none_or(|wanted| wanted == id) && chosen.all(is_wanted)
+    })
+}
+
+/// What rows with these values have in common.
+fn told<'v>(columns: &[&Column], value: impl Fn(&Column) -> Option<&'v Value>) -> String {
+    let values = columns.iter().map(|column| value(column).cloned().unwrap_or_else(|| default_value(column)));
+    values.map(|value| format!("{value:?}\n")).collect()
 }
 
 fn collection_of<'s>(schema: &'s Schema, table: &Table, name: &str) -> Result<Collection<'s>> {
