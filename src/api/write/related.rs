@@ -1,20 +1,18 @@
 //! Rows that come along with a row: deep insert, and sets that are replaced as a whole.
 
 use super::links::{pair, set_reference};
-use super::rows::{existing, insert, resolved};
+use super::rows::{existing, insert};
 use super::{table_for, Call};
 use crate::error::Result;
-use crate::model::{EntityRef, Key, Row, Value};
+use crate::model::{EntityRef, Key, Value};
 use crate::replica::Draft;
 use flette_odata::alike::all_equal;
 use flette_odata::condition::Condition;
-use flette_odata::edm::Column;
 use flette_odata::operation::PairChange;
 use flette_odata::path::Collection;
 use flette_odata::payload::{Related, Write};
-use flette_odata::rules::{check_open, default_value};
+use flette_odata::rules::check_open;
 use flette_odata::{ODataError, Schema, Table, Uuid};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Makes a row and everything that comes along with it; its key. What its lookups point to is made first, what points
 /// to it afterwards. How deep this can go is limited where bodies are read.
@@ -102,8 +100,7 @@ fn join(
     }
 }
 
-/// Replaces all rows of a collection by new ones. Who is to stand there as he does already stays: made anew, he would stand twice
-/// where somebody else has kept him too.
+/// Replaces all rows of a collection by new ones.
 pub(super) fn replace_set(
     draft: &mut Draft,
     call: Call<'_>,
@@ -119,42 +116,11 @@ pub(super) fn replace_set(
     };
     let here = Value::Lookup(EntityRef { table: key.table.clone(), id: key.id });
     let filter = all_equal([(lookup.logical_name.as_str(), &here)]);
-    let chosen: Vec<&Column> = chosen(holder, &lookup.logical_name).collect();
-    let mut wanted: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (at, write) in writes.iter().enumerate().filter(|(_, write)| write.related.is_empty()) {
-        let values: Row = resolved(draft, write.values.clone()).into_iter().collect();
-        wanted.entry(told(&chosen, |column| values.get(&column.logical_name))).or_default().push(at);
-    }
-    let mut kept = BTreeSet::new();
     for old in draft.ids_where(&holder.logical_name, &filter) {
-        let old = Key::new(holder.logical_name.clone(), old);
-        let row = draft.row(&old).map(|seen| seen.row).unwrap_or_default();
-        match wanted.remove(&told(&chosen, |column| row.get(&column.logical_name))).as_deref() {
-            // Whoever is wanted twice is made twice.
-            Some([at]) if writes.get(*at).is_some_and(|write| write.id.is_none_or(|id| id == old.id)) => {
-                kept.insert(*at);
-            }
-            Some(_) | None => draft.delete(&old),
-        }
+        draft.delete(&Key::new(holder.logical_name.clone(), old));
     }
-    let writes = writes.into_iter().enumerate().filter(|(at, _)| !kept.contains(at));
-    let writes = writes.map(|(_, write)| write).collect();
     add_children(draft, call, (table, key.id), collection, (holder, writes))?;
     Ok(key)
-}
-
-/// What a row of a collection may be made with, but for its id and for `lookup`, which points to the one whose collection it is.
-fn chosen<'t>(holder: &'t Table, lookup: &'t str) -> impl Iterator<Item = &'t Column> {
-    holder.columns.iter().filter(move |column| {
-        let name = column.logical_name.as_str();
-        column.valid_for_create && !column.computed && name != lookup && name != holder.primary_id
-    })
-}
-
-/// What rows with these values have in common.
-fn told<'v>(columns: &[&Column], value: impl Fn(&Column) -> Option<&'v Value>) -> String {
-    let values = columns.iter().map(|column| value(column).cloned().unwrap_or_else(|| default_value(column)));
-    values.map(|value| format!("{value:?}\n")).collect()
 }
 
 fn collection_of<'s>(schema: &'s Schema, table: &Table, name: &str) -> Result<Collection<'s>> {

@@ -153,7 +153,7 @@ fn check_alike(
 }
 
 /// Ids as the replica keeps them.
-pub(super) fn resolved(draft: &Draft, values: Vec<(String, Value)>) -> Vec<(String, Value)> {
+fn resolved(draft: &Draft, values: Vec<(String, Value)>) -> Vec<(String, Value)> {
     let resolve = |value: Value| match value {
         Value::Lookup(to) => {
             let id = draft.target(&to);
