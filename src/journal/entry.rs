@@ -48,7 +48,7 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_sent: Option<Millis>,
     /// The row as it was when the edit was made, where the mirror has moved on before the edit has met what is new; of account as long
-    /// as the edit builds upon this version.
+    /// as the edit builds upon this version. Of a party that is taken out always, since its set may come to hold it under another id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Box<(ETag, Row)>>,
 }

@@ -1,9 +1,10 @@
 //! In which order entries go to the server: by `Seq`, parents before children, change sets whole.
 
+mod closed;
+
+use self::closed::{closed_again, note_set, Replaced};
 use super::{squash, Entry, EntryState, RowRequest, Squashed};
-use crate::model::{
-    ordered, planted, Bug, Change, ChangeSetId, FieldEdit, Key, Seq, Value, BATCH_PARTS_MAX, OPEN, STATE,
-};
+use crate::model::{ordered, planted, Bug, Change, ChangeSetId, Key, Seq, Value, BATCH_PARTS_MAX};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is sent together.
@@ -26,7 +27,9 @@ pub struct Unit {
 /// broken by creating one of them without the lookup; its entry keeps it for the next plan.
 pub fn plan<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Unit> {
     let mut rows: BTreeMap<Key, Vec<&Entry>> = BTreeMap::new();
+    let mut replaced = Replaced::new();
     for entry in entries {
+        note_set(&mut replaced, entry);
         rows.entry(entry.key.clone()).or_default().push(entry);
     }
     let mut blocked = blocked(&rows);
@@ -34,7 +37,7 @@ pub fn plan<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Unit> {
         blocked.extend(rows.keys().cloned());
     }
     rows.retain(|key, _| !blocked.contains(key));
-    order(group(rows))
+    order(group(rows, &replaced))
 }
 
 /// Rows that cannot be sent now.
@@ -52,11 +55,10 @@ fn blocked(rows: &BTreeMap<Key, Vec<&Entry>>) -> BTreeSet<Key> {
             .iter()
             .filter(|(key, _)| !blocked.contains(*key))
             .filter(|(_, es)| {
-                es.iter().any(|e| {
-                    e.change_set.is_some_and(|set| sets.contains(&set))
-                        || targets(&e.change, &e.holders)
-                            .any(|target| rows.contains_key(&target) && missing(&target))
-                })
+                let is_missing = |target: Key| rows.contains_key(&target) && missing(&target);
+                es.iter().any(|e| e.change_set.is_some_and(|set| sets.contains(&set)))
+                    || es.iter().any(|e| targets(&e.change, &e.holders).any(is_missing))
+                        && targets_told(es).into_iter().any(is_missing)
             })
             .map(|(key, _)| key.clone())
             .collect();
@@ -93,6 +95,18 @@ fn targets<'a>(change: &'a Change, holders: &'a [Key]) -> impl Iterator<Item = K
     lookups(change).chain(holders.iter().cloned())
 }
 
+/// Rows that must stand before what is told of a row: an edit that was written over is not told, unless it was sent.
+fn targets_told(entries: &[&Entry]) -> Vec<Key> {
+    let all = || entries.iter().flat_map(|e| targets(&e.change, &e.holders)).collect();
+    match squash(entries) {
+        Some(Squashed::Request(request)) if !entries.iter().any(|e| is_sent(e)) => {
+            targets(&request.change, &request.holders).collect()
+        }
+        Some(Squashed::Nothing) if !entries.iter().any(|e| is_sent(e)) => Vec::new(),
+        Some(_) | None => all(),
+    }
+}
+
 /// Rows that a change points to.
 fn lookups(change: &Change) -> Box<dyn Iterator<Item = Key> + '_> {
     let key = |value: &Value| match value {
@@ -107,9 +121,9 @@ fn lookups(change: &Change) -> Box<dyn Iterator<Item = Key> + '_> {
 }
 
 /// One unit a row; rows that share a change set share a unit.
-fn group(rows: BTreeMap<Key, Vec<&Entry>>) -> Vec<Unit> {
+fn group(rows: BTreeMap<Key, Vec<&Entry>>, replaced: &Replaced) -> Vec<Unit> {
     let rows = rows.into_values().map(|entries| (sets_of(&entries), entries)).collect();
-    let units = sharing(rows).into_iter().flat_map(units).collect();
+    let units = sharing(rows).into_iter().flat_map(|rows| units(rows, replaced)).collect();
     ordered::list_by_key(units, first_seq)
 }
 
@@ -149,11 +163,11 @@ struct OfRow<'a> {
 
 /// What is told of rows that share change sets: one unit. But what went apart and was not answered goes apart again, though a
 /// later change set holds the rows together: in a set, which is refused as a whole, no receipt would tell what became of it.
-fn units(rows: Vec<Vec<&Entry>>) -> Vec<Unit> {
+fn units(rows: Vec<Vec<&Entry>>, replaced: &Replaced) -> Vec<Unit> {
     let several = rows.len() > 1;
     let sent = rows.iter().flatten().filter(|e| several && is_sent(e));
-    let mut unheard =
-        Unheard { any: sent.clone().next().is_some(), sets: sent.filter_map(|e| e.change_set).collect() };
+    let any = sent.clone().next().is_some();
+    let mut unheard = Unheard { any, sets: sent.filter_map(|e| e.change_set).collect(), replaced };
     while unheard.extend(&rows) {}
     let rows = rows.into_iter().map(|all| OfRow { going: to_send(all.clone(), &unheard), all });
     let rows: Vec<OfRow> = rows.collect();
@@ -243,17 +257,27 @@ fn unit(rows: Vec<OfRow>) -> Unit {
             None => {}
         }
     }
-    unit.requests = ordered::list_by_key(unit.requests, |r| r.seqs.first().copied());
+    unit.requests = ordered::list_by_key(unit.requests, place);
     unit
 }
 
-/// What a unit of several rows has sent without an answer.
-struct Unheard {
-    any: bool,
-    sets: BTreeSet<ChangeSetId>,
+/// Where a request comes: when its row was first changed. A deletion comes when it was made, whatever was edited before: the server may
+/// delete what still points to the row.
+fn place(request: &RowRequest) -> Option<Seq> {
+    match request.change {
+        Change::Delete => request.seqs.last().copied(),
+        Change::Create(_) | Change::Update(_) => request.seqs.first().copied(),
+    }
 }
 
-impl Unheard {
+/// What a unit of several rows has sent without an answer.
+struct Unheard<'a> {
+    any: bool,
+    sets: BTreeSet<ChangeSetId>,
+    replaced: &'a Replaced<'a>,
+}
+
+impl Unheard<'_> {
     /// Adds the sets of which a part goes along with those that are known. Tells whether there were any.
     fn extend(&mut self, rows: &[Vec<&Entry>]) -> bool {
         let known = self.sets.len();
@@ -287,34 +311,8 @@ fn to_send<'a>(mut entries: Vec<&'a Entry>, unheard: &Unheard) -> Vec<&'a Entry>
         let further = entries[end..].iter().take_while(own).count();
         entries.truncate(end + further);
     }
-    let end = closed_again(&entries).unwrap_or(entries.len());
+    let end = closed_again(&entries, unheard.replaced).unwrap_or(entries.len());
     entries.into_iter().take(end).collect()
-}
-
-/// Where the entries of a closed row close it again that they had opened, when it was edited in between. The service
-/// refuses edits of closed rows: squashed into one request they would be nothing but such, so that what closes the row
-/// again has to be a request of its own.
-fn closed_again(entries: &[&Entry]) -> Option<usize> {
-    let all = || entries.iter().flat_map(|entry| edits(entry));
-    let states = || all().filter(|edit| edit.name == STATE[0]);
-    let was_closed = states().next().is_some_and(|edit| edit.old != OPEN);
-    let is_closed = states().next_back().is_some_and(|edit| edit.new != OPEN);
-    let is_edited = all().any(|edit| !STATE.contains(&edit.name.as_str()));
-    let only_edits = entries.iter().all(|entry| matches!(entry.change, Change::Update(_)));
-    if !(was_closed && is_closed && is_edited && only_edits) {
-        return None;
-    }
-    let closes = |entry: &&Entry| edits(entry).iter().any(|edit| edit.name == STATE[0] && edit.old == OPEN);
-    let end = entries.iter().rposition(closes)?;
-    let (before, closing) = (entries.get(end.checked_sub(1)?)?, entries.get(end)?);
-    (before.change_set.is_none() || before.change_set != closing.change_set).then_some(end)
-}
-
-fn edits(entry: &Entry) -> &[FieldEdit] {
-    match &entry.change {
-        Change::Update(edits) => edits,
-        Change::Create(_) | Change::Delete => &[],
-    }
 }
 
 fn is_sent(entry: &Entry) -> bool {
@@ -338,7 +336,7 @@ fn delete_of_lost_create(entries: &[&Entry]) -> Option<RowRequest> {
 }
 
 fn first_seq(unit: &Unit) -> Seq {
-    let sent = unit.requests.iter().filter_map(|r| r.seqs.first().copied());
+    let sent = unit.requests.iter().filter_map(place);
     sent.chain(unit.nothing.first().copied()).min().unwrap_or_default()
 }
 

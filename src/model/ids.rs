@@ -35,5 +35,5 @@ pub struct ChangeSetId(pub Uuid);
 pub struct DeviceId(pub u64);
 
 /// Opaque server version of one row, such as `W/"468026"`. Compared for equality only.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ETag(pub String);

@@ -19,6 +19,7 @@ pub use columns::{OPEN, OWNER, STATE};
 pub use conflict::{Clash, Conflict, Side};
 pub use definition_stamp::DefinitionStamp;
 pub use flette_odata::batch::BATCH_PARTS_MAX;
+pub use flette_odata::path::PARTY_TABLE;
 pub use flette_odata::planted::{planted, Bug};
 pub use flette_odata::{json, ordered, EntityRef, Row, Value};
 pub use hlc::{Hlc, HlcClock, COUNTER_MAX};

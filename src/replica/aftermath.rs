@@ -189,6 +189,26 @@ impl Draft<'_> {
         false
     }
 
+    /// Edits of links that are not shown since the rows are being deleted to which they lead: until that is done they stand, and come
+    /// back should it be given up.
+    pub(super) fn upon_links(&self, key: &Key, mut edits: Vec<FieldEdit>) -> Vec<FieldEdit> {
+        let schema = self.schema();
+        let table = schema.table(&key.table);
+        let is_link = |edit: &FieldEdit| {
+            let column = table.and_then(|table| table.column(&edit.name));
+            edit.old.is_null() && column.is_some_and(Column::is_lookup)
+        };
+        if !edits.iter().any(is_link) {
+            return edits;
+        }
+        let standing = self.state().fold_with(key, self.entries_of(key).iter());
+        let Some(standing) = standing.map(|seen| seen.row) else { return edits };
+        for edit in edits.iter_mut().filter(|edit| is_link(edit)) {
+            edit.old = standing.get(&edit.name).cloned().unwrap_or_default();
+        }
+        edits
+    }
+
     /// Takes links to a row away that no longer is. Gives the rows that go with it.
     ///
     /// Only rows with entries can point to a row that the server never had.

@@ -11,6 +11,7 @@ use crate::model::{
 };
 use flette_odata::edm::Schema;
 use flette_odata::ordered;
+use flette_odata::path::PARTY_TABLE;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use uuid::Uuid;
@@ -206,6 +207,7 @@ impl<'a> Draft<'a> {
     /// and sent again, unless it may have been carried out before.
     pub fn update(&mut self, key: &Key, edits: Vec<FieldEdit>) {
         let key = self.resolve(key);
+        let edits = self.upon_links(&key, edits);
         if self.amend(&key, edits) {
             self.release(vec![key]);
         }
@@ -265,6 +267,9 @@ impl<'a> Draft<'a> {
         let seq = Seq(self.record.next_seq);
         self.record.next_seq += 1;
         let holders = self.holders_of(&key, &change);
+        // It may be in its set under another id before this is told.
+        let taken_out = (change.is_delete() && key.table == PARTY_TABLE).then(|| self.row(&key)).flatten();
+        let before = taken_out.map(|seen| Box::new((base.clone().unwrap_or_default(), seen.row)));
         let entry = Entry {
             seq,
             op: OpId(self.new_id()),
@@ -277,7 +282,7 @@ impl<'a> Draft<'a> {
             holders,
             added: false,
             first_sent: None,
-            before: None,
+            before,
         };
         self.set(seq, Some(entry));
     }

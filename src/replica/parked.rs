@@ -196,16 +196,18 @@ impl Draft<'_> {
         for (key, name, before) in self.pointing_to(gone) {
             let column = schema.table(&key.table).and_then(|table| table.column(&name));
             let cascades = column.and_then(|column| rule(column, &gone.table)) == Some(OnDelete::Cascade);
-            let (new, old) = match before {
-                None if cascades => {
-                    follow.push(key);
-                    continue;
-                }
-                before => (before.unwrap_or_default(), link_to(gone)),
-            };
+            let old = link_to(gone);
             let standing = self.row(&key).and_then(|seen| seen.row.get(&name).cloned());
-            if standing.as_ref() == Some(&old) {
-                self.amend(&key, vec![FieldEdit { name, old, new }]);
+            // It points elsewhere by now.
+            if standing.as_ref() != Some(&old) {
+                continue;
+            }
+            match before {
+                None if cascades => follow.push(key),
+                before => {
+                    let new = before.unwrap_or_default();
+                    self.amend(&key, vec![FieldEdit { name, old, new }]);
+                }
             }
         }
         follow

@@ -80,7 +80,9 @@ impl<'k> Renamed<'k> {
                 Change::Update(edits) => edits
                     .iter()
                     .any(|edit| is_other(&edit.name, &edit.old) || is_other(&edit.name, &edit.new)),
-                Change::Delete => false,
+                Change::Delete => {
+                    entry.before.iter().flat_map(|known| &known.1).any(|(name, value)| is_other(name, value))
+                }
             }
     }
 
@@ -95,12 +97,14 @@ impl<'k> Renamed<'k> {
         }
     }
 
+    fn turn_value(&self, table: &str, name: &str, value: &mut Value) {
+        if let Some(other) = self.value(table, name, value) {
+            *value = other;
+        }
+    }
+
     fn turn_parts(&self, key: &mut Key, change: &mut Change, holders: &mut [Key]) {
-        let turn = |name: &str, value: &mut Value| {
-            if let Some(other) = self.value(&key.table, name, value) {
-                *value = other;
-            }
-        };
+        let turn = |name: &str, value: &mut Value| self.turn_value(&key.table, name, value);
         match change {
             Change::Create(row) => turn_row(row, turn),
             Change::Update(edits) => {
@@ -135,6 +139,9 @@ impl Draft<'_> {
         }
         let moved: Vec<Entry> = self.all_entries().filter(|entry| renamed.concerns(entry)).cloned().collect();
         for mut entry in moved {
+            if let Some((_, row)) = entry.before.as_deref_mut() {
+                turn_row(row, |name, value| renamed.turn_value(&entry.key.table, name, value));
+            }
             renamed.turn_parts(&mut entry.key, &mut entry.change, &mut entry.holders);
             self.put(entry);
         }

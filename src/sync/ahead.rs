@@ -4,6 +4,7 @@
 use super::cursor::{begin, may_track, Begin, Kind};
 use super::known::known;
 use super::pages::{ask_all, Replies};
+use super::parties::{follow, Follow};
 use super::pull::{parties_and_others, pull_table, wanted_rows};
 use super::step::{Run, Stop};
 use super::unchanged::unchanged;
@@ -13,6 +14,7 @@ use crate::remote::{Asked, PageCall};
 use crate::replica::{Cursor, Feed, Target};
 use crate::store::Store;
 use flette_odata::edm::Table;
+use flette_odata::path::PARTY_TABLE;
 use futures_util::future::join;
 
 /// Of so many tables it is asked at once what changed.
@@ -45,6 +47,9 @@ pub(super) async fn pull_tables<S: Store, T: Transport>(
                 match pull_table(run, name, asked.remove(name)).await {
                     Err(stop @ Stop::Outcome(Outcome::Retry(_))) if failed.is_none() => failed = Some(stop),
                     pulled => whole &= pulled?,
+                }
+                if name == PARTY_TABLE {
+                    follow(run, Follow { settles: true, sends_anew: true }).await?;
                 }
             }
             Ok::<bool, Stop>(whole)

@@ -4,6 +4,7 @@ use super::added::NOT_FOUND;
 use super::changes::{changes, has_version, named};
 use super::held::{self, tell};
 use super::outside;
+use super::parties::send_anew;
 use super::settle::{says, settle};
 use super::step::{decide, mirror, park, News, Told};
 use super::unclear::representation;
@@ -78,12 +79,11 @@ pub(super) fn take_over(
                 }
                 sums.parked += park(draft, &ready.seqs(), reason);
             }
-            // One of the rows that are spoken of is gone.
-            Outcome::Resolve(Resolve::Gone(reason) | Resolve::Exists(reason)) if ready.is_held() => {
-                sums.parked += park(draft, &ready.seqs(), reason);
-            }
             // It goes again with what is read by then: under its operation the server may know it as it was.
             Outcome::Resolve(Resolve::Changed(_)) if ready.is_held() => {
+                if !ready.first {
+                    ready.held.iter().for_each(|request| send_anew(draft, &request.key));
+                }
                 unsend(draft, &ready.seqs());
                 ready.held.iter().for_each(|request| draft.renew(&request.key));
             }

@@ -3,6 +3,8 @@
 //! of them is read back in the same batch, since the server may give such rows other ids than they have here.
 
 use super::added::{added, Names};
+use super::pairs;
+use super::parties::{come, is_same, Come};
 use super::reconcile::Incoming;
 use super::step::{meet, News, Told};
 use super::wave::{first_sent, Ready};
@@ -24,8 +26,6 @@ use uuid::Uuid;
 /// A condition on the server's row that holds whatever its version: the request before it in the same change set has
 /// named the version.
 pub(super) const ANY_VERSION: &str = "*";
-/// What makes two parties the same: who, and in which part.
-const PARTY_IDENTITY: [&str; 3] = ["partyid", "addressused", "participationtypemask"];
 
 /// A unit's requests by the way in which they are told.
 #[derive(Debug, Default)]
@@ -119,29 +119,20 @@ fn parties(
     let table = schema.table(PARTY_TABLE).ok_or_else(|| Reason::out_of_scope("The table of parties"))?;
     let refer = |to: &EntityRef| names.refer(to);
     let writer = BodyWriter { schema, table, refer: &refer, edited: Stamps::default() };
-    let added: Vec<(Uuid, &Row)> = requests
-        .iter()
-        .filter_map(|request| match &request.change {
-            Change::Create(row) => Some((request.key.id, row)),
-            Change::Update(_) | Change::Delete => None,
-        })
-        .collect();
-    let told_anew = |id: Uuid, row: &Row| {
-        requests.iter().any(|request| request.key.id == id)
-            || added.iter().any(|(_, new)| PARTY_IDENTITY.iter().all(|name| new.get(*name) == row.get(*name)))
-    };
+    let Come { gone, new } = come(names.draft, table, requests);
+    let told_anew = |id: &Uuid, row: &Row| gone.contains(id) || new.iter().any(|(_, new)| is_same(new, row));
     let known = names.draft.state().told_where(PARTY_TABLE, &of_activity(activity));
     let mut bodies = Vec::new();
-    for (_, row) in known.iter().filter(|(id, row)| !told_anew(*id, row)) {
+    for (_, row) in known.iter().filter(|(id, row)| !told_anew(id, row)) {
         bodies.push(writer.member_row(row, PARTY_HOLDER, None)?);
     }
-    for (id, row) in added {
+    for (id, row) in new {
         bodies.push(writer.member_row(row, PARTY_HOLDER, Some(id))?);
     }
     Ok(bodies)
 }
 
-fn of_activity(activity: &Key) -> Filter {
+pub(super) fn of_activity(activity: &Key) -> Filter {
     all_equal([(PARTY_HOLDER, &Value::Guid(activity.id))])
 }
 
@@ -230,7 +221,7 @@ pub(super) fn settle(
 ) -> Result<bool> {
     let Some(held) = ready.held.first() else { return Ok(true) };
     let schema = draft.schema();
-    let mut settled = false;
+    let mut settled = None;
     for (call, answer) in reads.iter().filter(|(_, answer)| answer.outcome == Outcome::Done) {
         if let RowCall::Read { key } = call {
             learn_row(draft, &schema, key, (answer, policy), told);
@@ -242,10 +233,13 @@ pub(super) fn settle(
             settled = learn_list(draft, &schema, (&held.key.table, &filter), answer, told);
         }
     }
-    if settled {
-        ready.held.iter().flat_map(|request| &request.seqs).for_each(|seq| draft.remove(*seq));
+    let Some(listed) = settled else { return Ok(false) };
+    ready.held.iter().flat_map(|request| &request.seqs).for_each(|seq| draft.remove(*seq));
+    if let (Some(pair), true) = (listed.first(), held.key.table != PARTY_TABLE) {
+        // Whoever took it away meanwhile means the one that stands.
+        pairs::adopt(draft, &held.key, &Key::new(held.key.table.clone(), *pair));
     }
-    Ok(settled)
+    Ok(true)
 }
 
 fn of_pair(schema: &Schema, held: &RowRequest) -> Filter {
@@ -276,17 +270,15 @@ fn learn_row(
     tell(told, key.clone(), Some((News::Row(row), etag)));
 }
 
-/// Rows that pass a filter are those that were listed; gives whether the list could be read.
+/// Rows that pass a filter are those that were listed; gives their ids, if the list could be read.
 pub(super) fn learn_list(
     draft: &Draft,
     schema: &Schema,
     (name, filter): (&str, &Filter),
     answer: &RowAnswer,
     told: &mut Vec<Told>,
-) -> bool {
-    let Some(page) = schema.table(name).and_then(|table| decode_page(&answer.body, table).ok()) else {
-        return false;
-    };
+) -> Option<BTreeSet<Uuid>> {
+    let page = schema.table(name).and_then(|table| decode_page(&answer.body, table).ok())?;
     let mut listed = BTreeSet::new();
     for (at, item) in page.items().enumerate() {
         if let (Item::Row(id), Some(etag)) = (item, page.etag(at)) {
@@ -298,14 +290,14 @@ pub(super) fn learn_list(
     for gone in known.filter(|id| !listed.contains(id)) {
         tell(told, Key::new(name, gone), None);
     }
-    true
+    Some(listed)
 }
 
 /// The parties of an activity that was read, as they were listed beside it; gives whether the list could be read.
 pub(super) fn learn_set(draft: &Draft, call: &RowCall, answer: &RowAnswer, told: &mut Vec<Told>) -> bool {
     let filter = of_activity(call.key());
     answer.outcome == Outcome::Done
-        && learn_list(draft, &draft.schema(), (PARTY_TABLE, &filter), answer, told)
+        && learn_list(draft, &draft.schema(), (PARTY_TABLE, &filter), answer, told).is_some()
 }
 
 /// Of a row that is told of twice, the last word counts.

@@ -3,6 +3,7 @@
 
 use super::added::Names;
 use super::held;
+use super::parties;
 use super::reconcile::is_foreign;
 use super::*;
 use crate::journal::{fold, squash, Entry, EntryState, RowRequest, Squashed};
@@ -405,8 +406,28 @@ fn party(number: u128) -> Row {
     .collect()
 }
 
-/// Who takes part in the end; at first it is A.
-fn parties_after(here: &[(u128, bool)], there: &[(u128, bool)]) -> String {
+/// Whether a party comes or goes, by its number.
+type Deeds = [(u128, bool)];
+
+/// The same deeds where A, who stays, is told as one who goes and one who comes: a set that is replaced is made anew.
+fn anew(deeds: &Deeds) -> Vec<(u128, bool)> {
+    let stays = !deeds.is_empty() && deeds.iter().all(|(number, _)| *number != 1);
+    let kept = [(1, false), (1, true)];
+    kept.into_iter().filter(|_| stays).chain(deeds.iter().copied()).collect()
+}
+
+/// Who takes part in the end, however the sets are told; at first it is A.
+fn parties_after(here: &Deeds, there: &Deeds) -> String {
+    let in_the_end = parties_told(here, there);
+    for (here, there) in
+        [(anew(here), there.to_vec()), (here.to_vec(), anew(there)), (anew(here), anew(there))]
+    {
+        assert_eq!(parties_told(&here, &there), in_the_end, "{here:?}, {there:?}");
+    }
+    in_the_end
+}
+
+fn parties_told(here: &Deeds, there: &Deeds) -> String {
     let held = Held::new();
     held.tell(PARTY_TABLE, &[(1, Some(party(1)))]);
     held.change(|draft| {
@@ -418,8 +439,12 @@ fn parties_after(here: &[(u128, bool)], there: &[(u128, bool)]) -> String {
             }
         }
     });
-    let told: Vec<_> = there.iter().map(|(number, comes)| (*number, comes.then(|| party(*number)))).collect();
-    held.tell(PARTY_TABLE, &told);
+    let told = there.iter().map(|(number, comes)| match comes {
+        true => (number + 70, Some(party(*number))),
+        false => (*number, None),
+    });
+    held.tell(PARTY_TABLE, &told.collect::<Vec<_>>());
+    held.change(|draft| parties::follow_in(draft, parties::Follow { settles: true, sends_anew: false }));
     let present = held.change(|draft| {
         let entries: Vec<Entry> = draft.state().journal.iter().cloned().collect();
         let requests: Vec<RowRequest> =
@@ -443,8 +468,7 @@ fn parties_after(here: &[(u128, bool)], there: &[(u128, bool)]) -> String {
 
 fn parties(out: &mut String) {
     head(out, &["here", "there", "who takes part in the end"]);
-    type Deeds = [(&'static str, &'static [(u128, bool)]); 5];
-    let deeds: Deeds = [
+    let deeds: [(&str, &Deeds); 5] = [
         ("nothing", &[]),
         ("add B", &[(2, true)]),
         ("add C", &[(3, true)]),
@@ -494,7 +518,7 @@ fn pair_after(before: bool, here: bool, there: bool) -> bool {
         }]});
         let made = pairs::made_there(draft, table, &decode_page(body.to_string().as_bytes(), table).unwrap());
         assert_eq!(made.len(), usize::from(here), "a pair that both made is one");
-        made.iter().for_each(|(mine, theirs)| pairs::adopt(draft, mine, theirs));
+        pairs::adopt_all(draft, &made);
         assert!(entries.iter().all(|entry| draft.entry(entry.seq).is_none()), "nothing is left to tell");
         true
     })

@@ -23,6 +23,7 @@ mod outside;
 mod page;
 mod pages;
 mod pairs;
+mod parties;
 mod passed;
 mod policy;
 mod pull;

@@ -236,9 +236,7 @@ pub(super) fn take_over(
         committed.conflicts += conflicts;
         committed.merged += merged;
     }
-    for (here, there) in made_there {
-        pairs::adopt(draft, &here, &there);
-    }
+    pairs::adopt_all(draft, &made_there);
     let mut cursor = draft.cursor(name);
     draft.note(TraceEvent::Page {
         table: name.to_owned(),

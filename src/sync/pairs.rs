@@ -5,6 +5,7 @@ use crate::journal::Entry;
 use crate::model::{Change, Key, Row, Value};
 use crate::replica::{Draft, Item, Page};
 use flette_odata::edm::{ManyToMany, Table};
+use flette_odata::ordered;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -30,17 +31,29 @@ fn ends(pairs: &ManyToMany, value: impl Fn(&str) -> Option<Value>) -> Option<[Uu
 /// The pair that stands on the server where one was made here. Not the one that is being taken away there: it was before.
 fn twin(draft: &Draft, there: &ByEnds, (here, ends): (&Key, [Uuid; 2])) -> Option<Key> {
     let there = Key::new(here.table.clone(), *there.get(&ends)?);
-    let goes = draft.entries_of(&there).last().is_some_and(|last| last.change == Change::Delete);
-    (there != *here && !goes).then_some(there)
+    (there != *here && !goes(draft, &there)).then_some(there)
 }
 
-/// Pairs that were made here and are on a page, under the ids that they have there.
+/// Whether a pair is being taken away.
+fn goes(draft: &Draft, pair: &Key) -> bool {
+    draft.entries_of(pair).last().is_some_and(|last| last.change == Change::Delete)
+}
+
+/// Rows of a pair's table with entries, in the order in which their entries came: of those that were made one after the other and
+/// taken away again, the first is the one that stands.
+pub(super) fn in_order(draft: &Draft, table: &str) -> Vec<Key> {
+    let journal = &draft.state().journal;
+    let keys = journal.keys_of(table).cloned().collect();
+    ordered::list_by_key(keys, |key| journal.of(key).next().map(|first| first.seq))
+}
+
+/// Pairs that were made here and are on a page, under the ids that they have there; in the order in which they were made.
 pub(super) fn made_there(draft: &Draft, table: &Table, page: &Page) -> Vec<(Key, Key)> {
     let schema = draft.schema();
     let Some(pairs) = relationship(&schema, &table.logical_name) else { return Vec::new() };
-    let keys = draft.state().journal.keys_of(&table.logical_name);
+    let keys = in_order(draft, &table.logical_name);
     let made: Vec<(&Key, [Uuid; 2])> =
-        keys.filter_map(|key| Some((key, made_here(draft, pairs, key)?))).collect();
+        keys.iter().filter_map(|key| Some((key, made_here(draft, pairs, key)?))).collect();
     if made.is_empty() {
         return Vec::new();
     }
@@ -77,6 +90,16 @@ pub(super) fn twin_of(draft: &Draft, filled: &ByEnds, here: &Key) -> Option<Key>
     let schema = draft.schema();
     let ends = made_here(draft, relationship(&schema, &here.table)?, here)?;
     twin(draft, filled, (here, ends))
+}
+
+/// Settles pairs that were made here and stand there, one after the other: where one is taken away again, the next one is yet to be
+/// made.
+pub(super) fn adopt_all(draft: &mut Draft, made_there: &[(Key, Key)]) {
+    for (here, there) in made_there {
+        if !goes(draft, there) {
+            adopt(draft, here, there);
+        }
+    }
 }
 
 /// A pair is there: making it is settled. Taking it away again, if that was done here since, is about the one there.

@@ -377,7 +377,7 @@ async fn swap<S: Store, T: Transport>(
                 return Ok(None);
             }
             let state = draft.state();
-            let keys: Vec<Key> = state.journal.keys_of(name).cloned().collect();
+            let keys = pairs::in_order(draft, name);
             let (mut conflicts, mut merges, mut outside) = (0, 0, Vec::new());
             let filtered = draft.cursor(name).filter.is_some();
             outside::retain_told(draft, name);

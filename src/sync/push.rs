@@ -13,9 +13,10 @@ use super::changes::ask_for_changes;
 use super::flight::{may_go_beside, Flight, Sent};
 use super::limits::{Limits, BATCH_REQUESTS_MAX};
 use super::pages::Replies;
+use super::parties::{follow, Follow};
 use super::sets::Sets;
 use super::step::{park, words, Run, Stop};
-use super::unclear::{resolve, Unclear};
+use super::unclear::{resolve, Refused, Unclear};
 use super::wave::{take, Ready, Wave};
 use super::{Phase, Stage};
 use crate::journal::{Entry, EntryState, Reason};
@@ -205,6 +206,7 @@ async fn choose<S: Store, T: Transport>(
             break;
         }
     }
+    follow(run, Follow { settles: false, sends_anew: !behind && !pass.asks_again }).await?;
     let batch_size = usize::try_from(run.config.batch_size.max(1)).unwrap_or(usize::MAX);
     let (wave, aside) = run
         .replica
@@ -292,7 +294,7 @@ fn after<S: Store, T: Transport>(
     pass: &mut Pass,
     answered: Vec<Answered>,
 ) -> std::result::Result<Vec<Unclear>, Stop> {
-    let (mut unclear, mut hold) = (Vec::new(), None);
+    let (mut unclear, mut refused, mut hold) = (Vec::new(), Vec::new(), None);
     let receipts = run.remote.keeps_receipts();
     for Answered { ready, answer, .. } in answered {
         let key = ready.request.key.clone();
@@ -309,7 +311,10 @@ fn after<S: Store, T: Transport>(
             Outcome::Resolve(Resolve::Changed(_)) if ready.is_held() => {
                 unclear.push(Unclear::from(ready.call.key().clone()));
             }
-            Outcome::Resolve(Resolve::Gone(_) | Resolve::Exists(_)) if ready.is_held() => {}
+            // One of the rows that are spoken of is gone, or another row of its change set.
+            Outcome::Resolve(Resolve::Gone(reason) | Resolve::Exists(reason)) if ready.is_held() => {
+                refused.push((ready.call.key().clone(), Refused { seqs: ready.seqs(), reason }));
+            }
             Outcome::Done | Outcome::Park(_) | Outcome::Resolve(Resolve::TooLarge(_)) => {}
             Outcome::Resolve(Resolve::Exists(_)) if ready.is_new(receipts) => {}
             Outcome::Resolve(Resolve::Changed(_)) if ready.is_create() => {}
@@ -327,6 +332,12 @@ fn after<S: Store, T: Transport>(
                 run.problem(what);
             }
             Outcome::Hold(what) => hold = Some(what),
+        }
+    }
+    for (key, what) in refused {
+        match unclear.iter_mut().find(|row: &&mut Unclear| row.key == key) {
+            Some(row) => row.held.push(what),
+            None => unclear.push(Unclear { held: vec![what], ..Unclear::from(key) }),
         }
     }
     match hold {

@@ -82,7 +82,7 @@ pub struct Clashed {
 pub fn reconcile(table: &Table, local: Local, incoming: Incoming, policy: &Policy) -> Decision {
     let Some(first) = local.entries.first() else { return Decision::default() };
     match incoming {
-        Incoming::Gone => gone::gone(local, policy.table(&table.logical_name)),
+        Incoming::Gone => gone::gone(table, local, policy.table(&table.logical_name)),
         // The row is at the version that the entries build upon: it says nothing new.
         Incoming::Row { etag, .. } if first.base.as_ref() == Some(etag) => {
             Decision { keep: local.entries.to_vec(), ..Decision::default() }
@@ -426,7 +426,8 @@ impl Merge<'_> {
 
     /// Keeps an entry with what is left of it, upon the server's row as it is now.
     fn keep(&self, decision: &mut Decision, entry: &Entry, change: Change) {
-        let mut entry = Entry { base: Some(self.etag.clone()), before: None, ..entry.clone() };
+        let before = gone::as_known(self.table, &change, (self.etag, self.row));
+        let mut entry = Entry { base: Some(self.etag.clone()), before, ..entry.clone() };
         if matches!(entry.change, Change::Create(_)) {
             decision.renew.insert(entry.seq);
             entry.change_set = None;

@@ -3,6 +3,7 @@
 
 use super::held::{self, tell};
 use super::outside;
+use super::parties::puts_nobody_in;
 use super::push::Pass;
 use super::reconcile::{is_foreign, reconcile, Incoming, Local};
 use super::settle::left_unsaid;
@@ -33,11 +34,19 @@ pub(super) struct Unclear {
     pub(super) refused: bool,
     /// It is known to have been carried out, and not what the row was then: what was sent is settled when the row is read.
     pub(super) done: bool,
+    /// Requests that were refused about rows that it holds.
+    pub(super) held: Vec<Refused>,
+}
+
+/// A refused request about held rows.
+pub(super) struct Refused {
+    pub(super) seqs: Vec<Seq>,
+    pub(super) reason: Reason,
 }
 
 impl From<Key> for Unclear {
     fn from(key: Key) -> Unclear {
-        Unclear { key, exists: None, missing: None, refused: false, done: false }
+        Unclear { key, exists: None, missing: None, refused: false, done: false, held: Vec::new() }
     }
 }
 
@@ -179,6 +188,7 @@ fn learn(
     let moved = moved_sets(draft, schema, answered);
     for (unclear, answer) in answered {
         let key = &unclear.key;
+        sums.parked += refused(draft, &unclear.held, (answer, &moved));
         let settles = unclear.done && is_told(schema, key, answer);
         let settled = if settles { take_sent(draft, key) } else { Vec::new() };
         let entries = draft.entries_of(key);
@@ -284,6 +294,37 @@ fn moved_sets(draft: &Draft, schema: &Schema, answered: &[(&Unclear, RowAnswer)]
     ordered::set(moved.filter_map(|entry| entry.change_set))
 }
 
+/// What becomes of refused requests about rows that a row holds, which was read. Where another row of their change set has moved on, that
+/// was why, and they go again with what is left of it. Gives how many entries were parked.
+fn refused(
+    draft: &mut Draft,
+    refused: &[Refused],
+    (answer, moved): (&RowAnswer, &BTreeSet<ChangeSetId>),
+) -> u64 {
+    if !matches!(answer.outcome, Outcome::Done | Outcome::Park(_) | Outcome::Resolve(Resolve::Gone(_))) {
+        return 0;
+    }
+    let mut parked = 0;
+    for Refused { seqs, reason } in refused {
+        let entries: Vec<Entry> = seqs.iter().filter_map(|seq| draft.entry(*seq)).collect();
+        let elsewhere = entries.iter().any(|e| e.change_set.is_some_and(|set| moved.contains(&set)));
+        match elsewhere {
+            true => again(draft, entries),
+            false => parked += park(draft, seqs, reason),
+        }
+    }
+    parked
+}
+
+/// What was refused, and not carried out, waits again under another operation.
+fn again(draft: &mut Draft, entries: Vec<Entry>) {
+    let keys = ordered::set(entries.iter().map(|entry| entry.key.clone()));
+    for entry in entries.into_iter().filter(|entry| entry.state == EntryState::Sent) {
+        draft.put(Entry { state: EntryState::Waiting, ..entry });
+    }
+    keys.iter().for_each(|key| draft.renew(key));
+}
+
 /// For [`Bug::GoneIsMadeAgain`].
 fn make_again(draft: &mut Draft, key: &Key, entries: &[Entry], told: &mut Vec<Told>) {
     let mirror = draft.state().mirror_row(key).map(|(row, _)| row);
@@ -305,8 +346,18 @@ fn holder(draft: &mut Draft, schema: &Schema, key: &Key, answer: &RowAnswer, tol
         }
         Outcome::Resolve(Resolve::Gone(reason)) | Outcome::Park(reason) => {
             let held: Vec<Key> = draft.held_by(key);
-            let entries = held.iter().flat_map(|held| draft.entries_of(held));
-            let seqs: Vec<Seq> = entries.map(|entry| entry.seq).collect();
+            let entries: Vec<Entry> = held.iter().flat_map(|held| draft.entries_of(held)).collect();
+            // What is taken away of a row that is gone is gone with it.
+            let (parties, pairs): (Vec<Entry>, Vec<Entry>) =
+                entries.iter().cloned().partition(|entry| entry.key.table == PARTY_TABLE);
+            let is_done = !matches!(answer.outcome, Outcome::Park(_))
+                && pairs.iter().all(|entry| entry.change.is_delete())
+                && (parties.is_empty() || puts_nobody_in(draft, &parties));
+            if is_done {
+                entries.iter().for_each(|entry| draft.remove(entry.seq));
+                return 0;
+            }
+            let seqs: Vec<Seq> = entries.iter().map(|entry| entry.seq).collect();
             park(draft, &seqs, reason)
         }
         Outcome::Resolve(_) | Outcome::Retry(_) | Outcome::Hold(_) => 0,

@@ -3,6 +3,7 @@
 use super::added::{is_made, unknown_id, Names};
 use super::held::{self, Split};
 use super::limits::Limits;
+use super::parties;
 use super::sets::Sets;
 use super::step::park;
 use super::turns::{links, Busy, Turns};
@@ -13,6 +14,7 @@ use crate::model::{Change, ETag, EntityRef, FieldEdit, Hlc, Key, Millis, OpId, S
 use crate::remote::{request_bytes, BodyWriter, Reply, RowCall};
 use crate::replica::{is_held, Draft};
 use flette_odata::ordered;
+use flette_odata::path::PARTY_TABLE;
 use flette_odata::stamps::Stamps;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -132,7 +134,10 @@ pub(super) fn take(draft: &mut Draft, waiting: &BTreeSet<Key>, limits: Limits, s
         let rests = |r: &RowRequest| {
             waiting.contains(&r.key) || r.holders.iter().any(|holder| waiting.contains(holder))
         };
-        let free = !unit.requests.iter().any(rests) && turns.has_come(unit, at) && busy.leaves(unit);
+        let free = !unit.requests.iter().any(rests)
+            && turns.has_come(unit, at)
+            && busy.leaves(unit)
+            && !closes_early(draft, unit);
         if !free || unit.requests.is_empty() || requests >= limits.requests_max {
             continue;
         }
@@ -243,16 +248,20 @@ type Written = (Vec<Ready>, Vec<Seq>);
 fn written(draft: &Draft, split: &Split, limits: Limits) -> std::result::Result<Written, Reason> {
     let (mut ready, mut last, mut nothing) = (Vec::new(), Vec::new(), Vec::new());
     let names = Names::of(draft, &split.own);
-    let mut sets = split.sets.clone();
+    let (needless, mut sets): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        split.sets.clone().into_iter().partition(|(_, set)| parties::is_needless(draft, set));
+    nothing.extend(needless.values().flatten().flat_map(|request| &request.seqs));
     for request in &split.own {
-        let set = split.sets.get(&request.key).filter(|set| !names_new_rows(set, split));
+        let set = sets.get(&request.key).cloned();
+        let set = set.filter(|set| !names_new_rows(set, split));
         let nested = set.filter(|_| matches!(request.change, Change::Create(_)));
-        let Some(call) = call(&names, request, nested.map(Vec::as_slice), limits)? else {
+        let nested = nested.as_deref();
+        let Some(call) = call(&names, request, nested, limits)? else {
             // Only columns that follow from others: there is nothing to tell.
             nothing.extend(&request.seqs);
             continue;
         };
-        let own = own(draft, request, call, nested.map(Vec::as_slice).unwrap_or_default());
+        let own = own(draft, request, call, nested.unwrap_or_default());
         match (nested, sets.remove(&request.key)) {
             (Some(_), _) | (None, None) => ready.push(own),
             (None, Some(set)) if closes(&request.change) => {
@@ -298,6 +307,16 @@ fn own(draft: &Draft, request: &RowRequest, call: RowCall, set: &[&RowRequest]) 
     let first = !was_sent(draft, request);
     let held = set.iter().map(|request| (*request).clone()).collect();
     Ready { request: request.clone(), call, first, held }
+}
+
+/// Whether a unit closes an activity of which the set is yet to be replaced: a closed one keeps its set. What closes it among others may
+/// be waited for, and goes.
+fn closes_early(draft: &Draft, unit: &Unit) -> bool {
+    let [request] = unit.requests.as_slice() else { return false };
+    let held = draft.state().journal.held_by(&request.key);
+    let earlier = held.filter(|entry| Some(&entry.seq) < request.seqs.first() && !entry.is_parked());
+    let mut sets = earlier.filter(|entry| entry.key.table == PARTY_TABLE);
+    closes(&request.change) && sets.any(|entry| draft.entry(entry.seq).is_some())
 }
 
 fn closes(change: &Change) -> bool {

@@ -105,6 +105,7 @@ pub(super) fn change(
     values: Vec<(String, Value)>,
 ) -> Result<()> {
     check_targets(draft, call, &values)?;
+    let cleared: Vec<String> = cleared_links(table, &values).collect();
     let changes = rules::complete_update(table, &seen.row, resolved(draft, values))?;
     draft.check_money((table, key), &seen.row, &changes)?;
     let changed: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
@@ -119,8 +120,22 @@ pub(super) fn change(
         let old = seen.row.get(&name).cloned().unwrap_or_default();
         FieldEdit { name, old, new }
     });
-    draft.update(key, edits.collect());
+    let mut edits: Vec<FieldEdit> = edits.collect();
+    // Such a link may not be shown already, since its row is being deleted, and come back.
+    for name in cleared {
+        if edits.iter().all(|edit| edit.name != name) {
+            edits.push(FieldEdit { name, old: Value::Null, new: Value::Null });
+        }
+    }
+    draft.update(key, edits);
     Ok(())
+}
+
+/// Links that are written as leading nowhere.
+fn cleared_links<'v>(table: &'v Table, values: &'v [(String, Value)]) -> impl Iterator<Item = String> + 'v {
+    let is_link = |name: &str| table.column(name).is_some_and(|c| c.is_lookup() && c.valid_for_update);
+    let cleared = values.iter().filter(move |(name, value)| value.is_null() && is_link(name));
+    cleared.map(|(name, _)| name.clone())
 }
 
 /// Refuses a row that has the values of another's alternate key, or resembles another one where the caller asks that.
